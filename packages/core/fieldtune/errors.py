@@ -1,0 +1,39 @@
+"""Every error a user can cause, grouped by what the caller can do about it.
+
+Each says what was expected, what was found and how to fix it; the command line prints that one line.
+Knows nothing of where the error happened.
+"""
+
+
+class FieldtuneError(Exception):
+    """Base of all errors meant for the user's eyes.
+
+    Args:
+        expected: what would have been right, e.g. ``"a column 'text'"``.
+        found: what was there instead, e.g. ``"columns 'id', 'body' in train.csv"``.
+        fix: the next thing to do, e.g. ``"rename it with --text body"``.
+    """
+
+    def __init__(self, expected: str, found: str, fix: str) -> None:
+        super().__init__(f"expected {expected}; found {found}; fix: {fix}")
+        self.expected, self.found, self.fix = expected, found, fix
+
+
+class InputError(FieldtuneError):
+    """The data, a path or an argument is wrong: correct it and run again."""
+
+
+class ConfigError(FieldtuneError):
+    """A configuration file or setting is wrong: correct the named key."""
+
+
+class MissingExtraError(FieldtuneError):
+    """An optional dependency is not installed: install the named extra."""
+
+
+class ArtefactError(FieldtuneError):
+    """A stored model, checkpoint or database is damaged or foreign: restore or rebuild it."""
+
+
+class RefusedError(FieldtuneError):
+    """fieldtune declined on purpose (gate, lock, missing promise); nothing was changed."""
