@@ -1,0 +1,28 @@
+"""fieldtune: fine-tune pretrained models on a company's own records.
+
+Public names load on first use, so ``import fieldtune`` costs little and imports neither torch nor transformers.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+
+__version__ = version("fieldtune")
+
+_WHERE = {
+    "finetune": "fieldtune.pipeline",
+    "Finetuned": "fieldtune.pipeline",
+    "load": "fieldtune.models",
+    "load_encoder": "fieldtune.models",
+    "Classifier": "fieldtune.models",
+    "Embedder": "fieldtune.models",
+    "read_table": "fieldtune.data.read",
+    "FieldtuneError": "fieldtune.errors",
+}
+__all__ = ["__version__", *_WHERE]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(import_module(_WHERE[name]), name)
+    raise AttributeError(f"module 'fieldtune' has no attribute {name!r}")

@@ -1,0 +1,45 @@
+"""What every command shares: printing a result, and turning errors into one line and an exit code."""
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+
+def show(result: Mapping[str, Any], as_json: bool) -> None:
+    """Print a result on stdout: one JSON object, or ``key: value`` lines with nested tables indented."""
+    if as_json:
+        print(json.dumps(result, ensure_ascii=False, default=_plain))
+        return
+    for line in _lines(result, ""):
+        print(line)
+
+
+def _lines(value: Any, indent: str) -> list[str]:
+    if isinstance(value, Mapping):
+        lines = []
+        for key, inner in value.items():
+            if isinstance(inner, (Mapping, list, tuple)) and inner:
+                lines += [f"{indent}{key}:", *_lines(inner, indent + "  ")]
+            else:
+                lines.append(f"{indent}{key}: {_text(inner)}")
+        return lines
+    if isinstance(value, (list, tuple)):
+        return [line for inner in value for line in _lines(inner, indent + "- ")]
+    return [f"{indent}{_text(value)}"]
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    """numpy numbers and arrays, paths and dates as JSON sees them."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return str(value)
+
+
+def fail(message: str) -> None:
+    """One line on stderr, whatever line breaks the message had."""
+    print("error: " + " ".join(message.split()), file=sys.stderr)

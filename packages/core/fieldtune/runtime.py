@@ -1,0 +1,44 @@
+"""The one place for threads, the clock and random generators.
+
+Everything else receives ``now`` and a generator as arguments; only composition roots and faces call this module.
+"""
+
+import os
+from datetime import UTC, datetime
+
+import numpy as np
+
+
+def set_threads(count: int | None = None) -> int:
+    """Give torch, FAISS, LightGBM, scikit-learn and tokenizers the same number of threads.
+
+    Each of these brings an OpenMP runtime; without one number they fight for the cores.
+    Call it before the first of them is imported: the environment variables are read at import.
+
+    Args:
+        count: threads to use; None takes ``FIELDTUNE_THREADS`` or the cores this process may use.
+
+    Returns:
+        The number set.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    chosen = count or int(os.environ.get("FIELDTUNE_THREADS", "0")) or cores
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, str(chosen))
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # forked workers and Rust threads do not mix
+    return chosen
+
+
+def now() -> datetime:
+    """The current time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def generator(seed: int) -> np.random.Generator:
+    """A random generator of its own for one seed; nothing here touches numpy's global state."""
+    return np.random.default_rng(seed)
+
+
+def iso(time: datetime) -> str:
+    """ISO 8601 in UTC with seconds, as stored in every table: sorts as text in order of time."""
+    return time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,118 @@
+"""One SQLAlchemy engine and append-only migrations; knows no application's tables.
+
+A store is an SQLite file by default (WAL, every commit on disk before it returns) and a PostgreSQL database by URL.
+Each table carries ``tenant`` and ``language``; times are ISO 8601 UTC text, which sorts in order of time.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.exc import DatabaseError
+
+from fieldtune.errors import ArtefactError
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One step of the schema, applied once, in order; a released step is never edited.
+
+    Attributes:
+        name: unique for ever, e.g. ``"monitor 001 documents"``.
+        apply: makes the change on an open connection, inside the migration's transaction.
+    """
+
+    name: str
+    apply: Callable[[Connection], None]
+
+
+def statements(name: str, *sql: str) -> Migration:
+    """A migration of plain SQL statements that both SQLite and PostgreSQL understand."""
+
+    def apply(connection: Connection) -> None:
+        for statement in sql:
+            connection.execute(text(statement))
+
+    return Migration(name, apply)
+
+
+CORE_MIGRATIONS = (
+    statements(
+        "core 001 decisions, feedback, outbox",
+        """CREATE TABLE decisions (id TEXT PRIMARY KEY, app TEXT NOT NULL, kind TEXT NOT NULL,
+           tenant TEXT NOT NULL DEFAULT 'default', language TEXT NOT NULL DEFAULT '',
+           model_version TEXT NOT NULL, made_at TEXT NOT NULL, payload TEXT NOT NULL)""",
+        """CREATE TABLE feedback (app TEXT NOT NULL, subject TEXT NOT NULL, kind TEXT NOT NULL,
+           user_id TEXT NOT NULL, tenant TEXT NOT NULL DEFAULT 'default', language TEXT NOT NULL DEFAULT '',
+           made_at TEXT NOT NULL, payload TEXT NOT NULL, PRIMARY KEY (app, tenant, subject, kind, user_id))""",
+        """CREATE TABLE outbox (key TEXT PRIMARY KEY, sink TEXT NOT NULL, position INTEGER NOT NULL,
+           tenant TEXT NOT NULL DEFAULT 'default', language TEXT NOT NULL DEFAULT '',
+           payload TEXT NOT NULL, made_at TEXT NOT NULL, sent_at TEXT)""",
+        "CREATE INDEX outbox_pending ON outbox (sink, sent_at, position)",
+    ),
+)
+
+
+def open_store(place: Path | str, migrations: Sequence[Migration] = ()) -> Engine:
+    """Open the database at ``place``, creating it and bringing its schema up to date.
+
+    Args:
+        place: a database URL (``postgresql+psycopg://...``, ``sqlite://`` for memory), or a folder that
+            holds ``fieldtune.db``.
+        migrations: the application's own, applied after the core's.
+
+    Raises:
+        ArtefactError: the file is no database, or was written by a newer version.
+    """
+    engine = create_engine(_url(place))
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_at_once)
+    try:
+        migrate(engine, (*CORE_MIGRATIONS, *migrations))
+    except DatabaseError as error:
+        engine.dispose()
+        raise ArtefactError(
+            f"a fieldtune database at {place}", str(error.orig), "restore the file, or remove it to start empty"
+        ) from error
+    return engine
+
+
+def migrate(engine: Engine, migrations: Sequence[Migration]) -> None:
+    """Apply the migrations not yet recorded, each in one transaction with its record."""
+    with engine.begin() as connection:
+        if not inspect(connection).has_table("schema_migrations"):
+            connection.execute(text("CREATE TABLE schema_migrations (name TEXT PRIMARY KEY)"))
+    for migration in migrations:
+        with engine.begin() as connection:
+            known = connection.execute(
+                text("SELECT 1 FROM schema_migrations WHERE name = :name"), {"name": migration.name}
+            ).first()
+            if known is None:
+                migration.apply(connection)
+                connection.execute(text("INSERT INTO schema_migrations VALUES (:name)"), {"name": migration.name})
+
+
+def _url(place: Path | str) -> str:
+    if isinstance(place, str) and "://" in place:
+        return place
+    folder = Path(place)
+    folder.mkdir(parents=True, exist_ok=True)
+    return f"sqlite:///{folder / 'fieldtune.db'}"
+
+
+def _prepare_sqlite(raw: Any, _record: Any) -> None:
+    raw.isolation_level = None  # transactions are opened by _begin_at_once, not guessed by the driver
+    cursor = raw.cursor()
+    cursor.execute("PRAGMA busy_timeout=30000")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_at_once(connection: Connection) -> None:
+    """Take the write lock at the start: two writers wait for each other instead of failing half-way."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,30 @@
+"""Which of the languages we serve a text is written in, by its script.
+
+Knows scripts, not words: French or Spanish looks "en" here, and a text of digits only is "other".
+"""
+
+import re
+
+HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003347f"
+KANA_HANGUL = "\u3040-\u30ff\u1100-\u11ff\u3130-\u318f\uac00-\ud7af"
+
+_HAN = re.compile(f"[{HAN}]")
+_KANA_HANGUL = re.compile(f"[{KANA_HANGUL}]")
+_LATIN_WORD = re.compile(r"[A-Za-z\u00c0-\u024f]+")
+_OTHER_WORD = re.compile(f"[^\\W\\d_A-Za-z\u00c0-\u024f{HAN}{KANA_HANGUL}]+")
+
+
+def detect(text: str) -> str:
+    """Return "zh", "en" or "other".
+
+    A Chinese character weighs as much as a Latin word, so "Visa卡怎么办" is "zh" and a Chinese name inside an
+    English sentence leaves it "en". Kana or hangul beyond a fifth of the East Asian characters is "other".
+    """
+    han, latin = len(_HAN.findall(text)), len(_LATIN_WORD.findall(text))
+    east, other = len(_KANA_HANGUL.findall(text)), len(_OTHER_WORD.findall(text))
+    words = han + latin + east + other
+    if not words or other * 2 > words or east * 5 > han + east and (east + han) * 2 > words:
+        return "other"
+    if han * 3 >= words:
+        return "zh"
+    return "en" if latin * 2 >= words else "other"

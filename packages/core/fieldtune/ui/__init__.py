@@ -1,0 +1,1 @@
+"""What the three Streamlit pages share; imports streamlit only inside functions."""
