@@ -9,7 +9,11 @@ import unicodedata
 from fieldtune.text.simplified import SIMPLIFIED
 
 _URL = re.compile(r"(?:https?://|www\.)[a-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
-_INVISIBLE = re.compile(r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
+_INVISIBLE = re.compile(
+    r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    r"\ufe00-\ufe0f\ufeff]"
+)
+_SIGNED = re.compile(r"[+\-−]\s?[$€£¥]?\d")
 
 
 def normalise(text: str) -> str:
@@ -35,7 +39,7 @@ def equality_key(text: str) -> str:
     """
     plain = simplify(_URL.sub(" ", normalise(text)))
     start, end = 0, len(plain)
-    while start < end and not _counts(plain[start]):
+    while start < end and not (_counts(plain[start]) or _SIGNED.match(plain, start)):
         start += 1
     while end > start and not _counts(plain[end - 1]):
         end -= 1
@@ -43,5 +47,5 @@ def equality_key(text: str) -> str:
 
 
 def _counts(character: str) -> bool:
-    """Letters, marks and numbers count at the edge of a text; so do currency signs and % ("+5 %" is not "5")."""
+    """Letters, marks and numbers count at the edge of a text; so do currency signs and % ("5 %" is not "5")."""
     return unicodedata.category(character)[0] in "LMN" or character in "%‰°$€£¥"
