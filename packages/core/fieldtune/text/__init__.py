@@ -1,4 +1,4 @@
-"""What every application does to text: compare, tell the language, cut into tokens and sentences, find copies.
+"""What every application does to text: compare, tell the language, cut into pieces, find copies.
 
 Pure: text in, values out. Knows no model, file or clock.
 """

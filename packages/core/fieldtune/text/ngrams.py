@@ -18,8 +18,8 @@ def lexical_tokens(text: str) -> list[str]:
     """Tokens in reading order; "" gives [].
 
     - words and numbers in lower case, apostrophes closed: "Don't" -> dont, "card's" -> card;
-    - what is joined by punctuation gives its parts, and stays whole too where the whole means something (it holds a
-      digit, a hyphen or underscore, or single letters): "ERR-4012" -> err, 4012, err-4012;
+    - what is joined by punctuation gives its parts, and stays whole too where the whole means something
+      (it holds a digit, a hyphen or underscore, or single letters): "ERR-4012" -> err, 4012, err-4012;
     - a run of Chinese, Japanese or Korean characters gives every character, then every pair:
       "银行卡" -> 银, 行, 卡, 银行, 行卡. Traditional characters are simplified first.
     """

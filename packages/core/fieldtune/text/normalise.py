@@ -17,7 +17,7 @@ _SIGNED = re.compile(r"[+\-−]\s?[$€£¥]?\d")
 
 
 def normalise(text: str) -> str:
-    """Compatibility forms and full-width characters folded (NFKC), lower case, white space single, ends trimmed.
+    """Compatibility forms and full-width characters folded (NFKC), lower case, white space single.
 
     Invisible characters (zero-width spaces, joiners, direction marks, soft hyphens) are dropped. Idempotent.
     """
@@ -34,8 +34,8 @@ def simplify(text: str) -> str:
 def equality_key(text: str) -> str:
     """Texts with the same key say the same, letter for letter.
 
-    `normalise`, then URLs out, traditional characters simplified, punctuation and symbols stripped at both ends.
-    A text of nothing but URLs and punctuation has the key "".
+    `normalise`, then URLs out, traditional characters simplified, punctuation and symbols stripped at both
+    ends. A text of nothing but URLs and punctuation has the key "".
     """
     plain = simplify(_URL.sub(" ", normalise(text)))
     start, end = 0, len(plain)
@@ -47,5 +47,5 @@ def equality_key(text: str) -> str:
 
 
 def _counts(character: str) -> bool:
-    """Letters, marks and numbers count at the edge of a text; so do currency signs and % ("5 %" is not "5")."""
+    """Letters, marks and numbers count at the edge of a text; so do currency signs and %."""
     return unicodedata.category(character)[0] in "LMN" or character in "%‰°$€£¥"

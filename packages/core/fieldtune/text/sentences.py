@@ -1,7 +1,7 @@
 """Where the sentences of an English or Chinese text begin and end, as offsets into that very text.
 
-Rules only, no model: it knows common abbreviations, decimals, initials, quotes, headings, list items and wrapped
-lines. It does not know grammar; a quotation of several sentences is cut inside.
+Rules only, no model: it knows common abbreviations, decimals, initials, quotes, headings, list items and
+wrapped lines. It does not know grammar; a quotation of several sentences is cut inside.
 """
 
 import re
@@ -18,12 +18,12 @@ _EAST = re.compile(f"[{HAN}{KANA_HANGUL}]")
 _LIST_NUMBER = re.compile(r"\s*(?:[#>*-]+\s*)?[(（]?(?:\d{1,3}|[A-Za-z])\Z")
 _WORD_BEFORE = re.compile(r"[^\s(\[{\"'“‘（]+\Z")
 _WRAPPED_AT_LEAST = 50
-"""Characters. A shorter line that ends in no full stop was broken on purpose: a heading, an address, a list."""
+"""Characters. A shorter line without a full stop was broken on purpose: a heading, an address, a list."""
 
 _TITLES = frozenset(
-    "mr mrs ms dr prof rev gen col sgt capt lt gov sen rep hon pres messrs st mt ft e.g i.e eg ie vs v cf viz al ca "
-    "approx resp fig figs eq no nos art sec ch vol pp p dept est tel ext jan feb mar apr jun jul aug sep sept oct "
-    "nov dec mon tue wed thu fri max min avg incl excl".split()
+    "mr mrs ms dr prof rev gen col sgt capt lt gov sen rep hon pres messrs st mt ft e.g i.e eg ie vs "
+    "v cf viz al ca approx resp fig figs eq no nos art sec ch vol pp p dept est tel ext jan feb mar "
+    "apr jun jul aug sep sept oct nov dec mon tue wed thu fri max min avg incl excl".split()
 )
 """A full stop after one of these never ends a sentence."""
 _NEEDS_NUMBER = frozenset(
@@ -35,18 +35,18 @@ _SHORT_FORMS = frozenset(
 )
 """A full stop after one of these ends a sentence only where the next word is one that opens sentences."""
 _OPENERS = frozenset(
-    "a an and as at after all any but because before both can do each every for from he her here his how however i if "
-    "in it its many meanwhile most no not now of on once one only or our please she since so some such that the "
-    "their there these they this those though to under until we what when where which while who why with you "
-    "your".split()
+    "a an and as at after all any but because before both can do each every for from he her here his "
+    "how however i if in it its many meanwhile most no not now of on once one only or our please she "
+    "since so some such that the their there these they this those though to under until we what "
+    "when where which while who why with you your".split()
 )
 
 
 def spans(text: str) -> list[tuple[int, int]]:
-    """Sentences as (start, end): in order, not overlapping, no white space at their edges, leaving out only white space.
+    """Sentences as (start, end): in order, not overlapping, that leave out nothing but white space.
 
-    ``text[start:end]`` is the sentence, verbatim. A line break ends a sentence unless the line looks wrapped: at
-    least 50 characters, no full stop, and the next line goes on in lower case.
+    ``text[start:end]`` is the sentence, verbatim. A line break ends a sentence unless the line looks
+    wrapped: at least 50 characters, no full stop, and the next line goes on in lower case.
     """
     found: list[tuple[int, int]] = []
     for start, end in _blocks(text):

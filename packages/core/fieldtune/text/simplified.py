@@ -1,8 +1,8 @@
 """Pairs of traditional and simplified Chinese characters, for comparing texts; not a converter for display.
 
-Source: OpenCC, `TSCharacters` (Apache-2.0, https://github.com/BYVoid/OpenCC), first target only, restricted to
-the common characters: level 1 of Big5 on the traditional side, GB 2312 on the simplified side. Many-to-one pairs
-are merged, and words that differ between regions are not touched.
+Source: OpenCC, `TSCharacters` (Apache-2.0, https://github.com/BYVoid/OpenCC), first target only,
+restricted to the common characters: level 1 of Big5 on the traditional side, GB 2312 on the simplified
+side. Many-to-one pairs are merged, and words that differ between regions are not touched.
 """
 
 # The two strings run in step: character i of the first becomes character i of the second.

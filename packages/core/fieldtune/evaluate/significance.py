@@ -1,0 +1,68 @@
+"""Is a difference more than luck? Bootstrap intervals over the rows of one test set.
+
+Knows nothing of what was measured. It speaks of other rows like these, not of other seeds or other data.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fieldtune.errors import InputError
+
+_CELLS = 4_000_000
+"""Numbers drawn at once: bounds memory at some 64 MB whatever the number of rows."""
+
+
+class Interval(NamedTuple):
+    """A mean with the ends of its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:.4f} [{self.low:.4f}, {self.high:.4f}]"
+
+
+def bootstrap(values: ArrayLike, rng: np.random.Generator, draws: int = 2000) -> Interval:
+    """Percentile bootstrap (Efron 1979) of the mean of `values` [n]; rows are drawn with replacement.
+
+    Raises:
+        InputError: no values, or one that is not a finite number.
+    """
+    rows = _rows(values, "values")
+    size = max(1, _CELLS // len(rows))
+    parts = [
+        rows[rng.integers(0, len(rows), size=(min(size, draws - done), len(rows)))].mean(axis=1)
+        for done in range(0, draws, size)
+    ]
+    low, high = np.percentile(np.concatenate(parts), [2.5, 97.5])
+    return Interval(float(rows.mean()), float(low), float(high))
+
+
+def paired_bootstrap(a: ArrayLike, b: ArrayLike, rng: np.random.Generator, draws: int = 2000) -> Interval:
+    """Interval of mean(a - b), where a[i] and b[i] [n] were measured on the same row i.
+
+    Above 0 throughout: a is better (when higher is better). Raises InputError as `bootstrap`, or when the
+    lengths differ.
+    """
+    left, right = _rows(a, "a"), _rows(b, "b")
+    if len(left) != len(right):
+        raise InputError(
+            "the same rows on both sides of a paired comparison",
+            f"{len(left)} and {len(right)} values",
+            "score both on the same held-out rows",
+        )
+    return bootstrap(left - right, rng, draws)
+
+
+def _rows(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    rows = np.asarray(values, dtype=np.float64)
+    if rows.ndim != 1 or not len(rows) or not np.isfinite(rows).all():
+        raise InputError(
+            "at least one row, each a finite number",
+            f"{name} of shape {rows.shape}, {int((~np.isfinite(rows)).sum())} not finite",
+            "leave out rows that have no score",
+        )
+    return rows
