@@ -1,0 +1,185 @@
+"""Which texts are copies of one story, with small edits: MinHash signatures and an index of them.
+
+Similarity is the Jaccard share of common 5-character shingles of the `equality_key`: it knows letters, not
+meaning. Signatures may be stored: the permutations are fixed for good, whatever the version of numpy.
+"""
+
+import heapq
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fieldtune.errors import InputError
+from fieldtune.text.normalise import equality_key
+
+Signatures = NDArray[np.uint32]
+SHINGLE = 5
+ROWS = 4
+"""Rows of a band. With 32 bands a pair of similarity s becomes a candidate with 1 - (1 - s^4)^32: .9998 at
+.7."""
+
+_EMPTY = np.uint32(0xFFFFFFFF)
+_CHUNK = 1 << 15
+"""Shingles hashed at once: their 64-bit hashes stay in the processor's cache."""
+
+
+def signature(text: str, permutations: int = 128) -> Signatures:
+    """MinHash (Broder 1997) of one text: uint32 [permutations]. A text without letters gets all ones."""
+    first: Signatures = signatures([text], permutations)[0]
+    return first
+
+
+def signatures(texts: Sequence[str], permutations: int = 128) -> Signatures:
+    """MinHash of each text, uint32 [n, permutations]; row i depends on texts[i] alone."""
+    keys = [equality_key(text) for text in texts]
+    found = np.full((len(keys), permutations), _EMPTY, dtype=np.uint32)
+    filled = [i for i, key in enumerate(keys) if key]
+    factors, offsets = _mixed(2 * permutations).reshape(2, permutations)
+    factors |= np.uint64(1)
+    for rows in _chunks(filled, keys):
+        shingles, starts = _shingles([keys[i] for i in rows])
+        for p in range(permutations):
+            # Multiply-add-shift: the upper half of the smallest is the smallest upper half.
+            smallest = np.minimum.reduceat(shingles * factors[p] + offsets[p], starts)
+            found[rows, p] = smallest >> np.uint64(32)
+    return found
+
+
+def similarity(one: Signatures, other: Signatures) -> NDArray[np.float64]:
+    """Estimated Jaccard similarity, over the last axis; standard error at most .045 with 128 permutations."""
+    share: NDArray[np.float64] = np.mean(one == other, axis=-1, dtype=np.float64)
+    return share
+
+
+class StoryIndex:
+    """Recent signatures, searchable by similarity: the memory of what has been told already.
+
+    Holds the signatures themselves, so it is rebuilt from a store with `add_many`. Not thread-safe. Some 6
+    kB per signature: evict.
+    """
+
+    def __init__(self, threshold: float = 0.7, permutations: int = 128) -> None:
+        """Raises InputError: threshold outside [.5, 1] (below, the bands would miss pairs)."""
+        if not 0.5 <= threshold <= 1:
+            raise InputError("a similarity threshold from .5 to 1", f"{threshold}", "use .7")
+        self.threshold, self.permutations = threshold, permutations
+        self._next = 0
+        self._ids: dict[int, str] = {}
+        self._signatures: dict[int, Signatures] = {}
+        self._keys: dict[int, list[int]] = {}
+        self._bands: dict[int, list[int]] = {}
+        self._oldest: list[tuple[float, int]] = []
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def add(self, story: str, signature: Signatures, at: float = 0.0) -> None:
+        """Remember `signature` under the id `story`, told at `at` (seconds since the epoch, for `evict`).
+
+        A story may have many signatures. A signature of an empty text is not remembered.
+        """
+        self.add_many([story], signature[None, :], [at])
+
+    def add_many(self, stories: Sequence[str], signatures: Signatures, at: Iterable[float]) -> None:
+        """`add` for rows of signatures [n, permutations]: same result, faster."""
+        self._check(signatures)
+        keys = _band_keys(signatures).tolist()
+        for story, row, row_keys, when in zip(stories, signatures, keys, at, strict=True):
+            if (row == _EMPTY).all():
+                continue
+            slot, self._next = self._next, self._next + 1
+            self._ids[slot], self._signatures[slot], self._keys[slot] = story, row.copy(), row_keys
+            heapq.heappush(self._oldest, (when, slot))
+            for key in row_keys:
+                self._bands.setdefault(key, []).append(slot)
+
+    def match(self, signature: Signatures) -> str | None:
+        """The id of the most similar story at or above the threshold (of equals the first added), else
+        None."""
+        self._check(signature[None, :])
+        keys = _band_keys(signature[None, :])[0].tolist()
+        candidates = sorted({slot for key in keys for slot in self._bands.get(key, ())})
+        if not candidates:
+            return None
+        near = similarity(np.stack([self._signatures[slot] for slot in candidates]), signature)
+        best = int(near.argmax())
+        return self._ids[candidates[best]] if near[best] >= self.threshold else None
+
+    def evict(self, before: float) -> int:
+        """Forget every signature told before that time; return how many."""
+        forgotten = 0
+        while self._oldest and self._oldest[0][0] < before:
+            self._forget(heapq.heappop(self._oldest)[1])
+            forgotten += 1
+        return forgotten
+
+    def _forget(self, slot: int) -> None:
+        del self._ids[slot], self._signatures[slot]
+        for key in self._keys.pop(slot):
+            rest = self._bands[key]
+            rest.remove(slot)
+            if not rest:
+                del self._bands[key]
+
+    def _check(self, signatures: Signatures) -> None:
+        if signatures.ndim != 2 or signatures.shape[1] != self.permutations:
+            raise InputError(
+                f"signatures of {self.permutations} permutations",
+                f"shape {signatures.shape}",
+                "make them with fieldtune.text.duplicates.signatures",
+            )
+
+
+def _band_keys(rows: Signatures) -> NDArray[np.uint64]:
+    """uint64 [n, bands]: the hash of each band, its place in the signature included."""
+    bands = rows.shape[1] // ROWS
+    cut = rows[:, : bands * ROWS].reshape(len(rows), bands, ROWS).astype(np.uint64)
+    hashed = np.broadcast_to(np.arange(1, bands + 1, dtype=np.uint64), cut.shape[:2])
+    for column in range(ROWS):
+        hashed = _finish(hashed ^ cut[:, :, column])
+    return hashed
+
+
+def _chunks(rows: Sequence[int], keys: Sequence[str]) -> Iterable[list[int]]:
+    chunk: list[int] = []
+    size = 0
+    for row in rows:
+        chunk.append(row)
+        size += len(keys[row])
+        if size >= _CHUNK:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _shingles(keys: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Hashes of all shingles of the (non-empty) keys in a row, and where each key's begin.
+
+    A key shorter than a shingle is one shingle, filled up with zeros.
+    """
+    gap = "\0" * (SHINGLE - 1)
+    joined = "".join(key + gap for key in keys).encode("utf-32-le", "surrogatepass")
+    points = np.frombuffer(joined, dtype="<u4").astype(np.uint64)
+    lengths = np.array([len(key) for key in keys])
+    counts = np.maximum(lengths - SHINGLE + 1, 1)
+    starts = np.cumsum(counts) - counts
+    begins = np.cumsum(lengths + SHINGLE - 1) - (lengths + SHINGLE - 1)
+    places = np.arange(counts.sum()) + np.repeat(begins - starts, counts)
+    hashed = np.zeros(len(places), dtype=np.uint64)
+    for offset in range(SHINGLE):
+        hashed = _finish(hashed ^ points[places + offset])
+    return hashed, starts
+
+
+def _mixed(count: int) -> NDArray[np.uint64]:
+    """SplitMix64 from seed 0 (Steele, Lea and Flood 2014): the fixed constants of the permutations."""
+    return _finish(np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+
+
+def _finish(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """SplitMix64's finaliser: every input bit moves every output bit. Maps 0 to 0."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
