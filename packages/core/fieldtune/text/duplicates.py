@@ -16,8 +16,7 @@ from fieldtune.text.normalise import equality_key
 Signatures = NDArray[np.uint32]
 SHINGLE = 5
 ROWS = 4
-"""Rows of a band. With 32 bands a pair of similarity s becomes a candidate with 1 - (1 - s^4)^32: .9998 at
-.7."""
+"""Rows of a band. With 32 bands a pair of similarity s is a candidate with 1 - (1 - s^4)^32: .9998 at .7."""
 
 _EMPTY = np.uint32(0xFFFFFFFF)
 _CHUNK = 1 << 15
