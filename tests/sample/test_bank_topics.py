@@ -9,6 +9,7 @@ import unicodedata
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ NEARLY_EQUAL = 0.8
 CJK = r"\u3400-\u9fff"
 
 
-def load_topics() -> list[dict]:
+def load_topics() -> list[dict[str, Any]]:
     topics = []
     for path in FILES:
         with path.open("rb") as file:
@@ -49,7 +50,7 @@ def words(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def training(side: dict) -> list[str]:
+def training(side: dict[str, Any]) -> list[str]:
     asked = [side["title"], *side["asks"]]
     for entry in side["faq"]:
         asked += [entry["question"], *entry["similar"]]
