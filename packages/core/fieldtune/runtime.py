@@ -5,6 +5,7 @@ Everything else receives ``now`` and a generator as arguments; only composition 
 
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 
@@ -42,3 +43,8 @@ def generator(seed: int) -> np.random.Generator:
 def iso(time: datetime) -> str:
     """ISO 8601 in UTC with seconds, as stored in every table: sorts as text in order of time."""
     return time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def home() -> Path:
+    """Where the registry, the feedback and what was learnt of this machine lie: ``FIELDTUNE_HOME`` or ``.fieldtune``."""
+    return Path(os.environ.get("FIELDTUNE_HOME", ".fieldtune"))

@@ -1,0 +1,70 @@
+"""``fieldtune ...``: mounts the core's commands and those of the applications that are installed."""
+
+import os
+import sys
+
+import typer
+
+from fieldtune.applications import APPLICATIONS, application, sample
+from fieldtune.cli_kit import fail
+from fieldtune.commands import data, doctor, feedback, later, models, training
+from fieldtune.errors import FieldtuneError
+
+DEBUG = "--debug"
+
+
+def build() -> typer.Typer:
+    """The whole command line."""
+    app = typer.Typer(
+        help="Fine-tune on your own records; run a support bot, an opinion monitor and a recommender on them.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        epilog="Add --debug to any command to see a traceback.",
+    )
+    company = sample()
+    if company is not None:
+        app.command("demo")(company.demo)
+    for group in (training, models, feedback, data, doctor, later):
+        group.register(app)
+    for name in APPLICATIONS:
+        module = application(name)
+        if module is not None:
+            app.add_typer(module.app, name=name)
+    return app
+
+
+def main() -> None:
+    """Run one command: exit 0 on success, 1 with one line on stderr when it failed, 2 for wrong usage."""
+    debug = DEBUG in sys.argv
+    sys.argv = [argument for argument in sys.argv if argument != DEBUG]
+    from fieldtune.runtime import set_threads
+
+    set_threads()
+    _quiet()
+    try:
+        build()()
+    except FieldtuneError as error:
+        _stop(str(error), error, debug)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except KeyboardInterrupt:
+        fail("interrupted; run the same command again to continue")
+        sys.exit(130)
+    except Exception as error:  # a defect of ours: still one line, and how to see more
+        _stop(f"unexpected {type(error).__name__}: {error}; run again with --debug and report it", error, debug)
+
+
+def _quiet() -> None:
+    """Libraries below are told to keep their remarks and their own progress bars to themselves."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TQDM_DISABLE", "1")
+
+
+def _stop(message: str, error: Exception, debug: bool) -> None:
+    if debug:
+        raise error
+    fail(message)
+    sys.exit(1)

@@ -1,0 +1,59 @@
+"""``fieldtune data list | get | check``: public data sets, and what is wrong with a table before training on it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fieldtune.cli_kit import show
+from fieldtune.commands.training import Json, LabelColumn, LabelMap, TextColumn, parse_map
+
+data = typer.Typer(help="Public data sets, and checks of your own tables.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the root."""
+    app.add_typer(data, name="data")
+
+
+@data.command("list")
+def list_(as_json: Json = False) -> None:
+    """The public data sets that the benchmarks use, with source and licence."""
+    from dataclasses import asdict
+
+    from fieldtune.data.catalog import SETS, local
+
+    show({"sets": [{**asdict(entry), "here": local(entry.name) is not None} for entry in SETS]}, as_json)
+
+
+@data.command()
+def get(
+    name: Annotated[str, typer.Argument(help="Name of a set; see `fieldtune data list`.")],
+    out: Annotated[Path, typer.Option(help="Folder to put it in.")] = Path("data"),
+    as_json: Json = False,
+) -> None:
+    """Fetch a public data set: from FIELDTUNE_DATA when it is there, else from its official address, checked."""
+    from fieldtune.data.catalog import fetch
+
+    show({"folder": str(fetch(name, out))}, as_json)
+
+
+@data.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="The table.")],
+    task: Annotated[str, typer.Option(help="text-classification or embedding.")] = "text-classification",
+    text: TextColumn = "text",
+    label: LabelColumn = "label",
+    mapping: LabelMap = "",
+    as_json: Json = False,
+) -> None:
+    """What a training on this table would stumble over: duplicates, conflicting labels, rare classes, ..."""
+    from dataclasses import asdict
+
+    from fieldtune.data.checks import check_table
+    from fieldtune.data.tables import training_table
+
+    rename = {"text": text, "label": label} if task == "text-classification" else None
+    table = training_table(file, task, rename=rename, labels=parse_map(mapping))
+    findings = check_table(table, task)
+    show({"rows": len(table), "findings": [asdict(finding) for finding in findings]}, as_json)

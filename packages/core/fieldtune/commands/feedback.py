@@ -1,0 +1,87 @@
+"""``fieldtune feedback list | export | retrain | erase``: what users said, and models made better by it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fieldtune.applications import APPLICATIONS, application
+from fieldtune.cli_kit import show
+from fieldtune.commands.training import Json
+from fieldtune.errors import InputError
+
+feedback = typer.Typer(help="Feedback of users: list, export, retrain from it, erase a user.", no_args_is_help=True)
+App = Annotated[str, typer.Argument(help="chatbot, monitor or recommender.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the root."""
+    app.add_typer(feedback, name="feedback")
+
+
+@feedback.command("list")
+def list_(
+    app: Annotated[str, typer.Option(help="Only this application's.")] = "", as_json: Json = False
+) -> None:
+    """What users said, the oldest first."""
+    show({"feedback": _rows(app)}, as_json)
+
+
+@feedback.command()
+def export(
+    out: Annotated[Path, typer.Option(help="Table to write: .csv, .jsonl or .parquet.")],
+    app: Annotated[str, typer.Option(help="Only this application's.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Write the feedback as a table; the payload is one JSON column."""
+    import json
+
+    import pandas as pd
+
+    from fieldtune.data.read import write_table
+
+    rows = [{**row, "payload": json.dumps(row["payload"], ensure_ascii=False)} for row in _rows(app)]
+    if not rows:
+        raise InputError("feedback to export", "none", "collect some on the pages first")
+    write_table(pd.DataFrame(rows), out)
+    show({"out": str(out), "rows": len(rows)}, as_json)
+
+
+@feedback.command()
+def retrain(app: App, as_json: Json = False) -> None:
+    """Train a candidate from the feedback; it ships only if it is better on held-out rows."""
+    from fieldtune import feedback as store
+    from fieldtune import registry
+    from fieldtune.runtime import home, now
+
+    module = application(app)
+    if module is None:
+        raise InputError(f"an application out of {', '.join(APPLICATIONS)}", repr(app), "install or choose one")
+    with registry.open_home().begin() as connection:
+        rows = store.rows(connection, app)
+    if not rows:
+        raise InputError(f"feedback about the {app}", "none", "collect some on its page first")
+    verdict = module.retrain(rows, home=home(), now=now(), progress=True)
+    show({"rows": len(rows), **verdict.as_dict()}, as_json)
+
+
+@feedback.command()
+def erase(
+    user: Annotated[str, typer.Option(help="Whose rows to delete.")], as_json: Json = False
+) -> None:
+    """Delete everything one user said."""
+    from fieldtune import feedback as store
+    from fieldtune import registry
+
+    with registry.open_home().begin() as connection:
+        show({"user": user, "erased": store.erase(connection, user)}, as_json)
+
+
+def _rows(app: str) -> list[dict[str, object]]:
+    from dataclasses import asdict
+
+    from fieldtune import feedback as store
+    from fieldtune import registry
+
+    with registry.open_home().begin() as connection:
+        return [{**asdict(row), "payload": dict(row.payload)} for row in store.rows(connection, app or None)]

@@ -1,0 +1,83 @@
+"""``fieldtune models list | show | publish | rollback | verify``: what serves, what served before, and the gate."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fieldtune.applications import application
+from fieldtune.cli_kit import show
+from fieldtune.commands.training import Json
+from fieldtune.errors import InputError, RefusedError
+
+models = typer.Typer(help="Model versions: list, show, publish, roll back, verify.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the root."""
+    app.add_typer(models, name="models")
+
+
+@models.command("list")
+def list_(as_json: Json = False) -> None:
+    """Every version, the oldest first; the one that serves is marked."""
+    from fieldtune import registry
+
+    rows = [
+        {key: row[key] for key in ("id", "app", "slot", "origin", "made_at", "serving")} for row in registry.versions()
+    ]
+    show({"versions": rows}, as_json)
+
+
+@models.command("show")
+def show_(identity: Annotated[str, typer.Argument(help="Version id, or its beginning.")], as_json: Json = False) -> None:
+    """One version with the comparison that put it into service."""
+    from fieldtune import registry
+
+    found = [row for row in registry.versions() if row["id"].startswith(identity)]
+    if len(found) != 1:
+        raise InputError("the id of one version", f"{len(found)} that begin with {identity!r}", "see: fieldtune models list")
+    show(found[0], as_json)
+
+
+@models.command()
+def publish(
+    folder: Annotated[Path, typer.Argument(help="The folder to put into service.")],
+    into: Annotated[str, typer.Option(help="APP or APP/SLOT: where it would serve.")],
+    data: Annotated[Path | None, typer.Option(help="Held-out table, for models of no application.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare a model with what serves, on the same held-out rows; the best ships, a worse one is refused (exit 1)."""
+    from fieldtune.publishing import publish_model
+    from fieldtune.runtime import generator, now
+
+    name, _, slot = into.partition("/")
+    module = application(name)
+    if module is not None:
+        verdict = module.publish(folder, slot=slot or None, now=now())
+    else:
+        verdict = publish_model(folder, name, slot or None, data, rng=generator(0), now=now())
+    show(verdict.as_dict(), as_json)
+    if not verdict.promoted:
+        raise RefusedError("a model better than what serves", verdict.reason, "improve it, or collect more feedback")
+
+
+@models.command()
+def rollback(
+    into: Annotated[str, typer.Argument(help="APP or APP/SLOT.", metavar="APP[/SLOT]")], as_json: Json = False
+) -> None:
+    """Put the version before the present one back into service."""
+    from fieldtune import registry
+    from fieldtune.runtime import now
+
+    name, _, slot = into.partition("/")
+    show({"serving": registry.rollback(name, slot or None, now=now())}, as_json)
+
+
+@models.command()
+def verify(folder: Annotated[Path, typer.Argument(help="Model folder.")], as_json: Json = False) -> None:
+    """Check every file of a model folder against its manifest."""
+    from fieldtune.models.folder import verify as verify_folder
+
+    manifest = verify_folder(folder)
+    show({"folder": str(folder), "files": len(manifest["files"]), "intact": True}, as_json)

@@ -1,0 +1,148 @@
+"""``fieldtune train | evaluate | predict | encode``: one model, from a table to a folder and back."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fieldtune.cli_kit import show
+from fieldtune.errors import InputError
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+TextColumn = Annotated[str, typer.Option("--text", help="The column that holds the text.")]
+LabelColumn = Annotated[str, typer.Option("--label", help="The column that holds the label.")]
+LabelMap = Annotated[str, typer.Option("--map", help="Rename labels: 0=negative,1=positive.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the root."""
+    app.command()(train)
+    app.command()(evaluate)
+    app.command()(predict)
+    app.command()(encode)
+
+
+def train(
+    task: Annotated[str, typer.Option(help="text-classification or embedding.")],
+    train: Annotated[Path, typer.Option(help="Training table: CSV, TSV, JSON lines or Parquet (.gz allowed).")],
+    valid: Annotated[Path | None, typer.Option(help="Validation table; without it a tenth of the rows.")] = None,
+    model: Annotated[str, typer.Option(help="Encoder: default, a folder, or a hub name.")] = "default",
+    method: Annotated[str, typer.Option(help="linear, head or full.")] = "full",
+    out: Annotated[Path, typer.Option(help="Model folder to write.")] = Path("model"),
+    settings: Annotated[list[str] | None, typer.Option("--set", help="key=value, repeatable.")] = None,
+    text: TextColumn = "text",
+    label: LabelColumn = "label",
+    mapping: LabelMap = "",
+    seed: Annotated[int, typer.Option(help="Of the split, the batches and dropout.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an unfinished folder (also done without).")] = False,
+    as_json: Json = False,
+) -> None:
+    """Fine-tune a model; the plain model and the frozen encoder are measured beside it."""
+    from fieldtune.pipeline import finetune
+
+    started = time.monotonic()
+    done = finetune(
+        task,
+        train,
+        valid=valid,
+        model=model,
+        method=method,
+        out=out,
+        settings=dict(_pair(item, "--set") for item in settings or []),
+        seed=seed,
+        rename={"text": text, "label": label} if task == "text-classification" else None,
+        labels=parse_map(mapping),
+        rivals=True,
+    )
+    metrics = {key: value for key, value in done.metrics.items() if key != "per_class"}
+    show({"model": str(done.path), "method": method, **metrics, "seconds": time.monotonic() - started}, as_json)
+
+
+def evaluate(
+    model: Annotated[Path, typer.Option(help="Model folder.")],
+    data: Annotated[Path, typer.Option(help="Table with the same columns as in training.")],
+    text: TextColumn = "text",
+    label: LabelColumn = "label",
+    mapping: LabelMap = "",
+    as_json: Json = False,
+) -> None:
+    """Measure a model on rows it has not seen."""
+    from fieldtune.data.tables import training_table
+    from fieldtune.models import load
+    from fieldtune.pipeline import task_module
+
+    trained = load(model)
+    task = trained.card["task"]
+    rename = {"text": text, "label": label} if task == "text-classification" else None
+    table = training_table(data, task, rename=rename, labels=parse_map(mapping))
+    started = time.monotonic()
+    found: dict[str, Any] = task_module(task).metrics(trained, table)
+    show({**found, "seconds": time.monotonic() - started}, as_json)
+
+
+def predict(
+    model: Annotated[Path, typer.Option(help="Model folder of a classifier.")],
+    data: Annotated[Path, typer.Option(help="Table with a text column.")],
+    out: Annotated[Path, typer.Option(help="Table to write: .csv, .tsv, .jsonl or .parquet.")],
+    text: TextColumn = "text",
+    as_json: Json = False,
+) -> None:
+    """Label every row; input columns and order are kept, rows without text included."""
+    from fieldtune.data.read import read_table, write_table
+    from fieldtune.models import Classifier, load
+
+    trained = load(model)
+    if not isinstance(trained, Classifier):
+        raise InputError("a classifier", f"a model for {trained.card['task']}", "use fieldtune encode")
+    table = read_table(data)
+    if text not in table:
+        raise InputError(f"a column {text!r}", f"{', '.join(table.columns)} in {data}", "name it with --text COLUMN")
+    probabilities = trained.probabilities(table[text].fillna("").astype(str).tolist())
+    kept, score = trained.scope_of(probabilities)
+    table["predicted"] = [trained.labels[place] for place in probabilities.argmax(axis=1)]
+    table["probability"] = probabilities.max(axis=1)
+    table["in_scope"] = ["true" if value else "false" for value in kept]
+    table["in_scope_score"] = score
+    for place, name in enumerate(trained.labels):
+        table[f"p_{name}"] = probabilities[:, place]
+    write_table(table, out)
+    show({"out": str(out), "rows": len(table), "in_scope": float(kept.mean())}, as_json)
+
+
+def encode(
+    model: Annotated[str, typer.Option(help="default, an encoder's folder or hub name, or a fieldtune model folder.")],
+    data: Annotated[Path, typer.Option(help="Table with a text column.")],
+    out: Annotated[Path, typer.Option(help="File to write: .npy, float32 [rows, dimensions], unit length.")],
+    text: TextColumn = "text",
+    as_json: Json = False,
+) -> None:
+    """Embed a column of texts."""
+    import numpy as np
+
+    from fieldtune.data.read import read_table
+    from fieldtune.models import Embedder, load, load_encoder
+    from fieldtune.models.folder import MANIFEST
+
+    if out.suffix != ".npy":
+        raise InputError("an output ending in .npy", str(out), "choose --out vectors.npy")
+    table = read_table(data, [text])
+    trained = load(model) if (Path(model) / MANIFEST).is_file() else load_encoder(model)
+    embedder = trained if isinstance(trained, Embedder) else Embedder(trained.features)
+    vectors = embedder.encode(table[text].fillna("").astype(str).tolist())
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.open("wb") as handle:
+        np.save(handle, vectors, allow_pickle=False)
+    show({"out": str(out), "rows": len(vectors), "dimensions": vectors.shape[1]}, as_json)
+
+
+def parse_map(text: str) -> dict[str, str] | None:
+    """``0=negative,1=positive`` -> a dictionary; empty -> None."""
+    return dict(_pair(item, "--map") for item in text.split(",")) if text else None
+
+
+def _pair(item: str, option: str) -> tuple[str, str]:
+    key, equals, value = item.partition("=")
+    if not equals or not key.strip():
+        raise InputError(f"{option} key=value", repr(item), f"write it as {option} key=value")
+    return key.strip(), value.strip()

@@ -1,0 +1,179 @@
+"""What is wrong with a training table, said before a model learns it.
+
+Pure: a table in, findings out; nothing is repaired. It does not know whether a label is right, only whether
+labels contradict each other.
+"""
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from fieldtune.errors import InputError
+from fieldtune.text.language import detect
+from fieldtune.text.normalise import equality_key, normalise
+
+TEXT_COLUMNS = {"text-classification": ("text",), "embedding": ("query", "positive")}
+LONGEST = 4000
+"""Characters. The usual encoders read 512 tokens: some 2,500 characters of English, 500 of Chinese."""
+UNKNOWN = 0.2
+"""Share of unknown tokens above which a tokenizer does not read the language."""
+
+
+class Finding(NamedTuple):
+    """One thing found. An "error" makes training pointless or wrong; a "warning" is for the user to judge."""
+
+    kind: str
+    severity: Literal["error", "warning"]
+    message: str
+    rows: tuple[int, ...]
+    """Row numbers in the table, from 0; for `leakage`, in the held-out table."""
+
+
+def check_table(frame: pd.DataFrame, task: str, longest: int = LONGEST) -> list[Finding]:
+    """Findings on a training table, errors first.
+
+    Kinds: no-rows, missing-text, empty-text, over-long, duplicate; for text-classification also
+    missing-label, one-class, single-row-class, label-spelling, conflicting-labels; for embedding also
+    same-text.
+
+    Raises:
+        InputError: a task without checks, or a column missing.
+    """
+    columns = _columns(frame, task)
+    if frame.empty:
+        return [Finding("no-rows", "error", "the table has no rows", ())]
+    found = [_finding for column in columns for _finding in _texts(frame[column], longest)]
+    keys = [tuple(map(_key, row)) for row in zip(*(frame[column] for column in columns), strict=True)]
+    if task == "text-classification":
+        found += _labels(frame["label"]) + _repeats([key[0] for key in keys], frame["label"])
+    else:
+        found += _repeats(keys, None)
+        same = [row for row, key in enumerate(keys) if key[0] and key[0] == key[1]]
+        found += _some("same-text", "warning", "query and positive are the same text", same)
+    return sorted(found, key=lambda finding: finding.severity)
+
+
+def leakage(train: pd.DataFrame, valid: pd.DataFrame, columns: Sequence[str] = ("text",)) -> list[Finding]:
+    """Held-out rows whose texts also stand in train, but for case, spacing and punctuation at the ends."""
+    seen = {tuple(map(_key, row)) for row in zip(*(train[column] for column in columns), strict=True)}
+    rows = zip(*(valid[column] for column in columns), strict=True)
+    shared = [i for i, row in enumerate(rows) if any(key := tuple(map(_key, row))) and key in seen]
+    return _some("leakage", "warning", "held-out texts also stand in train: figures will flatter", shared)
+
+
+def unknown_share(
+    texts: Sequence[str], unknown_token_counts: Sequence[int], token_counts: Sequence[int]
+) -> list[Finding]:
+    """A warning for each language of which the tokenizer does not know more than 20 % of the tokens.
+
+    Args:
+        texts: [n]; unknown_token_counts, token_counts: int [n], of each text, special tokens left out.
+    """
+    unknown, tokens = np.asarray(unknown_token_counts), np.asarray(token_counts)
+    languages = np.array([detect(text) for text in texts])
+    names = {"en": "Latin", "zh": "Chinese", "other": "other"}
+    found = []
+    for language in sorted(set(languages)):
+        mine = languages == language
+        share = unknown[mine].sum() / max(tokens[mine].sum(), 1)
+        if share > UNKNOWN:
+            rows = np.flatnonzero(mine & (unknown > UNKNOWN * tokens))
+            message = (
+                f"{share:.0%} of the tokens in {names[language]} script are unknown to this model: it cannot read "
+                "them; choose a model for this language or the method 'linear'"
+            )
+            found.append(Finding("unknown-tokens", "warning", message, tuple(rows.tolist())))
+    return found
+
+
+def _columns(frame: pd.DataFrame, task: str) -> tuple[str, ...]:
+    columns = TEXT_COLUMNS.get(task)
+    if columns is None:
+        raise InputError(f"a task among {', '.join(TEXT_COLUMNS)}", f"{task!r}", "correct the task")
+    wanted = (*columns, "label") if task == "text-classification" else columns
+    missing = [column for column in wanted if column not in frame.columns]
+    if missing:
+        raise InputError(
+            f"columns {', '.join(wanted)}",
+            f"columns {', '.join(map(str, frame.columns)) or '(none)'}",
+            f"add or rename {', '.join(missing)}",
+        )
+    return columns
+
+
+def _texts(column: pd.Series, longest: int) -> list[Finding]:
+    missing = column.isna().to_numpy()
+    texts = [str(value) for value in column]
+    empty = [i for i, text in enumerate(texts) if not missing[i] and not text.strip()]
+    long = [i for i, text in enumerate(texts) if not missing[i] and len(text) > longest]
+    name = column.name
+    return [
+        *_some("missing-text", "error", f"no value in column '{name}'", np.flatnonzero(missing).tolist()),
+        *_some("empty-text", "warning", f"nothing but white space in column '{name}'", empty),
+        *_some("over-long", "warning", f"column '{name}' above {longest} characters: the rest is not read",
+        long),
+    ]
+
+
+def _labels(column: pd.Series) -> list[Finding]:
+    gone = [i for i, label in enumerate(column) if _missing(label)]
+    labels = {i: str(label) for i, label in enumerate(column) if not _missing(label)}
+    counts = pd.Series(labels.values(), dtype=object).value_counts()
+    found = _some("missing-label", "error", "no label", gone)
+    if len(counts) == 1:
+        message = f"every label is '{counts.index[0]}': a classifier needs at least two classes"
+        found.append(Finding("one-class", "error", message, tuple(labels)))
+    single = {str(name) for name in counts.index[counts == 1]}
+    rows = [i for i, label in labels.items() if label in single]
+    found += _some("single-row-class", "warning", f"labels with one row only ({_names(single)})", rows)
+    spellings: dict[str, set[str]] = {}
+    for label in labels.values():
+        spellings.setdefault(normalise(label), set()).add(label)
+    for names in (names for names in spellings.values() if len(names) > 1):
+        rows = [i for i, label in labels.items() if label in names]
+        found += _some("label-spelling", "warning", f"labels that differ in spelling only
+        ({_names(names)})", rows)
+    return found
+
+
+def _repeats(keys: Sequence[Hashable], labels: pd.Series | None) -> list[Finding]:
+    groups: dict[Hashable, list[int]] = {}
+    for row, key in enumerate(keys):
+        if key and (not isinstance(key, tuple) or any(key)):
+            groups.setdefault(key, []).append(row)
+    given = [None] * len(keys) if labels is None else [None if _missing(x) else normalise(str(x)) for x in labels]
+    again: list[int] = []
+    conflicts: list[int] = []
+    for rows in (rows for rows in groups.values() if len(rows) > 1):
+        again += [row for i, row in enumerate(rows) if given[row] in [given[r] for r in rows[:i]]]
+        if len({given[row] for row in rows} - {None}) > 1:
+            conflicts += rows
+    return [
+        *_some("duplicate", "warning", "rows repeat an earlier one", sorted(again)),
+        *_some("conflicting-labels", "warning", "rows share a text but not the label", sorted(conflicts)),
+    ]
+
+
+def _some(kind: str, severity: Literal["error", "warning"], what: str, rows: list[int]) -> list[Finding]:
+    if not rows:
+        return []
+    shown = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
+    return [Finding(kind, severity, f"{what}: {len(rows)} rows, from 0: {shown}", tuple(rows))]
+
+
+def _key(value: object) -> str:
+    if _missing(value):
+        return ""
+    return equality_key(str(value)) or normalise(str(value))
+
+
+def _missing(value: object) -> bool:
+    """None, NaN and friends, and empty cells."""
+    return value is None or value is pd.NA or value != value or (isinstance(value, str) and not value.strip())
+
+
+def _names(names: Iterable[str]) -> str:
+    ordered = sorted(names)
+    return ", ".join(repr(name) for name in ordered[:5]) + (", ..." if len(ordered) > 5 else "")

@@ -1,0 +1,138 @@
+"""Read a table or a TOML file from disk; every complaint names the file and the line. Knows no task."""
+
+import gzip
+import io
+import json
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fieldtune.errors import ConfigError, InputError
+
+KINDS = (".csv", ".tsv", ".jsonl", ".parquet")
+
+
+def read_table(
+    path: Path | str, required: Sequence[str] = (), optional: Sequence[str] = (), *, encoding: str = "utf-8-sig"
+) -> pd.DataFrame:
+    """Read CSV, TSV, JSON lines or Parquet, by extension; ``.gz`` allowed.
+
+    Text stays text: ``007`` keeps its zeros and an empty cell is an empty string, never NaN.
+
+    Args:
+        path: the file.
+        required: columns that must be there.
+        optional: columns to add as empty text when missing.
+        encoding: of CSV, TSV and JSON lines.
+
+    Raises:
+        InputError: no such file, unknown extension, unreadable line, missing column, no rows.
+    """
+    path = Path(path)
+    suffixes = [suffix for suffix in path.suffixes if suffix != ".gz"]
+    kind = suffixes[-1] if suffixes else ""
+    if kind not in KINDS:
+        raise InputError(f"a table ending in {', '.join(KINDS)} (.gz allowed)", str(path), "convert or rename it")
+    raw = read_bytes(path)
+    if kind == ".parquet":
+        frame = _parquet(raw, path)
+    else:
+        text = _decode(raw, path, encoding)
+        frame = _json_lines(text, path) if kind == ".jsonl" else _separated(text, path, "\t" if kind == ".tsv" else ",")
+    if frame.empty:
+        raise InputError("at least one row", f"none in {path}", "check that the export worked")
+    missing = [name for name in required if name not in frame]
+    if missing:
+        raise InputError(
+            f"the columns {', '.join(required)}",
+            f"{', '.join(map(str, frame.columns))} in {path}",
+            f"rename a column to {missing[0]!r} or point to it (for example --{missing[0]} COLUMN)",
+        )
+    for name in optional:
+        if name not in frame:
+            frame[name] = ""
+    return frame
+
+
+def read_bytes(path: Path) -> bytes:
+    """The file's bytes, unpacked when it ends in ``.gz``."""
+    try:
+        raw = path.read_bytes()
+        return gzip.decompress(raw) if path.suffix == ".gz" else raw
+    except FileNotFoundError as error:
+        raise InputError("a file", f"nothing at {path}", "check the path") from error
+    except (OSError, EOFError) as error:
+        raise InputError(f"a readable file at {path}", str(error), "check the file and its permissions") from error
+
+
+def read_toml(path: Path | str) -> dict[str, Any]:
+    """Read a TOML configuration; its complaint names the line."""
+    try:
+        return tomllib.loads(read_bytes(Path(path)).decode("utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"valid TOML in {path}", str(error), "correct that line") from error
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table in the format its extension names; the file appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.partial")
+    match path.suffix:
+        case ".csv" | ".tsv":
+            frame.to_csv(temporary, index=False, sep="\t" if path.suffix == ".tsv" else ",")
+        case ".jsonl":
+            frame.to_json(temporary, orient="records", lines=True, force_ascii=False)
+        case ".parquet":
+            frame.to_parquet(temporary, index=False)
+        case _:
+            raise InputError(f"an output ending in {', '.join(KINDS)}", str(path), "choose one of these")
+    temporary.replace(path)
+
+
+def _decode(raw: bytes, path: Path, encoding: str) -> str:
+    try:
+        return raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise InputError(
+            f"{encoding} text in {path}",
+            f"another encoding at line {line} (byte {raw[error.start]:#04x})",
+            "convert it, e.g. iconv -f gb18030 -t utf-8, or -f latin1",
+        ) from error
+    except LookupError as error:
+        raise InputError("a known encoding", repr(encoding), "try utf-8, gb18030 or latin-1") from error
+
+
+def _separated(text: str, path: Path, separator: str) -> pd.DataFrame:
+    if not text.strip():
+        raise InputError("a header and at least one row", f"an empty file at {path}", "check that the export worked")
+    try:
+        return pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, on_bad_lines="error")
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        reason = str(error).strip().replace("Error tokenizing data. C error: ", "")
+        raise InputError(f"a well-formed table in {path}", reason, "correct that line (quotes, separators)") from error
+
+
+def _json_lines(text: str, path: Path) -> pd.DataFrame:
+    rows = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise InputError(f"JSON on every line of {path}", f"line {number}: {error}", "correct that line") from error
+        if not isinstance(row, dict):
+            raise InputError(f"a JSON object on every line of {path}", f"line {number}: {type(row).__name__}", "fix it")
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _parquet(raw: bytes, path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(io.BytesIO(raw))
+    except Exception as error:  # pyarrow raises many kinds; each means the file is no Parquet
+        raise InputError(f"a Parquet file at {path}", type(error).__name__, "export it again") from error

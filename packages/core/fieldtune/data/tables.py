@@ -1,0 +1,87 @@
+"""A user's table -> the columns a task trains on: renamed, labels mapped, unusable rows counted or refused."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from fieldtune.data.read import read_table
+from fieldtune.errors import InputError
+from fieldtune.progress import say
+
+COLUMNS = {
+    "text-classification": (("text", "label"), ()),
+    "embedding": (("query", "positive"), ("negative",)),
+}
+
+
+def training_table(
+    data: pd.DataFrame | Path | str,
+    task: str,
+    *,
+    rename: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """The rows of ``data`` in the columns of ``task``, every cell text.
+
+    Rows whose text is empty are left out and counted on stderr.
+
+    Args:
+        data: a table in memory or a path.
+        rename: column wanted -> the user's name for it, e.g. ``{"label": "category"}``.
+        labels: label in the file -> label wanted, e.g. ``{"0": "negative"}``.
+
+    Raises:
+        InputError: a column is missing, a label is missing, or no row is left.
+    """
+    required, optional = COLUMNS[task]
+    renames = {theirs: ours for ours, theirs in (rename or {}).items()}
+    where = "the table" if isinstance(data, pd.DataFrame) else str(data)
+    frame = data if isinstance(data, pd.DataFrame) else read_table(data, [_theirs(name, rename) for name in required])
+    missing = [name for name in required if _theirs(name, rename) not in frame]
+    if missing:
+        raise InputError(
+            f"the columns {', '.join(required)}",
+            f"{', '.join(map(str, frame.columns))} in {where}",
+            f"point to it with --{missing[0]} COLUMN",
+        )
+    # A column of the wanted name that is not the one pointed to would collide after renaming.
+    frame = frame[[name for name in frame if name in renames or name not in renames.values()]].rename(columns=renames)
+    frame = frame[[name for name in (*required, *optional) if name in frame]].reset_index(drop=True)
+    if "label" in frame:
+        frame["label"] = _labels(frame["label"], labels, where)
+    return _without_empty(frame, [name for name in frame if name != "label"], where)
+
+
+def _theirs(name: str, rename: Mapping[str, str] | None) -> str:
+    return (rename or {}).get(name, name)
+
+
+def _labels(column: pd.Series, mapping: Mapping[str, str] | None, where: str) -> pd.Series:
+    absent = column.isna() | (column.astype(str).str.strip() == "")
+    if absent.any():
+        rows = ", ".join(str(row + 1) for row in absent[absent].index[:5])
+        raise InputError("a label on every row", f"{int(absent.sum())} without, in {where} (rows {rows})", "fill them")
+    clean = column.map(lambda value: str(value).strip())
+    if not mapping:
+        return clean
+    unknown = sorted(set(clean) - set(mapping))
+    if unknown:
+        raise InputError(
+            f"labels out of {', '.join(mapping)}", f"{unknown[0]!r} in {where}", "add it to --map, e.g. --map 0=negative"
+        )
+    return clean.map(mapping)
+
+
+def _without_empty(frame: pd.DataFrame, columns: list[str], where: str) -> pd.DataFrame:
+    empty = pd.Series(False, index=frame.index)
+    for name in columns:
+        empty |= frame[name].isna() | (frame[name].astype(str).str.strip() == "")
+    if empty.all():
+        raise InputError(f"text in {', '.join(columns)}", f"only empty cells in {where}", "check the column names")
+    if empty.any():
+        say(f"{int(empty.sum())} of {len(frame)} rows without text left out ({where})")
+    kept = frame[~empty].reset_index(drop=True)
+    for name in columns:
+        kept[name] = kept[name].astype(str)
+    return kept

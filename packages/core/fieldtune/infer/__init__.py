@@ -1,0 +1,1 @@
+"""Running models fast: batches, number formats, caches."""

@@ -1,0 +1,52 @@
+"""Which number format is fast on this machine: measured once, remembered in FIELDTUNE_HOME.
+
+bfloat16 is several times faster than float32 on processors with AVX512-BF16 or AMX and far slower on the others,
+so it is measured, not assumed. One answer per home keeps results the same from run to run.
+"""
+
+import json
+import os
+import platform
+import time
+
+import torch
+
+from fieldtune.runtime import home
+
+_WORTH_IT = 1.3  # below this gain the rounding of bfloat16 is not worth having
+
+
+def compute_dtype() -> torch.dtype:
+    """``torch.bfloat16`` where it is faster here, else ``torch.float32``; ``FIELDTUNE_DTYPE`` overrides."""
+    forced = os.environ.get("FIELDTUNE_DTYPE")
+    if forced in ("float32", "bfloat16"):
+        return torch.float32 if forced == "float32" else torch.bfloat16
+    file = home() / "machine.json"
+    machine = f"{platform.processor()} {torch.__version__} {torch.get_num_threads()}"
+    try:
+        known = json.loads(file.read_text())
+    except (OSError, ValueError):
+        known = {}
+    if known.get("machine") != machine:
+        known = {"machine": machine, "bfloat16_gain": round(gain(), 2)}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_name(f"machine.{os.getpid()}.json")
+        temporary.write_text(json.dumps(known))
+        temporary.replace(file)
+    return torch.bfloat16 if known["bfloat16_gain"] >= _WORTH_IT else torch.float32
+
+
+def gain() -> float:
+    """How many times faster a matrix product of the encoder's shape is in bfloat16; under a second."""
+    return _seconds(torch.float32) / _seconds(torch.bfloat16)
+
+
+def _seconds(dtype: torch.dtype, rounds: int = 7) -> float:
+    left, right = torch.ones((1024, 384), dtype=dtype), torch.ones((384, 1536), dtype=dtype)
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        for _ in range(3):
+            left @ right
+        times.append(time.perf_counter() - start)
+    return min(times[2:])  # the first rounds warm up

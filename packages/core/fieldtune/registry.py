@@ -1,0 +1,290 @@
+"""Model versions: candidate -> gate -> promoted -> rolled back. A model only ships if it is better.
+
+An application's folder (the *origin*) stays as it was trained; a promoted version is a copy in FIELDTUNE_HOME, and
+what serves is looked up here by origin. Knows nothing of what a model does: it compares scores per held-out item.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sqlalchemy import Connection, Engine, text
+
+from fieldtune.errors import InputError, RefusedError
+from fieldtune.evaluate.significance import paired_bootstrap
+from fieldtune.models.folder import MANIFEST, digest, staged, verify
+from fieldtune.runtime import home, iso
+from fieldtune.store import open_store, statements
+
+INCUMBENT = "incumbent"
+
+MIGRATIONS = (
+    statements(
+        "registry 001 versions",
+        """CREATE TABLE versions (id TEXT PRIMARY KEY, app TEXT NOT NULL, slot TEXT NOT NULL,
+           tenant TEXT NOT NULL DEFAULT 'default', language TEXT NOT NULL DEFAULT '', origin TEXT NOT NULL,
+           made_at TEXT NOT NULL, details TEXT NOT NULL)""",
+        """CREATE TABLE promotions (position INTEGER PRIMARY KEY, app TEXT NOT NULL, slot TEXT NOT NULL,
+           tenant TEXT NOT NULL DEFAULT 'default', language TEXT NOT NULL DEFAULT '', version TEXT NOT NULL,
+           previous TEXT, made_at TEXT NOT NULL, reason TEXT NOT NULL)""",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One candidate in the comparison: its mean score, and the 95 % interval of its gain over the winner's rival."""
+
+    name: str
+    score: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate decided and why; ``version`` is set once something was promoted."""
+
+    promoted: bool
+    winner: str
+    reason: str
+    standings: tuple[Standing, ...]
+    version: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For reports and ``--json``."""
+        return asdict(self)
+
+
+def open_home() -> Engine:
+    """The database of versions and feedback in the registry's folder."""
+    return open_store(home(), MIGRATIONS)
+
+
+def gate(scores: Mapping[str, ArrayLike], rng: np.random.Generator, incumbent: str | None = None) -> Verdict:
+    """Choose what ships from scores on the same held-out items.
+
+    The best mean wins; equal means go to the earlier name, so list the simplest first. An incumbent is replaced only
+    when the 95 % interval of the paired bootstrap of the difference lies above zero.
+
+    Args:
+        scores: candidate -> score per held-out item, higher is better; all of one length.
+        rng: for the bootstrap.
+        incumbent: the name of what serves now, when something does.
+
+    Returns:
+        ``promoted`` is False when the incumbent stays.
+    """
+    arrays = {name: np.asarray(values, dtype=np.float64) for name, values in scores.items()}
+    if len({len(values) for values in arrays.values()}) != 1 or not len(next(iter(arrays.values()))):
+        raise InputError("scores of every candidate on the same held-out items", "none, or different counts", "rescore")
+    means = {name: float(values.mean()) for name, values in arrays.items()}
+    best = max(arrays, key=lambda name: means[name])  # max keeps the first of equals
+    rival = incumbent or best
+    standings = []
+    for name, values in arrays.items():
+        interval = paired_bootstrap(values, arrays[rival], rng)
+        standings.append(Standing(name, means[name], interval.low, interval.high))
+    if incumbent is None:
+        return Verdict(True, best, f"{best} scores {means[best]:.4f}, the best of {len(arrays)}", tuple(standings))
+    gain = next(standing for standing in standings if standing.name == best)
+    if best == incumbent:
+        reason = f"what serves now is the best of {len(arrays)} at {means[incumbent]:.4f}"
+    elif gain.low <= 0:
+        reason = (
+            f"{best} at {means[best]:.4f} is not surely better than what serves now at {means[incumbent]:.4f} "
+            f"(95 % interval of the gain {gain.low:+.4f} to {gain.high:+.4f})"
+        )
+    else:
+        reason = (
+            f"{best} at {means[best]:.4f} beats what served at {means[incumbent]:.4f} "
+            f"(95 % interval of the gain {gain.low:+.4f} to {gain.high:+.4f})"
+        )
+        return Verdict(True, best, reason, tuple(standings))
+    return Verdict(False, incumbent, reason, tuple(standings))
+
+
+def publish(
+    app: str,
+    origin: Path,
+    candidates: Mapping[str, Path | None],
+    scores: Mapping[str, ArrayLike],
+    *,
+    rng: np.random.Generator,
+    now: datetime,
+    details: Mapping[str, Any] | None = None,
+) -> Verdict:
+    """Put the best candidate into service for ``origin``, or refuse and say why.
+
+    Args:
+        app: the application, e.g. ``"monitor"``.
+        origin: the application's folder; its name is the slot.
+        candidates: name -> folder to ship; None for one shown for comparison only. ``"incumbent"`` is what serves now.
+        scores: name -> score per held-out item; a name with None for a folder can win only on paper: then nothing
+            is promoted.
+        rng: for the bootstrap.
+        now: recorded with the version.
+        details: kept with the version.
+    """
+    origin = Path(origin).resolve()
+    engine = open_home()
+    with engine.begin() as connection:
+        serving_now = _current(connection, app, _slot(origin))
+    known = INCUMBENT if INCUMBENT in scores and serving_now else None
+    verdict = gate({name: values for name, values in scores.items() if name != INCUMBENT or known}, rng, known)
+    folder = candidates.get(verdict.winner)
+    if not verdict.promoted or folder is None:
+        return Verdict(False, verdict.winner, verdict.reason, verdict.standings)
+    version = _store(folder, app)
+    record = {**(details or {}), "winner": verdict.winner, "reason": verdict.reason, "standings": verdict.as_dict()["standings"]}
+    with engine.begin() as connection:
+        _record(connection, app, origin, version, record, now)
+        _promote(connection, app, _slot(origin), version, verdict.reason, now)
+    return Verdict(True, verdict.winner, verdict.reason, verdict.standings, version)
+
+
+def serving(app: str, origin: Path) -> Path:
+    """The folder to load for ``origin``: its promoted version, or ``origin`` itself when the registry knows none."""
+    origin = Path(origin).resolve()
+    if not (home() / "fieldtune.db").is_file():
+        return origin
+    with open_home().begin() as connection:
+        version = _current(connection, app, _slot(origin))
+        row = connection.execute(text("SELECT origin FROM versions WHERE id = :id"), {"id": version}).first()
+    return version_folder(version) if version and row and row[0] == str(origin) else origin
+
+
+def version_of(folder: Path) -> str:
+    """The version a folder is: a hash of its manifest."""
+    return digest(Path(folder) / MANIFEST)[:12]
+
+
+def origins(app: str) -> list[Path]:
+    """The application's folders that have something in service, the most recently promoted first."""
+    with open_home().begin() as connection:
+        rows = connection.execute(
+            text(
+                """SELECT v.origin, MAX(p.position) AS newest FROM promotions p JOIN versions v ON v.id = p.version
+                   WHERE p.app = :app GROUP BY v.origin ORDER BY newest DESC"""
+            ),
+            {"app": app},
+        )
+        return [Path(row[0]) for row in rows]
+
+
+def rollback(app: str, slot: str | None = None, *, now: datetime) -> str:
+    """Put the version before the present one back into service; returns its id.
+
+    Raises:
+        RefusedError: there is none.
+    """
+    with open_home().begin() as connection:
+        row = connection.execute(
+            text(
+                """SELECT slot, version, previous FROM promotions WHERE app = :app AND (:slot = '' OR slot = :slot)
+                   ORDER BY position DESC LIMIT 1"""
+            ),
+            {"app": app, "slot": slot or ""},
+        ).first()
+        if row is None or row[2] is None:
+            raise RefusedError(
+                f"an earlier version of {app}", "none" if row is None else "only the first one", "see: fieldtune models list"
+            )
+        verify(version_folder(row[2]))
+        before = connection.execute(
+            text(
+                """SELECT previous FROM promotions WHERE app = :app AND slot = :slot AND version = :version
+                   ORDER BY position LIMIT 1"""
+            ),
+            {"app": app, "slot": row[0], "version": row[2]},
+        ).scalar()
+        _insert_promotion(connection, app, row[0], row[2], before, f"rolled back from {row[1]}", now)
+        return str(row[2])
+
+
+def versions() -> list[dict[str, Any]]:
+    """Every version with its application, slot, origin, time, details, and whether it serves now."""
+    with open_home().begin() as connection:
+        rows = connection.execute(text("SELECT * FROM versions ORDER BY made_at, id")).mappings().all()
+        return [
+            {
+                **row,
+                "details": json.loads(row["details"]),
+                "serving": _current(connection, row["app"], row["slot"]) == row["id"],
+            }
+            for row in rows
+        ]
+
+
+def version_folder(version: str) -> Path:
+    """Where a version's files lie."""
+    return home() / "versions" / version
+
+
+def _store(folder: Path, app: str) -> str:
+    verify(folder)
+    version = f"{app}-{version_of(folder)}"
+    target = version_folder(version)
+    if target.is_dir():
+        verify(target)
+        return version
+    manifest = json.loads((folder / MANIFEST).read_text())
+    details = {key: value for key, value in manifest.items() if key != "files"}
+    with staged(target, details) as temporary:
+        shutil.copytree(folder, temporary, dirs_exist_ok=True)
+        (temporary / MANIFEST).unlink()
+    return version
+
+
+def _slot(origin: Path) -> str:
+    """The folder's name, made unique by a hash of its place: two folders of one name do not share a slot."""
+    return f"{origin.name}-{hashlib.sha256(str(origin).encode()).hexdigest()[:6]}"
+
+
+def _current(connection: Connection, app: str, slot: str) -> str | None:
+    return connection.execute(
+        text("SELECT version FROM promotions WHERE app = :app AND slot = :slot ORDER BY position DESC LIMIT 1"),
+        {"app": app, "slot": slot},
+    ).scalar()
+
+
+def _record(
+    connection: Connection, app: str, origin: Path, version: str, details: Mapping[str, Any], now: datetime
+) -> None:
+    connection.execute(
+        text(
+            """INSERT INTO versions (id, app, slot, origin, made_at, details)
+               VALUES (:id, :app, :slot, :origin, :now, :details) ON CONFLICT (id) DO NOTHING"""
+        ),
+        {
+            "id": version, "app": app, "slot": _slot(origin), "origin": str(origin), "now": iso(now),
+            "details": json.dumps(details, default=str, sort_keys=True),
+        },
+    )  # fmt: skip
+
+
+def _promote(connection: Connection, app: str, slot: str, version: str, reason: str, now: datetime) -> None:
+    previous = _current(connection, app, slot)
+    if previous != version:
+        _insert_promotion(connection, app, slot, version, previous, reason, now)
+
+
+def _insert_promotion(
+    connection: Connection, app: str, slot: str, version: str, previous: str | None, reason: str, now: datetime
+) -> None:
+    connection.execute(
+        text(
+            """INSERT INTO promotions (app, slot, version, previous, made_at, reason)
+               VALUES (:app, :slot, :version, :previous, :now, :reason)"""
+        ),
+        {
+            "app": app, "slot": slot, "version": version, "previous": previous, "now": iso(now), "reason": reason,
+        },
+    )  # fmt: skip

@@ -1,0 +1,178 @@
+"""Embedding: queries close to their positives. Methods: linear (latent semantics of n-grams), head, full.
+
+The loss is multiple negatives ranking (Henderson et al. 2017, arXiv 1705.00652), both ways: in a batch every other
+row's document is a negative, so no two rows of a batch share a query or a document.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from fieldtune.batching import fixed, whole_run
+from fieldtune.data.split import stratified
+from fieldtune.evaluate.ranking import per_query, summary
+from fieldtune.models.features import EncoderFeatures, NgramFeatures
+from fieldtune.models.trained import Embedder, load_encoder
+from fieldtune.runtime import generator
+from fieldtune.tasks.common import Body, batch_of, groups, trainable, training_dtype
+from fieldtune.train.fit import Problem, Tensors, fit
+from fieldtune.train.settings import Settings
+
+COLUMNS = ("query", "positive")
+DEFAULTS = Settings(epochs=1, learning_rate=5e-5, batch_rows=64)
+METHODS = ("linear", "head", "full")
+_LATENT = 256
+_NGRAMS = 30_000
+_DEPTH = 10
+
+
+def split(table: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A tenth of the rows, for validation, when the user gave none."""
+    rows, held_out = stratified(["all"] * len(table), 0.1, generator(seed))
+    return table.iloc[rows].reset_index(drop=True), table.iloc[held_out].reset_index(drop=True)
+
+
+def train(
+    table: pd.DataFrame, method: str, model: str, settings: Settings, *, seed: int, folder: Path, show: bool
+) -> Embedder:
+    """Fit on ``table`` (columns query, positive and, when given, negative)."""
+    if method == "linear":
+        return _linear(table, seed)
+    encoder = trainable(model, settings.dropout if method == "full" else 0.0)
+    tokens = {
+        name: encoder.tokens(table[name].tolist(), settings.max_length)
+        for name in ("query", "positive", "negative")
+        if name in table
+    }
+    module = Body(encoder) if method == "full" else Projection(encoder.dimensions)
+    made = (
+        _token_problem(encoder, tokens, settings.temperature)
+        if method == "full"
+        else _vector_problem(load_encoder(model, settings.max_length), table, settings.temperature)
+    )
+    fit(
+        module,
+        made,
+        _plan(table, settings, seed),
+        settings,
+        folder=folder,
+        groups=groups(module, None, settings) if method == "full" else _head_groups(module, settings),
+        seed=seed,
+        dtype=training_dtype() if method == "full" else torch.float32,
+        description="fine-tuning",
+        show=show,
+    )
+    features = EncoderFeatures(encoder, settings.max_length)
+    if method == "full":
+        return Embedder(features)
+    return Embedder(features, module.linear.weight.detach().cpu().numpy())  # type: ignore[union-attr]
+
+
+def finish(model: Embedder, valid: pd.DataFrame) -> dict[str, Any]:
+    """Nothing to calibrate; returns the metrics on validation rows."""
+    return metrics(model, valid)
+
+
+def metrics(model: Embedder, table: pd.DataFrame) -> dict[str, Any]:
+    """Each query against all distinct positives of the table: ndcg@10, mrr@10, recall@{1,5,10}, n."""
+    found = summary(ranked(model, table))
+    return {**found, "n": len(table)}
+
+
+def correct(model: Embedder, table: pd.DataFrame) -> NDArray[np.float64]:
+    """Reciprocal rank at ten per row: what the gate compares."""
+    return np.asarray(ranked(model, table)["mrr@10"], dtype=np.float64)
+
+
+def ranked(model: Embedder, table: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+    """Ranking figures per row, with every distinct positive as a candidate."""
+    documents = sorted(table["positive"].unique())
+    vectors = model.encode(documents)
+    queries = model.encode(table["query"].tolist())
+    lists: list[list[str]] = []
+    for start in range(0, len(queries), 1024):  # never queries x documents at once
+        scores = queries[start : start + 1024] @ vectors.T
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :_DEPTH]
+        lists += [[documents[place] for place in row] for row in order]
+    relevant = table.groupby("query")["positive"].agg(set)
+    return per_query(lists, [relevant[query] for query in table["query"]])
+
+
+class Projection(nn.Module):
+    """A square linear map on frozen embeddings, starting as the identity."""
+
+    def __init__(self, dimensions: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(dimensions, dimensions, bias=False)
+        nn.init.eye_(self.linear.weight)
+
+    def forward(self, vectors: torch.Tensor) -> torch.Tensor:
+        return nn.functional.normalize(self.linear(vectors), dim=1)
+
+
+def contrastive(queries: torch.Tensor, documents: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Summed loss of ``[n, d]`` queries against ``[m >= n, d]`` documents whose first n are their positives."""
+    scores = queries @ documents.T / temperature
+    targets = torch.arange(len(queries), device=queries.device)
+    forward = nn.functional.cross_entropy(scores, targets, reduction="sum")
+    backward = nn.functional.cross_entropy(scores[:, : len(queries)].T, targets, reduction="sum")
+    return (forward + backward) / 2
+
+
+def _plan(table: pd.DataFrame, settings: Settings, seed: int) -> list[list[int]]:
+    keys = list(zip(("q:" + table["query"]).tolist(), ("d:" + table["positive"]).tolist(), strict=True))
+    rng = generator(seed)
+    epochs = [fixed(keys, settings.batch_rows, rng) for _ in range(settings.epochs)]
+    # A batch of one row has no negative and teaches nothing.
+    epochs = [[batch for batch in batches if len(batch) > 1] for batches in epochs]
+    return whole_run(epochs, settings.max_steps * settings.accumulate or None)
+
+
+def _token_problem(encoder: Any, tokens: dict[str, list[list[int]]], temperature: float) -> Problem:
+    def collate(rows: list[int]) -> Tensors:
+        batch: Tensors = {}
+        for name, ids_of in tokens.items():
+            batch[f"{name}_ids"], batch[f"{name}_mask"] = batch_of(encoder, ids_of, rows)
+        return batch
+
+    def loss(module: nn.Module, batch: Tensors) -> torch.Tensor:
+        vectors = [
+            module(batch[f"{name}_ids"], batch[f"{name}_mask"]) for name in tokens if name != "query"
+        ]
+        return contrastive(module(batch["query_ids"], batch["query_mask"]), torch.cat(vectors), temperature)
+
+    return Problem(collate, loss, lambda batch: float(len(batch["query_ids"])))
+
+
+def _vector_problem(frozen: Embedder, table: pd.DataFrame, temperature: float) -> Problem:
+    columns = [name for name in ("query", "positive", "negative") if name in table]
+    vectors = {name: torch.from_numpy(frozen.encode(table[name].tolist())) for name in columns}
+
+    def loss(module: nn.Module, batch: Tensors) -> torch.Tensor:
+        documents = torch.cat([module(batch[name]) for name in columns[1:]])
+        return contrastive(module(batch["query"]), documents, temperature)
+
+    return Problem(
+        lambda rows: {name: vectors[name][rows] for name in columns}, loss, lambda batch: float(len(batch["query"]))
+    )
+
+
+def _head_groups(module: nn.Module, settings: Settings) -> list[dict[str, Any]]:
+    return [{"params": list(module.parameters()), "lr": settings.head_learning_rate}]
+
+
+def _linear(table: pd.DataFrame, seed: int) -> Embedder:
+    """Latent semantic analysis of character n-grams (Deerwester et al. 1990): reads any language."""
+    from sklearn.decomposition import TruncatedSVD
+
+    texts = pd.unique(pd.concat([table["query"], table["positive"]])).tolist()
+    features = NgramFeatures.fit(texts, limit=_NGRAMS)
+    matrix = features(texts)
+    size = max(2, min(_LATENT, *(side - 1 for side in matrix.shape)))
+    machine = TruncatedSVD(size, random_state=seed).fit(matrix)
+    return Embedder(features, machine.components_.astype(np.float32))

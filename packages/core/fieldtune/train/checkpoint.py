@@ -1,0 +1,68 @@
+"""Checkpoints of a run: the newest one whose every file is as it was written, and when to write the next."""
+
+import json
+import shutil
+from pathlib import Path
+
+from fieldtune.errors import ArtefactError
+from fieldtune.models.folder import verify
+from fieldtune.progress import say
+
+# Written and read by torch; loaded with weights_only=True, and only after the manifest's digests matched.
+OURS = frozenset({"optimizer.pt", "scheduler.pt", "rng_state.pth", "scaler.pt"})
+KEEP = 2
+
+
+def newest(folder: Path) -> Path | None:
+    """The newest good checkpoint, or None when the run has none yet.
+
+    A damaged one is named on stderr and passed over for the one before it.
+
+    Raises:
+        ArtefactError: there are checkpoints and none of them is good; a run never starts again from zero unasked.
+    """
+    found = sorted(folder.glob("checkpoint-*"), key=step, reverse=True)
+    for path in found:
+        try:
+            verify(path, ours=OURS)
+            return path
+        except ArtefactError as error:
+            say(f"checkpoint {path.name} passed over: {error}")
+    if found:
+        raise ArtefactError(
+            "one undamaged checkpoint", f"{len(found)} damaged ones in {folder}", "delete that folder to start again"
+        )
+    return None
+
+
+def prune(folder: Path) -> None:
+    """Delete all but the newest two, by step."""
+    for path in sorted(folder.glob("checkpoint-*"), key=step, reverse=True)[KEEP:]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def step(path: Path) -> int:
+    """The optimizer step a checkpoint was written after."""
+    return int(path.name.rsplit("-", 1)[1])
+
+
+def claim(folder: Path, fingerprint: dict[str, object]) -> None:
+    """Mark ``folder`` as the work of one configuration and data; refuse to continue another's.
+
+    Raises:
+        ArtefactError: it holds an unfinished run of something else.
+    """
+    file = folder / "run.json"
+    text = json.dumps(fingerprint, indent=1, sort_keys=True, default=str)
+    if file.is_file():
+        if file.read_text() != text:
+            raise ArtefactError(
+                "an unfinished run of the same configuration and data",
+                f"a different one in {folder}",
+                "choose another --out, or delete the folder to give that run up",
+            )
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / ".run.json"
+    temporary.write_text(text)
+    temporary.replace(file)

@@ -1,0 +1,213 @@
+"""The one training entry point: a module, a plan of batches and a loss -> trained weights, through any crash.
+
+The transformers ``Trainer`` runs the loop (its resume is exact, and DDP, trackers and adapters come with it).
+Three things are ours: the loss is a sum over the batch divided by the items of the whole optimizer step, because
+``Trainer`` multiplies loss and gradient of many heads by the accumulation count; the batches are planned for the
+whole run in advance, so a resumed run skips exactly what was done; and a checkpoint is staged, hashed and renamed.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from torch.utils.data import DataLoader
+from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainingArguments
+
+from fieldtune.batching import Batch
+from fieldtune.errors import InputError
+from fieldtune.models.folder import staged
+from fieldtune.train.checkpoint import newest, prune
+from fieldtune.train.settings import Settings
+
+Tensors = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is being fitted, in three functions.
+
+    Attributes:
+        collate: row numbers -> the tensors of one batch.
+        loss: module and batch -> the loss summed over the batch.
+        items: batch -> how many items (examples, weighted or not) that sum counts.
+    """
+
+    collate: Callable[[list[int]], Tensors]
+    loss: Callable[[nn.Module, Tensors], torch.Tensor]
+    items: Callable[[Tensors], float]
+
+
+def fit(
+    module: nn.Module,
+    problem: Problem,
+    plan: Sequence[Batch],
+    settings: Settings,
+    *,
+    folder: Path,
+    groups: Sequence[dict[str, Any]],
+    seed: int,
+    dtype: torch.dtype,
+    description: str,
+    show: bool = True,
+) -> None:
+    """Train ``module`` in place.
+
+    Args:
+        module: float32 weights; autocast to ``dtype`` in the forward pass.
+        problem: batches, loss and item counts.
+        plan: every batch of the run, in order.
+        settings: learning rates are in ``groups``; the rest is read from here.
+        folder: where checkpoints go; a run found there is continued from its newest good checkpoint.
+        groups: AdamW parameter groups (``params``, ``lr``).
+        seed: of dropout.
+        dtype: ``torch.float32`` or ``torch.bfloat16``.
+        description: shown beside the progress bar.
+        show: progress on stderr.
+
+    Raises:
+        InputError: the loss is not a finite number.
+        ArtefactError: all checkpoints of the run are damaged.
+    """
+    if not plan:
+        return
+    gpu = torch.cuda.is_available()
+    arguments = TrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=1,
+        gradient_accumulation_steps=settings.accumulate,
+        warmup_steps=settings.warmup,
+        lr_scheduler_type="linear",
+        weight_decay=settings.weight_decay,
+        seed=seed,
+        use_cpu=not gpu,
+        bf16=dtype is torch.bfloat16,
+        dataloader_pin_memory=False,
+        remove_unused_columns=False,
+        save_strategy="no",
+        logging_strategy="no",
+        logging_nan_inf_filter=False,
+        disable_tqdm=True,
+        report_to="none",
+    )
+    optimizer = torch.optim.AdamW(list(groups), weight_decay=settings.weight_decay, fused=True)
+    trainer = _Trainer(
+        model=module,
+        args=arguments,
+        train_dataset=_Rows(1 + max(max(batch) for batch in plan)),
+        optimizers=(optimizer, None),  # type: ignore[arg-type]
+        callbacks=[_SaveRegularly(settings.checkpoint_steps), *([_Bar(description)] if show else [])],
+    )
+    for noisy in (PrinterCallback, ProgressCallback):  # both print on stdout, which belongs to results
+        trainer.remove_callback(noisy)
+    trainer.problem, trainer.plan, trainer.folder = problem, plan, folder
+    checkpoint = newest(folder)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    module.eval()
+
+
+class _Trainer(Trainer):
+    """transformers' Trainer with our batches, our loss scale and our checkpoints."""
+
+    problem: Problem
+    plan: Sequence[Batch]
+    folder: Path
+    loss_is_scaled_for_ga = True  # compute_loss divides by the items of the whole step itself
+
+    def get_train_dataloader(self) -> Any:
+        loader = DataLoader(
+            self.train_dataset,  # type: ignore[arg-type]
+            batch_sampler=self.plan,  # type: ignore[arg-type]
+            collate_fn=self.problem.collate,
+        )
+        return self.accelerator.prepare(loader)
+
+    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor:
+        items = torch.tensor(sum(self.problem.items(batch) for batch in batch_samples), device=device)
+        return self.accelerator.gather(items).sum() if self.args.world_size > 1 else items  # type: ignore[no-any-return]
+
+    def compute_loss(  # type: ignore[override]
+        self, model: nn.Module, inputs: Tensors, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        loss = self.problem.loss(model, inputs) / num_items_in_batch
+        if not torch.isfinite(loss):
+            raise InputError(
+                "a finite loss",
+                f"{loss.item()} at step {self.state.global_step + 1}",
+                "lower the learning rate (--set learning_rate=5e-5) or look for broken rows with `fieldtune data check`",
+            )
+        return loss * self.args.world_size  # DDP averages gradients over the processes
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return str(self._staging)
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        """Trainer writes in place; here its files go to a staging folder that is hashed and renamed."""
+        name = f"checkpoint-{self.state.global_step}"
+        with staged(self.folder / name, {"step": self.state.global_step}) as temporary:
+            self._staging = temporary
+            super()._save_checkpoint(model, trial)
+            for file in (temporary / name).iterdir():
+                file.rename(temporary / file.name)
+            (temporary / name).rmdir()
+        prune(self.folder)
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Weights only, as safetensors; Trainer would add a pickle of its arguments."""
+        path = Path(output_dir or self.args.output_dir)
+        path.mkdir(parents=True, exist_ok=True)
+        tensors = {name: tensor.contiguous().clone() for name, tensor in self.model.state_dict().items()}
+        save_file(tensors, path / "model.safetensors")
+
+
+class _Rows(torch.utils.data.Dataset[int]):
+    """The row numbers themselves: the collate function knows what they stand for."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, row: int) -> int:
+        return row
+
+
+class _SaveRegularly(TrainerCallback):
+    """Ask for a checkpoint every ``steps`` steps, or about once a minute; when does not change the weights."""
+
+    def __init__(self, steps: int, seconds: float = 60.0) -> None:
+        self.steps, self.seconds = steps, seconds
+        self._last = time.monotonic()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+        due = state.global_step % self.steps == 0 if self.steps else time.monotonic() - self._last > self.seconds
+        if due and state.global_step < state.max_steps:
+            control.should_save = True
+            self._last = time.monotonic()
+        return control
+
+
+class _Bar(TrainerCallback):
+    """A progress bar over optimizer steps on stderr, where stderr is a terminal."""
+
+    def __init__(self, description: str) -> None:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        self._progress = Progress(console=Console(stderr=True), transient=True, disable=not Console(stderr=True).is_terminal)
+        self._description = description
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._progress.start()
+        self._task = self._progress.add_task(self._description, total=state.max_steps, completed=state.global_step)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._progress.update(self._task, completed=state.global_step)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._progress.stop()

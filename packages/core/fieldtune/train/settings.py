@@ -1,0 +1,76 @@
+"""The settings of a training run: one frozen table of names, types and defaults; unknown names are refused."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from fieldtune.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train; a task changes the defaults that suit it.
+
+    Attributes:
+        epochs: passes over the training rows.
+        max_steps: stop after this many optimizer steps; 0 for no limit.
+        learning_rate: of the encoder, at the peak.
+        head_learning_rate: of the new head, at the peak.
+        token_budget: tokens per batch, padding included, for losses per example.
+        batch_rows: rows per batch for contrastive losses, whose meaning depends on it.
+        accumulate: batches per optimizer step; the loss is scaled by items, so k small batches equal one large.
+        max_length: tokens kept of a text.
+        warmup: share of the steps with a rising learning rate.
+        weight_decay: of AdamW.
+        label_smoothing: share of the target spread over all classes.
+        class_weights: ``none``, or ``sqrt`` for the square root of the inverse frequency.
+        temperature: divides cosine similarities in the contrastive loss.
+        dropout: in the encoder; 0 for a deterministic gradient.
+        checkpoint_steps: save every so many steps; 0 saves about once a minute.
+    """
+
+    epochs: int = 5
+    max_steps: int = 0
+    learning_rate: float = 1e-4
+    head_learning_rate: float = 1e-3
+    token_budget: int = 1024
+    batch_rows: int = 64
+    accumulate: int = 1
+    max_length: int = 128
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    label_smoothing: float = 0.05
+    class_weights: str = "none"
+    temperature: float = 0.05
+    dropout: float = 0.1
+    checkpoint_steps: int = 0
+
+    def __post_init__(self) -> None:
+        if self.class_weights not in ("none", "sqrt"):
+            raise ConfigError("class_weights 'none' or 'sqrt'", repr(self.class_weights), "use one of them")
+        for name in ("epochs", "token_budget", "batch_rows", "accumulate", "max_length"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} of at least 1", str(getattr(self, name)), f"--set {name}=1 or more")
+
+    def updated(self, changes: Mapping[str, Any] | None) -> "Settings":
+        """These settings with some changed; text values, as the command line gives them, are converted.
+
+        Raises:
+            ConfigError: an unknown name, or a value of the wrong kind.
+        """
+        kinds = {field.name: type(getattr(self, field.name)) for field in fields(self)}
+        values: dict[str, Any] = {}
+        for name, value in (changes or {}).items():
+            if name not in kinds:
+                near = difflib.get_close_matches(name, kinds, 1, 0.0)[0]
+                raise ConfigError(f"a setting out of {', '.join(kinds)}", repr(name), f"did you mean {near!r}?")
+            try:
+                values[name] = kinds[name](value)
+            except ValueError as error:
+                raise ConfigError(f"{name} as {kinds[name].__name__}", repr(value), f"--set {name}=...") from error
+        return replace(self, **values)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Name -> value, for the fingerprint of a run."""
+        return asdict(self)
