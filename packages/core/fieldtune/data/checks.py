@@ -44,7 +44,7 @@ def check_table(frame: pd.DataFrame, task: str, longest: int = LONGEST) -> list[
     columns = _columns(frame, task)
     if frame.empty:
         return [Finding("no-rows", "error", "the table has no rows", ())]
-    found = [_finding for column in columns for _finding in _texts(frame[column], longest)]
+    found = [finding for column in columns for finding in _texts(frame[column], longest)]
     keys = [tuple(map(_key, row)) for row in zip(*(frame[column] for column in columns), strict=True)]
     if task == "text-classification":
         found += _labels(frame["label"]) + _repeats([key[0] for key in keys], frame["label"])
@@ -81,8 +81,8 @@ def unknown_share(
         if share > UNKNOWN:
             rows = np.flatnonzero(mine & (unknown > UNKNOWN * tokens))
             message = (
-                f"{share:.0%} of the tokens in {names[language]} script are unknown to this model: it cannot read "
-                "them; choose a model for this language or the method 'linear'"
+                f"{share:.0%} of the tokens in {names[language]} script are unknown to this model: it cannot "
+                "read them; choose a model for this language or the method 'linear'"
             )
             found.append(Finding("unknown-tokens", "warning", message, tuple(rows.tolist())))
     return found
@@ -109,11 +109,11 @@ def _texts(column: pd.Series, longest: int) -> list[Finding]:
     empty = [i for i, text in enumerate(texts) if not missing[i] and not text.strip()]
     long = [i for i, text in enumerate(texts) if not missing[i] and len(text) > longest]
     name = column.name
+    blank, over = f"nothing but white space in column '{name}'", f"column '{name}' beyond {longest} letters"
     return [
         *_some("missing-text", "error", f"no value in column '{name}'", np.flatnonzero(missing).tolist()),
-        *_some("empty-text", "warning", f"nothing but white space in column '{name}'", empty),
-        *_some("over-long", "warning", f"column '{name}' above {longest} characters: the rest is not read",
-        long),
+        *_some("empty-text", "warning", blank, empty),
+        *_some("over-long", "warning", over, long),
     ]
 
 
@@ -131,25 +131,29 @@ def _labels(column: pd.Series) -> list[Finding]:
     spellings: dict[str, set[str]] = {}
     for label in labels.values():
         spellings.setdefault(normalise(label), set()).add(label)
-    for names in (names for names in spellings.values() if len(names) > 1):
-        rows = [i for i, label in labels.items() if label in names]
-        found += _some("label-spelling", "warning", f"labels that differ in spelling only
-        ({_names(names)})", rows)
+    for names in spellings.values():
+        if len(names) > 1:
+            rows = [i for i, label in labels.items() if label in names]
+            what = f"labels that differ in spelling only ({_names(names)})"
+            found += _some("label-spelling", "warning", what, rows)
     return found
 
 
 def _repeats(keys: Sequence[Hashable], labels: pd.Series | None) -> list[Finding]:
+    told: Sequence[object] = [None] * len(keys) if labels is None else labels.tolist()
     groups: dict[Hashable, list[int]] = {}
     for row, key in enumerate(keys):
         if key and (not isinstance(key, tuple) or any(key)):
             groups.setdefault(key, []).append(row)
-    given = [None] * len(keys) if labels is None else [None if _missing(x) else normalise(str(x)) for x in labels]
+    given = [None if _missing(label) else normalise(str(label)) for label in told]
     again: list[int] = []
     conflicts: list[int] = []
-    for rows in (rows for rows in groups.values() if len(rows) > 1):
-        again += [row for i, row in enumerate(rows) if given[row] in [given[r] for r in rows[:i]]]
-        if len({given[row] for row in rows} - {None}) > 1:
-            conflicts += rows
+    for rows in groups.values():
+        seen: set[str | None] = set()
+        for row in rows:
+            again += [row] if given[row] in seen else []
+            seen.add(given[row])
+        conflicts += rows if len(seen - {None}) > 1 else []
     return [
         *_some("duplicate", "warning", "rows repeat an earlier one", sorted(again)),
         *_some("conflicting-labels", "warning", "rows share a text but not the label", sorted(conflicts)),

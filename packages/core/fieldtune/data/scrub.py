@@ -29,8 +29,11 @@ def scrub(text: str) -> Scrubbed:
     kinds: dict[str, None] = {}
     while found := _find(text):
         kinds.update(dict.fromkeys(kind for _, _, kind in found))
-        for start, end, kind in reversed(found):
-            text = f"{text[:start]}[{kind}]{text[end:]}"
+        edges = [0, *(edge for start, end, _ in found for edge in (start, end)), len(text)]
+        kept = [text[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True)]
+        text = kept[0] + "".join(
+            f"[{kind}]{rest}" for (_, _, kind), rest in zip(found, kept[1:], strict=True)
+        )
         # Once more: what stood against a neighbour ("...1234@") may be recognisable only now that it is gone.
     return Scrubbed(text, tuple(kinds))
 
@@ -40,17 +43,19 @@ def _find(text: str) -> list[tuple[int, int, str]]:
     plain = text.translate(_HALF_WIDTH)
     if not _WORTH_A_LOOK.search(plain):
         return []
-    taken: list[tuple[int, int, str]] = []
+    found: list[tuple[int, int, str]] = []
+    taken = bytearray(len(plain))
     for kind, finder in _FINDERS:
         for start, end in finder(plain):
-            if all(end <= s or e <= start for s, e, _ in taken):
-                taken.append((start, end, kind))
-    return sorted(taken)
+            if not any(taken[start:end]):
+                taken[start:end] = b"\1" * (end - start)
+                found.append((start, end, kind))
+    return sorted(found)
 
 
 _HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
 """Full-width forms, one to one, so that offsets hold."""
-_WORTH_A_LOOK = re.compile(r"@|[0-9](?:[^0-9]{0,3}[0-9]){6}")
+_WORTH_A_LOOK = re.compile(r"[@0-9]")
 
 # Every repetition below is bounded or free of choice: time is linear in the text, whatever it holds.
 _EMAIL = re.compile(
@@ -59,6 +64,7 @@ _EMAIL = re.compile(
 _PHONE = re.compile(r"(?<![0-9+])\+(?:[0-9][ .()-]{0,2}){7,14}[0-9](?![0-9])")
 _MOBILE = re.compile(r"(?<![0-9])(?<![0-9]\.)(?:(?:00)?86[ -]?)?1[3-9](?:[ -]?[0-9]){9}(?![0-9]|\.[0-9])")
 _DIGITS = re.compile(r"[0-9]+(?:[ -][0-9]+)*")
+_NETWORK = re.compile(r"[3-6]|22[2-9]|2[3-6]|27[01]|2720")
 _RESIDENT = re.compile(r"(?<![0-9A-Za-z])[1-9][0-9]{5}[ -]?([0-9]{8})[ -]?[0-9]{3}[0-9Xx](?![0-9A-Za-z])")
 _IBAN_HEAD = re.compile(r"(?<![0-9A-Za-z])[A-Za-z]{2}[0-9]{2}(?=[ -]?[0-9A-Za-z])")
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
@@ -84,7 +90,8 @@ def _addresses(text: str) -> Spans:
 
 
 def _cards(text: str) -> Spans:
-    """13 to 19 digits, in groups or not, first digit of a card network, Luhn checksum (ISO/IEC 7812)."""
+    """13 to 19 digits, whole or in groups of three and more, a network's prefix, Luhn checksum (ISO/IEC
+    7812)."""
     for run in _DIGITS.finditer(text):
         groups = [(m.start() + run.start(), m.group()) for m in re.finditer("[0-9]+", run.group())]
         first = 0
@@ -100,9 +107,9 @@ def _card_groups(groups: list[str]) -> int:
     """How many of the first groups make up a card number; 0 when none do. The longest wins."""
     lengths = list(accumulate(len(group) for group in groups))
     for count in range(len(groups), 0, -1):
-        if 13 <= lengths[count - 1] <= 19:
+        if 13 <= lengths[count - 1] <= 19 and all(len(group) >= 3 for group in groups[: count - 1]):
             digits = "".join(groups[:count])
-            if digits[0] in "23456" and _luhn(digits):
+            if _NETWORK.match(digits) and _luhn(digits):
                 return count
     return 0
 

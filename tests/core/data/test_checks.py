@@ -1,0 +1,96 @@
+"""checks: everything planted is found, with its rows; a sound table is silent."""
+
+import pandas as pd
+import pytest
+
+from fieldtune.data.checks import Finding, check_table, leakage, unknown_share
+from fieldtune.errors import InputError
+
+SOUND = pd.DataFrame(
+    {"text": ["lost card", "new card", "卡丢了", "办新卡"], "label": ["lost", "new", "lost", "new"]}
+)
+
+
+def rows_by_kind(findings: list[Finding]) -> dict[str, tuple[int, ...]]:
+    return {finding.kind: finding.rows for finding in findings}
+
+
+def with_rows(*rows: tuple[object, object]) -> pd.DataFrame:
+    """The sound table (rows 0 to 3) and more."""
+    return pd.concat([SOUND, pd.DataFrame(rows, columns=["text", "label"], dtype=object)], ignore_index=True)
+
+
+def test_a_sound_table_is_silent() -> None:
+    assert check_table(SOUND, "text-classification") == []
+    pairs = pd.DataFrame({"query": ["a", "b"], "positive": ["c", "d"]})
+    assert check_table(pairs, "embedding") == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        ([("Lost  card!", "lost")], {"duplicate": (4,)}),
+        ([("LOST CARD", "new")], {"conflicting-labels": (0, 4)}),
+        ([(" \t", "new")], {"empty-text": (4,)}),
+        ([(None, "new"), (float("nan"), "new")], {"missing-text": (4, 5)}),
+        ([("what", None), ("now", ""), ("then", float("nan"))], {"missing-label": (4, 5, 6)}),
+        ([("why", "only")], {"single-row-class": (4,)}),
+        ([("why", "Lost "), ("how", "Lost ")], {"label-spelling": (0, 2, 4, 5)}),
+        ([("x" * 5000, "new")], {"over-long": (4,)}),
+        ([("!", "new"), ("?", "lost")], {}),
+    ],
+)
+def test_plants(rows: list[tuple[object, object]], found: dict[str, tuple[int, ...]]) -> None:
+    assert rows_by_kind(check_table(with_rows(*rows), "text-classification")) == found
+
+
+def test_errors_come_first_and_are_the_ones_that_stop_training() -> None:
+    findings = check_table(with_rows(("LOST CARD", "new"), (None, None)), "text-classification")
+    assert [(f.severity, f.kind) for f in findings] == [
+        ("error", "missing-text"),
+        ("error", "missing-label"),
+        ("warning", "conflicting-labels"),
+    ]
+    assert findings[2].message == "rows share a text but not the label: 2 rows, from 0: 0, 4"
+
+
+def test_one_class() -> None:
+    one = SOUND.assign(label="lost")
+    assert rows_by_kind(check_table(one, "text-classification")) == {"one-class": (0, 1, 2, 3)}
+
+
+def test_embedding_pairs() -> None:
+    pairs = pd.DataFrame({"query": ["a", "A!", "same", "b", None], "positive": ["x", "x", "Same.", " ", "c"]})
+    assert rows_by_kind(check_table(pairs, "embedding")) == {
+        "missing-text": (4,),
+        "empty-text": (3,),
+        "duplicate": (1,),
+        "same-text": (2,),
+    }
+
+
+def test_rows_are_positions_whatever_the_index() -> None:
+    frame = with_rows((" ", "new")).set_index(pd.Index([9, 9, 9, 9, 9]))
+    assert rows_by_kind(check_table(frame, "text-classification")) == {"empty-text": (4,)}
+
+
+def test_leakage() -> None:
+    valid = pd.DataFrame({"text": ["Lost card?", "other", "", "卡丟了。"]})
+    assert leakage(SOUND, valid)[0].rows == (0, 3)
+    assert leakage(SOUND, valid.iloc[1:3]) == []
+
+
+def test_unknown_tokens_are_told_by_language() -> None:
+    texts = ["a plain English sentence", "another one", "我的卡丢了", "怎么办"]
+    found = unknown_share(texts, [0, 0, 4, 1], [40, 30, 5, 3])
+    assert [(finding.kind, finding.rows) for finding in found] == [("unknown-tokens", (2, 3))]
+    assert "62%" in found[0].message and "Chinese" in found[0].message
+    assert unknown_share(texts, [0, 0, 0, 1], [40, 30, 5, 3]) == []
+
+
+def test_refuses() -> None:
+    with pytest.raises(InputError, match="label"):
+        check_table(SOUND[["text"]], "text-classification")
+    with pytest.raises(InputError, match="task"):
+        check_table(SOUND, "poetry")
+    assert rows_by_kind(check_table(SOUND.iloc[:0], "text-classification")) == {"no-rows": ()}

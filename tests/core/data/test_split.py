@@ -1,0 +1,59 @@
+"""split: properties."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fieldtune.data.split import stratified, time_cut
+from fieldtune.errors import InputError
+
+SHARES = st.floats(0.01, 0.99)
+
+
+@given(st.lists(st.sampled_from("aaabbc"), min_size=1, max_size=80), SHARES, st.integers(0, 9))
+def test_stratified(labels: list[str], share: float, seed: int) -> None:
+    train, held_out = stratified(labels, share, np.random.default_rng(seed))
+    assert sorted([*train, *held_out]) == list(range(len(labels)))
+    assert list(train) == sorted(train) and list(held_out) == sorted(held_out)
+    counts, held = Counter(labels), Counter(labels[i] for i in held_out)
+    for label, count in counts.items():
+        assert held[label] <= count - 1
+        assert abs(held[label] - min(share * count, count - 1)) <= 1
+    assert len(held_out) <= round(share * len(labels))
+    if all(share * count <= count - 1 for count in counts.values()):
+        assert len(held_out) == round(share * len(labels))
+
+
+def test_a_seed_repeats_and_another_differs() -> None:
+    labels = ["a", "b"] * 50
+    first, again, other = (stratified(labels, 0.2, np.random.default_rng(seed))[1] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_rows_are_drawn_evenly() -> None:
+    labels, drawn = ["a"] * 12 + ["b"] * 8, np.zeros(20)
+    rng = np.random.default_rng(3)
+    for _ in range(2000):
+        drawn[stratified(labels, 0.25, rng)[1]] += 1
+    assert np.abs(drawn / 2000 - 0.25).max() < 0.05
+
+
+@given(st.integers(2, 1000), SHARES)
+def test_time_cut(n: int, share: float) -> None:
+    train, held_out = time_cut(n, share)
+    assert [*train, *held_out] == list(range(n))
+    assert len(train) >= 1 and len(held_out) >= 1
+    assert abs(len(held_out) - share * n) <= 1
+
+
+def test_refuses() -> None:
+    rng = np.random.default_rng(0)
+    for labels, share in (([], 0.2), (["a"], 0.0), (["a"], 1.0)):
+        with pytest.raises(InputError):
+            stratified(labels, share, rng)
+    with pytest.raises(InputError):
+        time_cut(1, 0.2)
