@@ -27,7 +27,9 @@ def mmr(
     Source: Carbonell and Goldstein 1998.
     """
     if not 0.0 <= balance <= 1.0:
-        raise InputError("a balance from 0 to 1", str(balance), "use 1 for relevance alone, 0 for diversity alone")
+        raise InputError(
+            "a balance from 0 to 1", str(balance), "use 1 for relevance alone, 0 for diversity alone"
+        )
     worth = balance * np.asarray(relevance, np.float64)
     closest = np.zeros(len(worth))
     free = np.ones(len(worth), bool)

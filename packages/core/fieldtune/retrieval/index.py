@@ -50,7 +50,9 @@ class FlatIndex:
         queries = _matrix(vectors, self._dimensions)
         k = min(k, len(self))
         if k <= 0 or not len(queries):
-            return np.zeros((len(queries), max(k, 0)), np.float32), np.zeros((len(queries), max(k, 0)), np.int64)
+            return np.zeros((len(queries), max(k, 0)), np.float32), np.zeros(
+                (len(queries), max(k, 0)), np.int64
+            )
         scores, ids = self._index.search(queries, k)
         return scores, ids
 
@@ -98,7 +100,9 @@ def _matrix(vectors: Vectors, dimensions: int) -> Vectors:
     matrix = np.ascontiguousarray(vectors, np.float32)
     if matrix.ndim != 2 or matrix.shape[1] != dimensions:
         raise InputError(
-            f"vectors of shape [n, {dimensions}]", f"shape {list(matrix.shape)}", "encode with the index's own encoder"
+            f"vectors of shape [n, {dimensions}]",
+            f"shape {list(matrix.shape)}",
+            "encode with the index's own encoder",
         )
     return matrix
 
@@ -107,6 +111,8 @@ def _checked(ids: Ids, vectors: Vectors, dimensions: int) -> tuple[Ids, Vectors]
     matrix, numbers = _matrix(vectors, dimensions), np.asarray(ids, np.int64)
     if len(numbers) != len(matrix) or len(np.unique(numbers)) != len(numbers):
         raise InputError(
-            f"{len(matrix)} different ids, one per vector", f"{len(np.unique(numbers))} different ids", "give each once"
+            f"{len(matrix)} different ids, one per vector",
+            f"{len(np.unique(numbers))} different ids",
+            "give each once",
         )
     return numbers, matrix

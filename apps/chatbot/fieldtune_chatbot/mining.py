@@ -1,0 +1,202 @@
+"""Questions and the answers that worked, out of finished support conversations. Pure, no language model.
+
+Segment, drop greetings and closings, pair each customer question with the agent's next substantive turn, weigh by how
+the conversation went on, remove personal data, join what says the same. Nothing mined is published by itself.
+Knows wording and outcome, not truth: a wrong answer nobody complained about is weighed like a right one.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from fieldtune.data.scrub import scrub
+from fieldtune.text.language import detect
+from fieldtune.text.ngrams import lexical_tokens
+from fieldtune.text.normalise import equality_key
+from fieldtune.text.sentences import spans
+
+from fieldtune_chatbot.records import Dialogue, MinedPair, Turn
+
+_POLITE_EN = (
+    r"hi|hello|hey|hiya|good (?:morning|afternoon|evening|day)|dear \w+|thanks?(?: you)?(?: (?:so|very) much| a lot)?|"
+    r"cheers|bye|goodbye|see you|ok(?:ay)?|great|perfect|got it|sure|yes|no|welcome|you'?re welcome|no problem|"
+    r"have a (?:nice|great|good) \w+|there|team|all|again|please|for (?:your|the) (?:help|time|patience)|"
+    r"that(?:'s| is) (?:all|great|perfect|it)|that (?:helps|works|solved it)|glad (?:to|i could) help|"
+    r"(?:is there )?anything else(?: i can (?:help|do)(?: you)?(?: with)?(?: today)?(?: for you)?)?|"
+    r"how (?:can|may) i help(?: you)?(?: today)?|one moment|just a (?:moment|second|minute)|let me (?:check|look|see)"
+)
+_POLITE_ZH = (
+    r"你好|您好|早上好|上午好|下午好|晚上好|在吗|有人吗|谢谢(?:你|您)?|多谢|感谢|好的|好|嗯|行|明白了?|知道了|收到|再见|拜拜|"
+    r"不客气|没关系|不用谢|请问|请稍等|稍等|请稍候|我查一下|我看一下|很高兴(?:为您)?服务|祝您(?:生活愉快|愉快)|"
+    r"还有(?:什么|其他)?(?:可以帮您|需要帮助|问题)(?:的)?(?:吗)?|有什么可以帮您(?:的)?(?:吗)?|亲|啊|呀|哦|了"
+)
+_POLITE = re.compile(
+    rf"(?:(?<!\w)(?:{_POLITE_EN})(?!\w)|{_POLITE_ZH}|[\s,.!?;:~，。！？；：、…～\-\U0001F300-\U0001FAFF])+",
+    re.I,
+)
+_ASKS_BACK = re.compile(
+    r"(?:could|can|would|may|will) (?:you|i)\b|which|what|when|是否|哪|什么|能否|可以提供|请提供|please (?:tell|send|give|share)",
+    re.I,
+)
+_COMPLAINT = re.compile(
+    r"(?:did|does|do)(?:n'?t| not) (?:work|help|find|see)|still (?:not|can'?t|doesn'?t|no)|not (?:what i|the question)|"
+    r"wrong|that'?s not|incorrect|还是(?:不|没)|没用|不对|不行|不是这个|答非所问|没解决",
+    re.I,
+)
+_MINIMUM = 3
+"""Distinct terms that make a turn substantive."""
+
+
+@dataclass(frozen=True)
+class _Exchange:
+    question: str
+    answer: str
+    weight: float
+    language: str
+
+
+def mine(dialogues: Iterable[Dialogue], *, least_weight: float = 0.5) -> list[MinedPair]:
+    """The pairs worth keeping, best supported first; personal data is removed before anything is returned.
+
+    Args:
+        dialogues: finished conversations.
+        least_weight: mean outcome weight below which a pair is dropped; a conversation the log is silent about
+            counts 0.6, a resolved one with five stars 1.
+    """
+    exchanges = [exchange for dialogue in dialogues for exchange in _exchanges(dialogue)]
+    groups: dict[tuple[str, str], list[_Exchange]] = {}
+    for exchange in exchanges:
+        groups.setdefault((exchange.language, equality_key(exchange.answer)), []).append(exchange)
+    pairs = [_pair(members) for members in groups.values()]
+    kept = [pair for pair in _without_twins(pairs) if pair.weight >= least_weight]
+    return sorted(kept, key=lambda pair: (-pair.support, -pair.weight, pair.language, pair.question))
+
+
+def substance(text: str) -> str:
+    """`text` without greeting sentences, thanks and "one moment": what is left says something, or is empty."""
+    kept = [text[start:end] for start, end in spans(text) if not _POLITE.fullmatch(text[start:end])]
+    joined = " ".join(part.strip() for part in kept) if not _is_chinese(text) else "".join(kept)
+    opening = _POLITE.match(joined)
+    if (
+        opening
+        and 0 < opening.end() < len(joined)
+        and re.search(r"[,，!！.。:：~～]\s*$", joined[: opening.end()])
+    ):
+        joined = joined[opening.end() :]
+    return joined.strip()
+
+
+def _exchanges(dialogue: Dialogue) -> Iterable[_Exchange]:
+    turns = _merged(dialogue.turns)
+    base = _outcome(dialogue)
+    for place, turn in enumerate(turns):
+        question = substance(turn.text)
+        if turn.role != "customer" or not _says_something(question):
+            continue
+        answer_at = _answer_after(turns, place)
+        if answer_at is None:
+            continue
+        language = dialogue.language or detect(question)
+        rejected = _rejected(turns, answer_at, question)
+        # After "that did not help" the next answer is the better one, and the first still counts a little.
+        second = _answer_after(turns, _next_customer(turns, answer_at)) if rejected else None
+        for at, share in ((answer_at, 0.4 if rejected else 1.0), (second, 1.0)):
+            if at is not None:
+                yield _Exchange(
+                    scrub(question).text, scrub(substance(turns[at].text)).text, base * share, language
+                )
+
+
+def _next_customer(turns: Sequence[Turn], place: int) -> int:
+    return next(
+        (later for later in range(place + 1, len(turns)) if turns[later].role == "customer"), len(turns)
+    )
+
+
+def _merged(turns: Sequence[Turn]) -> list[Turn]:
+    """Consecutive turns of one speaker as one."""
+    merged: list[Turn] = []
+    for turn in turns:
+        if merged and merged[-1].role == turn.role:
+            merged[-1] = Turn(turn.role, f"{merged[-1].text}\n{turn.text}", merged[-1].time)
+        else:
+            merged.append(turn)
+    return merged
+
+
+def _answer_after(turns: Sequence[Turn], place: int) -> int | None:
+    """The next agent turn with substance, unless the customer asks something new before it."""
+    for later in range(place + 1, len(turns)):
+        text = substance(turns[later].text)
+        if turns[later].role == "customer":
+            if _says_something(text):
+                return None
+        elif _says_something(text) and not _only_asks(text):
+            return later
+    return None
+
+
+def _only_asks(text: str) -> bool:
+    """An agent's counter-question ("could you tell me your order number?") is no answer."""
+    ends = text.rstrip().endswith(("?", "？"))
+    return ends and bool(_ASKS_BACK.search(text)) and len(spans(text)) == 1
+
+
+def _rejected(turns: Sequence[Turn], answer_at: int, question: str) -> bool:
+    """Does the customer complain, or ask the same again, right after the answer?"""
+    following = next((turn.text for turn in turns[answer_at + 1 :] if turn.role == "customer"), "")
+    if _COMPLAINT.search(following):
+        return True
+    asked, again = set(lexical_tokens(question)), set(lexical_tokens(substance(following)))
+    return bool(again) and len(asked & again) / len(asked | again) > 0.6
+
+
+def _outcome(dialogue: Dialogue) -> float:
+    resolved = {None: 0.6, True: 0.9, False: 0.2}[dialogue.resolved]
+    if dialogue.rating is None:
+        return resolved
+    return min(1.0, resolved * (0.5 + dialogue.rating / 9.0))
+
+
+def _says_something(text: str) -> bool:
+    return len(set(lexical_tokens(text))) >= _MINIMUM
+
+
+def _is_chinese(text: str) -> bool:
+    return detect(text) == "zh"
+
+
+def _pair(members: Sequence[_Exchange]) -> MinedPair:
+    """One answer with all that was asked; the question is the best-weighted wording, the answer the commonest."""
+    wordings: dict[str, tuple[float, str]] = {}
+    for member in members:
+        key = equality_key(member.question)
+        if key not in wordings or member.weight > wordings[key][0]:
+            wordings[key] = (member.weight, member.question)
+    ordered = [text for _, text in sorted(wordings.values(), key=lambda pair: (-pair[0], pair[1]))]
+    answer = Counter(member.answer for member in members).most_common(1)[0][0]
+    weight = sum(member.weight for member in members) / len(members)
+    return MinedPair(
+        ordered[0], answer, tuple(ordered[1:]), members[0].language, round(weight, 6), len(members)
+    )
+
+
+def _without_twins(pairs: Sequence[MinedPair]) -> list[MinedPair]:
+    """A wording belongs to one answer only: the one with the most support, then weight."""
+    taken: set[tuple[str, str]] = set()
+    result: list[MinedPair] = []
+    for pair in sorted(pairs, key=lambda pair: (-pair.support * pair.weight, pair.language, pair.question)):
+        wordings = [
+            text
+            for text in (pair.question, *pair.similar)
+            if (pair.language, equality_key(text)) not in taken
+        ]
+        taken.update((pair.language, equality_key(text)) for text in wordings)
+        if wordings:
+            result.append(
+                MinedPair(
+                    wordings[0], pair.answer, tuple(wordings[1:]), pair.language, pair.weight, pair.support
+                )
+            )
+    return result

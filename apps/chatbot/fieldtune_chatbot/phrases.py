@@ -1,0 +1,23 @@
+"""The bot's own sentences, in both languages; everything else it says is verbatim from a source. Pure.
+
+No sentence here promises work nobody scheduled (a call, an e-mail, an escalation under way).
+"""
+
+from fieldtune.ui.translate import translator
+
+TABLE = {
+    "ask_back": (
+        "I am not sure what you mean. Is it one of these?",
+        "我不太确定您的意思，您想问的是下面哪一个？",
+    ),
+    "hand_off": (
+        "I do not know the answer to that. Please contact our support staff.",
+        "这个问题我没有可靠的答案，请联系人工客服。",
+    ),
+    "empty": ("Please type a question.", "请输入您的问题。"),
+}
+
+
+def phrase(key: str, language: str) -> str:
+    """The sentence in Chinese for ``zh``, else in English."""
+    return translator("zh" if language == "zh" else "en", TABLE)(key)

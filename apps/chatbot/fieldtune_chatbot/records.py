@@ -1,0 +1,161 @@
+"""The values that pass between the chatbot's modules; frozen, without behaviour beyond reading and writing rows.
+
+Knows nothing of files, databases or models.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+OUTCOMES = ("answer", "ask_back", "hand_off")
+
+
+def text_version(text: str) -> str:
+    """Name of one wording of a document: 12 hexadecimal digits of its sha256, the same wherever it is computed."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Document:
+    """One wording of one article, or of one FAQ answer.
+
+    Attributes:
+        id: path relative to the documents folder, or ``faq/<id>``.
+        version: `text_version` of `text`; citations count characters in this very text.
+    """
+
+    id: str
+    version: str
+    title: str
+    text: str
+    language: str
+    tenant: str = "default"
+
+
+@dataclass(frozen=True)
+class Passage:
+    """``document.text[start:end]``, with the headings it stands under."""
+
+    start: int
+    end: int
+    heading: str = ""
+
+
+@dataclass(frozen=True)
+class FaqEntry:
+    """A question with its approved answer.
+
+    Attributes:
+        document: the article it rests on, or "".
+        origin: ``faq``, ``dialogue`` or ``feedback``.
+    """
+
+    id: str
+    question: str
+    answer: str
+    intent: str = ""
+    similar: tuple[str, ...] = ()
+    language: str = ""
+    document: str = ""
+    origin: str = "faq"
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One utterance; `role` is ``customer`` or ``agent``."""
+
+    role: str
+    text: str
+    time: str = ""
+
+
+@dataclass(frozen=True)
+class Dialogue:
+    """A support conversation; `resolved` and `rating` (1 to 5) are None when the log does not say."""
+
+    id: str
+    turns: tuple[Turn, ...]
+    resolved: bool | None = None
+    rating: float | None = None
+    language: str = ""
+
+
+@dataclass(frozen=True)
+class MinedPair:
+    """A question customers asked and the answer that worked, personal data removed.
+
+    Attributes:
+        similar: other wordings of the question seen with the same answer.
+        weight: 0 to 1, how well those conversations ended.
+        support: in how many conversations.
+    """
+
+    question: str
+    answer: str
+    similar: tuple[str, ...]
+    language: str
+    weight: float
+    support: int
+
+
+@dataclass(frozen=True)
+class KnownQuestion:
+    """A question with its right source, for tuning or judging.
+
+    Attributes:
+        hidden: position of a question unit that holds this very text and must not help to find it; -1 for none.
+    """
+
+    question: str
+    document: str = ""
+    answer: str = ""
+    answerable: bool = True
+    intent: str = ""
+    language: str = ""
+    hidden: int = -1
+
+
+@dataclass(frozen=True)
+class Citation:
+    """Characters `start` to `end` of one version of a document; `text` is exactly what stands there."""
+
+    document: str
+    version: str
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What ``ask --json`` prints; `outcome` is one of `OUTCOMES`."""
+
+    answer: str
+    outcome: str
+    confidence: float
+    reason: str
+    intent: str
+    citations: tuple[Citation, ...]
+    alternatives: tuple[str, ...]
+    language: str
+    milliseconds: float = 0.0
+    decision: str = ""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One step of a reply as it forms: ``retrieved``, ``decided``, ``text``, ``citation``, ``done``."""
+
+    kind: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def faq_row(entry: FaqEntry) -> dict[str, Any]:
+    """An entry as a JSON row."""
+    return {**asdict(entry), "similar": list(entry.similar)}
+
+
+def faq_entry(row: Mapping[str, Any]) -> FaqEntry:
+    """The entry of a JSON row written by `faq_row`."""
+    return FaqEntry(**{**row, "similar": tuple(row["similar"])})
