@@ -1,0 +1,165 @@
+"""Topic and tone of documents, by trained models where there are some, else by keywords and the rows' own columns.
+
+A bundle is a folder with one model folder per slot (`tone-en`, `topic-zh`, ...) and `monitor.json`: thresholds and
+held-out figures. Every distinct title is scored once. Knows nothing of counts and alerts.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fieldtune.errors import ArtefactError
+from fieldtune.models.folder import verify
+
+from fieldtune_monitor.records import TONES, Document
+
+BUNDLE = "monitor.json"
+LANGUAGES = ("en", "zh")
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What a model says about a title: topic "" where unknown; `tones` is P(tone) by name; negative: P >= threshold."""
+
+    topic: str
+    in_scope: bool
+    tone: str
+    tones: Mapping[str, float]
+    negative: bool
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the monitor makes of a document."""
+
+    topics: tuple[str, ...]
+    tone: str
+    p_negative: float
+    negative: bool
+
+
+Read = Callable[[Sequence[str], Sequence[str]], list[Opinion]]  # titles, languages -> opinions
+Judge = Callable[[Sequence[Document]], list[Judgement]]
+
+
+def load_bundle(folder: Path) -> Read:
+    """A function from titles and their languages to opinions.
+
+    Raises:
+        InputError: no such folder. ArtefactError: damaged, or no bundle of the monitor.
+    """
+    from fieldtune.models import load
+
+    verify(folder)
+    try:
+        slots = json.loads((folder / BUNDLE).read_text())["slots"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ArtefactError(
+            f"a model of the monitor with {BUNDLE}", f"none in {folder}", "make one with: fieldtune monitor train"
+        ) from error
+    models = {name: load(folder / name) for name in slots}
+    thresholds = {name: float(about.get("threshold", 0.5)) for name, about in slots.items()}
+
+    def read(titles: Sequence[str], languages: Sequence[str]) -> list[Opinion]:
+        return _read(models, thresholds, titles, languages)
+
+    return read
+
+
+def _read(
+    models: Mapping[str, Any], thresholds: Mapping[str, float], titles: Sequence[str], languages: Sequence[str]
+) -> list[Opinion]:
+    kinds = sorted(set(languages))
+    opinions: list[Opinion] = [Opinion("", False, "", {}, False)] * len(titles)
+    for language in kinds:
+        places = [place for place, name in enumerate(languages) if name == language]
+        distinct = sorted({titles[place] for place in places})
+        topic_slot, tone_slot = _slot(models, "topic", language), _slot(models, "tone", language)
+        topics = _topics(models.get(topic_slot), distinct)
+        tones = _tones(models.get(tone_slot), thresholds.get(tone_slot, 0.5), distinct)
+        known = {
+            title: Opinion(*topic, *tone) for title, topic, tone in zip(distinct, topics, tones, strict=True)
+        }
+        for place in places:
+            opinions[place] = known[titles[place]]
+    return opinions
+
+
+def _slot(models: Mapping[str, Any], task: str, language: str) -> str:
+    """The slot for a language; another language's reads it when there is none of its own."""
+    own = f"{task}-{language}"
+    others = [name for name in sorted(models) if name.startswith(f"{task}-")]
+    return own if own in models or not others else others[0]
+
+
+def _topics(model: Any, titles: Sequence[str]) -> list[tuple[str, bool]]:
+    if model is None:
+        return [("", False)] * len(titles)
+    probabilities = model.probabilities(titles)
+    inside, _ = model.scope_of(probabilities)
+    best = probabilities.argmax(axis=1)
+    return [(model.labels[label], bool(kept)) for label, kept in zip(best, inside, strict=True)]
+
+
+def _tones(model: Any, threshold: float, titles: Sequence[str]) -> list[tuple[str, dict[str, float], bool]]:
+    if model is None:
+        return [("", {}, False)] * len(titles)
+    probabilities = np.asarray(model.probabilities(titles), dtype=np.float64)
+    labels = list(model.labels)
+    column = labels.index("negative") if "negative" in labels else None
+    found = []
+    for row in probabilities:
+        tones = {label: float(p) for label, p in zip(labels, row, strict=True)}
+        negative = column is not None and bool(row[column] >= threshold)
+        found.append((labels[int(row.argmax())], tones, negative))
+    return found
+
+
+def make_judge(
+    read: Read | None, by_keywords: Callable[[str], tuple[str, ...]], names: Sequence[str], keep: int = 100_000
+) -> Judge:
+    """A function from documents to judgements.
+
+    Args:
+        read: the bundle, or None: then topic and tone come from the rows' own columns.
+        by_keywords: text -> topics, for what no topic model knows.
+        names: the configured topics; any other topic is dropped.
+        keep: distinct titles whose opinion is remembered between calls.
+    """
+    memory: dict[tuple[str, str], Opinion] = {}
+    wanted = frozenset(names)
+
+    def judge(documents: Sequence[Document]) -> list[Judgement]:
+        if read is not None:
+            new = sorted({(d.title, d.language) for d in documents} - memory.keys())
+            if len(memory) + len(new) > keep:
+                memory.clear()
+                new = sorted({(d.title, d.language) for d in documents})
+            memory.update(zip(new, read([t for t, _ in new], [lang for _, lang in new]), strict=True))
+        nothing = Opinion("", False, "", {}, False)
+        return [_judge(d, memory.get((d.title, d.language), nothing), by_keywords, wanted) for d in documents]
+
+    return judge
+
+
+def _judge(
+    document: Document, opinion: Opinion, by_keywords: Callable[[str], tuple[str, ...]], wanted: frozenset[str]
+) -> Judgement:
+    if opinion.in_scope and opinion.topic in wanted:
+        topics: tuple[str, ...] = (opinion.topic,)
+    elif not opinion.topic and document.topic in wanted:
+        topics = (document.topic,)
+    else:
+        topics = by_keywords(document.title) or by_keywords(document.text)
+    if not opinion.tone:
+        sure = float(document.tone == "negative")
+        return Judgement(topics, document.tone, sure, bool(sure))
+    return Judgement(topics, opinion.tone, opinion.tones.get("negative", 0.0), opinion.negative)
+
+
+def probability_columns(opinions: Sequence[Opinion]) -> dict[str, list[float]]:
+    """p_negative, p_neutral, p_positive for a table."""
+    return {f"p_{tone}": [opinion.tones.get(tone, 0.0) for opinion in opinions] for tone in TONES}

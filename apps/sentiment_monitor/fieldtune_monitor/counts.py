@@ -1,0 +1,96 @@
+"""The detector alone, over a table of counts: what `monitor detect` does (pure).
+
+Bucket = the commonest time step; a missing (topic, bucket) is zero, a bucket missing for all topics is no data.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from fieldtune.errors import InputError
+
+from fieldtune_monitor import windows
+from fieldtune_monitor.alerting import AlertConfig, Transition, incident_id, notice_key
+from fieldtune_monitor.baseline import Array
+from fieldtune_monitor.engine import begin, observe
+from fieldtune_monitor.records import Line
+from fieldtune_monitor.spikes import DetectorConfig, Verdict, interval
+
+UTC = ZoneInfo("UTC")
+RULE = "detect"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Counts by time and topic. times [T] in seconds, ascending; documents and negatives [T, K]; bucket in seconds."""
+
+    topics: tuple[str, ...]
+    times: tuple[int, ...]
+    documents: Array
+    negatives: Array
+    bucket: int
+
+
+def grid(times: Sequence[int], topics: Sequence[str], documents: Array, negatives: Array) -> Grid:
+    """Rows of a counts table -> a grid; rows of one (time, topic) are added up.
+
+    Raises:
+        InputError: fewer than two distinct times, or a count that is negative or no number.
+    """
+    for name, counts in (("documents", documents), ("negative", negatives)):
+        wrong = np.flatnonzero(~np.isfinite(counts) | (counts < 0))
+        if len(wrong):
+            raise InputError(f"counts of 0 or more in '{name}'", f"row {wrong[0] + 1}: {counts[wrong[0]]}", "correct it")
+    moments = sorted(set(times))
+    if len(moments) < 2:
+        raise InputError("at least two different times", str(len(moments)), "give a longer table")
+    steps = Counter(b - a for a, b in zip(moments, moments[1:], strict=False))
+    bucket = min(steps, key=lambda step: (-steps[step], step))
+    names = tuple(sorted(set(topics)))
+    row, column = {t: i for i, t in enumerate(moments)}, {name: k for k, name in enumerate(names)}
+    places = [row[t] for t in times], [column[name] for name in topics]
+    both = np.zeros((2, len(moments), len(names)))
+    np.add.at(both[0], places, documents)
+    np.add.at(both[1], places, negatives)
+    return Grid(names, tuple(moments), both[0], both[1], bucket)
+
+
+def detect(table: Grid, config: DetectorConfig, rules: AlertConfig, *, info: bool = False) -> list[Line]:
+    """Alert lines of a grid, dated like the row that raised them.
+
+    Args:
+        config: its `bucket` is replaced by the grid's.
+        info: also lines of surges of volume without tone.
+    """
+    config = replace(config, bucket=table.bucket)
+    memory = begin(table.topics, config)
+    lines: list[Line] = []
+    for time, documents, negatives in zip(table.times, table.documents, table.negatives, strict=True):
+        index, slot = time // table.bucket, _slot(time, table.bucket)
+        memory, verdict, happened = observe(memory, index, slot, documents, negatives, config, rules)
+        for change in happened:
+            if change.told or info:
+                lines.append(_line(table, time, change, verdict, config))
+    return lines
+
+
+def _slot(time: int, bucket: int) -> int:
+    index = time // bucket if bucket < windows.DAY else windows.bucket_of(time, windows.DAY, UTC)
+    return windows.season_slot(index, min(bucket, windows.DAY), UTC)
+
+
+def _line(table: Grid, time: int, change: Transition, verdict: Verdict, config: DetectorConfig) -> Line:
+    topic = change.topic
+    name = table.topics[topic]
+    opened = windows.iso(time - (change.bucket - change.opened) * table.bucket)
+    incident = incident_id(RULE, name, opened, change.sequence)
+    expected = float(verdict.expected[topic])
+    low, high = interval(expected, float(verdict.spread[topic]))
+    level = float(max(verdict.count[topic], verdict.share[topic]))
+    return Line(
+        incident, notice_key(incident, change.signal, change.state), name, change.signal, change.state,
+        windows.iso(time), int(verdict.observed[topic]), round(expected, 3), low, high,
+        round(float(np.exp(level)) / config.buckets_per_week, 2), (), 0, 0, "new normal" if change.new_normal else "",
+    )  # fmt: skip

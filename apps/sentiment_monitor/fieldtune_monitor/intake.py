@@ -1,0 +1,85 @@
+"""One raw row -> one document, or the reason why it is none (pure).
+
+Strips HTML, reads the clocks, finds the language and the identity. A row without a usable title is broken; a row with
+a bad date is kept, dated by when it was first seen, and flagged. Knows no file and no clock.
+"""
+
+import html
+import re
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from fieldtune.text.language import detect
+
+from fieldtune_monitor.identity import document_identity
+from fieldtune_monitor.records import TONES, Document, RawRow
+from fieldtune_monitor.windows import clocks, parse_time
+
+_BLOCKS = re.compile(r"<(script|style)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_TAGS = re.compile(r"<[^<>]*>")
+_PAGE = re.compile(r"\s*(<!doctype\b|<html\b|<\?xml\b)", re.IGNORECASE)
+MAX_TITLE, MAX_TEXT = 1_000, 20_000
+
+
+def document(row: RawRow, processed: int, zone: ZoneInfo, *, arrival: int | None) -> Document | str:
+    """Build the document of a row.
+
+    Args:
+        row: as the source gave it.
+        processed: now, in seconds.
+        zone: of times without an offset.
+        arrival: when it arrived, for rows without `first_seen`; None in a replay, where the publication time stands in.
+
+    Returns:
+        The document, or one line saying what is wrong with the row.
+    """
+    values = row.values
+    title = plain(values.get("title"))[:MAX_TITLE]
+    if not title:
+        return f"{row.place}: no title"
+    if _PAGE.match(str(values.get("title"))):
+        return f"{row.place}: a web page instead of a title"
+    published = parse_time(values.get("time"), zone)
+    seen = parse_time(values.get("first_seen"), zone)
+    first_seen = seen if seen is not None else arrival if arrival is not None else published
+    if first_seen is None:
+        return f"{row.place}: no usable time"
+    if arrival is not None and first_seen > arrival:
+        first_seen = arrival
+    when = clocks(published, first_seen)
+    text, source = plain(values.get("text"))[:MAX_TEXT], _text(values.get("source"))
+    given, url = _text(values.get("id")), _text(values.get("url"))
+    day = datetime.fromtimestamp(when.published, zone).date().isoformat()
+    identity = document_identity(url, given, source, title, day)
+    return Document(
+        id=given or identity,
+        identity=identity,
+        title=title,
+        text=text,
+        url=url,
+        source=source,
+        language=_text(values.get("language")) or detect(title),
+        published=when.published,
+        first_seen=when.first_seen,
+        processed=processed,
+        flags=when.flags,
+        topic=_text(values.get("topic")),
+        tone=_tone(values.get("sentiment")),
+    )
+
+
+def plain(value: object) -> str:
+    """Text without HTML tags and entities, white space single; "" for nothing."""
+    text = _text(value)
+    if "<" in text or "&" in text:
+        text = html.unescape(_TAGS.sub(" ", _BLOCKS.sub(" ", text)))
+    return " ".join(text.split())
+
+
+def _text(value: object) -> str:
+    return "" if value is None or value != value else str(value).strip()
+
+
+def _tone(value: object) -> str:
+    tone = _text(value).lower()
+    return tone if tone in TONES else ""
