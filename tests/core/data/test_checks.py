@@ -2,13 +2,10 @@
 
 import pandas as pd
 import pytest
-
 from fieldtune.data.checks import Finding, check_table, leakage, unknown_share
 from fieldtune.errors import InputError
 
-SOUND = pd.DataFrame(
-    {"text": ["lost card", "new card", "卡丢了", "办新卡"], "label": ["lost", "new", "lost", "new"]}
-)
+SOUND = pd.DataFrame({"text": ["lost card", "new card", "卡丢了", "办新卡"], "label": ["lost", "new", "lost", "new"]})
 
 
 def rows_by_kind(findings: list[Finding]) -> dict[str, tuple[int, ...]]:

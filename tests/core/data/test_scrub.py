@@ -3,10 +3,9 @@
 import re
 
 import pytest
+from fieldtune.data.scrub import scrub
 from hypothesis import given
 from hypothesis import strategies as st
-
-from fieldtune.data.scrub import scrub
 
 
 def luhn_digit(body: str) -> str:
@@ -43,9 +42,7 @@ def residents(draw: st.DrawFn) -> str:
     born = "0228" if born == "0229" else born
     order = f"{draw(st.integers(0, 999)):03d}"
     body = f"{draw(st.integers(110000, 659999))}{draw(st.integers(1930, 2019))}{born}{order}"
-    check = next(
-        c for c in range(11) if (sum(int(d) * 2 ** (17 - i) for i, d in enumerate(body)) + c) % 11 == 1
-    )
+    check = next(c for c in range(11) if (sum(int(d) * 2 ** (17 - i) for i, d in enumerate(body)) + c) % 11 == 1)
     return body + ("X" if check == 10 else str(check))
 
 
@@ -122,9 +119,7 @@ def test_what_only_looks_personal_stays(text: str) -> None:
     assert scrub(text) == (text, ())
 
 
-@pytest.mark.parametrize(
-    "unit", ["a", "1", "1 ", "a.", "a@", "+1 ", "DE89 ", "1-", "a-@b.", "+1((", "9" * 19 + " "]
-)
+@pytest.mark.parametrize("unit", ["a", "1", "1 ", "a.", "a@", "+1 ", "DE89 ", "1-", "a-@b.", "+1((", "9" * 19 + " "])
 def test_hostile_input_ends(unit: str) -> None:
     """200,000 characters of the worst kind; quadratic matching would hang the suite."""
     scrub(unit * (200_000 // len(unit)))

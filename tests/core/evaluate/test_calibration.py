@@ -2,12 +2,6 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
-from scipy import special
-from sklearn.metrics import log_loss
-
 from fieldtune.errors import InputError
 from fieldtune.evaluate.calibration import (
     area_under_risk_coverage,
@@ -18,10 +12,13 @@ from fieldtune.evaluate.calibration import (
     softmax,
     threshold_keeping,
 )
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import special
+from sklearn.metrics import log_loss
 
-ROWS = st.integers(1, 60).flatmap(
-    lambda n: st.tuples(arrays(float, n, elements=st.floats(0, 1)), arrays(bool, n))
-)
+ROWS = st.integers(1, 60).flatmap(lambda n: st.tuples(arrays(float, n, elements=st.floats(0, 1)), arrays(bool, n)))
 
 
 @given(arrays(float, (3, 4), elements=st.floats(-800, 800)), st.floats(0.1, 10))
@@ -61,9 +58,7 @@ def test_ece_is_the_plain_loop(rows: tuple[np.ndarray, np.ndarray]) -> None:
 
 def test_ece_by_hand() -> None:
     """Guo et al.: 4 rows at .9, three right: gap .15; 1 row at .5, right: gap .5."""
-    assert expected_calibration_error([0.9] * 4 + [0.5], [1, 1, 1, 0, 1]) == pytest.approx(
-        0.8 * 0.15 + 0.2 * 0.5
-    )
+    assert expected_calibration_error([0.9] * 4 + [0.5], [1, 1, 1, 0, 1]) == pytest.approx(0.8 * 0.15 + 0.2 * 0.5)
     assert reliability([0.9], [True])[0].sum() == 1
     assert np.isnan(expected_calibration_error([], []))
 

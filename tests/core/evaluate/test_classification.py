@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
+from fieldtune.errors import InputError
+from fieldtune.evaluate.classification import confusion, report
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, f1_score, log_loss, precision_recall_fscore_support
-
-from fieldtune.errors import InputError
-from fieldtune.evaluate.classification import confusion, report
 
 CLASSES = ("a", "b", "c", "d")
 
@@ -20,9 +19,7 @@ def test_figures_are_scikit_learns(n: int, seed: int, used: int) -> None:
     probabilities = rng.dirichlet(np.ones(4), n)
     predicted = [CLASSES[i] for i in probabilities.argmax(axis=1)]
     ours = report(labels, predicted, probabilities, CLASSES)
-    assert ours["accuracy"] == pytest.approx(
-        np.mean([a == b for a, b in zip(labels, predicted, strict=True)])
-    )
+    assert ours["accuracy"] == pytest.approx(np.mean([a == b for a, b in zip(labels, predicted, strict=True)]))
     for average in ("macro", "weighted"):
         theirs = f1_score(labels, predicted, average=average, zero_division=0)
         assert ours[f"{average}_f1"] == pytest.approx(theirs)

@@ -6,10 +6,9 @@ import warnings
 import matplotlib
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
-
 from fieldtune.evaluate import pictures
 from fieldtune.evaluate.significance import Interval
+from matplotlib.figure import Figure
 
 RNG = np.random.default_rng(0)
 SURE, RIGHT = RNG.random(200), RNG.random(200) < 0.7
@@ -25,12 +24,8 @@ def drawings() -> dict[str, Figure]:
         "confusion": pictures.confusion([[3, 1], [0, 0]], ["卡丢失", "fees"]),
         "confusion of many": pictures.confusion(np.eye(50, dtype=int), [str(i) for i in range(50)]),
         "risk": pictures.risk_coverage({"微调": (SURE, RIGHT), "frozen": (SURE[::-1], RIGHT)}),
-        "bars": pictures.bars(
-            {"微调": Interval(0.9, 0.88, 0.92), "n-grams": 0.8, "bad": -0.1}, "微调", "accuracy"
-        ),
-        "series": pictures.series(
-            TIMES, observed, flat, (flat - 2, flat + 2), [(TIMES[9], "存款")], "每小时"
-        ),
+        "bars": pictures.bars({"微调": Interval(0.9, 0.88, 0.92), "n-grams": 0.8, "bad": -0.1}, "微调", "accuracy"),
+        "series": pictures.series(TIMES, observed, flat, (flat - 2, flat + 2), [(TIMES[9], "存款")], "每小时"),
         "series of nothing": pictures.series([], []),
     }
 

@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
+from fieldtune.errors import InputError
+from fieldtune.evaluate.ranking import METRICS, per_query, summary
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
-
-from fieldtune.errors import InputError
-from fieldtune.evaluate.ranking import METRICS, per_query, summary
 
 
 def test_published_dcg_example() -> None:
@@ -16,9 +15,7 @@ def test_published_dcg_example() -> None:
     gains = {"D1": 3, "D2": 2, "D3": 3, "D4": 0, "D5": 1, "D6": 2}
     seen = per_query([list(gains)], [gains])["ndcg@10"][0]
     assert seen == pytest.approx(6.861 / 7.141, abs=1e-3)
-    ideal_at_10 = 8.740 + 1 / np.log2(
-        8
-    )  # the example cuts at 6: a seventh graded document (1) is left at rank 7
+    ideal_at_10 = 8.740 + 1 / np.log2(8)  # the example cuts at 6: a seventh graded document (1) is left at rank 7
     with_unseen = per_query([list(gains)], [gains | {"D7": 3, "D8": 2}])["ndcg@10"][0]
     assert with_unseen == pytest.approx(6.861 / ideal_at_10, abs=1e-3)
 

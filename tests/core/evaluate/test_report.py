@@ -6,7 +6,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
-
 from fieldtune.evaluate.pictures import bars, png
 from fieldtune.evaluate.report import Report
 from fieldtune.evaluate.significance import Interval
@@ -40,9 +39,7 @@ class Page(HTMLParser):
 
 def test_one_self_contained_page(tmp_path: Path) -> None:
     figure = bars({"ours": 0.9, "theirs": 0.8}, "ours", "accuracy")
-    path = (
-        Report("Tidewater 潮汐").heading("Quality").picture(figure, "beside rivals").write(tmp_path / "new")
-    )
+    path = Report("Tidewater 潮汐").heading("Quality").picture(figure, "beside rivals").write(tmp_path / "new")
     page = Page(path.read_text(encoding="utf-8"))
     images = [attrs["src"] or "" for tag, attrs in page.tags if tag == "img"]
     assert base64.b64decode(images[0].removeprefix("data:image/png;base64,")) == png(figure)

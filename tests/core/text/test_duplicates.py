@@ -4,18 +4,18 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from fieldtune.errors import InputError
 from fieldtune.text.duplicates import SHINGLE, StoryIndex, signature, signatures, similarity
 from fieldtune.text.normalise import equality_key
+from hypothesis import given
+from hypothesis import strategies as st
 
-WORDS = (
+VOCABULARY = (
     "bank rate profit falls rises quarter market shares deal court strike loan credit dollar oil outlook "
     "cut fine merger record loss growth index fund bond 银行 利率 下调 股价 大跌 财报 监管 罚款 收购 增长 "
     "亏损 市场 央行 贷款"
-).split()
+)
+WORDS = VOCABULARY.split()
 
 
 @cache

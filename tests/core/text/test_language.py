@@ -1,7 +1,6 @@
 """language.detect."""
 
 import pytest
-
 from fieldtune.text.language import detect
 
 

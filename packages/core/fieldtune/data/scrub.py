@@ -31,9 +31,7 @@ def scrub(text: str) -> Scrubbed:
         kinds.update(dict.fromkeys(kind for _, _, kind in found))
         edges = [0, *(edge for start, end, _ in found for edge in (start, end)), len(text)]
         kept = [text[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True)]
-        text = kept[0] + "".join(
-            f"[{kind}]{rest}" for (_, _, kind), rest in zip(found, kept[1:], strict=True)
-        )
+        text = kept[0] + "".join(f"[{kind}]{rest}" for (_, _, kind), rest in zip(found, kept[1:], strict=True))
         # Once more: what stood against a neighbour ("...1234@") may be recognisable only now that it is gone.
     return Scrubbed(text, tuple(kinds))
 
@@ -58,9 +56,7 @@ _HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000:
 _WORTH_A_LOOK = re.compile(r"[@0-9]")
 
 # Every repetition below is bounded or free of choice: time is linear in the text, whatever it holds.
-_EMAIL = re.compile(
-    r"[A-Za-z0-9._%+'-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,24}"
-)
+_EMAIL = re.compile(r"[A-Za-z0-9._%+'-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,24}")
 _PHONE = re.compile(r"(?<![0-9+])\+(?:[0-9][ .()-]{0,2}){7,14}[0-9](?![0-9])")
 _MOBILE = re.compile(r"(?<![0-9])(?<![0-9]\.)(?:(?:00)?86[ -]?)?1[3-9](?:[ -]?[0-9]){9}(?![0-9]|\.[0-9])")
 _DIGITS = re.compile(r"[0-9]+(?:[ -][0-9]+)*")
@@ -136,16 +132,14 @@ def _is_date(digits: str) -> bool:
         return False
 
 
-_IBAN_LENGTHS = {
-    entry[:2]: int(entry[2:])
-    for entry in (
-        "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28 "
-        "EE20 EG29 ES24 FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 IE22 IL23 IQ23 IS26 "
-        "IT27 JO30 KW30 KZ20 LB28 LC32 LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 "
-        "NL18 NO15 OM23 PK24 PL28 PS29 PT25 QA29 RO24 RS22 RU33 SA24 SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 "
-        "SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30"
-    ).split()
-}
+_IBAN_COUNTRIES = (
+    "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28 "
+    "EE20 EG29 ES24 FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 IE22 IL23 IQ23 IS26 "
+    "IT27 JO30 KW30 KZ20 LB28 LC32 LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 "
+    "NL18 NO15 OM23 PK24 PL28 PS29 PT25 QA29 RO24 RS22 RU33 SA24 SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 "
+    "SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30"
+)
+_IBAN_LENGTHS = {entry[:2]: int(entry[2:]) for entry in _IBAN_COUNTRIES.split()}
 """Characters of an IBAN by country (SWIFT IBAN registry)."""
 
 
@@ -162,9 +156,7 @@ def _ibans(text: str) -> Spans:
 
 def _take(text: str, start: int, length: int) -> int:
     """Where `length` letters and digits from `start` end; 0 when there are fewer or the word goes on."""
-    pattern = (
-        re.compile(rf"[0-9A-Za-z](?:[ -]?[0-9A-Za-z]){{{length - 1}}}(?![0-9A-Za-z])") if length else None
-    )
+    pattern = re.compile(rf"[0-9A-Za-z](?:[ -]?[0-9A-Za-z]){{{length - 1}}}(?![0-9A-Za-z])") if length else None
     match = pattern.match(text, start) if pattern else None
     return match.end() if match else 0
 

@@ -34,9 +34,7 @@ def fit_temperature(logits: ArrayLike, targets: ArrayLike) -> float:
     """
     scores, right = np.asarray(logits, dtype=np.float64), np.asarray(targets)
     if scores.ndim != 2 or len(scores) == 0 or right.shape != (len(scores),):
-        raise InputError(
-            "logits [n, k] and targets [n], n > 0", f"{scores.shape} and {right.shape}", "check both"
-        )
+        raise InputError("logits [n, k] and targets [n], n > 0", f"{scores.shape} and {right.shape}", "check both")
     if right.min() < 0 or right.max() >= scores.shape[1] or not np.isfinite(scores).all():
         raise InputError("finite logits and targets within their columns", "others", "map labels to columns")
     centred = scores - scores.max(axis=1, keepdims=True)
@@ -63,9 +61,7 @@ def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: 
     return float(np.abs(sure - right)[count > 0] @ count[count > 0] / total) if total else float("nan")
 
 
-def reliability(
-    confidence: ArrayLike, correct: ArrayLike, bins: int = 15
-) -> tuple[NDArray[np.int64], Floats, Floats]:
+def reliability(confidence: ArrayLike, correct: ArrayLike, bins: int = 15) -> tuple[NDArray[np.int64], Floats, Floats]:
     """Per bin: rows int64 [bins], mean confidence and accuracy float64 [bins] (NaN where empty)."""
     sure, right = np.asarray(confidence, dtype=np.float64), np.asarray(correct, dtype=np.float64)
     # Compared with the edges, not multiplied by `bins`: .2 * 15 is above 3 in floating point.

@@ -81,9 +81,7 @@ def _scores(true: NDArray[np.bool_], given: NDArray[np.bool_]) -> dict[str, floa
     }
 
 
-def _column(
-    table: NDArray[np.float64], names: NDArray[np.object_], classes: Sequence[str]
-) -> NDArray[np.float64]:
+def _column(table: NDArray[np.float64], names: NDArray[np.object_], classes: Sequence[str]) -> NDArray[np.float64]:
     """The probability of each row's own name; 0 for a name that has no column."""
     place = {name: i for i, name in enumerate(classes)}
     columns = np.array([place.get(name, -1) for name in names])

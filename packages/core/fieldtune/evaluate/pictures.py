@@ -233,9 +233,7 @@ def series(
     for number, (when, _) in enumerate(alerts, start=1):
         axes.axvline(when, color=WRONG, linewidth=1, alpha=0.8)
         mark = {"boxstyle": "circle,pad=0.25", "facecolor": WRONG, "edgecolor": "none"}
-        axes.text(
-            when, top * 1.1, str(number), color="white", fontsize=8, ha="center", va="center", bbox=mark
-        )
+        axes.text(when, top * 1.1, str(number), color="white", fontsize=8, ha="center", va="center", bbox=mark)
     if len(times) and hasattr(times[0], "year"):
         locator = AutoDateLocator()  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
@@ -260,9 +258,7 @@ def _top(values: NDArray[np.float64], band: tuple[ArrayLike, ArrayLike] | None) 
 
 def _percent(axes: Axes) -> None:
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(
-            lambda share, _: f"{share:.0%}" if share >= 0.1 or share == 0 else f"{share:.1%}"
-        )
+        axis.set_major_formatter(lambda share, _: f"{share:.0%}" if share >= 0.1 or share == 0 else f"{share:.1%}")
 
 
 def _short(name: str, most: int = 24) -> str:

@@ -50,9 +50,7 @@ def summary(scores: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
 def _query(row: int, ranked: Sequence[Hashable], relevant: Collection[Hashable]) -> tuple[float, ...]:
     gains = _gains(relevant)
     if not gains:
-        raise InputError(
-            "at least one relevant item for every query", f"none for query {row}", "leave that query out"
-        )
+        raise InputError("at least one relevant item for every query", f"none for query {row}", "leave that query out")
     top, seen = np.zeros(10), set[Hashable]()
     for rank, item in enumerate(islice(ranked, 10)):
         if item not in seen:

@@ -7,7 +7,6 @@ import base64
 import html
 import json
 import math
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -89,7 +88,7 @@ class Report:
 def _replace(path: Path, content: bytes) -> None:
     staged = path.with_name(path.name + ".part")
     staged.write_bytes(content)
-    os.replace(staged, path)
+    staged.replace(path)
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:

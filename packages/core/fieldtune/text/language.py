@@ -23,7 +23,8 @@ def detect(text: str) -> str:
     han, latin = len(_HAN.findall(text)), len(_LATIN_WORD.findall(text))
     east, other = len(_KANA_HANGUL.findall(text)), len(_OTHER_WORD.findall(text))
     words = han + latin + east + other
-    if not words or other * 2 > words or east * 5 > han + east and (east + han) * 2 > words:
+    foreign = east * 5 > han + east and (east + han) * 2 > words
+    if not words or other * 2 > words or foreign:
         return "other"
     if han * 3 >= words:
         return "zh"

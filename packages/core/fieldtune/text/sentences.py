@@ -20,25 +20,26 @@ _WORD_BEFORE = re.compile(r"[^\s(\[{\"'“‘（]+\Z")
 _WRAPPED_AT_LEAST = 50
 """Characters. A shorter line without a full stop was broken on purpose: a heading, an address, a list."""
 
-_TITLES = frozenset(
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_TITLES = _words(
     "mr mrs ms dr prof rev gen col sgt capt lt gov sen rep hon pres messrs st mt ft e.g i.e eg ie vs "
     "v cf viz al ca approx resp fig figs eq no nos art sec ch vol pp p dept est tel ext jan feb mar "
-    "apr jun jul aug sep sept oct nov dec mon tue wed thu fri max min avg incl excl".split()
+    "apr jun jul aug sep sept oct nov dec mon tue wed thu fri max min avg incl excl"
 )
 """A full stop after one of these never ends a sentence."""
-_NEEDS_NUMBER = frozenset(
-    "no nos art sec ch vol pp p v fig figs eq max min mar apr mon sat sun fri wed".split()
-)
+_NEEDS_NUMBER = _words("no nos art sec ch vol pp p v fig figs eq max min mar apr mon sat sun fri wed")
 """Of these, the ones that are also plain words: an abbreviation only before a digit."""
-_SHORT_FORMS = frozenset(
-    "etc inc ltd co corp llc plc jr sr bros a.m p.m a.d b.c ph.d u.s u.k u.n e.u u.s.a".split()
-)
+_SHORT_FORMS = _words("etc inc ltd co corp llc plc jr sr bros a.m p.m a.d b.c ph.d u.s u.k u.n e.u u.s.a")
 """A full stop after one of these ends a sentence only where the next word is one that opens sentences."""
-_OPENERS = frozenset(
+_OPENERS = _words(
     "a an and as at after all any but because before both can do each every for from he her here his "
     "how however i if in it its many meanwhile most no not now of on once one only or our please she "
     "since so some such that the their there these they this those though to under until we what "
-    "when where which while who why with you your".split()
+    "when where which while who why with you your"
 )
 
 
