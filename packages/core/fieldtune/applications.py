@@ -19,11 +19,15 @@ SAMPLE = "fieldtune_sample"
 def application(name: str) -> ModuleType | None:
     """The commands of an application; None when there is no such application or it is not installed."""
     package = APPLICATIONS.get(name)
-    if package is None or find_spec(package) is None:
-        return None
-    return import_module(f"{package}.commands")
+    return _commands(package) if package else None
 
 
 def sample() -> ModuleType | None:
     """The sample company's commands; None when it is not installed."""
-    return import_module(f"{SAMPLE}.commands") if find_spec(SAMPLE) else None
+    return _commands(SAMPLE)
+
+
+def _commands(package: str) -> ModuleType | None:
+    if find_spec(package) is None or find_spec(f"{package}.commands") is None:
+        return None
+    return import_module(f"{package}.commands")

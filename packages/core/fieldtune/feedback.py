@@ -64,7 +64,10 @@ def rows(connection: Connection, app: str | None = None) -> list[Feedback]:
         ),
         {"app": app or ""},
     )
-    return [Feedback(*row[:6], payload=json.loads(row[6])) for row in found]
+    return [
+        Feedback(app, subject, kind, user, language, tenant, json.loads(payload))
+        for app, subject, kind, user, language, tenant, payload in found
+    ]
 
 
 def erase(connection: Connection, user: str) -> int:

@@ -88,7 +88,9 @@ def finetune(
     if held_out is None:
         rows, held_out = about.split(rows, seed)
     if held_out.empty:
-        raise InputError("validation rows", f"none left of {len(rows)} training rows", "give more rows, or --valid FILE")
+        raise InputError(
+            "validation rows", f"none left of {len(rows)} training rows", "give more rows, or --valid FILE"
+        )
     fingerprint = _fingerprint(task, method, model, chosen, seed, rows, held_out)
     path = Path(out)
     with locked(path):
@@ -131,7 +133,7 @@ def versions() -> dict[str, str]:
 def _check(rows: pd.DataFrame, held_out: pd.DataFrame | None, task: str, progress: bool) -> None:
     findings = check_table(rows, task)
     if held_out is not None:
-        findings += leakage(rows, held_out)
+        findings += leakage(rows, held_out, [str(name) for name in rows.columns if name != "label"])
     for finding in findings:
         if finding.severity == "error":
             raise InputError("training rows a model can learn from", finding.message, "correct the table")
@@ -189,7 +191,7 @@ def unknown_share(trained: Classifier | Embedder, texts: list[str]) -> float:
         return 0.0
     tokens = encoder.tokens(texts)
     inner = sum(max(len(ids) - 2, 0) for ids in tokens)  # without [CLS] and [SEP]
-    return sum(encoder.unknown(tokens)) / max(inner, 1)
+    return float(sum(encoder.unknown(tokens)) / max(inner, 1))
 
 
 def _rivals(

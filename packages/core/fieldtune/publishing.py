@@ -21,9 +21,7 @@ def publish_model(
         InputError: no held-out table was named, or the two models are for different tasks.
     """
     if data is None:
-        raise InputError(
-            f"an application ({name!r} is none) or a held-out table", "neither", "add --data HELD_OUT.csv"
-        )
+        raise InputError(f"an application ({name!r} is none) or a held-out table", "neither", "add --data HELD_OUT.csv")
     origin = Path(name) / slot if slot else Path(name)  # a name, not a folder: its slot is all that is used
     candidate = load(folder)
     about = task_module(candidate.card["task"])

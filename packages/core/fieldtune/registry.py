@@ -143,7 +143,12 @@ def publish(
     if not verdict.promoted or folder is None:
         return Verdict(False, verdict.winner, verdict.reason, verdict.standings)
     version = _store(folder, app)
-    record = {**(details or {}), "winner": verdict.winner, "reason": verdict.reason, "standings": verdict.as_dict()["standings"]}
+    record = {
+        **(details or {}),
+        "winner": verdict.winner,
+        "reason": verdict.reason,
+        "standings": verdict.as_dict()["standings"],
+    }
     with engine.begin() as connection:
         _record(connection, app, origin, version, record, now)
         _promote(connection, app, _slot(origin), version, verdict.reason, now)
@@ -195,7 +200,9 @@ def rollback(app: str, slot: str | None = None, *, now: datetime) -> str:
         ).first()
         if row is None or row[2] is None:
             raise RefusedError(
-                f"an earlier version of {app}", "none" if row is None else "only the first one", "see: fieldtune models list"
+                f"an earlier version of {app}",
+                "none" if row is None else "only the first one",
+                "see: fieldtune models list",
             )
         verify(version_folder(row[2]))
         before = connection.execute(

@@ -56,4 +56,4 @@ def check(
     rename = {"text": text, "label": label} if task == "text-classification" else None
     table = training_table(file, task, rename=rename, labels=parse_map(mapping))
     findings = check_table(table, task)
-    show({"rows": len(table), "findings": [asdict(finding) for finding in findings]}, as_json)
+    show({"rows": len(table), "findings": [finding._asdict() for finding in findings]}, as_json)

@@ -71,7 +71,9 @@ def _warnings() -> list[str]:
     found = []
     nvidia = any(dist.name.startswith("nvidia-") for dist in importlib.metadata.distributions() if dist.name)
     if nvidia and not torch.cuda.is_available():
-        found.append("CUDA libraries are installed but no GPU is usable: install the CPU build of torch to save gigabytes")
+        found.append(
+            "CUDA libraries are installed but no GPU is usable: install the CPU build of torch to save gigabytes"
+        )
     if importlib.util.find_spec("lightgbm") is None:
         return found
     try:

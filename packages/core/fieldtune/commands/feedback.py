@@ -20,9 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 @feedback.command("list")
-def list_(
-    app: Annotated[str, typer.Option(help="Only this application's.")] = "", as_json: Json = False
-) -> None:
+def list_(app: Annotated[str, typer.Option(help="Only this application's.")] = "", as_json: Json = False) -> None:
     """What users said, the oldest first."""
     show({"feedback": _rows(app)}, as_json)
 
@@ -66,9 +64,7 @@ def retrain(app: App, as_json: Json = False) -> None:
 
 
 @feedback.command()
-def erase(
-    user: Annotated[str, typer.Option(help="Whose rows to delete.")], as_json: Json = False
-) -> None:
+def erase(user: Annotated[str, typer.Option(help="Whose rows to delete.")], as_json: Json = False) -> None:
     """Delete everything one user said."""
     from fieldtune import feedback as store
     from fieldtune import registry

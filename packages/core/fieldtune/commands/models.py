@@ -30,13 +30,17 @@ def list_(as_json: Json = False) -> None:
 
 
 @models.command("show")
-def show_(identity: Annotated[str, typer.Argument(help="Version id, or its beginning.")], as_json: Json = False) -> None:
+def show_(
+    identity: Annotated[str, typer.Argument(help="Version id, or its beginning.")], as_json: Json = False
+) -> None:
     """One version with the comparison that put it into service."""
     from fieldtune import registry
 
     found = [row for row in registry.versions() if row["id"].startswith(identity)]
     if len(found) != 1:
-        raise InputError("the id of one version", f"{len(found)} that begin with {identity!r}", "see: fieldtune models list")
+        raise InputError(
+            "the id of one version", f"{len(found)} that begin with {identity!r}", "see: fieldtune models list"
+        )
     show(found[0], as_json)
 
 

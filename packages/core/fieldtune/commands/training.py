@@ -35,7 +35,9 @@ def train(
     label: LabelColumn = "label",
     mapping: LabelMap = "",
     seed: Annotated[int, typer.Option(help="Of the split, the batches and dropout.")] = 0,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue an unfinished folder (also done without).")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue an unfinished folder (also done without).")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Fine-tune a model; the plain model and the frozen encoder are measured beside it."""

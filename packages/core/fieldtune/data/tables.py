@@ -46,11 +46,13 @@ def training_table(
             f"point to it with --{missing[0]} COLUMN",
         )
     # A column of the wanted name that is not the one pointed to would collide after renaming.
-    frame = frame[[name for name in frame if name in renames or name not in renames.values()]].rename(columns=renames)
+    frame = frame[[name for name in frame.columns if name in renames or name not in renames.values()]].rename(
+        columns=renames
+    )
     frame = frame[[name for name in (*required, *optional) if name in frame]].reset_index(drop=True)
     if "label" in frame:
         frame["label"] = _labels(frame["label"], labels, where)
-    return _without_empty(frame, [name for name in frame if name != "label"], where)
+    return _without_empty(frame, [str(name) for name in frame.columns if name != "label"], where)
 
 
 def _theirs(name: str, rename: Mapping[str, str] | None) -> str:
@@ -68,7 +70,9 @@ def _labels(column: pd.Series, mapping: Mapping[str, str] | None, where: str) ->
     unknown = sorted(set(clean) - set(mapping))
     if unknown:
         raise InputError(
-            f"labels out of {', '.join(mapping)}", f"{unknown[0]!r} in {where}", "add it to --map, e.g. --map 0=negative"
+            f"labels out of {', '.join(mapping)}",
+            f"{unknown[0]!r} in {where}",
+            "add it to --map, e.g. --map 0=negative",
         )
     return clean.map(mapping)
 

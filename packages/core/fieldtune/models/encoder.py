@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from fieldtune.errors import ArtefactError, InputError, MissingExtraError
 
@@ -37,7 +36,7 @@ class Encoder:
         folder: where it was loaded from; its settings are copied when it is saved again.
     """
 
-    body: nn.Module
+    body: Any
     tokenizer: Any
     pooling: str
     folder: Path
@@ -102,7 +101,10 @@ def load_encoder_folder(name: str | Path = DEFAULT) -> Encoder:
         ArtefactError: a folder with pickled weights, remote code or a model type we do not allow.
     """
     from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    # loading 90 MB needs none, and it writes over ours
     folder = find(name)
     check(folder)
     try:

@@ -131,7 +131,9 @@ def load(path: Path | str) -> Classifier | Embedder:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtefactError(
-            f"a model folder of this version of fieldtune at {path}", f"{type(error).__name__}: {error}", "train it again"
+            f"a model folder of this version of fieldtune at {path}",
+            f"{type(error).__name__}: {error}",
+            "train it again",
         ) from error
 
 

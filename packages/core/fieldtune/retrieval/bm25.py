@@ -65,6 +65,7 @@ class Bm25:
     def __init__(self, index: Any, vocabulary: dict[str, int], size: int) -> None:
         self._index, self._vocabulary, self._size = index, vocabulary, size
         self._idf = _inverse_frequencies(index, size)
+        self._unseen = float(np.log1p((size + 0.5) / 0.5))
 
     @classmethod
     def build(cls, texts: Sequence[str], *, k1: float = 1.2, b: float = 0.75) -> "Bm25":
@@ -92,9 +93,12 @@ class Bm25:
 
         ``scores(q) / ceiling(q)`` lies in [0, 1): the share of the question's information the text holds.
         """
-        unseen = float(np.log1p((self._size + 0.5) / 0.5))
-        numbers = (self._vocabulary.get(term) for term in analyse(query))
-        return sum(unseen if number is None else float(self._idf[number]) for number in numbers)
+        return sum(map(self.idf, analyse(query)))
+
+    def idf(self, term: str) -> float:
+        """How telling an analysed term is: log(1 + (n - df + .5) / (df + .5)), df = 0 for one never seen."""
+        number = self._vocabulary.get(term)
+        return self._unseen if number is None else float(self._idf[number])
 
     def search(self, queries: Sequence[str], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Best `k` texts per query: scores float32[q, k] falling, positions int64[q, k]; ties by position."""

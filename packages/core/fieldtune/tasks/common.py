@@ -33,9 +33,6 @@ def trainable(model: str | Path, dropout: float) -> Encoder:
     for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
         if hasattr(encoder.body.config, name):
             setattr(encoder.body.config, name, dropout)
-    for module in encoder.body.modules():
-        if isinstance(getattr(module, "dropout_prob", None), float):
-            module.dropout_prob = dropout
     return encoder
 
 

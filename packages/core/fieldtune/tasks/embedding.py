@@ -49,7 +49,7 @@ def train(
         for name in ("query", "positive", "negative")
         if name in table
     }
-    module = Body(encoder) if method == "full" else Projection(encoder.dimensions)
+    module: Any = Body(encoder) if method == "full" else Projection(encoder.dimensions)
     made = (
         _token_problem(encoder, tokens, settings.temperature)
         if method == "full"
@@ -70,7 +70,7 @@ def train(
     features = EncoderFeatures(encoder, settings.max_length)
     if method == "full":
         return Embedder(features)
-    return Embedder(features, module.linear.weight.detach().cpu().numpy())  # type: ignore[union-attr]
+    return Embedder(features, module.linear.weight.detach().cpu().numpy())
 
 
 def finish(model: Embedder, valid: pd.DataFrame) -> dict[str, Any]:
@@ -141,9 +141,7 @@ def _token_problem(encoder: Any, tokens: dict[str, list[list[int]]], temperature
         return batch
 
     def loss(module: nn.Module, batch: Tensors) -> torch.Tensor:
-        vectors = [
-            module(batch[f"{name}_ids"], batch[f"{name}_mask"]) for name in tokens if name != "query"
-        ]
+        vectors = [module(batch[f"{name}_ids"], batch[f"{name}_mask"]) for name in tokens if name != "query"]
         return contrastive(module(batch["query_ids"], batch["query_mask"]), torch.cat(vectors), temperature)
 
     return Problem(collate, loss, lambda batch: float(len(batch["query_ids"])))

@@ -75,7 +75,7 @@ def metrics(model: Classifier, table: pd.DataFrame) -> dict[str, Any]:
     """accuracy, macro_f1, weighted_f1, ece, log_loss, n, per_class; with out-of-scope rows also in_scope figures."""
     inside = table[table["label"] != OUT_OF_SCOPE]
     probabilities = model.probabilities(table["text"].tolist())
-    kept, score = model.scope_of(probabilities)
+    kept, _ = model.scope_of(probabilities)
     mask = (table["label"] != OUT_OF_SCOPE).to_numpy()
     predicted = [model.labels[place] for place in probabilities[mask].argmax(axis=1)]
     found = report(inside["label"].tolist(), predicted, probabilities[mask], model.labels)
@@ -93,7 +93,7 @@ def metrics(model: Classifier, table: pd.DataFrame) -> dict[str, Any]:
 def correct(model: Classifier, table: pd.DataFrame) -> NDArray[np.float64]:
     """1.0 where the prediction is right, per row: what the gate compares."""
     predicted = np.asarray(model.labels)[model.logits(table["text"].tolist()).argmax(axis=1)]
-    return (predicted == table["label"].to_numpy(dtype=str)).astype(np.float64)
+    return np.asarray(predicted == table["label"].to_numpy(dtype=str), dtype=np.float64)
 
 
 def _linear(texts: list[str], targets: NDArray[np.int_], labels: tuple[str, ...], seed: int) -> Classifier:
@@ -145,7 +145,9 @@ class TextClassifier(nn.Module):
         return logits
 
 
-def problem(tokens: Sequence[list[int]], targets: torch.Tensor, weights: torch.Tensor, encoder: Any, smooth: float) -> Problem:
+def problem(
+    tokens: Sequence[list[int]], targets: torch.Tensor, weights: torch.Tensor, encoder: Any, smooth: float
+) -> Problem:
     """Cross-entropy summed over the batch; an item is a row, or its class weight."""
 
     def collate(rows: list[int]) -> Tensors:

@@ -99,12 +99,12 @@ def fit(
         model=module,
         args=arguments,
         train_dataset=_Rows(1 + max(max(batch) for batch in plan)),
-        optimizers=(optimizer, None),  # type: ignore[arg-type]
+        optimizers=(optimizer, None),
         callbacks=[_SaveRegularly(settings.checkpoint_steps), *([_Bar(description)] if show else [])],
     )
     for noisy in (PrinterCallback, ProgressCallback):  # both print on stdout, which belongs to results
         trainer.remove_callback(noisy)
-    trainer.problem, trainer.plan, trainer.folder = problem, plan, folder
+    trainer.problem, trainer.plan, trainer.folder, trainer._module = problem, plan, folder, module
     checkpoint = newest(folder)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     module.eval()
@@ -116,19 +116,20 @@ class _Trainer(Trainer):
     problem: Problem
     plan: Sequence[Batch]
     folder: Path
+    _module: nn.Module
     loss_is_scaled_for_ga = True  # compute_loss divides by the items of the whole step itself
 
     def get_train_dataloader(self) -> Any:
         loader = DataLoader(
-            self.train_dataset,  # type: ignore[arg-type]
-            batch_sampler=self.plan,  # type: ignore[arg-type]
+            self.train_dataset,
+            batch_sampler=self.plan,
             collate_fn=self.problem.collate,
         )
         return self.accelerator.prepare(loader)
 
     def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor:
         items = torch.tensor(sum(self.problem.items(batch) for batch in batch_samples), device=device)
-        return self.accelerator.gather(items).sum() if self.args.world_size > 1 else items  # type: ignore[no-any-return]
+        return torch.as_tensor(self.accelerator.gather(items).sum() if self.args.world_size > 1 else items)
 
     def compute_loss(  # type: ignore[override]
         self, model: nn.Module, inputs: Tensors, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -158,9 +159,9 @@ class _Trainer(Trainer):
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         """Weights only, as safetensors; Trainer would add a pickle of its arguments."""
-        path = Path(output_dir or self.args.output_dir)
+        path = Path(str(output_dir or self.args.output_dir))
         path.mkdir(parents=True, exist_ok=True)
-        tensors = {name: tensor.contiguous().clone() for name, tensor in self.model.state_dict().items()}
+        tensors = {name: tensor.contiguous().clone() for name, tensor in self._module.state_dict().items()}
         save_file(tensors, path / "model.safetensors")
 
 
@@ -199,7 +200,8 @@ class _Bar(TrainerCallback):
         from rich.console import Console
         from rich.progress import Progress
 
-        self._progress = Progress(console=Console(stderr=True), transient=True, disable=not Console(stderr=True).is_terminal)
+        console = Console(stderr=True)
+        self._progress = Progress(console=console, transient=True, disable=not console.is_terminal)
         self._description = description
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:

@@ -1,0 +1,42 @@
+# Two commands on a fresh machine do everything: `make demo` and `make test`. Every target sets up what it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
+
+.PHONY: setup demo test check ui bench accept clean
+
+setup: $(READY)  ## a virtual environment with everything, exact versions
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[all]" \
+		build hypothesis mypy pandas-stubs pytest ruff seqeval setuptools
+	$(BIN)/python -c "import lightgbm" 2>/dev/null || \
+		(apt-get update -qq && apt-get install -y -qq libgomp1) || echo "LightGBM needs libgomp1: install it"
+	touch $(READY)
+
+demo: setup  ## the three applications end to end on the sample company, with a report in ./demo
+	$(BIN)/fieldtune demo --out demo
+
+test: setup  ## all tests
+	$(BIN)/python -m pytest -q
+
+check: setup  ## formatting, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+ui: setup  ## one of the pages: make ui APP=chatbot
+	$(BIN)/fieldtune $(or $(APP),chatbot) ui --store demo/chatbot
+
+accept: setup  ## the acceptance table with what was last measured
+	$(BIN)/python -m benchmarks.accept
+
+bench: setup  ## measure rows again: make bench [ROWS=id,id] [QUICK=1]
+	$(BIN)/python -m benchmarks.run $(if $(ROWS),--rows $(ROWS)) $(if $(QUICK),--quick)
+
+clean:
+	rm -rf demo .fieldtune build dist *.egg-info
