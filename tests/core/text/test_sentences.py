@@ -14,7 +14,7 @@ LONG = "This line of a paragraph was wrapped by somebody's editor at some width"
         ["Mr. Smith paid $3.5 million.", "He left at 5 p.m. on Friday!", "Why?"],
         ["Use a code, e.g. ERR-4012, i.e. the long one.", "Then call us."],
         ["The U.S. economy grew 2.5 percent.", "It slowed in the U.S.", "The bank said so."],
-        ["J. K. Rowling met Dr. Brown.", "They spoke."],
+        ["The author J. K. Rowling met Dr. J. A. Brown and J. P. Morgan.", "They spoke."],
         ["See No. 5 in Fig. 3.", "The answer is no.", "Try again."],
         ["Apple Inc. said so.", "i lost my card.", "what now"],
         ['He said "Stop."', "She did not."],

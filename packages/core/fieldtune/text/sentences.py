@@ -27,11 +27,11 @@ def _words(text: str) -> frozenset[str]:
 
 _TITLES = _words(
     "mr mrs ms dr prof rev gen col sgt capt lt gov sen rep hon pres messrs st mt ft e.g i.e eg ie vs "
-    "v cf viz al ca approx resp fig figs eq no nos art sec ch vol pp p dept est tel ext jan feb mar "
+    "v cf viz al ca approx resp fig figs eq no nos art sec ch vol pp p c dept est tel ext jan feb mar "
     "apr jun jul aug sep sept oct nov dec mon tue wed thu fri max min avg incl excl"
 )
 """A full stop after one of these never ends a sentence."""
-_NEEDS_NUMBER = _words("no nos art sec ch vol pp p v fig figs eq max min mar apr mon sat sun fri wed")
+_NEEDS_NUMBER = _words("no nos art sec ch vol pp p v c fig figs eq max min mar apr mon sat sun fri wed")
 """Of these, the ones that are also plain words: an abbreviation only before a digit."""
 _SHORT_FORMS = _words("etc inc ltd co corp llc plc jr sr bros a.m p.m a.d b.c ph.d u.s u.k u.n e.u u.s.a")
 """A full stop after one of these ends a sentence only where the next word is one that opens sentences."""
@@ -108,10 +108,10 @@ def _abbreviated(text: str, block: int, match: re.Match[str]) -> bool:
     if not before or not following:
         return False
     raw, word = before.group(), before.group().lower()
+    if len(raw) == 1 and raw.isupper() and raw != "I" and following[0].isupper():
+        return len(following) == 1 or following.lower() not in _OPENERS
     if word in _TITLES:
         return following[0].isdigit() or word not in _NEEDS_NUMBER
-    if len(raw) == 1 and raw.isupper() and raw != "I" and following[0].isupper():
-        return following.lower() not in _OPENERS
     if word in _SHORT_FORMS or re.fullmatch(r"[A-Za-z](?:\.[A-Za-z])+", raw):
         return following.lower() not in _OPENERS or following[0].islower()
     return False
