@@ -48,7 +48,6 @@ def check(
     as_json: Json = False,
 ) -> None:
     """What a training on this table would stumble over: duplicates, conflicting labels, rare classes, ..."""
-    from dataclasses import asdict
 
     from fieldtune.data.checks import check_table
     from fieldtune.data.tables import training_table

@@ -103,7 +103,7 @@ def load_encoder_folder(name: str | Path = DEFAULT) -> Encoder:
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
 
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()
     # loading 90 MB needs none, and it writes over ours
     folder = find(name)
     check(folder)

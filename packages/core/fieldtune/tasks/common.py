@@ -41,12 +41,11 @@ def batch_of(encoder: Encoder, tokens: Sequence[list[int]], rows: Sequence[int])
     return pad([tokens[row] for row in rows], encoder.tokenizer.pad_token_id or 0)
 
 
-def groups(body: nn.Module, head: nn.Module | None, settings: Settings) -> list[dict[str, Any]]:
-    """AdamW groups: the pretrained body learns slowly, a new head fast."""
-    found = [{"params": list(body.parameters()), "lr": settings.learning_rate}]
-    if head is not None:
-        found.append({"params": list(head.parameters()), "lr": settings.head_learning_rate})
-    return found
+def adamw(body: nn.Module | None, head: nn.Module | None, settings: Settings) -> torch.optim.Optimizer:
+    """AdamW in which the pretrained body learns slowly and a new head fast."""
+    parts = ((body, settings.learning_rate), (head, settings.head_learning_rate))
+    groups: list[dict[str, Any]] = [{"params": list(part.parameters()), "lr": rate} for part, rate in parts if part]
+    return torch.optim.AdamW(groups, weight_decay=settings.weight_decay, fused=True)
 
 
 def training_dtype() -> torch.dtype:

@@ -19,7 +19,7 @@ from fieldtune.evaluate.ranking import per_query, summary
 from fieldtune.models.features import EncoderFeatures, NgramFeatures
 from fieldtune.models.trained import Embedder, load_encoder
 from fieldtune.runtime import generator
-from fieldtune.tasks.common import Body, batch_of, groups, trainable, training_dtype
+from fieldtune.tasks.common import Body, adamw, batch_of, trainable, training_dtype
 from fieldtune.train.fit import Problem, Tensors, fit
 from fieldtune.train.settings import Settings
 
@@ -61,7 +61,7 @@ def train(
         _plan(table, settings, seed),
         settings,
         folder=folder,
-        groups=groups(module, None, settings) if method == "full" else _head_groups(module, settings),
+        optimizer=adamw(module, None, settings) if method == "full" else adamw(None, module, settings),
         seed=seed,
         dtype=training_dtype() if method == "full" else torch.float32,
         description="fine-tuning",
@@ -158,10 +158,6 @@ def _vector_problem(frozen: Embedder, table: pd.DataFrame, temperature: float) -
     return Problem(
         lambda rows: {name: vectors[name][rows] for name in columns}, loss, lambda batch: float(len(batch["query"]))
     )
-
-
-def _head_groups(module: nn.Module, settings: Settings) -> list[dict[str, Any]]:
-    return [{"params": list(module.parameters()), "lr": settings.head_learning_rate}]
 
 
 def _linear(table: pd.DataFrame, seed: int) -> Embedder:

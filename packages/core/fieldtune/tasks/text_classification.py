@@ -21,7 +21,7 @@ from fieldtune.evaluate.classification import report
 from fieldtune.models.features import EncoderFeatures, NgramFeatures
 from fieldtune.models.trained import OUT_OF_SCOPE, Classifier, load_encoder
 from fieldtune.runtime import generator
-from fieldtune.tasks.common import Body, batch_of, groups, trainable, training_dtype
+from fieldtune.tasks.common import Body, adamw, batch_of, trainable, training_dtype
 from fieldtune.train.fit import Problem, Tensors, fit
 from fieldtune.train.settings import Settings
 
@@ -188,7 +188,7 @@ def _full(
         plan,
         settings,
         folder=folder,
-        groups=groups(module.encoder, module.head, settings),
+        optimizer=adamw(module.encoder, module.head, settings),
         seed=seed,
         dtype=training_dtype(),
         description="fine-tuning",

@@ -49,7 +49,7 @@ def fit(
     settings: Settings,
     *,
     folder: Path,
-    groups: Sequence[dict[str, Any]],
+    optimizer: torch.optim.Optimizer,
     seed: int,
     dtype: torch.dtype,
     description: str,
@@ -61,9 +61,9 @@ def fit(
         module: float32 weights; autocast to ``dtype`` in the forward pass.
         problem: batches, loss and item counts.
         plan: every batch of the run, in order.
-        settings: learning rates are in ``groups``; the rest is read from here.
+        settings: accumulation, warm-up and checkpoints are read from here.
         folder: where checkpoints go; a run found there is continued from its newest good checkpoint.
-        groups: AdamW parameter groups (``params``, ``lr``).
+        optimizer: over the parameters to train, with their peak learning rates.
         seed: of dropout.
         dtype: ``torch.float32`` or ``torch.bfloat16``.
         description: shown beside the progress bar.
@@ -82,7 +82,6 @@ def fit(
         gradient_accumulation_steps=settings.accumulate,
         warmup_steps=settings.warmup,
         lr_scheduler_type="linear",
-        weight_decay=settings.weight_decay,
         seed=seed,
         use_cpu=not gpu,
         bf16=dtype is torch.bfloat16,
@@ -94,7 +93,6 @@ def fit(
         disable_tqdm=True,
         report_to="none",
     )
-    optimizer = torch.optim.AdamW(list(groups), weight_decay=settings.weight_decay, fused=True)
     trainer = _Trainer(
         model=module,
         args=arguments,
@@ -117,6 +115,7 @@ class _Trainer(Trainer):
     plan: Sequence[Batch]
     folder: Path
     _module: nn.Module
+    _staging: Path | None = None
     loss_is_scaled_for_ga = True  # compute_loss divides by the items of the whole step itself
 
     def get_train_dataloader(self) -> Any:
@@ -131,7 +130,7 @@ class _Trainer(Trainer):
         items = torch.tensor(sum(self.problem.items(batch) for batch in batch_samples), device=device)
         return torch.as_tensor(self.accelerator.gather(items).sum() if self.args.world_size > 1 else items)
 
-    def compute_loss(  # type: ignore[override]
+    def compute_loss(
         self, model: nn.Module, inputs: Tensors, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> torch.Tensor:
         loss = self.problem.loss(model, inputs) / num_items_in_batch
@@ -144,7 +143,7 @@ class _Trainer(Trainer):
         return loss * self.args.world_size  # DDP averages gradients over the processes
 
     def _get_output_dir(self, trial: Any) -> str:
-        return str(self._staging)
+        return str(self._staging or self.folder)
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         """Trainer writes in place; here its files go to a staging folder that is hashed and renamed."""
@@ -155,6 +154,7 @@ class _Trainer(Trainer):
             for file in (temporary / name).iterdir():
                 file.rename(temporary / file.name)
             (temporary / name).rmdir()
+            self._staging = None
         prune(self.folder)
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:

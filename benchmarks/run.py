@@ -1,0 +1,91 @@
+"""``python -m benchmarks.run [--rows a,b] [--quick]``: measure rows of the acceptance table and keep the results.
+
+A row is measured again only when the code or the row changed since; killed, the next call goes on with what is left.
+"""
+
+import argparse
+import hashlib
+import json
+import shlex
+import subprocess
+import sys
+import time
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import ROOT, machine
+
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def rows() -> list[dict[str, Any]]:
+    """The table: every row of ``acceptance.toml``."""
+    return list(tomllib.loads((ROOT / "benchmarks" / "acceptance.toml").read_text())["row"])
+
+
+def measure(command: str, quick: bool) -> dict[str, Any]:
+    """Run one benchmark script; returns its JSON object with commit, machine and time added."""
+    words = shlex.split(command) + (["--quick"] if quick else [])
+    started = time.monotonic()
+    done = subprocess.run([sys.executable, *words[1:]], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        figures = json.loads(done.stdout.strip().splitlines()[-1])
+    except (IndexError, ValueError):
+        figures = {"failed": True, "exit": done.returncode}
+    return {
+        "figures": figures,
+        "command": command,
+        "quick": quick,
+        "seconds": round(time.monotonic() - started, 1),
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _git("rev-parse", "--short", "HEAD"),
+        "code": code_digest(),
+        "machine": machine(),
+    }
+
+
+def code_digest() -> str:
+    """A hash of everything that can change a figure."""
+    hashed = hashlib.sha256()
+    for folder in ("packages", "apps", "examples", "benchmarks", "constraints.txt"):
+        for file in sorted((ROOT / folder).rglob("*.*") if (ROOT / folder).is_dir() else [ROOT / folder]):
+            if file.suffix in (".py", ".toml", ".txt", ".csv") and "results" not in file.parts:
+                hashed.update(file.read_bytes())
+    return hashed.hexdigest()[:16]
+
+
+def name_of(command: str) -> str:
+    """The result file of a command: several rows may read one result."""
+    return "_".join(word.strip("-").replace("benchmarks.", "") for word in shlex.split(command)[2:]).replace("/", "-")
+
+
+def main() -> None:
+    """Measure what is asked for and out of date."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", default="", help="ids, comma-separated; all rows without it")
+    parser.add_argument("--quick", action="store_true", help="smaller and faster; never committed as a result")
+    parser.add_argument("--again", action="store_true", help="measure even when nothing changed")
+    options = parser.parse_args()
+    wanted = set(filter(None, options.rows.split(",")))
+    commands = {row["command"]: None for row in rows() if not wanted or row["id"] in wanted}
+    for command in commands:
+        file = RESULTS / f"{name_of(command)}{'.quick' if options.quick else ''}.json"
+        if file.is_file() and not options.again and json.loads(file.read_text()).get("code") == code_digest():
+            print(f"{command}: measured on this code already", file=sys.stderr)
+            continue
+        print(f"{command} ...", file=sys.stderr, flush=True)
+        result = measure(command, options.quick)
+        RESULTS.mkdir(exist_ok=True)
+        file.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+        print(json.dumps(result["figures"], ensure_ascii=False)[:600], file=sys.stderr, flush=True)
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+if __name__ == "__main__":
+    main()

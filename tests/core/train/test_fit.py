@@ -1,0 +1,176 @@
+"""The training engine: loss scale, exact resume after SIGKILL, damaged checkpoints."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from fieldtune.batching import Batch
+from fieldtune.errors import ArtefactError, InputError
+from fieldtune.tasks import text_classification as task
+from fieldtune.tasks.common import Body, trainable
+from fieldtune.train.checkpoint import newest
+from fieldtune.train.fit import fit
+from fieldtune.train.settings import Settings
+
+TEXTS = ["my card is lost", "refund to the account", "cancel my order", "how to transfer", "the card", "refund"] * 4
+TARGETS = np.asarray([0, 1, 2, 3, 0, 1] * 4)
+
+
+def build(encoder_folder: Path) -> tuple[task.TextClassifier, list[list[int]], object]:
+    encoder = trainable(encoder_folder, 0.0)
+    weight = np.linspace(-1, 1, 4 * encoder.dimensions, dtype=np.float32).reshape(4, -1)
+    module = task.TextClassifier(Body(encoder), weight, np.zeros(4, np.float32), 0.0)
+    return module, encoder.tokens(TEXTS), encoder
+
+
+def train(encoder_folder: Path, plan: list[Batch], accumulate: int, folder: Path, weights: list[float]) -> torch.nn.Module:
+    """A few steps of plain SGD, in which a wrong loss scale shows in the weights."""
+    module, tokens, encoder = build(encoder_folder)
+    problem = task.problem(tokens, torch.from_numpy(TARGETS), torch.tensor(weights), encoder, 0.1)
+    settings = Settings(accumulate=accumulate, warmup=0.0, weight_decay=0.0)
+    fit(
+        module,
+        problem,
+        plan,
+        settings,
+        folder=folder,
+        optimizer=torch.optim.SGD(module.parameters(), lr=0.5),
+        seed=0,
+        dtype=torch.float32,
+        description="",
+        show=False,
+    )
+    return module
+
+
+@pytest.mark.parametrize("micro", [2, 4])
+@pytest.mark.parametrize("weights", [[1.0] * 4, [0.5, 1.0, 2.0, 0.7]])
+def test_k_micro_batches_equal_one_batch(tiny_encoder: Path, tmp_path: Path, micro: int, weights: list[float]) -> None:
+    whole = [list(range(12)), list(range(12, 24))]
+    uneven = {2: [(0, 9), (9, 12)], 4: [(0, 1), (1, 5), (5, 7), (7, 12)]}[micro]  # the halves need not be equal
+    parts = [batch[start:end] for batch in whole for start, end in uneven]
+    one = train(tiny_encoder, whole, 1, tmp_path / "one", weights)
+    many = train(tiny_encoder, parts, micro, tmp_path / "many", weights)
+    start = build(tiny_encoder)[0]
+    moved = max((a - b).abs().max() for a, b in zip(one.parameters(), start.parameters(), strict=True))
+    apart = max((a - b).abs().max() for a, b in zip(one.parameters(), many.parameters(), strict=True))
+    assert moved > 1e-3  # it did train
+    assert apart <= 1e-6
+
+
+def test_loss_that_is_not_finite_stops_the_run(tiny_encoder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="finite loss"):
+        train(tiny_encoder, [list(range(8))], 1, tmp_path / "run", [float("nan")] * 4)
+
+
+SCRIPT = """
+import sys, pandas as pd
+from fieldtune.pipeline import finetune
+table = pd.DataFrame({"text": TEXTS, "label": LABELS})
+finetune("text-classification", table, valid=table, model=sys.argv[1], out=sys.argv[2], progress=False,
+         settings={"epochs": 30, "token_budget": 32, "checkpoint_steps": 7})
+""".replace("TEXTS", repr(TEXTS)).replace("LABELS", repr([f"label {target}" for target in TARGETS]))
+
+
+def run(encoder: Path, out: Path, home: Path, seconds: float | None = None) -> int:
+    """Train in a process of its own; with ``seconds``, SIGKILL it after that long."""
+    environment = {**os.environ, "FIELDTUNE_HOME": str(home)}
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(encoder), str(out)], env=environment)
+    if seconds is not None:
+        deadline = time.monotonic() + 60
+        while not (out / "checkpoints").exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(seconds)
+        process.send_signal(signal.SIGKILL)
+    return process.wait()
+
+
+def test_killed_anywhere_training_resumes_to_the_same_bits(tiny_encoder: Path, tmp_path: Path) -> None:
+    started = time.monotonic()
+    assert run(tiny_encoder, tmp_path / "whole", tmp_path / "home") == 0
+    length = time.monotonic() - started
+    rng = random.Random(3)
+    out = tmp_path / "killed"
+    for _ in range(3):
+        run(tiny_encoder, out, tmp_path / "home", seconds=rng.uniform(0, length / 3))
+    assert run(tiny_encoder, out, tmp_path / "home") == 0
+    for name in ("model.safetensors", "head.safetensors"):
+        whole, killed = load_file(tmp_path / "whole" / name), load_file(out / name)
+        assert whole.keys() == killed.keys()
+        assert all(torch.equal(whole[key], killed[key]) for key in whole)
+    assert not (out / "checkpoints").exists()
+
+
+@pytest.fixture
+def two_checkpoints(tiny_encoder: Path, tmp_path: Path) -> Path:
+    module, tokens, encoder = build(tiny_encoder)
+    problem = task.problem(tokens, torch.from_numpy(TARGETS), torch.ones(4), encoder, 0.0)
+    folder = tmp_path / "run"
+    fit(
+        module,
+        problem,
+        [[row] for row in range(9)],
+        Settings(checkpoint_steps=3),
+        folder=folder,
+        optimizer=torch.optim.AdamW(module.parameters()),
+        seed=0,
+        dtype=torch.float32,
+        description="",
+        show=False,
+    )
+    assert sorted(path.name for path in folder.glob("checkpoint-*")) == ["checkpoint-3", "checkpoint-6"]
+    return folder
+
+
+@pytest.mark.parametrize("damage", ["deleted", "cut", "flipped"])
+def test_any_damaged_file_is_named_and_the_one_before_is_taken(
+    two_checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
+    names = [file.name for file in (two_checkpoints / "checkpoint-6").iterdir()]
+    assert {"model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json"} <= set(names)
+    assert "training_args.bin" not in names
+    for name in names:
+        copy = tmp_path / damage / name
+        shutil.copytree(two_checkpoints, copy)
+        file = copy / "checkpoint-6" / name
+        raw = bytearray(file.read_bytes())
+        if damage == "deleted":
+            file.unlink()
+        elif damage == "cut":
+            file.write_bytes(raw[: len(raw) // 2])
+        else:
+            raw[len(raw) // 2] ^= 1
+            file.write_bytes(raw)
+        found = newest(copy)
+        assert found is not None
+        assert found.name == "checkpoint-3"
+        assert name in capsys.readouterr().err
+
+
+def test_when_every_checkpoint_is_damaged_nothing_starts_from_zero(two_checkpoints: Path) -> None:
+    for folder in two_checkpoints.glob("checkpoint-*"):
+        (folder / "optimizer.pt").unlink()
+    with pytest.raises(ArtefactError, match="damaged"):
+        newest(two_checkpoints)
+
+
+def test_an_unfinished_folder_of_other_data_is_refused(tiny_encoder: Path, tmp_path: Path) -> None:
+    from fieldtune.pipeline import finetune
+
+    out = tmp_path / "model"
+    (out / "checkpoints").mkdir(parents=True)
+    (out / "checkpoints" / "run.json").write_text("{}")
+    table = pd.DataFrame({"text": TEXTS, "label": [str(target) for target in TARGETS]})
+    with pytest.raises(ArtefactError, match="unfinished"):
+        finetune("text-classification", table, valid=table, model=str(tiny_encoder), out=out, progress=False)
