@@ -1,0 +1,102 @@
+"""Model folders: staged, hashed, replaced whole, and nothing that could run code."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fieldtune.errors import ArtefactError, InputError, RefusedError
+from fieldtune.models.folder import MANIFEST, locked, recover, staged, verify
+
+
+def make(path: Path, text: str = "one") -> Path:
+    with staged(path, {"by": "a test"}) as folder:
+        (folder / "inner").mkdir()
+        (folder / "inner" / "a.txt").write_text(text)
+        (folder / "b.json").write_text("{}")
+    return path
+
+
+def test_manifest_lists_every_file_with_the_digest_that_sha256sum_prints(tmp_path: Path) -> None:
+    path = make(tmp_path / "model")
+    manifest = verify(path)
+    assert set(manifest["files"]) == {"inner/a.txt", "b.json"}
+    printed = subprocess.run(["sha256sum", path / "inner" / "a.txt"], capture_output=True, text=True, check=True).stdout
+    assert manifest["files"]["inner/a.txt"]["sha256"] == printed.split()[0]
+
+
+@pytest.mark.parametrize("damage", ["delete", "cut", "flip", "add", "link", "pickle"])
+def test_every_damage_is_refused_and_the_file_named(tmp_path: Path, damage: str) -> None:
+    path = make(tmp_path / "model")
+    victim = path / "inner" / "a.txt"
+    match damage:
+        case "delete":
+            victim.unlink()
+        case "cut":
+            victim.write_text("o")
+        case "flip":
+            victim.write_text("onf")
+        case "add":
+            victim = path / "extra.txt"
+            victim.write_text("x")
+        case "link":
+            victim.unlink()
+            victim.symlink_to("/etc/hostname")
+        case "pickle":
+            victim = path / "weights.pkl"
+            victim.write_bytes(pickle.dumps({}))
+    with pytest.raises(ArtefactError, match=victim.name):
+        verify(path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"files": 3}', "\x00"])
+def test_a_damaged_manifest_is_refused(tmp_path: Path, text: str) -> None:
+    path = make(tmp_path / "model")
+    (path / MANIFEST).write_text(text)
+    with pytest.raises(ArtefactError):
+        verify(path)
+
+
+def test_a_wrong_path_is_the_callers_mistake(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nothing at"):
+        verify(tmp_path / "nowhere")
+
+
+def test_a_failure_inside_leaves_the_old_folder_and_no_litter(tmp_path: Path) -> None:
+    path = make(tmp_path / "model")
+    with pytest.raises(RuntimeError), staged(path) as folder:
+        (folder / "half").write_text("x")
+        raise RuntimeError
+    verify(path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_replacement_cut_in_two_is_finished(tmp_path: Path) -> None:
+    path = make(tmp_path / "model", "old")
+    path.rename(tmp_path / ".model.previous")  # the instant between the two renames
+    recover(path)
+    assert json.loads((path / MANIFEST).read_text())["by"] == "a test"
+    assert (path / "inner" / "a.txt").read_text() == "old"
+
+
+def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys; from pathlib import Path; from fieldtune.models.folder import staged\n"
+        "with staged(Path(sys.argv[1])) as folder:\n"
+        "    (folder / 'x').write_text('x'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code, tmp_path / "model"], env=os.environ)
+    assert [entry.name.split("-")[0] for entry in tmp_path.iterdir()] == [".model.staged"]
+    make(tmp_path / "model")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_second_writer_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
+    with locked(tmp_path / "model"), pytest.raises(RefusedError, match="another fieldtune process"), locked(tmp_path / "model"):
+        pass
+    with locked(tmp_path / "model"):
+        pass

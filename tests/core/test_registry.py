@@ -1,0 +1,93 @@
+"""The gate and the registry: only what is surely better replaces what serves, and a rollback undoes it."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fieldtune import registry
+from fieldtune.errors import InputError, RefusedError
+from fieldtune.models.folder import staged
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def bundle(path: Path, text: str) -> Path:
+    with staged(path) as folder:
+        (folder / "answer.txt").write_text(text)
+    return path
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def scores(mean: float, n: int = 400) -> np.ndarray:
+    return (np.arange(n) < mean * n).astype(float)
+
+
+def test_without_an_incumbent_the_best_ships_and_the_simplest_wins_a_tie() -> None:
+    verdict = registry.gate({"plain": scores(0.8), "frozen": scores(0.8), "tuned": scores(0.7)}, rng())
+    assert (verdict.promoted, verdict.winner) == (True, "plain")
+
+
+def test_an_incumbent_is_replaced_only_when_the_interval_of_the_gain_is_above_zero() -> None:
+    better = registry.gate({"incumbent": scores(0.7), "tuned": scores(0.8)}, rng(), "incumbent")
+    assert (better.promoted, better.winner) == (True, "tuned")
+    hardly = registry.gate({"incumbent": scores(0.7), "tuned": scores(0.7025)}, rng(), "incumbent")
+    assert (hardly.promoted, hardly.winner) == (False, "incumbent")
+    assert "not surely better" in hardly.reason
+    worse = registry.gate({"incumbent": scores(0.7), "tuned": scores(0.6)}, rng(), "incumbent")
+    assert (worse.promoted, worse.winner) == (False, "incumbent")
+
+
+def test_scores_on_different_items_are_refused() -> None:
+    with pytest.raises(InputError, match="same held-out items"):
+        registry.gate({"a": scores(0.5, 10), "b": scores(0.5, 11)}, rng())
+
+
+def test_publish_serve_roll_back(tmp_path: Path, home: Path) -> None:
+    origin = bundle(tmp_path / "store", "first")
+    assert registry.serving("chatbot", origin) == origin.resolve()
+    first = registry.publish("chatbot", origin, {"tuned": origin}, {"tuned": scores(0.7)}, rng=rng(), now=NOW)
+    assert first.promoted
+    served = registry.serving("chatbot", origin)
+    assert served != origin.resolve()
+    assert (served / "answer.txt").read_text() == "first"
+
+    candidate = bundle(tmp_path / "candidate", "second")
+    second = registry.publish(
+        "chatbot", origin, {"incumbent": None, "new": candidate},
+        {"incumbent": scores(0.7), "new": scores(0.9)}, rng=rng(), now=NOW,
+    )  # fmt: skip
+    assert second.promoted
+    assert (registry.serving("chatbot", origin) / "answer.txt").read_text() == "second"
+
+    refused = registry.publish(
+        "chatbot", origin, {"incumbent": None, "bad": bundle(tmp_path / "bad", "third")},
+        {"incumbent": scores(0.9), "bad": scores(0.2)}, rng=rng(), now=NOW,
+    )  # fmt: skip
+    assert not refused.promoted
+    assert (registry.serving("chatbot", origin) / "answer.txt").read_text() == "second"
+
+    assert registry.rollback("chatbot", now=NOW) == first.version
+    assert (registry.serving("chatbot", origin) / "answer.txt").read_text() == "first"
+    with pytest.raises(RefusedError, match="only the first"):
+        registry.rollback("chatbot", now=NOW)
+    listed = registry.versions()
+    assert [row["serving"] for row in listed] == [row["id"] == first.version for row in listed]
+    assert json.dumps(listed[0]["details"])
+    assert registry.origins("chatbot") == [origin.resolve()]
+
+
+def test_two_folders_of_one_name_do_not_share_a_slot(tmp_path: Path) -> None:
+    one, two = bundle(tmp_path / "a" / "store", "one"), bundle(tmp_path / "b" / "store", "two")
+    registry.publish("chatbot", one, {"x": one}, {"x": scores(0.5)}, rng=rng(), now=NOW)
+    assert registry.serving("chatbot", two) == two.resolve()
+
+
+def test_rolling_back_what_never_served_is_refused() -> None:
+    with pytest.raises(RefusedError, match="earlier version of monitor"):
+        registry.rollback("monitor", now=NOW)
