@@ -1,0 +1,182 @@
+"""``fieldtune recommender ...``: train, evaluate, recommend, rank, ui; update and serve say which release brings them."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from fieldtune.cli_kit import show
+from fieldtune.errors import ConfigError, InputError, MissingExtraError, RefusedError
+
+app = typer.Typer(help="Text-aware ranking: learn interests from texts and behaviour.", no_args_is_help=True)
+
+Model = Annotated[Path, typer.Option(help="Folder of the trained recommender.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Count = Annotated[int, typer.Option("-k", help="How many items.")]
+Diversity = Annotated[float, typer.Option(help="0 keeps the plain order, 1 is as varied as can be.")]
+
+
+@app.command()
+def train(
+    events: Annotated[Path, typer.Option(help="Events: user, item; optional type, time, weight.")],
+    items: Annotated[Path, typer.Option(help="Items: item, title; optional description, tags, category, time.")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    columns: Annotated[str, typer.Option(help="Your column names: user=user_id,item=book_id.")] = "",
+    item_columns: Annotated[str, typer.Option(help="The same for items: item=book_id,tags=authors.")] = "",
+    positive: Annotated[
+        str, typer.Option(help="What counts as a success: 'rating>=4' or 'type=buy,share'; default: all but refusals.")
+    ] = "",
+    model: Annotated[str, typer.Option(help="Pretrained encoder: default, a folder, or a hub name.")] = "default",
+    max_steps: Annotated[int, typer.Option(help="Training steps of the text tower; 0 leaves it frozen.")] = 200,
+    min_positives: Annotated[int, typer.Option(help="Successes before the cut to count in the headline figure.")] = 5,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="Tower settings: key=value, repeatable.")] = None,
+    seed: Annotated[int, typer.Option(help="Of pairs, batches, trees and intervals.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Train on the first 80 % of the log by time, compare on the rest with every rival, put the best into service."""
+    from fieldtune.runtime import now, set_threads
+
+    from fieldtune_recommender import reading
+    from fieldtune_recommender.training import Options
+    from fieldtune_recommender.training import train as train_shop
+
+    schema = reading.Schema(_pairs(columns, "--columns"), _pairs(item_columns, "--item-columns"), positive)
+    data = reading.read(events, items, schema)
+    chosen = dict(_pair(item, "--set") for item in settings or [])
+    options = Options(model, max_steps, min_positives, seed, set_threads(), chosen)
+    show(train_shop(data, schema, out, options, now=now(), progress=True), as_json)
+
+
+@app.command()
+def evaluate(
+    model: Model,
+    events: Annotated[Path, typer.Option(help="Events; only those after the recorded cut count.")],
+    seed: Annotated[int, typer.Option(help="Of ties and intervals.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Full-catalogue figures on the events after the cut, beside every rival, with paired intervals."""
+    from fieldtune_recommender import wire
+
+    show(wire.evaluate(model, events, seed=seed, progress=True), as_json)
+
+
+@app.command()
+def recommend(
+    model: Model,
+    user: Annotated[str, typer.Option(help="A user of the log; an unknown one gets what is popular.")] = "",
+    history: Annotated[str, typer.Option(help="Items in the order they were liked: A,B,C.")] = "",
+    interest: Annotated[str, typer.Option(help="A sentence that says what is wanted.")] = "",
+    users: Annotated[Path | None, typer.Option(help="Batch: a table with the column user.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Batch: table to write: user, rank, item, score, probability.")
+    ] = None,
+    k: Count = 10,
+    diversity: Diversity = 0.0,
+    as_json: Json = False,
+) -> None:
+    """The list for a user, a history, a sentence, or a whole table of users."""
+    from fieldtune_recommender import wire
+
+    if users is not None:
+        if out is None:
+            raise InputError("--out with --users", "none", "name the table to write, e.g. --out lists.csv")
+        show(wire.batch(wire.open_shop(model), users, out, k, diversity=diversity, progress=True), as_json)
+        return
+    if not (user or history or interest):
+        raise InputError("--user, --history, --interest or --users", "none of them", "give one")
+    if user and history:
+        raise InputError("--user or --history", "both", "give one of them")
+    show(wire.answer(model, _asked(user, history, interest), k, diversity=diversity), as_json)
+
+
+@app.command()
+def rank(
+    model: Model,
+    candidates: Annotated[Path, typer.Option(help="A table with the column item.")],
+    user: Annotated[str, typer.Option(help="A user of the log.")] = "",
+    history: Annotated[str, typer.Option(help="Items in the order they were liked: A,B,C.")] = "",
+    k: Count = 1000,
+    as_json: Json = False,
+) -> None:
+    """Order the given candidates for one user; those already seen are left out."""
+    from fieldtune.data.read import read_table
+
+    from fieldtune_recommender import wire
+
+    among = read_table(candidates, ["item"])["item"].astype(str).tolist()
+    show(wire.answer(model, _asked(user, history, ""), k, diversity=0.0, among=among), as_json)
+
+
+@app.command()
+def ui(
+    model: Model, port: Annotated[int, typer.Option(help="Port to listen on, on this machine only.")] = 8503
+) -> None:
+    """Open the page: edit a history, see the list, the reasons, and a dial for diversity."""
+    try:
+        import streamlit  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("streamlit", "it is not installed", "pip install 'fieldtune[ui]'") from error
+    from fieldtune_recommender import wire
+
+    wire.open_shop(model)  # complain here, in one line, rather than on the page
+    page = Path(__file__).with_name("ui.py")
+    command = [
+        sys.executable, "-m", "streamlit", "run", str(page), "--server.address", "127.0.0.1",
+        "--server.port", str(port), "--server.headless", "true", "--browser.gatherUsageStats", "false",
+    ]  # fmt: skip
+    raise typer.Exit(subprocess.call(command, env={**os.environ, "FIELDTUNE_RECOMMENDER_MODEL": str(model)}))
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def update() -> None:
+    """Not in this release: new events and items without training; comes with fieldtune 0.2."""
+    raise RefusedError(
+        "a command of this release",
+        "'recommender update', planned for 0.2",
+        "run: fieldtune feedback retrain recommender",
+    )
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def serve() -> None:
+    """Not in this release: lists behind HTTP; comes with fieldtune 0.2."""
+    raise RefusedError(
+        "a command of this release", "'recommender serve', planned for 0.2", "see: fieldtune recommender ui"
+    )
+
+
+def publish(folder: Path, slot: str | None, now: datetime) -> Any:
+    """Called by ``fieldtune models publish FOLDER --into recommender[/SLOT]``."""
+    from fieldtune_recommender import improving
+
+    return improving.publish(folder, slot, now=now)
+
+
+def retrain(rows: list[Any], *, home: Path, now: datetime, progress: bool) -> Any:
+    """Called by ``fieldtune feedback retrain recommender``."""
+    from fieldtune_recommender import improving
+
+    return improving.retrain(rows, home=home, now=now, progress=progress)
+
+
+def _asked(user: str, history: str, interest: str) -> Mapping[str, Any]:
+    return {
+        "user": user,
+        "history": [part.strip() for part in history.split(",") if part.strip()],
+        "interest": interest,
+    }
+
+
+def _pairs(text: str, option: str) -> dict[str, str]:
+    return dict(_pair(part, option) for part in text.split(",") if part.strip())
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip() or not value.strip():
+        raise ConfigError(f"{option} name=value", repr(text), f"write it as {option} name=value")
+    return key.strip(), value.strip()

@@ -1,0 +1,82 @@
+"""BM25 from a history (or a sentence) to items, as one sparse product. Knows tokens, not language or meaning.
+
+Source: Robertson and Zaragoza 2009, with the never-negative idf of Lucene.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from fieldtune_recommender.records import Floats
+
+K1 = 1.2
+B = 0.75
+QUERY_TERMS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class LexicalIndex:
+    """`weights` float32 items x terms holds BM25; `terms` says in which column a token stands, `names` the reverse."""
+
+    weights: sparse.csr_matrix
+    terms: dict[str, int]
+    names: tuple[str, ...]
+
+
+def index(documents: Iterable[Sequence[str]], k1: float = K1, b: float = B) -> LexicalIndex:
+    """BM25 weights of tokenised documents, in their order. Empty documents are fine."""
+    terms: dict[str, int] = {}
+    rows: list[int] = []
+    columns: list[int] = []
+    counts: list[int] = []
+    lengths: list[int] = []
+    for row, tokens in enumerate(documents):
+        found = Counter(terms.setdefault(token, len(terms)) for token in tokens)
+        rows += [row] * len(found)
+        columns += found.keys()
+        counts += found.values()
+        lengths.append(len(tokens))
+    n, width = len(lengths), max(len(terms), 1)
+    tf = np.array(counts, np.float32)
+    length = np.array(lengths, np.float32)
+    mean = max(float(length.mean()), 1.0) if n else 1.0
+    frequency = np.bincount(np.array(columns, int), minlength=width)
+    idf = np.log1p((n - frequency + 0.5) / (frequency + 0.5)).astype(np.float32)
+    at, column = np.array(rows, int), np.array(columns, int)
+    saturated = tf * (k1 + 1) / (tf + k1 * (1 - b + b * length[at] / mean))
+    table = sparse.csr_matrix((saturated * idf[column], (at, column)), shape=(n, width))
+    return LexicalIndex(table.astype(np.float32), terms, tuple(terms))
+
+
+def query(lexicon: LexicalIndex, items: np.ndarray, weights: Floats) -> sparse.csr_matrix:
+    """One sparse query row: the terms of a history's items, weighted, the strongest kept."""
+    present = lexicon.weights[items]
+    present.data = np.ones_like(present.data)
+    row = sparse.csr_matrix(sparse.csr_matrix(weights[None, :].astype(np.float32)) @ present)
+    if row.nnz > QUERY_TERMS:
+        kept = np.lexsort((row.indices, -row.data))[:QUERY_TERMS]
+        row = sparse.csr_matrix((row.data[kept], (np.zeros(len(kept), int), row.indices[kept])), row.shape)
+    return row
+
+
+def sentence(lexicon: LexicalIndex, tokens: Sequence[str]) -> sparse.csr_matrix:
+    """One sparse query row: the known tokens of a sentence, counting 1 each time."""
+    known = [lexicon.terms[token] for token in tokens if token in lexicon.terms]
+    at = (np.zeros(len(known), int), np.array(known, int))
+    return sparse.csr_matrix((np.ones(len(known), np.float32), at), shape=(1, lexicon.weights.shape[1]))
+
+
+def shared(lexicon: LexicalIndex, item: int, others: np.ndarray, top: int = 3) -> list[str]:
+    """The terms an item has in common with other items, the most telling first."""
+    row = lexicon.weights[item].multiply(lexicon.weights[others].max(axis=0) > 0).tocsr()
+    best = np.lexsort((row.indices, -row.data))[:top]
+    names = lexicon.names
+    return [names[column] for column in row.indices[best]]
+
+
+def scores(lexicon: LexicalIndex, asked: sparse.csr_matrix) -> Floats:
+    """float32[n]: BM25 of every item for one query row."""
+    return np.asarray((lexicon.weights @ asked.T).todense(), np.float32).ravel()

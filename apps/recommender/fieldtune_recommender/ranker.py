@@ -1,0 +1,178 @@
+"""LambdaRank with LightGBM: trees that order the candidates of one user, and a calibrated probability beside.
+
+Saved as LightGBM's text format and a few numbers of JSON. Knows columns of numbers, not what they mean.
+Source: Burges 2010, "From RankNet to LambdaRank to LambdaMART".
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from fieldtune.errors import ArtefactError, InputError, MissingExtraError
+
+from fieldtune_recommender.records import Floats
+
+ROUNDS = 300
+PATIENCE = 30
+HELD_BACK = 0.2
+SETTINGS: Mapping[str, Any] = {
+    "objective": "lambdarank",
+    "metric": "ndcg",
+    "eval_at": [10],
+    "label_gain": [0, 1],
+    "lambdarank_truncation_level": 30,
+    "learning_rate": 0.05,
+    "num_leaves": 31,
+    "min_data_in_leaf": 50,
+    "feature_fraction": 0.7,
+    "bagging_fraction": 0.8,
+    "bagging_freq": 1,
+    "deterministic": True,
+    "force_row_wise": True,
+    "verbosity": -1,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """One user's candidates: float32[c, features] and bool[c], whether the user took it."""
+
+    features: Floats
+    taken: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Ranker:
+    """A trained ranker.
+
+    Attributes:
+        model: LightGBM's text format; what is saved.
+        knots: float64[2, m], scores (ascending) and the probabilities they mean.
+        booster: the same model, loaded.
+    """
+
+    model: str
+    knots: np.ndarray
+    booster: Any
+
+    def score(self, features: Floats) -> Floats:
+        """float32[c, features] -> float32[c]; comparable within one user only."""
+        if not len(features):
+            return np.zeros(0, np.float32)
+        return np.asarray(self.booster.predict(features, num_threads=1), np.float32)
+
+    def calibrate(self, scores: Floats) -> Floats:
+        """Scores -> probability in [0, 1]: float32[c]."""
+        return between_knots(self.knots, scores)
+
+
+def fit(examples: Sequence[Examples], names: Sequence[str], *, seed: int, threads: int) -> Ranker:
+    """Train on the candidates of many users.
+
+    A fifth of the users is held back to choose the number of trees and to calibrate; the shipped trees are then
+    grown on all of them.
+
+    Raises:
+        InputError: fewer than ten users have a candidate they took.
+    """
+    useful = [one for one in examples if one.taken.any() and not one.taken.all()]
+    if len(useful) < 10:
+        raise InputError(
+            "at least 10 users who took something new in the ranker's window",
+            f"{len(useful)}",
+            "give a longer log, or a wider rule with --positive",
+        )
+    order = np.random.default_rng(seed).permutation(len(useful))
+    back = max(int(len(useful) * HELD_BACK), 2)
+    held, kept = [useful[i] for i in order[:back]], [useful[i] for i in order[back:]]
+    settings = {**SETTINGS, "seed": seed, "num_threads": threads}
+    trial = _grow(kept, names, settings, ROUNDS, held)
+    rounds = max(int(trial.best_iteration or ROUNDS), 10)
+    probe = Ranker("", np.zeros((2, 1)), trial)
+    knots = isotonic(
+        np.concatenate([probe.score(one.features) for one in held]), np.concatenate([one.taken for one in held])
+    )
+    final = _grow(useful, names, settings, rounds)
+    return load(final.model_to_string(num_iteration=rounds), knots)
+
+
+def load(model: str, knots: np.ndarray) -> Ranker:
+    """A ranker from its text.
+
+    Raises:
+        ArtefactError: the text is no LightGBM model.
+    """
+    lightgbm = _lightgbm()
+    try:
+        booster = lightgbm.Booster(model_str=model)
+    except lightgbm.basic.LightGBMError as error:
+        raise ArtefactError("a LightGBM model", str(error), "train again") from error
+    return Ranker(model, knots, booster)
+
+
+def isotonic(scores: np.ndarray, taken: np.ndarray, most: int = 200) -> np.ndarray:
+    """float64[2, m <= most]: knots of the best non-decreasing map from score to frequency.
+
+    Source: pool adjacent violators (Ayer et al. 1955), through scikit-learn.
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    model = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(scores.astype(np.float64), taken)
+    x, y = model.X_thresholds_, model.y_thresholds_
+    if len(x) > most:
+        chosen = np.unique(np.linspace(0, len(x) - 1, most).astype(int))
+        x, y = x[chosen], y[chosen]
+    return np.stack([x, y]).astype(np.float64)
+
+
+def between_knots(knots: np.ndarray, scores: Floats) -> Floats:
+    """Linear between the knots, flat beyond them: float32[c]."""
+    return np.interp(scores, knots[0], knots[1]).astype(np.float32)
+
+
+def _grow(
+    users: Sequence[Examples],
+    names: Sequence[str],
+    settings: Mapping[str, Any],
+    rounds: int,
+    held: Sequence[Examples] = (),
+) -> Any:
+    lightgbm = _lightgbm()
+    data = _dataset(users, names, settings)
+    if not held:
+        return lightgbm.train(dict(settings), data, rounds)
+    return lightgbm.train(
+        dict(settings),
+        data,
+        rounds,
+        valid_sets=[_dataset(held, names, settings, data)],
+        callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
+    )
+
+
+def _dataset(
+    users: Sequence[Examples], names: Sequence[str], settings: Mapping[str, Any], reference: Any = None
+) -> Any:
+    return _lightgbm().Dataset(
+        np.concatenate([one.features for one in users]),
+        np.concatenate([one.taken for one in users]).astype(np.int32),
+        group=[len(one.taken) for one in users],
+        feature_name=list(names),
+        params=dict(settings),
+        reference=reference,
+    )
+
+
+def _lightgbm() -> Any:
+    try:
+        import lightgbm
+    except ImportError as error:
+        raise MissingExtraError(
+            "LightGBM", "the extra 'recommender' is not installed", "pip install 'fieldtune[recommender]'"
+        ) from error
+    except OSError as error:  # the wheel needs the system's OpenMP runtime
+        raise MissingExtraError(
+            "a LightGBM that loads", str(error), "install libgomp1 (Debian: apt install libgomp1)"
+        ) from error
+    return lightgbm

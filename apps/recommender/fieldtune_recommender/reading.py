@@ -1,0 +1,281 @@
+"""Tables of events and items -> a log and a catalogue; every repair is counted, nothing is repaired in silence.
+
+Knows column names and their spellings, not what the models do with the numbers.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from fieldtune.data.read import read_table
+from fieldtune.errors import ConfigError, InputError
+from fieldtune.text.language import detect
+
+from fieldtune_recommender import timecut
+from fieldtune_recommender.records import EVENT_WEIGHTS, Catalogue, Flags, Floats, Log, Times
+
+_RULE = re.compile(r"^\s*(\w+)\s*(>=|=)\s*(.+?)\s*$")
+_TAG = re.compile(r"<[^>]{1,200}>")
+_TEXT_LIMIT = 2000
+_STRONGEST = max(EVENT_WEIGHTS.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """How the user's tables name things.
+
+    Attributes:
+        columns: our name -> theirs, for events; `item` serves the items as well.
+        item_columns: our name -> theirs, for items.
+        positive: "rating>=4", "type=buy,share", or "" for every event that is no refusal.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    item_columns: Mapping[str, str] = field(default_factory=dict)
+    positive: str = ""
+
+    def event(self, name: str) -> str:
+        """Their name of an event column."""
+        return self.columns.get(name, name)
+
+    def item(self, name: str) -> str:
+        """Their name of an item column."""
+        return self.item_columns.get(name, self.columns.get(name, name) if name == "item" else name)
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A log with the names behind its numbers.
+
+    Attributes:
+        log, catalogue: see :mod:`fieldtune_recommender.records`.
+        users: user identifiers; their position is the user's number.
+        has_time: whether times were given; without them row order stands for time.
+        repairs: what was left out or filled in, with counts; no entry is zero.
+    """
+
+    log: Log
+    catalogue: Catalogue
+    users: tuple[str, ...]
+    has_time: bool
+    repairs: Mapping[str, int]
+
+
+def read(events: Path, items: Path, schema: Schema) -> Dataset:
+    """Read both tables.
+
+    Raises:
+        InputError: a file, a column or every row is unusable. ConfigError: the rule for positives is.
+    """
+    repairs: dict[str, int] = {}
+    table, has_time = event_table(events, schema, repairs)
+    catalogue = read_items(items, schema, repairs, has_time)
+    known = dict.fromkeys(catalogue.ids)
+    missing = [item for item in pd.unique(table["item"]) if item not in known]
+    if missing:
+        repairs["items_without_metadata"] = len(missing)
+        catalogue = extended(catalogue, missing)
+    users = tuple(dict.fromkeys(table["user"]))
+    return Dataset(numbered(table, users, catalogue.ids), catalogue, users, has_time, repairs)
+
+
+def further_events(path: Path, schema: Schema, known: Dataset) -> tuple[Log, dict[str, int]]:
+    """Events numbered as a known data set; new users get numbers above its own, new items are left out and counted.
+
+    Without times the table must be the whole log again, since row order stands for time.
+    """
+    repairs: dict[str, int] = {}
+    table, has_time = event_table(path, schema, repairs)
+    if has_time != known.has_time:
+        raise InputError(
+            f"events {'with' if known.has_time else 'without'} times, like those trained on",
+            f"the opposite in {path}",
+            "give the same kind of table",
+        )
+    listed = table["item"].isin(set(known.catalogue.ids))
+    _count(repairs, "events_with_an_unknown_item", int((~listed).sum()))
+    table = table[listed]
+    users = tuple(dict.fromkeys((*known.users, *table["user"])))
+    return numbered(table, users, known.catalogue.ids), repairs
+
+
+def event_table(path: Path, schema: Schema, repairs: dict[str, int]) -> tuple[pd.DataFrame, bool]:
+    """Events as columns user, item, weight, positive, time, in time order; and whether times were given."""
+    needed = [schema.event("user"), schema.event("item")]
+    raw = read_table(path, needed)
+    for name, theirs in schema.columns.items():
+        if name != "item" and theirs not in raw:
+            raise InputError(
+                f"a column {theirs!r} for {name!r}", f"{', '.join(raw.columns)} in {path}", "see --columns"
+            )
+    text = raw.astype(object)
+    result = pd.DataFrame({"user": _names(text[needed[0]]), "item": _names(text[needed[1]])})
+    kind = _column(text, schema.event("type"))
+    result["type"] = kind.str.strip().str.lower() if kind is not None else ""
+    time_column = _column(text, schema.event("time"))
+    has_time = time_column is not None and bool((time_column != "").any())
+    result["time"] = times(time_column) if has_time and time_column is not None else np.arange(len(result), dtype=float)
+    result["positive"], result["weight"] = judged(text, result["type"], schema, repairs)
+    result = _kept(result, has_time, repairs)
+    if result.empty:
+        raise InputError("events with a user and an item", f"none usable in {path} ({repairs})", "check the columns")
+    order = timecut.stable_order(result["time"].to_numpy(float))
+    return result.iloc[order].reset_index(drop=True), has_time
+
+
+def _kept(table: pd.DataFrame, has_time: bool, repairs: dict[str, int]) -> pd.DataFrame:
+    nameless = (table["user"] == "") | (table["item"] == "")
+    timeless = ~np.isfinite(table["time"]) & ~nameless
+    _count(repairs, "events_without_user_or_item", int(nameless.sum()))
+    _count(repairs, "events_with_unreadable_time", int(timeless.sum()))
+    table = table[~nameless & ~timeless]
+    if has_time:
+        repeated = table.duplicated(["user", "item", "type", "time"])
+        _count(repairs, "repeated_events", int(repeated.sum()))
+        table = table[~repeated]
+    return table
+
+
+def judged(raw: pd.DataFrame, kind: pd.Series, schema: Schema, repairs: dict[str, int]) -> tuple[Flags, Floats]:
+    """Which events are positive, and the interest in [-1, 1] each one shows.
+
+    Types weigh as in EVENT_WEIGHTS (1 for a type of your own); a numeric rule weighs a positive by its share of the
+    highest value, and counts values up to half the threshold against the item. A column `weight` multiplies.
+    """
+    weight = kind.map(lambda name: EVENT_WEIGHTS.get(name, 1.0) / _STRONGEST).to_numpy(np.float32)
+    unknown = ~kind.isin([*EVENT_WEIGHTS, ""])
+    _count(repairs, "events_of_a_type_of_your_own", int(unknown.sum()))
+    if (kind == "").all():
+        weight = np.ones(len(kind), np.float32)
+    positive = weight > 0
+    if schema.positive:
+        name, operator, value = _rule(schema.positive, schema, raw)
+        if operator == "=":
+            wanted = {part.strip().lower() for part in value.split(",")}
+            positive = raw[name].astype(str).str.strip().str.lower().isin(wanted).to_numpy()
+        else:
+            numbers = pd.to_numeric(raw[name], errors="coerce").to_numpy(float)
+            _count(repairs, "events_with_unreadable_value", int(np.isnan(numbers).sum()))
+            positive = numbers >= float(value)
+            weight = _graded(numbers, float(value))
+        if not positive.any():
+            raise InputError(f"events with {schema.positive}", "none", "correct --positive")
+    extra = _column(raw, schema.event("weight"))
+    if extra is not None:
+        factor = pd.to_numeric(extra, errors="coerce").to_numpy(np.float32)
+        _count(repairs, "events_with_unreadable_weight", int(np.isnan(factor).sum()))
+        weight = weight * np.nan_to_num(factor, nan=1.0) / max(float(np.nanmax(np.abs(factor), initial=0.0)), 1e-9)
+    return np.asarray(positive, bool), np.clip(weight, -1, 1).astype(np.float32)
+
+
+def _graded(numbers: np.ndarray, threshold: float) -> Floats:
+    top = max(float(np.nanmax(numbers)), 1e-9)
+    graded = np.where(numbers >= threshold, numbers / top, np.where(numbers <= threshold / 2, -0.4, 0.0))
+    return np.nan_to_num(graded).astype(np.float32)
+
+
+def _rule(rule: str, schema: Schema, raw: pd.DataFrame) -> tuple[str, str, str]:
+    match = _RULE.match(rule)
+    if match is None:
+        raise ConfigError("a rule like rating>=4 or type=buy,share", repr(rule), "correct --positive")
+    name, operator, value = schema.event(match[1]), match[2], match[3]
+    if name not in raw:
+        raise InputError(f"the column {name!r} of --positive", ", ".join(map(str, raw.columns)), "correct --positive")
+    if operator == ">=":
+        try:
+            float(value)
+        except ValueError as error:
+            raise ConfigError("a number after >=", repr(value), "correct --positive") from error
+    return name, operator, value
+
+
+def times(column: pd.Series) -> Times:
+    """Seconds since 1970 UTC: from ISO 8601 (UTC unless it says otherwise), or epoch seconds or milliseconds."""
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(float)
+    dates = pd.to_datetime(column.where(np.isnan(numbers)), errors="coerce", utc=True, format="ISO8601")
+    seconds = (dates - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy(float)
+    return np.where(np.isnan(numbers), seconds, np.where(np.abs(numbers) > 1e11, numbers / 1000.0, numbers))
+
+
+def read_items(path: Path, schema: Schema, repairs: dict[str, int], has_time: bool = True) -> Catalogue:
+    """The catalogue: title, then category, tags and description as one text per item."""
+    raw = read_table(path, [schema.item("item"), schema.item("title")]).astype(object)
+    for name, theirs in schema.item_columns.items():
+        if theirs not in raw:
+            raise InputError(
+                f"a column {theirs!r} for {name!r}", f"{', '.join(raw.columns)} in {path}", "see --item-columns"
+            )
+    ids = _names(raw[schema.item("item")])
+    bad = (ids == "") | ids.duplicated()
+    _count(repairs, "items_without_id_or_repeated", int(bad.sum()))
+    raw, ids = raw[~bad], ids[~bad]
+    parts = {name: _column(raw, schema.item(name)) for name in ("title", "category", "tags", "description")}
+    empty = pd.Series("", index=raw.index)
+    clean = {name: (empty if column is None else column).map(plain) for name, column in parts.items()}
+    titles = tuple(clean["title"])
+    _count(repairs, "items_without_title", sum(not title for title in titles))
+    rows = zip(*clean.values(), strict=True)
+    texts = tuple(". ".join(part for part in row if part)[:_TEXT_LIMIT] for row in rows)
+    added = _column(raw, schema.item("time"))
+    came = times(added) if added is not None and has_time else np.full(len(ids), np.nan)
+    return Catalogue(tuple(ids), titles, texts, tuple(map(detect, texts)), came)
+
+
+def extended(catalogue: Catalogue, ids: Sequence[str]) -> Catalogue:
+    """The catalogue with further items of which nothing but the identifier is known."""
+    none = ("",) * len(ids)
+    return Catalogue(
+        (*catalogue.ids, *ids),
+        (*catalogue.titles, *ids),
+        (*catalogue.texts, *none),
+        (*catalogue.languages, *(("other",) * len(ids))),
+        np.append(catalogue.added, np.full(len(ids), np.nan)),
+    )
+
+
+def numbered(table: pd.DataFrame, users: Sequence[str], items: Sequence[str]) -> Log:
+    """Events with numbers for names; every name must be known."""
+    return Log(
+        pd.Index(users).get_indexer(table["user"]).astype(np.int32),
+        pd.Index(items).get_indexer(table["item"]).astype(np.int32),
+        table["weight"].to_numpy(np.float32),
+        table["positive"].to_numpy(bool),
+        table["time"].to_numpy(float),
+    )
+
+
+def plain(value: object) -> str:
+    """One line of text from a cell: mark-up out, lists ("a|b", JSON, or real ones) joined by commas."""
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return ", ".join(plain(part) for part in value)
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return ""
+    text = str(value).strip()
+    if text.startswith("[") and text.endswith("]"):
+        try:
+            return plain(json.loads(text))
+        except ValueError:
+            pass
+    return " ".join(_TAG.sub(" ", text).replace("|", ", ").split())
+
+
+def _column(table: pd.DataFrame, name: str) -> pd.Series | None:
+    if name not in table:
+        return None
+    return table[name].where(table[name].notna(), "")
+
+
+def _names(column: pd.Series) -> pd.Series:
+    """Identifiers as text; "007" keeps its zeros, a missing one is empty, 7.0 of a float column is "7"."""
+    if len(column) and all(isinstance(value, float) for value in column):
+        column = column.map(lambda value: "" if np.isnan(value) else f"{value:.15g}")
+    return column.where(column.notna(), "").astype(str).str.strip()
+
+
+def _count(repairs: dict[str, int], name: str, number: int) -> None:
+    if number:
+        repairs[name] = repairs.get(name, 0) + number

@@ -1,0 +1,87 @@
+"""The state of the shop at one moment: popularity, age and co-visitation from the events before it.
+
+Everything is a share or a rank, so that the trees meet the same numbers in a later, longer log. A snapshot is a
+function of (log before t): appending later events cannot change it. Knows nothing of texts or single users.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from fieldtune_recommender import covisits, timecut
+from fieldtune_recommender.records import Flags, Floats, Log, Times
+
+#: Windows of popularity, as the last share of the events before t.
+WINDOWS = (0.01, 0.03, 0.1, 0.3, 1.0)
+RECENT_WINDOW = 0.1
+SMOOTHING = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One moment of the shop.
+
+    Attributes:
+        t: events at or after this time are unknown.
+        popularity: float32[windows, items], log of (share in the window x number of items), smoothed.
+        standing: float32[windows, items], rank in [0, 1], ties shared; 1 is the most popular.
+        age: float32[items], share of the log since the item was first seen; 0 without events.
+        known: bool[items], whether the item exists at t.
+        neighbours, recent_neighbours: items x items co-visitation over the whole and over the last tenth.
+    """
+
+    t: float
+    popularity: Floats
+    standing: Floats
+    age: Floats
+    known: Flags
+    neighbours: sparse.csr_matrix
+    recent_neighbours: sparse.csr_matrix
+
+
+def take(log: Log, t: float, n_users: int, added: Times) -> Snapshot:
+    """The snapshot strictly before `t`.
+
+    Args:
+        log: any log in time order; events at or after t are ignored.
+        added: float64[items], when each item came, NaN where unknown.
+    """
+    past = timecut.before(log, t)
+    n_items = len(added)
+    liked = past.rows(past.weights > 0)
+    counts = np.stack([_counts(liked, share, n_items) for share in WINDOWS])
+    likes = covisits.matrix(past, n_users, n_items)
+    recent = covisits.matrix(_last(liked, RECENT_WINDOW), n_users, n_items)
+    total = counts.sum(axis=1, keepdims=True)
+    share = (counts + SMOOTHING) / (total + SMOOTHING * n_items)
+    return Snapshot(
+        t=t,
+        popularity=np.log(share * n_items).astype(np.float32),
+        standing=np.stack([standing(row) for row in counts]),
+        age=_age(past, n_items),
+        known=np.isnan(added) | (added < t) | (counts[-1] > 0),
+        neighbours=covisits.neighbours(likes),
+        recent_neighbours=covisits.neighbours(recent),
+    )
+
+
+def standing(values: np.ndarray) -> Floats:
+    """Rank of each value in [0, 1], equal values sharing the middle of their ranks: float32[n]."""
+    _, place, size = np.unique(values, return_inverse=True, return_counts=True)
+    middle = np.cumsum(size) - (size + 1) / 2.0
+    return (middle[place] / max(len(values) - 1, 1)).astype(np.float32)
+
+
+def _last(log: Log, share: float) -> Log:
+    return log.rows(slice(len(log) - max(int(np.ceil(len(log) * share)), min(len(log), 1)), len(log)))
+
+
+def _counts(liked: Log, share: float, n_items: int) -> np.ndarray:
+    return np.bincount(_last(liked, share).items, minlength=n_items).astype(np.float64)
+
+
+def _age(past: Log, n_items: int) -> Floats:
+    first = np.full(n_items, len(past), np.int64)
+    np.minimum.at(first, past.items, np.arange(len(past)))
+    return ((len(past) - first) / max(len(past), 1)).astype(np.float32)

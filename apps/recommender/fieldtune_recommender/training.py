@@ -1,0 +1,159 @@
+"""Train: log and catalogue -> windows -> tower -> rankers -> held-out comparison -> version folder -> gate.
+
+Readable top to bottom; every step is another module's. Nothing after the test cut is looked at before the
+comparison, and nothing after the ranker's cut teaches the tower.
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fieldtune import registry
+from fieldtune.progress import say, track
+from fieldtune.runtime import generator
+
+from fieldtune_recommender import (
+    bundle,
+    evaluation,
+    features,
+    interests,
+    measuring,
+    methods,
+    pairs,
+    ranker,
+    scoring,
+    texts,
+    timecut,
+)
+from fieldtune_recommender.bundle import METHODS, Bundle
+from fieldtune_recommender.reading import Dataset, Schema
+from fieldtune_recommender.records import Floats
+
+RANKER_USERS = 3000
+POPULARITY_COLUMN = features.ITEM.index("popularity_0.03")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to train.
+
+    Attributes:
+        model: the pretrained encoder to start from.
+        steps: optimizer steps of the text tower; 0 leaves it frozen.
+        min_positives: users with fewer positive events before the cut are shown apart, not in the headline.
+        seed: of pairs, batches, trees and bootstrap.
+        threads: of LightGBM.
+        settings: changes to the tower's training settings.
+    """
+
+    model: str = "default"
+    steps: int = int(texts.SETTINGS["max_steps"])
+    min_positives: int = evaluation.MIN_POSITIVES
+    seed: int = 0
+    threads: int = 2
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def train(
+    data: Dataset, schema: Schema, out: Path, options: Options, *, now: datetime, progress: bool
+) -> dict[str, Any]:
+    """Train, compare on the held-out last fifth, write `out`, and publish the best through the gate.
+
+    Returns:
+        What was found, as printed by the command: the figures of every method and rival, and the verdict.
+
+    Raises:
+        InputError: the log is too short or too sparse to hold anything out.
+    """
+    cuts = timecut.windows(data.log)
+    vectors, encoders = _vectors(data, cuts, out, options, progress)
+    made = _examples(data, cuts, vectors, options, progress)
+    rankers = {
+        name: ranker.fit(rows, features.names(METHODS[name] is not None), seed=options.seed, threads=options.threads)
+        for name, rows in track(made.items(), "growing trees", len(made), show=progress)
+    }
+    knots = ranker.isotonic(
+        np.concatenate([one.features[:, POPULARITY_COLUMN] for one in made["without_text"]]),
+        np.concatenate([one.taken for one in made["without_text"]]),
+    )
+    card = {
+        "model": options.model,
+        "seed": options.seed,
+        "steps": options.steps,
+        "min_positives": options.min_positives,
+    }
+    fresh = Bundle(data, schema, cuts.test, cuts.ranker, "recent_popularity", vectors, rankers, knots, card)
+    measured = measuring.held_out(fresh, rng=generator(options.seed), progress=progress)
+    candidates = {name: measured.scores[name] for name in METHODS if name in measured.scores}
+    winner = registry.gate(candidates, generator(options.seed)).winner
+    result = measured.summary(winner, generator(options.seed))
+    best = Bundle(data, schema, cuts.test, cuts.ranker, winner, vectors, rankers, knots, {**card, "held_out": result})
+    incumbent = measuring.incumbent_scores(best, out, measured)
+    bundle.write(best, out, encoders.get(METHODS[winner] or ""))
+    shutil.rmtree(_work(out), ignore_errors=True)
+    verdict = registry.publish(
+        bundle.APP,
+        out,
+        {name: out if name == winner else None for name in candidates},
+        {**candidates, **incumbent},
+        rng=generator(options.seed),
+        now=now,
+        details={"cut": cuts.test, "users": len(measured.queries.users)},
+    )
+    return {"model": str(out), **result, "repairs": dict(data.repairs), "verdict": verdict.as_dict()}
+
+
+def _vectors(
+    data: Dataset, cuts: timecut.Windows, out: Path, options: Options, progress: bool
+) -> tuple[dict[str, Floats], dict[str, Any]]:
+    """Frozen vectors, and tuned ones where there is something to learn from; and their encoders."""
+    frozen = texts.encoder(options.model)
+    encoders: dict[str, Any] = {"frozen": frozen}
+    rows = pairs.table(
+        timecut.before(data.log, cuts.ranker), data.catalogue, options.steps * 64, generator(options.seed)
+    )
+    if options.steps and len(rows) >= 100:
+        encoders["tuned"] = texts.tune(
+            rows,
+            options.model,
+            _work(out),
+            settings={"max_steps": options.steps, **options.settings},
+            seed=options.seed,
+            progress=progress,
+        )
+    elif progress:
+        say("the text tower stays frozen: " + ("no steps asked for" if not options.steps else f"{len(rows)} pairs"))
+    return {name: texts.encode(one, data.catalogue) for name, one in encoders.items()}, encoders
+
+
+def _examples(
+    data: Dataset, cuts: timecut.Windows, vectors: Mapping[str, Floats], options: Options, progress: bool
+) -> dict[str, list[ranker.Examples]]:
+    """The ranker's window: every user who took something new in it, those without a past included."""
+    worlds = methods.worlds(data, cuts.ranker, vectors)
+    past, future = evaluation.halves(data.log, cuts.ranker, cuts.test)
+    queries = evaluation.queries(past, future, worlds.any.snapshot.known, len(data.users))
+    rng = generator(options.seed)
+    if len(queries.users) > RANKER_USERS:
+        queries = queries.take(np.sort(rng.choice(len(queries.users), RANKER_USERS, replace=False)))
+    tastes: Sequence[Any] = interests.tastes(past, queries.users, len(data.users))
+    reads = {
+        name: kind
+        for name, kind in METHODS.items()
+        if name != "recent_popularity" and (kind is None or kind in vectors)
+    }
+    made: dict[str, list[ranker.Examples]] = {name: [] for name in reads}
+    users = track(tastes, "features", len(tastes), show=progress)
+    for found in scoring.examples(users, queries.relevant, worlds, reads):
+        for name, (table, taken) in found.items():
+            made[name].append(ranker.Examples(table, taken))
+    return made
+
+
+def _work(out: Path) -> Path:
+    """Where an interrupted tower waits to be continued."""
+    return out.parent / f".{out.name}.tower"

@@ -1,0 +1,223 @@
+"""The composition root: a version folder becomes a shop that makes lists, and every list is recorded.
+
+Faces (commands, page) call these functions and nothing below them.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from fieldtune import decisions, registry
+from fieldtune.data.read import read_table, write_table
+from fieldtune.errors import InputError
+from fieldtune.progress import say, track
+from fieldtune.runtime import generator, now
+
+from fieldtune_recommender import bundle, interests, lists, measuring, methods, reading, reasons
+from fieldtune_recommender.bundle import Bundle
+from fieldtune_recommender.records import Floats, Suggestion, Taste
+from fieldtune_recommender.signals import World
+
+NOW = float("inf")
+REMEMBERED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """A recommender that is open: what it knows, at the end of its log.
+
+    Attributes:
+        version: recorded with every list.
+        world: popularity, co-visitation and texts now. alike: float32[items, d], what diversity compares.
+        items, users: identifier -> number.
+    """
+
+    bundle: Bundle
+    version: str
+    world: World
+    method: lists.Method
+    alike: Floats
+    items: Mapping[str, int]
+    users: Mapping[str, int]
+
+
+def open_shop(folder: Path) -> Shop:
+    """Open what serves for `folder`: its promoted version, else the folder itself.
+
+    Raises:
+        InputError: no such folder. ArtefactError: it is damaged.
+    """
+    place = registry.serving(bundle.APP, folder)
+    one = bundle.read(place)
+    answering = methods.methods(one.rankers, one.popularity_knots)[one.answers_with]
+    vectors = {answering.vectors: one.vectors[answering.vectors]} if answering.vectors else {"": None}
+    world = next(iter(methods.worlds(one.data, NOW, vectors).by_vectors.values()))
+    return Shop(
+        bundle=one,
+        version=registry.version_of(place),
+        world=replace(world, encode=_encoder(place) if answering.vectors else None),
+        method=answering,
+        alike=one.vectors["frozen"],
+        items={item: number for number, item in enumerate(one.data.catalogue.ids)},
+        users={user: number for number, user in enumerate(one.data.users)},
+    )
+
+
+def _encoder(place: Path) -> Callable[[Sequence[str]], Floats]:
+    """Encode sentences with the version's own encoder, loaded when the first one comes."""
+
+    @cache
+    def loaded() -> Any:
+        from fieldtune_recommender import texts  # torch: only where a sentence must be read
+
+        return texts.encoder(place / bundle.ENCODER)
+
+    return lambda sentences: np.asarray(loaded().encode(list(sentences)), np.float32)
+
+
+def tastes_of(shop: Shop, users: Sequence[str], interest: str = "") -> list[Taste]:
+    """The taste of each user by identifier; an unknown user has none yet and gets what is popular."""
+    numbers = np.array([shop.users.get(user, -1) for user in users])
+    found = interests.tastes(shop.bundle.data.log, numbers, len(shop.users))
+    return [taste._replace(interest=interest) for taste in found]
+
+
+def taste_from(shop: Shop, history: Sequence[str], *, disliked: Sequence[str] = (), interest: str = "") -> Taste:
+    """A taste from item identifiers, oldest first.
+
+    Raises:
+        InputError: none of them is in the catalogue.
+    """
+    numbers = [shop.items[item] for item in dict.fromkeys(history) if item in shop.items]
+    refused = [shop.items[item] for item in dict.fromkeys(disliked) if item in shop.items]
+    unknown = [item for item in history if item not in shop.items]
+    if unknown:
+        if not numbers:
+            raise InputError("items of the catalogue in the history", ", ".join(unknown[:5]), "check the identifiers")
+        say(f"note: {len(unknown)} of the history are not in the catalogue: {', '.join(unknown[:5])}")
+    liked = np.array([number for number in numbers if number not in refused], np.int32)
+    ones = np.ones(len(liked), np.float32)
+    seen = np.unique(np.array(numbers + refused, np.int32))
+    return Taste(liked, ones, np.zeros_like(ones), np.array(refused, np.int32), seen, interest)
+
+
+def recommend(
+    shop: Shop,
+    taste: Taste,
+    k: int = 10,
+    *,
+    diversity: float = 0.0,
+    among: Iterable[str] | None = None,
+    explain: bool = True,
+) -> list[Suggestion]:
+    """One list, best first.
+
+    Args:
+        diversity: 0 is the plain order, 1 as varied as can be.
+        among: rank only these items; None searches the whole catalogue.
+
+    Raises:
+        InputError: k or diversity out of range, or none of `among` can be shown.
+    """
+    if k < 1 or not 0.0 <= diversity <= 1.0:
+        raise InputError("k of at least 1 and diversity from 0 to 1", f"k={k}, diversity={diversity}", "correct them")
+    numbers = None
+    if among is not None:
+        numbers = np.array([shop.items[item] for item in among if item in shop.items], np.int32)
+        if not len(numbers):
+            raise InputError("candidates that are in the catalogue", "none", "check the identifiers")
+    scored = lists.rank(taste, shop.world, shop.method, among=numbers)
+    catalogue = shop.bundle.data.catalogue
+    return [
+        Suggestion(
+            catalogue.ids[scored.items[at]],
+            float(scored.scores[at]),
+            float(scored.probabilities[at]),
+            reasons.why(taste, shop.world, catalogue, int(scored.items[at])) if explain else (),
+        )
+        for at in lists.choose(scored, shop.alike, k, 1.0 - diversity)
+    ]
+
+
+def recommend_all(
+    shop: Shop, users: Sequence[str], k: int, *, diversity: float, progress: bool
+) -> list[dict[str, Any]]:
+    """Rows user, rank, item, score, probability for many users."""
+    rows = []
+    tastes = zip(users, tastes_of(shop, users), strict=True)
+    for user, taste in track(tastes, "recommending", len(users), show=progress):
+        for rank, one in enumerate(recommend(shop, taste, k, diversity=diversity, explain=False), 1):
+            rows.append(
+                {"user": user, "rank": rank, "item": one.item, "score": one.score, "probability": one.probability}
+            )
+    return rows
+
+
+def remember(shop: Shop, asked: Mapping[str, Any], shown: Sequence[Suggestion], at: datetime) -> str:
+    """Record one list: what was asked, what was shown, by which version. Returns the decision's id."""
+    payload = {
+        "asked": dict(asked),
+        "items": [{"item": one.item, "score": one.score, "probability": one.probability} for one in shown],
+        "method": shop.method.name,
+    }
+    with registry.open_home().begin() as connection:
+        return decisions.record(connection, bundle.APP, "list", payload, shop.version, at)
+
+
+def remember_all(shop: Shop, rows: Sequence[Mapping[str, Any]], out: Path, at: datetime) -> None:
+    """Record a batch as one decision: which users, which file."""
+    payload = {
+        "out": str(out),
+        "users": len({row["user"] for row in rows}),
+        "rows": len(rows),
+        "method": shop.method.name,
+    }
+    with registry.open_home().begin() as connection:
+        decisions.record(connection, bundle.APP, "batch", payload, shop.version, at)
+
+
+def answer(
+    model: Path, asked: Mapping[str, Any], k: int, *, diversity: float, among: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """One list as the command prints it: items, model version, decision."""
+    shop = open_shop(model)
+    if asked["history"]:
+        taste = taste_from(shop, asked["history"], interest=asked["interest"])
+    else:
+        taste = tastes_of(shop, [asked["user"]], asked["interest"])[0]
+        if asked["user"] and asked["user"] not in shop.users:
+            say(f"note: {asked['user']!r} is not in the log; the list rests on what is popular")
+    shown = recommend(shop, taste, k, diversity=diversity, among=among)
+    return {
+        "items": [asdict(one) | {"title": shop.bundle.data.catalogue.titles[shop.items[one.item]]} for one in shown],
+        "model_version": shop.version,
+        "method": shop.method.name,
+        "decision": remember(shop, asked, shown, now()),
+    }
+
+
+def batch(shop: Shop, users: Path, out: Path, k: int, *, diversity: float, progress: bool) -> dict[str, Any]:
+    """Lists for every user of a table, written as a table."""
+    names = list(dict.fromkeys(read_table(users, ["user"])["user"].astype(str)))
+    rows = recommend_all(shop, names, k, diversity=diversity, progress=progress)
+    if not rows:
+        raise InputError("something to recommend", "every user has seen the whole catalogue", "add items")
+    write_table(pd.DataFrame(rows), out)
+    remember_all(shop, rows, out, now())
+    return {"out": str(out), "users": len(names), "rows": len(rows), "model_version": shop.version}
+
+
+def evaluate(model: Path, events: Path, *, seed: int, progress: bool) -> dict[str, Any]:
+    """Held-out figures of what serves for `model`, on the events of a table after the recorded cut."""
+    place = registry.serving(bundle.APP, model)
+    one = bundle.read(place)
+    future, left_out = reading.further_events(events, one.schema, one.data)
+    rng = generator(seed)
+    measured = measuring.held_out(one, rng=rng, progress=progress, future=future)
+    result = measured.summary(one.answers_with, rng)
+    return {"model": str(place), "cut": one.cut, **result, "repairs": left_out}
