@@ -44,9 +44,7 @@ def _parser(*, add_help: bool) -> argparse.ArgumentParser:
         add_help=add_help,
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "--out", type=Path, required=add_help, help="folder; each part gets a folder of its own in it"
-    )
+    parser.add_argument("--out", type=Path, required=add_help, help="folder; each part gets a folder of its own in it")
     parser.add_argument("--seed", type=int, default=7, help="chooses everything random (default 7)")
     parser.add_argument("--part", choices=(*PARTS, "all"), default="all", help="what to write (default all)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -75,9 +73,7 @@ def _add_parameters(parser: argparse.ArgumentParser, generators: Mapping[str, Ge
         told = ", ".join(f"{part}: default {default}" for part, default in defaults.items())
         option = "--" + name.replace("_", "-")
         if kind is bool:
-            parser.add_argument(
-                option, dest=name, action=argparse.BooleanOptionalAction, default=None, help=told
-            )
+            parser.add_argument(option, dest=name, action=argparse.BooleanOptionalAction, default=None, help=told)
         else:
             parser.add_argument(option, dest=name, type=kind, default=None, help=told)
 

@@ -10,9 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 Item = TypeVar("Item")
-_WORD = re.compile(
-    r"\b[a-z]{5,}\b"
-)  # lower-case words only: codes and names such as P-11 or WELCOME10 stay whole
+_WORD = re.compile(r"\b[a-z]{5,}\b")  # lower-case words only: codes and names such as P-11 or WELCOME10 stay whole
 _END = " .!?。！？"
 
 

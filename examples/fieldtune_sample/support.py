@@ -61,9 +61,7 @@ def generate(
         off_topic,
         slips,
     )
-    _check(
-        {**vars(shares), "question_noise": question_noise}, {"dialogues": dialogues, "html_every": html_every}
-    )
+    _check({**vars(shares), "question_noise": question_noise}, {"dialogues": dialogues, "html_every": html_every})
     began = _date(start)
     topics, chat = support_pool.topics(), support_pool.chat()
     documents = {
@@ -97,9 +95,7 @@ def _date(start: str) -> datetime:
     try:
         return datetime.fromisoformat(start).replace(hour=8, tzinfo=UTC)
     except ValueError as error:
-        raise InputError(
-            "start as an ISO date such as 2026-01-05", repr(start), "write year-month-day"
-        ) from error
+        raise InputError("start as an ISO date such as 2026-01-05", repr(start), "write year-month-day") from error
 
 
 def _write_documents(
@@ -131,9 +127,7 @@ def _faq(topics: Mapping[str, Sequence[Topic]], documents: Mapping[tuple[str, st
     ]
 
 
-def _questions(
-    topics: Mapping[str, Sequence[Topic]], documents: Mapping[tuple[str, str], str], pool: str
-) -> Rows:
+def _questions(topics: Mapping[str, Sequence[Topic]], documents: Mapping[tuple[str, str], str], pool: str) -> Rows:
     """Every question of the pool "train" or "test", answerable ones first; `kind` is known, near or far."""
     rows: Rows = []
     for language in LANGUAGES:

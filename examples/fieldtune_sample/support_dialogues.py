@@ -74,9 +74,7 @@ def dialogues(
     for number in range(count):
         time += timedelta(minutes=float(rng.exponential(130)))
         language = "zh" if chance(shares.chinese, rng) else "en"
-        chat = Chat(
-            pools[language], language, pick(pools[language]["agents"], rng), time.replace(microsecond=0), rng
-        )
+        chat = Chat(pools[language], language, pick(pools[language]["agents"], rng), time.replace(microsecond=0), rng)
         if chance(shares.off_topic, rng):
             asked, resolved = [], _off_topic(chat, pick(off_topic[language], rng)[1])
         else:
@@ -102,9 +100,7 @@ def _conversation(chat: Chat, topics: Sequence[Topic], shares: Shares) -> tuple[
     resolved = True
     for place, topic in enumerate(asked):
         question: Question = (topic, *pick(topic.exchanges(), rng))
-        chat.say(
-            "customer", "next_question" if place else "question", question=_rough(chat, question[1], shares)
-        )
+        chat.say("customer", "next_question" if place else "question", question=_rough(chat, question[1], shares))
         if place == 0 and chat.happens(shares.personal_data, "personal_data"):
             _identify(chat)
         if place == count - 1 and chat.happens(shares.unresolved, "unresolved"):
@@ -147,9 +143,7 @@ def _answer(chat: Chat, question: Question, topics: Sequence[Topic], shares: Sha
     else:
         chat.say("agent", "answer", answer=_reworded(chat, answer))
     if chat.happens(shares.asks_again, "asks_again"):
-        other = pick(
-            [ask for ask, reply in topic.exchanges() if reply == answer and ask != text] or [text], chat.rng
-        )
+        other = pick([ask for ask, reply in topic.exchanges() if reply == answer and ask != text] or [text], chat.rng)
         chat.say("customer", "again_customer", question=_rough(chat, other, shares))
         chat.say("agent", "again_answer", answer=_reworded(chat, answer))
 

@@ -81,10 +81,7 @@ def _topic(raw: Mapping[str, Any], language: str, path: Path) -> Topic:
 def unanswerable(pool: str, folder: Path = FOLDER) -> dict[str, list[tuple[str, str]]]:
     """Language -> (kind "near" or "far", question) of the pool "train" or "test"."""
     raw = _read(folder / "unanswerable.toml")
-    return {
-        lang: [(kind, text) for kind, texts in raw[lang][pool].items() for text in texts]
-        for lang in LANGUAGES
-    }
+    return {lang: [(kind, text) for kind, texts in raw[lang][pool].items() for text in texts] for lang in LANGUAGES}
 
 
 def chat(folder: Path = FOLDER) -> dict[str, Any]:
