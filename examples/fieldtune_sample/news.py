@@ -4,23 +4,20 @@
 events.csv, decoys.csv and monitor.toml. Everything follows from the seed and the parameters.
 """
 
-import csv
 import json
 import random
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from fieldtune.errors import InputError
 
-from fieldtune_sample import news_noise, news_plan, news_pool
+from fieldtune_sample import news_files, news_noise, news_plan, news_pool
+from fieldtune_sample.news_files import ZONE
 from fieldtune_sample.news_plan import Window
-from fieldtune_sample.news_pool import Pool, Split
-
-ZONE, ZONE_NAME = timezone(timedelta(hours=8)), "Asia/Shanghai"
-LOCAL_TIME_SOURCES = ("翠鸟港日报", "Halcyon Wire")  # they stamp local time with its offset; the others UTC
+from fieldtune_sample.news_pool import Pool
 
 
 def generate(
@@ -65,11 +62,11 @@ def generate(
     out.mkdir(parents=True, exist_ok=True)
     with (out / "stories.jsonl").open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-    _write_csv(out / "truth.csv", ("id", "topic", "sentiment", "story", "broken"), truth)
-    _write_windows(out, windows, topics, first)
-    _write_headlines(out / "labelled.csv", pool, labelled, "train", chinese_share, pick)
-    _write_headlines(out / "test_headlines.csv", pool, test, "stream", chinese_share, pick)
-    (out / "monitor.toml").write_text(_config(pool, budget), encoding="utf-8")
+    news_files.write_csv(out / "truth.csv", ("id", "topic", "sentiment", "story", "broken"), truth)
+    news_files.write_windows(out, windows, topics, first)
+    news_files.write_headlines(out / "labelled.csv", pool, labelled, "train", chinese_share, pick)
+    news_files.write_headlines(out / "test_headlines.csv", pool, test, "stream", chinese_share, pick)
+    (out / "monitor.toml").write_text(news_files.config(pool, budget), encoding="utf-8")
 
 
 def _first_hour(start: str, stories: int, days: int) -> datetime:
@@ -84,7 +81,9 @@ def _first_hour(start: str, stories: int, days: int) -> datetime:
     return first
 
 
-def _originals(pool: Pool, counts: news_plan.Counts, first: datetime, chinese: float, pick: random.Random) -> list[dict[str, Any]]:
+def _originals(
+    pool: Pool, counts: news_plan.Counts, first: datetime, chinese: float, pick: random.Random
+) -> list[dict[str, Any]]:
     """One row per distinct story. Within a topic a (template, company) pair rests for sixty stories."""
     rows: list[dict[str, Any]] = []
     sources = pool.world["sources"]
@@ -150,7 +149,9 @@ def _copy(pool: Pool, row: dict[str, Any], source: str, minutes: float, pick: ra
     return {**made, "time": row["time"] + timedelta(seconds=int(minutes * 60))}
 
 
-def _arrive(rows: list[dict[str, Any]], late: float, windows: Sequence[Window], first: datetime, rng: np.random.Generator) -> None:
+def _arrive(
+    rows: list[dict[str, Any]], late: float, windows: Sequence[Window], first: datetime, rng: np.random.Generator
+) -> None:
     """Set first_seen: minutes after publication, hours for the late ones, after the end for what an outage held."""
     lag = rng.exponential(180, len(rows))
     tardy = rng.random(len(rows)) < late
@@ -165,13 +166,9 @@ def _arrive(rows: list[dict[str, Any]], late: float, windows: Sequence[Window], 
         row["first_seen"] = seen
 
 
-def _stamp(moment: datetime, source: str = "") -> str:
-    if source in LOCAL_TIME_SOURCES:
-        return moment.isoformat()
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _lines(rows: Sequence[Mapping[str, Any]], broken: int, repeated: int, pick: random.Random) -> tuple[list[dict[str, Any]], list[tuple[str, ...]]]:
+def _lines(
+    rows: Sequence[Mapping[str, Any]], broken: int, repeated: int, pick: random.Random
+) -> tuple[list[dict[str, Any]], list[tuple[str, ...]]]:
     """The stream in order of arrival with `broken` lines damaged and `repeated` delivered twice, and its truth."""
     damaged, again = set(pick.sample(range(len(rows)), broken)), set(pick.sample(range(len(rows) - 1), repeated))
     lines: list[dict[str, Any]] = []
@@ -180,9 +177,9 @@ def _lines(rows: Sequence[Mapping[str, Any]], broken: int, repeated: int, pick: 
     for index, row in enumerate(rows):
         name, when, source = f"n{index:06d}", row["time"], row["source"]
         line = {
-            "id": name, "time": _stamp(when, source), "first_seen": _stamp(row["first_seen"]),
+            "id": name, "time": news_files.stamp(when, source), "first_seen": news_files.stamp(row["first_seen"]),
             "title": row["title"], "text": row["text"],
-            "url": f"https://{_domain(source)}.example/{when:%Y/%m/%d}/{name}", "source": source,
+            "url": f"https://{news_files.domain(source)}.example/{when:%Y/%m/%d}/{name}", "source": source,
             "language": row["language"],
         }  # fmt: skip
         line, kind = news_noise.damage(line, pick) if index in damaged else (line, "")
@@ -193,52 +190,3 @@ def _lines(rows: Sequence[Mapping[str, Any]], broken: int, repeated: int, pick: 
     for position, line in sorted(later, key=lambda pair: -pair[0]):
         lines.insert(position + 1, {**line, "first_seen": lines[position]["first_seen"]})
     return lines, truth
-
-
-def _domain(source: str) -> str:
-    plain = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in source.lower())
-    return plain.strip("-") or "s" + source.encode().hex()[:12]
-
-
-def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
-
-
-def _write_windows(out: Path, windows: Sequence[Window], topics: Sequence[str], first: datetime) -> None:
-    """events.csv (the surges) and decoys.csv; times are publication times, UTC. An outage ends with its catch-up."""
-    rows = []
-    for window in sorted(windows, key=lambda window: window.start):
-        end = window.end + (3 if window.kind == "outage" else 0)
-        moments = [_stamp(first + timedelta(hours=hour)) for hour in (window.start, end)]
-        rows.append((window.kind, topics[window.topic] if window.topic >= 0 else "", *moments, f"{window.factor:g}"))
-    surges = [row[1:] for row in rows if row[0] == "surge"]
-    _write_csv(out / "events.csv", ("topic", "time", "end", "factor"), surges)
-    decoys = [row for row in rows if row[0] != "surge"]
-    _write_csv(out / "decoys.csv", ("kind", "topic", "time", "end", "factor"), decoys)
-
-
-def _write_headlines(path: Path, pool: Pool, wanted: int, split: Split, chinese: float, pick: random.Random) -> None:
-    """`wanted` distinct labelled titles, topics equally often, tones nearly so."""
-    rows: dict[str, tuple[str, str, str, str]] = {}
-    topics = list(pool.topics)
-    while len(rows) < wanted:
-        language = "zh" if pick.random() < chinese else "en"
-        topic, tone = pick.choice(topics), pick.choices(news_pool.TONES, (0.33, 0.37, 0.30))[0]
-        title = news_pool.headline(pool, topic, tone, language, split, pick).title
-        rows[title] = (title, topic, tone, language)
-    _write_csv(path, ("title", "topic", "sentiment", "language"), rows.values())
-
-
-def _config(pool: Pool, budget: float) -> str:
-    """monitor.toml; JSON strings and lists of strings are valid TOML."""
-    quoted = lambda value: json.dumps(value, ensure_ascii=False)  # noqa: E731 - local shorthand
-    parts = [f'budget = {budget}\nbucket = "1h"\ntimezone = "{ZONE_NAME}"\nmodel = "model"\n']
-    for topic in pool.topics.values():
-        parts.append(f"[[topics]]\nname = {quoted(topic.name)}\ndescription = {quoted(topic.description)}\n"
-                     f"keywords = {quoted(topic.keywords)}\n")  # fmt: skip
-    parts.append('[[sources]]\nkind = "file"\npath = "stories.jsonl"\n')
-    parts.append('[[sinks]]\nkind = "jsonl"\npath = "alerts.jsonl"\n')
-    return "\n".join(parts)

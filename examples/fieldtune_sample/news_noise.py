@@ -54,8 +54,10 @@ def _future(row: Row, rng: random.Random) -> Row:
 
 
 def _html(row: Row, rng: random.Random) -> Row:
-    junk = rng.choice(["<p><b>{}</b>&nbsp;</p>", '{}<img src="/t.gif"/>', "<script>track(1)</script>{}&amp;", "<h1>{}<br/>"])
-    return {**row, "title": junk.format(row["title"]), "text": f"<div class=\"story\">{row['text']}</div>"}
+    junk = rng.choice(
+        ["<p><b>{}</b>&nbsp;</p>", '{}<img src="/t.gif"/>', "<script>track(1)</script>{}&amp;", "<h1>{}<br/>"]
+    )
+    return {**row, "title": junk.format(row["title"]), "text": f'<div class="story">{row["text"]}</div>'}
 
 
 def _error_page(row: Row, rng: random.Random) -> Row:
