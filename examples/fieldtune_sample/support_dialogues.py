@@ -75,8 +75,9 @@ def dialogues(
         time += timedelta(minutes=float(rng.exponential(130)))
         language = "zh" if chance(shares.chinese, rng) else "en"
         chat = Chat(pools[language], language, pick(pools[language]["agents"], rng), time.replace(microsecond=0), rng)
+        asked: list[Topic] = []
         if chance(shares.off_topic, rng):
-            asked, resolved = [], _off_topic(chat, pick(off_topic[language], rng)[1])
+            resolved = _off_topic(chat, pick(off_topic[language], rng)[1])
         else:
             asked, resolved = _conversation(chat, topics[language], shares)
         yield {
