@@ -23,20 +23,14 @@ _ENGLISH = frozenset(
     "just me my of on or our please so such that the their them then there these they this to was we were "
     "will with would you your".split()
 )
-_CHINESE = frozenset(
-    "的 了 吗 呢 啊 吧 呀 嘛 哦 请 是 在 和 与 及 我 你 您 们 这 那 就 都 也 很 把 被 给".split()
-)
+_CHINESE = frozenset("的 了 吗 呢 啊 吧 呀 嘛 哦 请 是 在 和 与 及 我 你 您 们 这 那 就 都 也 很 把 被 给".split())
 _LAYOUT = "bm25.json"
 
 
 def analyse(text: str) -> list[str]:
     """Terms of a text as BM25 sees them: stemmed English, whole codes (``err-4012``), CJK uni- and bigrams."""
     stem = _stemmer()
-    return [
-        _stem(token, stem)
-        for token in lexical_tokens(text)
-        if token not in _ENGLISH and token not in _CHINESE
-    ]
+    return [_stem(token, stem) for token in lexical_tokens(text) if token not in _ENGLISH and token not in _CHINESE]
 
 
 def _stem(token: str, stem: Any) -> str:
@@ -133,9 +127,7 @@ class Bm25:
         if layout["empty"]:
             return cls(None, {}, int(layout["size"]))
         index = _need("bm25s").BM25.load(folder, load_vocab=True, load_corpus=False)
-        return cls(
-            index, {str(term): int(number) for term, number in index.vocab_dict.items()}, int(layout["size"])
-        )
+        return cls(index, {str(term): int(number) for term, number in index.vocab_dict.items()}, int(layout["size"]))
 
 
 def _inverse_frequencies(index: Any, size: int) -> NDArray[np.float64]:

@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 from fieldtune.errors import InputError
 
 
-def mmr(
-    relevance: NDArray[np.floating], vectors: NDArray[np.floating], k: int, balance: float
-) -> NDArray[np.int64]:
+def mmr(relevance: NDArray[np.floating], vectors: NDArray[np.floating], k: int, balance: float) -> NDArray[np.int64]:
     """Pick `k` candidates, each maximising balance * relevance - (1 - balance) * highest similarity to a pick.
 
     Args:
@@ -27,9 +25,7 @@ def mmr(
     Source: Carbonell and Goldstein 1998.
     """
     if not 0.0 <= balance <= 1.0:
-        raise InputError(
-            "a balance from 0 to 1", str(balance), "use 1 for relevance alone, 0 for diversity alone"
-        )
+        raise InputError("a balance from 0 to 1", str(balance), "use 1 for relevance alone, 0 for diversity alone")
     worth = balance * np.asarray(relevance, np.float64)
     closest = np.zeros(len(worth))
     free = np.ones(len(worth), bool)

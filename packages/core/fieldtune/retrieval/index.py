@@ -50,9 +50,7 @@ class FlatIndex:
         queries = _matrix(vectors, self._dimensions)
         k = min(k, len(self))
         if k <= 0 or not len(queries):
-            return np.zeros((len(queries), max(k, 0)), np.float32), np.zeros(
-                (len(queries), max(k, 0)), np.int64
-            )
+            return np.zeros((len(queries), max(k, 0)), np.float32), np.zeros((len(queries), max(k, 0)), np.int64)
         scores, ids = self._index.search(queries, k)
         return scores, ids
 
