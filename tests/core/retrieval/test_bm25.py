@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from fieldtune.errors import ArtefactError
 from fieldtune.retrieval.bm25 import Bm25, analyse
 
@@ -31,9 +30,7 @@ def by_hand(query: str, place: int, k1: float = 1.2, b: float = 0.75) -> float:
     return total
 
 
-@pytest.mark.parametrize(
-    "query", ["how do I freeze my card", "refund ERR-4012", "银行卡怎么冻结", "card card refunds"]
-)
+@pytest.mark.parametrize("query", ["how do I freeze my card", "refund ERR-4012", "银行卡怎么冻结", "card card refunds"])
 def test_scores_follow_the_published_formula(query: str) -> None:
     expected = [by_hand(query, place) for place in range(len(TEXTS))]
     np.testing.assert_allclose(Bm25.build(TEXTS).scores(query), expected, rtol=1e-5, atol=1e-6)

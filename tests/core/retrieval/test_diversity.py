@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from fieldtune.errors import InputError
 from fieldtune.retrieval.diversity import mmr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 
 def by_definition(relevance: np.ndarray, vectors: np.ndarray, k: int, balance: float) -> list[int]:

@@ -3,10 +3,9 @@
 import itertools
 
 import numpy as np
+from fieldtune.retrieval.fusion import Example, choose_weights, reciprocal_rank, reciprocal_ranks, weighted
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from fieldtune.retrieval.fusion import Example, choose_weights, reciprocal_rank, reciprocal_ranks, weighted
 
 
 def test_reciprocal_rank_by_hand() -> None:

@@ -4,11 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from fieldtune.errors import InputError
 from fieldtune.retrieval.index import BruteIndex, FlatIndex, VectorIndex
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 KINDS = [FlatIndex, BruteIndex]
 
