@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+
 from fieldtune.errors import ArtefactError
 from fieldtune.models.folder import staged, verify
-
 from fieldtune_recommender import ranker
 from fieldtune_recommender.reading import Dataset, Schema
 from fieldtune_recommender.records import Catalogue, Floats, Log

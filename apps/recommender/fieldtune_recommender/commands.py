@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
 from fieldtune.cli_kit import show
 from fieldtune.errors import ConfigError, InputError, MissingExtraError, RefusedError
 
@@ -39,7 +40,6 @@ def train(
 ) -> None:
     """Train on the first 80 % of the log by time, compare on the rest with every rival, put the best into service."""
     from fieldtune.runtime import now, set_threads
-
     from fieldtune_recommender import reading
     from fieldtune_recommender.training import Options
     from fieldtune_recommender.training import train as train_shop
@@ -104,7 +104,6 @@ def rank(
 ) -> None:
     """Order the given candidates for one user; those already seen are left out."""
     from fieldtune.data.read import read_table
-
     from fieldtune_recommender import wire
 
     among = read_table(candidates, ["item"])["item"].astype(str).tolist()

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from fieldtune.evaluate import ranking, significance
 
+from fieldtune.evaluate import ranking, significance
 from fieldtune_recommender import timecut
 from fieldtune_recommender.records import Flags, Floats, Log, Taste
 

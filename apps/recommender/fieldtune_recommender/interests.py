@@ -46,7 +46,7 @@ def _one(log: Log, rows: np.ndarray, total: int) -> Taste:
 
 def recency(length: int, half_life: float = HALF_LIFE) -> Floats:
     """float32[length], oldest first: 1 for the last, half of it `half_life` events earlier."""
-    return np.exp2(-np.arange(length - 1, -1, -1, dtype=np.float32) / np.float32(half_life))
+    return np.asarray(np.exp2(-np.arange(length - 1, -1, -1) / half_life), np.float32)
 
 
 def top_similarities(history: Floats, items: Floats, weights: Floats, k: int = 3) -> Floats:
@@ -66,5 +66,5 @@ def top_similarities(history: Floats, items: Floats, weights: Floats, k: int = 3
 def mean_of_largest(values: Floats, k: int) -> Floats:
     """Mean of the k largest of each column of values[h, n]; of all of them where h < k."""
     if len(values) <= k:
-        return values.mean(axis=0)
-    return np.partition(values, len(values) - k, axis=0)[-k:].mean(axis=0)
+        return np.asarray(values.mean(axis=0), np.float32)
+    return np.asarray(np.partition(values, len(values) - k, axis=0)[-k:].mean(axis=0), np.float32)

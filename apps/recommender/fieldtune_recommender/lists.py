@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from fieldtune.retrieval.diversity import mmr
 
+from fieldtune.retrieval.diversity import mmr
 from fieldtune_recommender import candidates, features
 from fieldtune_recommender.records import Floats, Taste
 from fieldtune_recommender.signals import World, signals, stated

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from fieldtune import registry
 from fieldtune.errors import FieldtuneError, InputError
 from fieldtune.progress import say, track
-
 from fieldtune_recommender import bundle, evaluation, interests, methods, scoring
 from fieldtune_recommender.bundle import METHODS, Bundle
 from fieldtune_recommender.records import Log

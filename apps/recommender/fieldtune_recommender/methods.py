@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
-from fieldtune.text.ngrams import lexical_tokens
 
+from fieldtune.text.ngrams import lexical_tokens
 from fieldtune_recommender import lexical, ranker, scoring, snapshot
 from fieldtune_recommender.bundle import METHODS
 from fieldtune_recommender.lists import Method

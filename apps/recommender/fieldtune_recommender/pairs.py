@@ -40,4 +40,6 @@ def table(log: Log, catalogue: Catalogue, rows: int, rng: np.random.Generator) -
         weight = 1.0 / np.sqrt(count[both[:, 0]] * count[both[:, 1]])
         size = min(rows, len(both))
         both = both[rng.choice(len(both), size=size, replace=False, p=weight / weight.sum())]
-    return pd.DataFrame({"query": texts[both[:, 0]], "positive": texts[both[:, 1]]}, dtype=object)
+    return pd.DataFrame({"query": texts[both[:, 0]], "positive": texts[both[:, 1]]}, dtype=object).drop_duplicates(
+        ignore_index=True
+    )

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from fieldtune.errors import ArtefactError, InputError, MissingExtraError
 
+from fieldtune.errors import ArtefactError, InputError, MissingExtraError
 from fieldtune_recommender.records import Floats
 
 ROUNDS = 300
@@ -128,7 +128,7 @@ def isotonic(scores: np.ndarray, taken: np.ndarray, most: int = 200) -> np.ndarr
 
 def between_knots(knots: np.ndarray, scores: Floats) -> Floats:
     """Linear between the knots, flat beyond them: float32[c]."""
-    return np.interp(scores, knots[0], knots[1]).astype(np.float32)
+    return np.asarray(np.interp(scores, knots[0], knots[1]), np.float32)
 
 
 def _grow(

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
 from fieldtune.data.read import read_table
 from fieldtune.errors import ConfigError, InputError
 from fieldtune.text.language import detect
-
 from fieldtune_recommender import timecut
 from fieldtune_recommender.records import EVENT_WEIGHTS, Catalogue, Flags, Floats, Log, Times
 
@@ -240,8 +240,8 @@ def extended(catalogue: Catalogue, ids: Sequence[str]) -> Catalogue:
 def numbered(table: pd.DataFrame, users: Sequence[str], items: Sequence[str]) -> Log:
     """Events with numbers for names; every name must be known."""
     return Log(
-        pd.Index(users).get_indexer(table["user"]).astype(np.int32),
-        pd.Index(items).get_indexer(table["item"]).astype(np.int32),
+        pd.Index(users).get_indexer(pd.Index(table["user"])).astype(np.int32),
+        pd.Index(items).get_indexer(pd.Index(table["item"])).astype(np.int32),
         table["weight"].to_numpy(np.float32),
         table["positive"].to_numpy(bool),
         table["time"].to_numpy(float),

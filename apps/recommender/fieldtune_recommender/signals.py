@@ -98,4 +98,4 @@ def stated(interest: str, world: World) -> Floats:
         parts.append(np.clip(world.vectors @ world.encode([interest])[0], 0, 1))
     if not parts:
         return np.zeros(len(world.snapshot.age), np.float32)
-    return np.mean(parts, axis=0, dtype=np.float32)
+    return np.asarray(np.mean(parts, axis=0), np.float32)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
 from fieldtune import pipeline
 from fieldtune.errors import ArtefactError
 from fieldtune.models import Embedder, load, load_encoder
 from fieldtune.models.folder import MANIFEST
-
 from fieldtune_recommender import bundle
 from fieldtune_recommender.records import Catalogue, Floats
 

@@ -7,9 +7,9 @@ order of the models round. Knows nothing of what the events mean.
 from dataclasses import dataclass
 
 import numpy as np
-from fieldtune.errors import InputError
 from numpy.typing import NDArray
 
+from fieldtune.errors import InputError
 from fieldtune_recommender.records import Log, Times
 
 HELD_OUT_SHARE = 0.2

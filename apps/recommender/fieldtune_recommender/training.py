@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from fieldtune import registry
+from fieldtune.errors import InputError
 from fieldtune.progress import say, track
 from fieldtune.runtime import generator
-
 from fieldtune_recommender import (
     bundle,
     evaluation,
@@ -71,15 +72,7 @@ def train(
     """
     cuts = timecut.windows(data.log)
     vectors, encoders = _vectors(data, cuts, out, options, progress)
-    made = _examples(data, cuts, vectors, options, progress)
-    rankers = {
-        name: ranker.fit(rows, features.names(METHODS[name] is not None), seed=options.seed, threads=options.threads)
-        for name, rows in track(made.items(), "growing trees", len(made), show=progress)
-    }
-    knots = ranker.isotonic(
-        np.concatenate([one.features[:, POPULARITY_COLUMN] for one in made["without_text"]]),
-        np.concatenate([one.taken for one in made["without_text"]]),
-    )
+    rankers, knots = grow(data, cuts, vectors, seed=options.seed, threads=options.threads, progress=progress)
     card = {
         "model": options.model,
         "seed": options.seed,
@@ -130,14 +123,43 @@ def _vectors(
     return {name: texts.encode(one, data.catalogue) for name, one in encoders.items()}, encoders
 
 
+def grow(
+    data: Dataset,
+    cuts: timecut.Windows,
+    vectors: Mapping[str, Floats],
+    *,
+    seed: int,
+    threads: int,
+    progress: bool,
+    only: str = "",
+) -> tuple[dict[str, ranker.Ranker], np.ndarray]:
+    """Train the rankers on the ranker's window; and the knots of recent popularity's probability.
+
+    Args:
+        only: grow this method alone (and none where it is recent popularity).
+    """
+    made = _examples(data, cuts, vectors, seed, progress)
+    wanted = {name: rows for name, rows in made.items() if only in ("", name)}
+    rankers = {
+        name: ranker.fit(rows, features.names(METHODS[name] is not None), seed=seed, threads=threads)
+        for name, rows in track(wanted.items(), "growing trees", len(wanted), show=progress)
+    }
+    plain = made["without_text"]
+    knots = ranker.isotonic(
+        np.concatenate([one.features[:, POPULARITY_COLUMN] for one in plain]),
+        np.concatenate([one.taken for one in plain]),
+    )
+    return rankers, knots
+
+
 def _examples(
-    data: Dataset, cuts: timecut.Windows, vectors: Mapping[str, Floats], options: Options, progress: bool
+    data: Dataset, cuts: timecut.Windows, vectors: Mapping[str, Floats], seed: int, progress: bool
 ) -> dict[str, list[ranker.Examples]]:
     """The ranker's window: every user who took something new in it, those without a past included."""
     worlds = methods.worlds(data, cuts.ranker, vectors)
     past, future = evaluation.halves(data.log, cuts.ranker, cuts.test)
     queries = evaluation.queries(past, future, worlds.any.snapshot.known, len(data.users))
-    rng = generator(options.seed)
+    rng = generator(seed)
     if len(queries.users) > RANKER_USERS:
         queries = queries.take(np.sort(rng.choice(len(queries.users), RANKER_USERS, replace=False)))
     tastes: Sequence[Any] = interests.tastes(past, queries.users, len(data.users))
@@ -151,6 +173,8 @@ def _examples(
     for found in scoring.examples(users, queries.relevant, worlds, reads):
         for name, (table, taken) in found.items():
             made[name].append(ranker.Examples(table, taken))
+    if not made["without_text"]:
+        raise InputError("users who took something new in the ranker's window", "none", "give a longer log")
     return made
 
 

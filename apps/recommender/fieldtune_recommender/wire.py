@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+
 from fieldtune import decisions, registry
 from fieldtune.data.read import read_table, write_table
 from fieldtune.errors import InputError
 from fieldtune.progress import say, track
 from fieldtune.runtime import generator, now
-
 from fieldtune_recommender import bundle, interests, lists, measuring, methods, reading, reasons
 from fieldtune_recommender.bundle import Bundle
 from fieldtune_recommender.records import Floats, Suggestion, Taste
