@@ -54,7 +54,7 @@ class Keep:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What the next bucket should look like, per topic [K]: mean and relative variance v (variance = mean + v mean^2)."""
+    """The next bucket per topic [K]: mean and relative variance v (variance = mean + v mean^2)."""
 
     negative_mean: Array
     negative_spread: Array
@@ -76,7 +76,7 @@ def _hours(slots: int) -> int:
 
 
 def forecast(base: Baseline, slot: int, exposure: float) -> Forecast:
-    """Mean and spread of the bucket in season `slot`, when sources with share `exposure` (0..1) of the volume answer."""
+    """Mean and spread in season `slot`, when sources with share `exposure` (0..1) of the usual volume answer."""
     season = base.profile[:, slot] * exposure
     weight = np.maximum(base.exposure, 1e-9)
     volume_rate = (base.volume_mass + 0.02) / weight
@@ -107,15 +107,15 @@ def _pooled_share(base: Baseline) -> float:
 
 def _share(base: Baseline) -> Array:
     pooled = _pooled_share(base)
-    share = (base.share_negative + SHARE_PRIOR * pooled) / (base.share_total + SHARE_PRIOR)
-    return np.clip(share, 0.005, 0.9)
+    share: Array = (base.share_negative + SHARE_PRIOR * pooled) / (base.share_total + SHARE_PRIOR)
+    return np.asarray(np.clip(share, 0.005, 0.9))
 
 
 def _spread(sums: Array, weights: Array) -> Array:
     """Over-dispersion per topic: its own moment estimate shrunk towards the pooled one (source: Farrington 1996)."""
     pooled = float(np.clip(sums.sum() / max(weights.sum(), 1e-9), SPREAD_LOW, SPREAD_HIGH)) if weights.any() else 0.15
     own = (sums + SPREAD_PRIOR * pooled) / (weights + SPREAD_PRIOR)
-    return np.clip(own, SPREAD_LOW, SPREAD_HIGH)
+    return np.asarray(np.clip(own, SPREAD_LOW, SPREAD_HIGH))
 
 
 def absorb(
@@ -169,7 +169,7 @@ def _learn_season(
 
 
 def _cut(counts: Array, mean: Array, spread: Array) -> Array:
-    return np.minimum(counts, np.maximum(np.ceil(mean + 4 * np.sqrt(mean + spread * mean**2)), 3.0))
+    return np.asarray(np.minimum(counts, np.maximum(np.ceil(mean + 4 * np.sqrt(mean + spread * mean**2)), 3.0)))
 
 
 def _learn_spread(

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from fieldtune.errors import ArtefactError
 from fieldtune.models.folder import verify
-
 from fieldtune_monitor.records import TONES, Document
 
 BUNDLE = "monitor.json"
@@ -81,7 +81,8 @@ def _read(
         topics = _topics(models.get(topic_slot), distinct)
         tones = _tones(models.get(tone_slot), thresholds.get(tone_slot, 0.5), distinct)
         known = {
-            title: Opinion(*topic, *tone) for title, topic, tone in zip(distinct, topics, tones, strict=True)
+            title: Opinion(*topic, tone, parts, negative)
+            for title, topic, (tone, parts, negative) in zip(distinct, topics, tones, strict=True)
         }
         for place in places:
             opinions[place] = known[titles[place]]

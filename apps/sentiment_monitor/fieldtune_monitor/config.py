@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from fieldtune.data.read import read_toml
-from fieldtune.errors import ConfigError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from fieldtune.data.read import read_toml
+from fieldtune.errors import ConfigError
 from fieldtune_monitor.alerting import AlertConfig
 from fieldtune_monitor.spikes import DetectorConfig
 

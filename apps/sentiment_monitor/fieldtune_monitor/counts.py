@@ -6,11 +6,12 @@ Bucket = the commonest time step; a missing (topic, bucket) is zero, a bucket mi
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from fieldtune.errors import InputError
 
+from fieldtune.errors import InputError
 from fieldtune_monitor import windows
 from fieldtune_monitor.alerting import AlertConfig, Transition, incident_id, notice_key
 from fieldtune_monitor.baseline import Array
@@ -46,7 +47,7 @@ def grid(times: Sequence[int], topics: Sequence[str], documents: Array, negative
     moments = sorted(set(times))
     if len(moments) < 2:
         raise InputError("at least two different times", str(len(moments)), "give a longer table")
-    steps = Counter(b - a for a, b in zip(moments, moments[1:], strict=False))
+    steps = Counter(b - a for a, b in pairwise(moments))
     bucket = min(steps, key=lambda step: (-steps[step], step))
     names = tuple(sorted(set(topics)))
     row, column = {t: i for i, t in enumerate(moments)}, {name: k for k, name in enumerate(names)}

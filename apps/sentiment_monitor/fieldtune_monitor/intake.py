@@ -10,7 +10,6 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from fieldtune.text.language import detect
-
 from fieldtune_monitor.identity import document_identity
 from fieldtune_monitor.records import TONES, Document, RawRow
 from fieldtune_monitor.windows import clocks, parse_time

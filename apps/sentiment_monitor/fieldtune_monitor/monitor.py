@@ -14,10 +14,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from fieldtune import decisions, outbox
-from fieldtune.errors import ConfigError
 from sqlalchemy import Connection, Engine
 
+from fieldtune import decisions, outbox
+from fieldtune.errors import ConfigError
 from fieldtune_monitor import dedupe, lags, snapshot, store, windows
 from fieldtune_monitor.alerting import AlertConfig, Transition, incident_id, notice_key
 from fieldtune_monitor.classify import Judge

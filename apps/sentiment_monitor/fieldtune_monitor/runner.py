@@ -10,7 +10,6 @@ from datetime import datetime
 from pathlib import Path
 
 from fieldtune.errors import InputError
-
 from fieldtune_monitor import store, windows
 from fieldtune_monitor.monitor import Monitor, close, ingest
 from fieldtune_monitor.sources import read_file
@@ -30,6 +29,14 @@ class Counts:
     told: int = 0
     broken: int = 0
     problems: list[str] = field(default_factory=list)
+
+    def add(self, other: "Counts") -> None:
+        """Add another look to this one; the first problems are kept."""
+        self.rows += other.rows
+        self.documents += other.documents
+        self.told += other.told
+        self.broken += other.broken
+        self.problems = (self.problems + other.problems)[:5]
 
 
 def silent(_what: str, _count: int) -> None:
@@ -116,10 +123,7 @@ def poll(
             total.problems.append(f"{path.name}: not there")
             continue
         counts = read_all(monitor, path, now, live=True, final=at_rest, progress=progress)
-        total.rows += counts.rows
-        total.documents += counts.documents
-        total.broken += counts.broken
-        total.problems += counts.problems
+        total.add(counts)
     total.told = close_due(monitor, now, finish=final, progress=progress)
     return total
 

@@ -12,8 +12,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from fieldtune import outbox
 from sqlalchemy import Engine
+
+from fieldtune import outbox
 
 Send = Callable[[Mapping[str, Any]], None]
 

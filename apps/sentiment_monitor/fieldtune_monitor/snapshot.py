@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from fieldtune.errors import ArtefactError
 
+from fieldtune.errors import ArtefactError
 from fieldtune_monitor.engine import Memory
 
 VERSION = 1

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from fieldtune.errors import InputError
-
 from fieldtune_monitor.records import RawRow
 
 KINDS = {".jsonl": "jsonl", ".csv": ",", ".tsv": "\t"}

@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from fieldtune.store import statements
 from sqlalchemy import Connection, text
 
+from fieldtune.store import statements
 from fieldtune_monitor.records import Document
 from fieldtune_monitor.sources import Cursor
 from fieldtune_monitor.windows import iso
@@ -65,7 +65,7 @@ def known(connection: Connection, identities: Sequence[str]) -> set[str]:
         chunk = identities[start : start + 500]
         names = ", ".join(f":i{n}" for n in range(len(chunk)))
         rows = connection.execute(
-            text(f"SELECT identity FROM documents WHERE identity IN ({names})"),
+            text(f"SELECT identity FROM documents WHERE tenant = 'default' AND identity IN ({names})"),
             {f"i{n}": identity for n, identity in enumerate(chunk)},
         )
         found.update(row[0] for row in rows)
@@ -126,7 +126,7 @@ def close_documents(connection: Connection, told: Sequence[tuple[str, str, bool]
     """Record story and whether it counted: (identity, identity of the story's first article, counted)."""
     if told:
         connection.execute(
-            text("UPDATE documents SET story = :story, counted = :counted WHERE identity = :identity"),
+            text("UPDATE documents SET story = :story, counted = :counted WHERE tenant = 'default' AND identity = :identity"),
             [{"identity": i, "story": s, "counted": int(c)} for i, s, c in told],
         )
 

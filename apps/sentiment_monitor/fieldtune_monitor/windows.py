@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dateutil import parser as dates
+from dateutil import parser as dates  # type: ignore[import-untyped]
 
 DAY = 86_400
 LATE = 6 * 3600
@@ -93,7 +93,7 @@ def bucket_start(index: int, size: int, zone: ZoneInfo) -> int:
 
 
 def alert_time(index: int, size: int, zone: ZoneInfo) -> int:
-    """When an alert about this bucket is dated: its end; for daily buckets the day itself, as dates are all they know."""
+    """When an alert about a bucket is dated: the end of the bucket; for daily ones the day itself, all they know."""
     return bucket_start(index + 1, size, zone) if size < DAY else bucket_start(index, size, zone)
 
 

@@ -1,18 +1,22 @@
 """Puts a monitor together from a configuration: models, store, sinks. The only place that knows all parts."""
 
 from pathlib import Path
+from threading import Event
+from typing import Any, cast
 
-from fieldtune import registry
-from fieldtune.errors import ConfigError
-from fieldtune.progress import say
-from fieldtune.store import open_store
 from sqlalchemy import Engine
 
-from fieldtune_monitor import store
+from fieldtune import feedback, registry
+from fieldtune.errors import ConfigError, RefusedError
+from fieldtune.models.folder import locked
+from fieldtune.progress import say
+from fieldtune.runtime import home, now
+from fieldtune.store import open_store
+from fieldtune_monitor import runner, store
 from fieldtune_monitor.classify import Judge, load_bundle, make_judge
 from fieldtune_monitor.config import ALERTS, Config
-from fieldtune_monitor.monitor import APP, Setup
-from fieldtune_monitor.sinks import Send, jsonl_sink, stdout_sink
+from fieldtune_monitor.monitor import APP, Setup, restore
+from fieldtune_monitor.sinks import Send, deliver, jsonl_sink, stdout_sink
 from fieldtune_monitor.topics import matcher
 
 STORE = "monitor"
@@ -54,7 +58,7 @@ def sinks_of(config: Config) -> tuple[dict[str, Send], dict[str, bool]]:
     for sink in config.sinks:
         match sink.kind:
             case "stdout":
-                name, send = "stdout", stdout_sink
+                name, send = "stdout", cast(Send, stdout_sink)
             case "jsonl" | "file":
                 path = sink.path or sink.url
                 if not path:
@@ -69,3 +73,61 @@ def source_files(config: Config) -> list[Path]:
     return [config.place(source.path) for source in config.sources]
 
 
+
+
+def empty_store(place: Path | None) -> Engine:
+    """A store for a replay: in memory, or a new folder.
+
+    Raises:
+        RefusedError: the folder already holds a store.
+    """
+    if place is None:
+        return open_monitor_store("sqlite://")
+    if (place / "fieldtune.db").exists():
+        raise RefusedError("a new folder for the replay's store", f"a store in {place}", "name another, or delete it")
+    return open_monitor_store(place)
+
+
+def dismissed_incidents() -> frozenset[str]:
+    """Incidents that users dismissed as no news."""
+    if not (home() / "fieldtune.db").is_file():
+        return frozenset()
+    with registry.open_home().begin() as connection:
+        return frozenset(row.subject for row in feedback.rows(connection, APP) if row.kind == "dismissed")
+
+
+def run(config: Config, *, once: bool, stop: Event, progress: runner.Progress) -> dict[str, Any]:
+    """Poll the sources until `stop`; one process per store.
+
+    Raises:
+        ConfigError: no source or no sink. RefusedError: another process runs on this store.
+    """
+    if not config.sources or not config.sinks:
+        missing = "[[sources]]" if not config.sources else "[[sinks]]"
+        raise ConfigError(f"at least one {missing}", "none", f"add {missing} to the configuration")
+    place = store_place(config)
+    lock = config.place("monitor") if isinstance(place, str) else place
+    with locked(lock):
+        senders, info = sinks_of(config)
+        engine = open_monitor_store(place)
+        made = setup(config, engine, info)
+        deliver(engine, senders, now())
+        files, sizes = source_files(config), dict[Path, int]()
+        pause = min(source.every for source in config.sources)
+        monitor, total = restore(made), runner.Counts()
+        while True:
+            counts = runner.poll(monitor, files, sizes, now(), final=once, progress=progress)
+            total.add(counts)
+            deliver(engine, senders, now())
+            _remark(counts)
+            sizes = {path: path.stat().st_size for path in files if path.exists()}
+            if once or stop.wait(pause):
+                break
+        with engine.begin() as connection:
+            return {**store.totals(connection), "new": total.documents, "problems": total.problems[:3]}
+
+
+def _remark(counts: runner.Counts) -> None:
+    if counts.rows or counts.problems:
+        problems = f"; {counts.broken} broken, e.g. {counts.problems[0]}" if counts.problems else ""
+        say(f"{counts.rows} rows, {counts.documents} new documents, {counts.told} counted{problems}")

@@ -1,0 +1,211 @@
+"""``fieldtune monitor ...``: train, score, replay, run, detect, backtest, ui; the others say which release brings them."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fieldtune.cli_kit import show
+from fieldtune.errors import InputError, MissingExtraError, RefusedError
+from fieldtune.progress import say
+
+if TYPE_CHECKING:
+    from fieldtune.feedback import Feedback
+    from fieldtune.registry import Verdict
+
+app = typer.Typer(help="Opinion monitor: topic and tone of news, alerts when bad news surges.", no_args_is_help=True)
+
+ConfigFile = Annotated[Path, typer.Option("--config", help="TOML: topics, sources, sinks, budget, bucket, model.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Alerts = Annotated[Path, typer.Option(help="Alerts file, one JSON object a line.")]
+Info = Annotated[bool, typer.Option("--info", help="Also surges of volume in the usual tone (info only).")]
+
+
+@app.command()
+def train(
+    data: Annotated[Path, typer.Option(help="Labelled table: title (or text), sentiment, topic, optional language.")],
+    out: Annotated[Path, typer.Option(help="Model folder to write.")],
+    model: Annotated[str, typer.Option(help="Encoder: default (reads English), a folder, or a hub name.")] = "default",
+    languages: Annotated[str, typer.Option(help="Languages the encoder reads; others get n-grams.")] = "en",
+    methods: Annotated[str, typer.Option(help="Methods that compete.")] = "linear,head,full",
+    max_steps: Annotated[int, typer.Option(help="Most steps of fine-tuning per model.")] = 200,
+    seed: Annotated[int, typer.Option(help="Of splits, batches and dropout.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Train tone and topic models per language; the best of each ships, if the whole beats what serves."""
+    from fieldtune.runtime import now
+    from fieldtune_monitor import training
+
+    plan = training.Plan(model, _names(languages), max_steps, _names(methods), seed)
+    rows = training.read_rows(data)
+    slots, verdict = training.train_and_publish(rows, out, plan, now())
+    show({"model": str(out), "rows": len(rows), "slots": slots, **verdict.as_dict()}, as_json)
+
+
+@app.command()
+def score(
+    model: Annotated[Path, typer.Option(help="Model folder of `monitor train`.")],
+    data: Annotated[Path, typer.Option(help="Table with title (or text), optional language.")],
+    out: Annotated[Path, typer.Option(help="Table to write: the input with topic, tone, p_negative, ...")],
+    as_json: Json = False,
+) -> None:
+    """Add topic and tone to a table; input columns and their order are kept."""
+    from fieldtune_monitor import scoring
+
+    show(scoring.score_table(model, data, out), as_json)
+
+
+@app.command()
+def replay(
+    config: ConfigFile,
+    source: Annotated[Path, typer.Option("--input", help="History: CSV or JSON lines with time, title, ...")],
+    alerts: Alerts,
+    store: Annotated[Path | None, typer.Option(help="Keep the store here, for the page; default: in memory.")] = None,
+    info: Info = False,
+    as_json: Json = False,
+) -> None:
+    """Run a history through the monitor in event time; the same input gives the same alerts, byte for byte."""
+    from fieldtune.runtime import now
+    from fieldtune_monitor import history, wire
+    from fieldtune_monitor.config import read_config
+
+    settings = read_config(config)
+    engine = wire.empty_store(store)
+    made = wire.setup(settings, engine, {"replay": info})
+    lines, summary = history.replay(made, source, now(), _progress())
+    history.write_lines(alerts, lines)
+    show({"alerts_file": str(alerts), **summary}, as_json)
+
+
+@app.command()
+def run(
+    config: ConfigFile,
+    once: Annotated[bool, typer.Option("--once", help="One look at the sources, then stop.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Watch the sources and send alerts until stopped; killed at any moment, it goes on where it was."""
+    from fieldtune_monitor import wire
+    from fieldtune_monitor.config import read_config
+
+    settings = read_config(config)
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    show(wire.run(settings, once=once, stop=stop, progress=_progress()), as_json)
+
+
+@app.command()
+def detect(
+    counts: Annotated[Path, typer.Option(help="Table: time, topic, documents, optional negative.")],
+    alerts: Alerts,
+    budget: Annotated[float, typer.Option(help="False alerts per week, all topics and signals together.", min=1e-6)] = 1.0,
+    warmup: Annotated[str, typer.Option(help="Learning time, e.g. 7d; default a week, 56 days for daily counts.")] = "",
+    zone: Annotated[float, typer.Option(help="Rates up to this multiple of the usual are no surge.")] = 1.3,
+    info: Info = False,
+    as_json: Json = False,
+) -> None:
+    """The detector alone, on a table of counts."""
+    from fieldtune_monitor import scoring
+
+    show(scoring.detect_table(counts, alerts, budget, warmup, zone, info=info), as_json)
+
+
+@app.command()
+def backtest(
+    alerts: Alerts,
+    events: Annotated[Path, typer.Option(help="Dated events: topic, time, optional end.")],
+    config: Annotated[Path | None, typer.Option("--config", help="The monitor's configuration: topics, time zone.")] = None,
+    source: Annotated[Path | None, typer.Option("--input", help="The history that was replayed: its span.")] = None,
+    placebo: Annotated[int, typer.Option(help="Replays with days permuted within weekdays (needs config, input).")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Alerts against events: found, delay, alerts outside events per topic-week, and the placebo."""
+    from fieldtune.runtime import now
+    from fieldtune_monitor import scoring
+
+    show(scoring.backtest_files(alerts, events, config, source, placebo, now(), _progress()), as_json)
+
+
+@app.command()
+def ui(
+    config: ConfigFile,
+    port: Annotated[int, typer.Option(help="Port to listen on, on this machine only.")] = 8502,
+) -> None:
+    """Open the page: trends with their usual band, alerts with evidence, confirm or dismiss."""
+    try:
+        import streamlit  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("streamlit", "not installed", "pip install 'fieldtune[monitor,ui]'") from error
+    from fieldtune_monitor.config import read_config
+
+    read_config(config)
+    page = Path(__file__).with_name("ui.py")
+    options = ["--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true",
+               "--browser.gatherUsageStats", "false"]  # fmt: skip
+    say(f"http://127.0.0.1:{port}")
+    command = [sys.executable, "-m", "streamlit", "run", str(page), *options, "--", str(config)]
+    code = subprocess.run(command, env=os.environ, check=False).returncode
+    if code not in (0, -signal.SIGINT, 130):
+        raise InputError("a free port", f"streamlit ended with {code} on {port}", "choose another with --port")
+
+
+LATER = {
+    "test-fire": "a test alert through a sink; comes with the monitor's sinks (fieldtune 0.2)",
+    "silence": "mute topics for a while; comes with the monitor's alert policy (fieldtune 0.2)",
+    "ack": "acknowledge an incident; comes with the monitor's alert policy (fieldtune 0.2)",
+    "test": "unit tests for alert rules; comes with the monitor's alert policy (fieldtune 0.2)",
+    "serve": "scores and alerts behind HTTP; comes with the monitor's service (fieldtune 0.2)",
+}
+
+
+def _later(name: str, what: str) -> None:
+    @app.command(
+        name,
+        help=f"Not in this release: {what}.",
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )
+    def _command(context: typer.Context) -> None:
+        raise RefusedError(f"a command of this release (not {name!r})", f"one that is planned: {what}", "see --help")
+
+
+for _name, _what in LATER.items():
+    _later(_name, _what)
+
+
+def publish(folder: Path, *, slot: str | None, now: datetime) -> "Verdict":
+    """Gate a bundle against what serves (called by `fieldtune models publish ... --into monitor`)."""
+    from fieldtune_monitor import retraining
+
+    return retraining.publish(folder, slot, now)
+
+
+def retrain(rows: "Sequence[Feedback]", *, home: Path, now: datetime, progress: bool) -> "Verdict":
+    """A candidate from corrected tones and topics, gated (called by `fieldtune feedback retrain monitor`)."""
+    from fieldtune_monitor import retraining
+
+    return retraining.retrain(rows, home=home, now=now, progress=progress)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _progress() -> Any:
+    """Remarks on stderr, at most one per two seconds."""
+    import time
+
+    last = [time.monotonic()]
+
+    def remark(what: str, count: int) -> None:
+        if time.monotonic() - last[0] > 2:
+            last[0] = time.monotonic()
+            say(f"{what}: {count}")
+
+    return remark

@@ -1,0 +1,173 @@
+"""What users corrected becomes a candidate bundle; it ships only if it is surely better on held-out rows.
+
+Corrected tones and topics are training rows; the last word on a title counts. Confirmed and dismissed alerts train
+nothing: they say an alert was worth it or not, which `backtest` counts; stories of a dismissed alert count here only
+where the user also corrected them. Labels that contradict each other too often are refused before anything is trained.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fieldtune import registry
+from fieldtune.data.read import read_table
+from fieldtune.errors import ArtefactError, InputError, RefusedError
+from fieldtune.feedback import Feedback
+from fieldtune.models.folder import verify
+from fieldtune.progress import say
+from fieldtune.runtime import generator
+from fieldtune_monitor.classify import BUNDLE, load_bundle
+from fieldtune_monitor.monitor import APP
+from fieldtune_monitor.training import (
+    COLUMNS,
+    ROWS,
+    TASKS,
+    Plan,
+    clean_rows,
+    publish_bundle,
+    train_bundle,
+)
+
+LABELS = {"tone": ("sentiment", "tone", "label"), "topic": ("topic", "label")}
+FOLDS = 5
+ENOUGH = 30  # corrections below which agreement says nothing
+LEAST_AGREEMENT = 0.7
+
+
+def corrections(rows: Sequence[Feedback]) -> pd.DataFrame:
+    """Feedback -> labelled rows; later statements about a title win. Rows that correct nothing are left out."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for row in rows:
+        if row.kind not in LABELS:
+            continue
+        title = str(row.payload.get("title") or row.payload.get("text") or "").strip()
+        label = next((str(row.payload[name]).strip() for name in LABELS[row.kind] if row.payload.get(name)), "")
+        if title and label:
+            language = row.language or str(row.payload.get("language", ""))
+            found.setdefault((title, language), {})[TASKS[row.kind]] = label
+    table = [{"title": t, "language": lang, **labels} for (t, lang), labels in found.items()]
+    return clean_rows(pd.DataFrame(table), "the feedback") if table else pd.DataFrame(columns=list(COLUMNS))
+
+
+def merged(known: pd.DataFrame, corrected: pd.DataFrame) -> pd.DataFrame:
+    """Known rows with the corrections laid over them, title by title; a correction of the tone keeps the topic."""
+    both = pd.concat([known, corrected], ignore_index=True)
+    filled = both.replace("", pd.NA).groupby(["title", "language"], sort=False, as_index=False)[["sentiment", "topic"]].last()
+    return clean_rows(filled.fillna(""), "the merged rows")
+
+
+def agreement(known: pd.DataFrame, corrected: pd.DataFrame, column: str, seed: int = 0) -> tuple[float, int]:
+    """Share of corrections that n-gram models trained on everything else agree with (five folds), and how many.
+
+    Users who mean what they say repeat themselves: the same wording gets the same label. Random labels do not.
+    """
+    from sklearn.svm import LinearSVC
+
+    from fieldtune.models.features import NgramFeatures
+
+    hits, n = 0, 0
+    for language in sorted(set(corrected["language"])):
+        new = corrected[(corrected["language"] == language) & (corrected[column] != "")]
+        old = known[(known["language"] == language) & (known[column] != "") & ~known["title"].isin(new["title"])]
+        folds = generator(seed).permutation(len(new)) % FOLDS
+        for fold in range(FOLDS):
+            train = pd.concat([old, new[folds != fold]])
+            test = new[folds == fold]
+            if test.empty or train[column].nunique() < 2:
+                continue
+            features = NgramFeatures.fit(train["title"].tolist())
+            machine = LinearSVC(C=0.5, random_state=seed).fit(features(train["title"].tolist()), train[column])
+            said = machine.predict(features(test["title"].tolist()))
+            hits, n = hits + int((said == test[column].to_numpy()).sum()), n + len(test)
+    return (hits / n if n else 1.0), n
+
+
+def retrain(rows: Sequence[Feedback], *, home: Path, now: datetime, progress: bool) -> registry.Verdict:
+    """Train a candidate from the feedback and gate it against what serves.
+
+    Raises:
+        InputError: nothing was corrected, or no model serves yet.
+        RefusedError: the corrections contradict each other.
+    """
+    corrected = corrections(rows)
+    if corrected.empty:
+        raise InputError("corrected tones or topics", f"{len(rows)} rows that correct none", "correct some on the page")
+    origin = _origin(rows)
+    present = registry.serving(APP, origin)
+    verify(present)
+    known = clean_rows(read_table(present / ROWS), str(present))
+    for task, column in TASKS.items():
+        share, n = agreement(known, corrected, column)
+        if n >= ENOUGH and share < LEAST_AGREEMENT:
+            reason = (
+                f"only {share:.0%} of {n} corrected {task}s agree with what the others teach "
+                f"(at least {LEAST_AGREEMENT:.0%} are needed)"
+            )
+            return registry.Verdict(False, registry.INCUMBENT, reason, ())
+    candidate = home / "candidates" / APP
+    everything = merged(known, corrected)
+    changed = frozenset(
+        f"{task}-{language}"
+        for task, column in TASKS.items()
+        for language in set(corrected.loc[corrected[column] != "", "language"])
+    )
+    plan = _plan(present, progress)
+    train_bundle(everything, candidate, plan, keep={name: present / name for name in _slots(present) - changed})
+    details = {"corrections": len(corrected), "retrained": sorted(changed)}
+    verdict = publish_bundle(candidate, origin, everything, now=now, details=details)
+    shutil.rmtree(candidate, ignore_errors=True)
+    say(verdict.reason) if progress else None
+    return verdict
+
+
+def publish(folder: Path, slot: str | None, now: datetime) -> registry.Verdict:
+    """Gate a finished bundle against what serves, on the held-out rows it carries.
+
+    Raises:
+        InputError, ArtefactError: no bundle. RefusedError: a slot nothing serves in.
+    """
+    load_bundle(folder)
+    rows = clean_rows(read_table(folder / ROWS), str(folder))
+    served = registry.origins(APP)
+    matching = [origin for origin in served if slot in (None, origin.name, str(origin))]
+    if slot is not None and not matching:
+        raise RefusedError(f"a slot of the monitor: {', '.join(o.name for o in served) or 'none yet'}", slot, "choose one")
+    return publish_bundle(folder, matching[0] if matching else folder, rows, now=now)
+
+
+def _origin(rows: Sequence[Feedback]) -> Path:
+    """The model folder the feedback is about: as recorded with it, else the one promoted last."""
+    named = [str(row.payload["origin"]) for row in rows if row.payload.get("origin")]
+    if named:
+        return Path(named[-1])
+    served = registry.origins(APP)
+    if not served:
+        raise InputError("a model in service", "none", "train one first: fieldtune monitor train")
+    return served[0]
+
+
+def _about(folder: Path) -> Mapping[str, Any]:
+    try:
+        about: Mapping[str, Any] = json.loads((folder / BUNDLE).read_text())
+        return about
+    except (OSError, ValueError) as error:
+        raise ArtefactError(f"{BUNDLE} in {folder}", type(error).__name__, "train the model again") from error
+
+
+def _slots(folder: Path) -> frozenset[str]:
+    return frozenset(_about(folder)["slots"])
+
+
+def _plan(folder: Path, progress: bool) -> Plan:
+    about = dict(_about(folder).get("plan", {}))
+    for name in ("languages", "methods"):
+        if name in about:
+            about[name] = tuple(about[name])
+    return Plan(**{**about, "progress": progress})
+
+

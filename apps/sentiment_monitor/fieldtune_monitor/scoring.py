@@ -1,0 +1,149 @@
+"""What the commands do with tables: score titles, detect in counts, compare alerts with events."""
+
+import tempfile
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fieldtune import registry
+from fieldtune.data.read import read_table, write_table
+from fieldtune.errors import InputError
+from fieldtune.runtime import generator
+from fieldtune.text.language import detect as language_of
+from fieldtune_monitor import counts, history, runner, wire
+from fieldtune_monitor.classify import load_bundle, probability_columns
+from fieldtune_monitor.config import ALERTS, detector_settings, read_config, seconds
+from fieldtune_monitor.intake import plain
+from fieldtune_monitor.monitor import APP
+from fieldtune_monitor.windows import parse_time
+
+
+def score_table(model: Path, data: Path, out: Path) -> dict[str, Any]:
+    """Write `data` with topic, topic_in_scope, tone, negative, p_negative, p_neutral, p_positive; nothing else changes.
+
+    Raises:
+        InputError: no title or text column. ArtefactError: a damaged model.
+    """
+    table = read_table(data)
+    column = next((name for name in ("title", "text") if name in table), None)
+    if column is None:
+        raise InputError("a column title or text", f"{', '.join(map(str, table.columns))} in {data}", "rename a column")
+    read = load_bundle(registry.serving(APP, model))
+    titles = [plain(title) for title in table[column]]
+    languages = [
+        own or language_of(title)
+        for own, title in zip(table.get("language", pd.Series("", index=table.index)).fillna(""), titles, strict=True)
+    ]
+    opinions = read(titles, languages)
+    table["topic"] = [opinion.topic for opinion in opinions]
+    table["topic_in_scope"] = [str(opinion.in_scope).lower() for opinion in opinions]
+    table["tone"] = [opinion.tone for opinion in opinions]
+    table["negative"] = [int(opinion.negative) for opinion in opinions]
+    for name, values in probability_columns(opinions).items():
+        table[name] = np.round(values, 6)
+    write_table(table, out)
+    return {"out": str(out), "rows": len(table), "tones": dict(table["tone"].value_counts())}
+
+
+def detect_table(
+    path: Path, alerts: Path, budget: float, warmup: str, zone: float, *, info: bool
+) -> dict[str, Any]:
+    """The detector on a counts file; writes the alerts and returns a summary.
+
+    Raises:
+        InputError: missing columns, an unusable time or count, a bad duration.
+    """
+    table = read_table(path, ["time", "topic", "documents"])
+    times = [parse_time(value, counts.UTC) for value in table["time"]]
+    if None in times:
+        row = times.index(None)
+        raise InputError("ISO 8601 times", f"{table['time'][row]!r} in row {row + 1} of {path}", "correct it")
+    documents = _numbers(table, "documents", path)
+    share = "negative" in table
+    negatives = _numbers(table, "negative", path) if share else documents
+    grid = counts.grid([t for t in times if t is not None], table["topic"].astype(str).tolist(), documents, negatives)
+    if not 0 < grid.bucket <= 86_400:
+        raise InputError("a time step of a day or less", f"{grid.bucket} seconds", "aggregate to days or finer")
+    learning = _duration(warmup) if warmup else None
+    settings = detector_settings(grid.bucket, budget, zone, learning, share)
+    lines = [line.payload() for line in counts.detect(grid, settings, ALERTS, info=info)]
+    history.write_lines(alerts, lines)
+    fired = sum(line["state"] == "firing" for line in lines)
+    return {
+        "alerts_file": str(alerts), "alerts": fired, "lines": len(lines), "topics": len(grid.topics),
+        "buckets": len(grid.times), "bucket_seconds": grid.bucket, "signals": 2 if share else 1,
+        "learning_days": settings.first_learning / 86_400,
+        "weeks_between_false_alarms_per_signal": round(
+            float(np.exp(settings.log_threshold(len(grid.topics)))) / settings.buckets_per_week, 3
+        ),
+    }  # fmt: skip
+
+
+def _numbers(table: pd.DataFrame, name: str, path: Path) -> Any:
+    values = pd.to_numeric(table[name], errors="coerce")
+    if values.isna().any():
+        row = int(values.isna().to_numpy().argmax())
+        raise InputError(f"numbers in '{name}'", f"{table[name][row]!r} in row {row + 1} of {path}", "correct it")
+    return values.to_numpy(dtype=np.float64)
+
+
+def _duration(text: str) -> int:
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise InputError(str(error), repr(text), "for example --warmup 56d") from None
+
+
+def backtest_files(
+    alerts: Path,
+    events: Path,
+    config: Path | None,
+    source: Path | None,
+    placebo: int,
+    now: datetime,
+    progress: runner.Progress,
+) -> dict[str, Any]:
+    """Figures of an alerts file against an events file; with `placebo`, of that many shuffled replays too.
+
+    Raises:
+        InputError: a file is missing or wrong, or a placebo without configuration and input.
+    """
+    settings = read_config(config) if config else None
+    topics = [topic.name for topic in settings.topics] if settings else None
+    known = history.read_events(events, settings)
+    span = history.watched_span(source, settings) if source and settings else None
+    dismissed = wire.dismissed_incidents()
+    figures = history.backtest(history.read_alerts(alerts, dismissed), known, span, topics)
+    if not placebo:
+        return figures
+    if settings is None or source is None:
+        raise InputError("--config and --input for a placebo", "not both", "give them")
+    found = [_placebo(settings, source, seed, known, span, now, progress) for seed in range(placebo)]
+    return {**figures, "placebo": _mean(found)}
+
+
+def _placebo(
+    settings: Any, source: Path, seed: int, known: Any, span: Any, now: datetime, progress: runner.Progress
+) -> Mapping[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        shuffled, written = Path(folder) / "stories.jsonl", Path(folder) / "alerts.jsonl"
+        history.shuffled_days(source, shuffled, settings, generator(seed))
+        made = wire.setup(settings, wire.empty_store(None), {"replay": False})
+        lines, _ = history.replay(made, shuffled, now, progress)
+        history.write_lines(written, lines)
+        return history.backtest(history.read_alerts(written), known, span, [topic.name for topic in settings.topics])
+
+
+def _mean(found: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """Chance level: what is found and raised when events and news have nothing to do with each other."""
+    weeks = found[0]["topic_weeks"]
+    return {
+        "replays": len(found),
+        "found_share": float(np.mean([f["found_share"] or 0.0 for f in found])),
+        "alerts_per_topic_week": float(np.mean([f["alerts"] / weeks for f in found])),
+        "alerts": [f["alerts"] for f in found],
+    }

@@ -1,0 +1,273 @@
+"""Trains the bundle of topic and tone models, language by language, and puts it into service if it is better.
+
+For every slot (task and language) a bag of character n-grams, the frozen encoder with a head and the fine-tuned encoder
+compete on rows in words they never saw; the best is kept. The bundle as a whole is then compared with what serves on
+held-out rows that no version ever trains on: a row is held out by a hash of its text. Knows no streams and no alerts.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fieldtune import pipeline, registry
+from fieldtune.data.read import read_table, write_table
+from fieldtune.errors import InputError
+from fieldtune.models import load
+from fieldtune.models.folder import locked, staged
+from fieldtune.progress import say
+from fieldtune.runtime import generator
+from fieldtune.text.language import detect
+from fieldtune.text.normalise import equality_key
+from fieldtune_monitor.classify import BUNDLE, Read, load_bundle
+from fieldtune_monitor.monitor import APP
+from fieldtune_monitor.records import TONES
+from fieldtune_monitor.wording import unseen_wording
+
+ROWS = "training.csv"  # kept in the bundle: what a retraining starts from
+HELD = 10  # one row in ten is held out for the gate
+UNSEEN = 0.2
+FEWEST = 20
+TASKS = {"tone": "sentiment", "topic": "topic"}
+COLUMNS = ("title", "sentiment", "topic", "language")
+SURGE = 5.0  # the threshold of "negative" is chosen to see a surge of this size best
+READABLE = ("en",)  # languages the embedded encoder reads
+SETTINGS: Mapping[str, Any] = {"epochs": 3, "max_length": 64, "class_weights": "sqrt"}
+Scores = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train: the encoder ("default" reads English), its languages, step limit, methods, seed."""
+
+    encoder: str = "default"
+    languages: tuple[str, ...] = READABLE
+    max_steps: int = 200
+    methods: tuple[str, ...] = ("linear", "head", "full")
+    seed: int = 0
+    progress: bool = True
+
+
+def read_rows(path: Path) -> pd.DataFrame:
+    """A labelled table in the columns title, sentiment, topic, language.
+
+    Raises:
+        InputError: no title (or text) column, neither sentiment nor topic, or an unknown tone.
+    """
+    table = read_table(path)
+    if "title" not in table and "text" in table:
+        table = table.rename(columns={"text": "title"})
+    if "title" not in table or not {"sentiment", "topic"} & set(table):
+        raise InputError(
+            "the columns title (or text) and sentiment, topic, or both",
+            f"{', '.join(map(str, table.columns))} in {path}",
+            "rename the columns; sentiment is negative, neutral or positive",
+        )
+    return clean_rows(table, str(path))
+
+
+def clean_rows(table: pd.DataFrame, where: str) -> pd.DataFrame:
+    """All four columns as clean text; empty titles and repeated ones out (the last label given to a title counts)."""
+    rows = pd.DataFrame({name: table.get(name, "") for name in COLUMNS}).fillna("").astype(str)
+    rows = rows.apply(lambda column: column.str.strip())
+    rows["sentiment"] = rows["sentiment"].str.lower()
+    wrong = sorted(set(rows["sentiment"]) - {*TONES, ""})
+    if wrong:
+        raise InputError(f"tones {', '.join(TONES)}", f"{wrong[0]!r} in {where}", "rename the labels")
+    rows = pd.DataFrame(rows[rows["title"] != ""].reset_index(drop=True))
+    if rows.empty:
+        raise InputError("at least one title", f"only empty cells in {where}", "check the columns")
+    rows["language"] = [own or detect(title) for own, title in zip(rows["language"], rows["title"], strict=True)]
+    return pd.DataFrame(rows.drop_duplicates(["title", "language"], keep="last").reset_index(drop=True))
+
+
+def is_held_out(title: str) -> bool:
+    """Whether a row belongs to the gate: by a hash of its text, so it is never trained on, whoever sends it."""
+    return int(hashlib.sha256(equality_key(title).encode()).hexdigest()[:8], 16) % HELD == 0
+
+
+def train_bundle(
+    rows: pd.DataFrame, out: Path, plan: Plan, keep: Mapping[str, Path] | None = None
+) -> dict[str, Any]:
+    """Train every slot and write the bundle folder; an interrupted call, made again, goes on where it stopped.
+
+    Args:
+        keep: slots that are not trained again, with the model folder to copy.
+
+    Returns:
+        slot -> method, threshold, held-out accuracy, and the standings of the methods.
+
+    Raises:
+        InputError: no language and task with enough rows of two labels.
+    """
+    work = out.parent / f".{out.name}.work-{_fingerprint(rows, plan)}"
+    held = np.array([is_held_out(title) for title in rows["title"]])
+    with locked(out):
+        for other in out.parent.glob(f".{out.name}.work-*"):
+            if other != work:
+                shutil.rmtree(other, ignore_errors=True)
+        slots: dict[str, dict[str, Any]] = {}
+        for name, table in _slots(rows[~held]).items():
+            if name not in (keep or {}):
+                slots[name] = _train_slot(name, table, work / name, plan)
+        if not slots:
+            raise InputError(
+                f"at least {FEWEST} rows with two labels in a language", f"{len(rows)} rows", "label more titles"
+            )
+        folders = {name: work / name / about["method"] for name, about in slots.items()}
+        for name, kept in (keep or {}).items():
+            slots[name] = json.loads((kept.parent / BUNDLE).read_text())["slots"][name]
+            folders[name] = kept
+        with staged(out, {"application": APP}) as folder:
+            for name, origin in folders.items():
+                shutil.copytree(origin, folder / name)
+            write_table(rows, folder / ROWS)
+            chosen = {key: value for key, value in asdict(plan).items() if key != "progress"}
+            about_all = {"slots": slots, "held_out": int(held.sum()), "rows": len(rows), "plan": chosen}
+            (folder / BUNDLE).write_text(json.dumps(about_all, indent=1, sort_keys=True, ensure_ascii=False))
+    shutil.rmtree(work, ignore_errors=True)
+    return slots
+
+
+def _fingerprint(rows: pd.DataFrame, plan: Plan) -> str:
+    """Names the work folder, so that only the same rows and plan go on where they stopped."""
+    return hashlib.sha256((rows.to_json(orient="values") + repr(replace(plan, progress=False))).encode()).hexdigest()[:10]
+
+
+def _slots(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Slot -> its rows as a training table (text, label); languages with too few rows or labels are left out."""
+    found = {}
+    for task, column in TASKS.items():
+        for language in sorted(set(rows["language"])):
+            part = rows[(rows["language"] == language) & (rows[column] != "")]
+            table = pd.DataFrame({"text": part["title"], "label": part[column]}).reset_index(drop=True)
+            if len(table) >= FEWEST and table["label"].nunique() > 1:
+                found[f"{task}-{language}"] = table
+            elif len(table):
+                say(f"{task} in language '{language}': {len(table)} rows of {table['label'].nunique()} labels are too few")
+    return found
+
+
+def _train_slot(name: str, table: pd.DataFrame, work: Path, plan: Plan) -> dict[str, Any]:
+    """Fit every method, let the gate choose on unseen wording, set the threshold of "negative" there."""
+    rng = generator(plan.seed)
+    train, valid = unseen_wording(table["text"].tolist(), table["label"].tolist(), UNSEEN, rng)
+    if not len(valid):
+        train = valid = np.arange(len(table))
+    inside, outside = table.iloc[train].reset_index(drop=True), table.iloc[valid].reset_index(drop=True)
+    methods = plan.methods if name.rsplit("-", 1)[1] in plan.languages else ("linear",)
+    models: dict[str, Any] = {}
+    for method in methods:
+        say(f"{name}: {method} on {len(inside)} rows") if plan.progress else None
+        changes = {**SETTINGS, "max_steps": plan.max_steps} if method == "full" else None
+        done = pipeline.finetune(
+            "text-classification", inside, valid=outside, model=plan.encoder, method=method, out=work / method,
+            settings=changes, seed=plan.seed, progress=plan.progress,
+        )  # fmt: skip
+        models[method] = load(done.path)
+    scores = {method: _right(model, outside) for method, model in models.items()}
+    verdict = registry.gate(scores, rng)
+    chosen = models[verdict.winner]
+    about: dict[str, Any] = {
+        "method": verdict.winner,
+        "labels": list(chosen.labels),
+        "unseen_wording_accuracy": {method: float(values.mean()) for method, values in scores.items()},
+        "reason": verdict.reason,
+    }
+    if "negative" in chosen.labels and name.startswith("tone"):
+        p = chosen.probabilities(outside["text"].tolist())[:, list(chosen.labels).index("negative")]
+        about["threshold"] = surge_threshold(p, (outside["label"] == "negative").to_numpy())
+    return about
+
+
+def _right(model: Any, table: pd.DataFrame) -> Scores:
+    best = np.asarray(model.labels)[model.probabilities(table["text"].tolist()).argmax(axis=1)]
+    return np.asarray(best == table["label"].to_numpy(dtype=str), dtype=np.float64)
+
+
+def surge_threshold(p_negative: NDArray[Any], negative: NDArray[np.bool_], surge: float = SURGE) -> float:
+    """The threshold on P(negative) at which a surge of true negatives moves the counted ones most surely.
+
+    Per story, counting with hit rate t and false-alarm rate f sees a rate b = q t + (1 - q) f, and rho times that in a
+    surge; the expected log likelihood ratio of Poisson counts is b (rho ln rho - rho + 1). That is maximised over
+    thresholds between .2 and .8. q is the share of negatives in the rows.
+    """
+    best, best_threshold = -1.0, 0.5
+    q = float(negative.mean())
+    if q in (0.0, 1.0):
+        return best_threshold
+    for threshold in np.arange(0.2, 0.81, 0.05):
+        said = p_negative >= threshold
+        hit = float((said & negative).sum() + 0.5) / (negative.sum() + 1.0)
+        wrong = float((said & ~negative).sum() + 0.5) / ((~negative).sum() + 1.0)
+        base = q * hit + (1 - q) * wrong
+        rho = (surge * q * hit + (1 - q) * wrong) / base
+        gain = base * (rho * np.log(rho) - rho + 1)
+        if gain > best:
+            best, best_threshold = gain, float(round(threshold, 2))
+    return best_threshold
+
+
+def bundle_scores(read: Read, rows: pd.DataFrame) -> Scores:
+    """1 or 0 for every held-out label, tone and topic alike: what the gate compares between bundles."""
+    opinions = read(rows["title"].tolist(), rows["language"].tolist())
+    found = []
+    for task, column in TASKS.items():
+        said = [opinion.tone if task == "tone" else opinion.topic for opinion in opinions]
+        labelled = (rows[column] != "").to_numpy()
+        found.append(np.asarray([a == b for a, b in zip(said, rows[column], strict=True)], dtype=np.float64)[labelled])
+    return np.concatenate(found)
+
+
+def publish_bundle(
+    folder: Path, origin: Path, rows: pd.DataFrame, *, now: datetime, details: Mapping[str, Any] | None = None
+) -> registry.Verdict:
+    """Gate a bundle against what serves for `origin` on the held-out part of `rows`; promote it or refuse.
+
+    Raises:
+        InputError: no row is held out.
+    """
+    held = rows[[is_held_out(title) for title in rows["title"]]].reset_index(drop=True)
+    if held.empty:
+        raise InputError(f"enough rows for one in {HELD} to be held out", f"{len(rows)} rows", "label more titles")
+    scores = {"new": bundle_scores(load_bundle(folder), held)}
+    present = registry.serving(APP, origin)
+    if present != Path(origin).resolve():
+        scores[registry.INCUMBENT] = bundle_scores(load_bundle(present), held)
+    return registry.publish(
+        APP, origin, {"new": folder}, scores, rng=generator(0), now=now,
+        details={**(details or {}), "held_out": len(held)},
+    )  # fmt: skip
+
+
+def train_and_publish(
+    rows: pd.DataFrame, out: Path, plan: Plan, now: datetime
+) -> tuple[dict[str, Any], registry.Verdict]:
+    """What `monitor train` does: bundle into `out`, then the gate."""
+    slots = train_bundle(rows, out, plan)
+    return slots, publish_bundle(out, out, rows, now=now)
+
+
+def held_out_report(read: Read, rows: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Accuracy per slot on rows with labels, for people to read."""
+    found: dict[str, dict[str, float]] = {}
+    for language in sorted(set(rows["language"])):
+        part = rows[rows["language"] == language]
+        opinions = read(part["title"].tolist(), part["language"].tolist())
+        for task, column in TASKS.items():
+            said = [opinion.tone if task == "tone" else opinion.topic for opinion in opinions]
+            pairs = [(a, b) for a, b in zip(said, part[column], strict=True) if b]
+            if pairs:
+                accuracy = sum(a == b for a, b in pairs) / len(pairs)
+                found[f"{task}-{language}"] = {"accuracy": accuracy, "n": float(len(pairs))}
+    return found
+
+
