@@ -28,6 +28,7 @@ from fieldtune.train.settings import Settings
 COLUMNS = ("text", "label")
 DEFAULTS = Settings()
 METHODS = ("linear", "head", "full")
+CALIBRATION_ROWS = 20  # fewer cannot tell confidence from luck: the temperature stays 1
 KEPT = 0.95  # share of the validation rows that stay in scope when no out-of-scope rows are given
 _INVERSE_PENALTIES = (1.0, 3.0, 10.0, 30.0, 100.0)
 
@@ -62,7 +63,7 @@ def finish(model: Classifier, valid: pd.DataFrame) -> dict[str, Any]:
     known = valid[valid["label"].isin(model.labels)]
     logits = model.logits(valid["text"].tolist())
     inside = valid["label"].isin(model.labels).to_numpy()
-    if len(known):
+    if len(known) >= CALIBRATION_ROWS:
         targets = np.searchsorted(np.asarray(model.labels), known["label"].to_numpy(dtype=str))
         model.temperature = fit_temperature(logits[inside], targets)
     _, score = model.scope_of(_calibrated(model, logits))
