@@ -48,7 +48,9 @@ def main() -> None:
             failed += good is False
             mark = {True: "holds ", False: "FAILS ", None: "absent"}[good]
             print(f"   {mark} {check}   [{shown}]")
-        print(f"   measured {result['measured_at'][:10]} at {result['commit']} in {result['seconds']:.0f} s: {row['command']}")
+        print(
+            f"   measured {result['measured_at'][:10]} at {result['commit']} in {result['seconds']:.0f} s: {row['command']}"
+        )
     sys.exit(1 if failed else 0)
 
 

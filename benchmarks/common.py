@@ -64,7 +64,9 @@ def interval(values: Sequence[float], rng: np.random.Generator, draws: int = 200
 
 def machine() -> dict[str, Any]:
     """Where a figure was measured."""
-    model = next((line.split(":")[1].strip() for line in _cpuinfo() if line.startswith("model name")), platform.processor())
+    model = next(
+        (line.split(":")[1].strip() for line in _cpuinfo() if line.startswith("model name")), platform.processor()
+    )
     return {"cpu": model, "cores": os.cpu_count(), "python": platform.python_version()}
 
 

@@ -48,7 +48,9 @@ def main() -> None:
         method: {key: float(np.mean([run[key] for run in found])) for key in found[0]} for method, found in runs.items()
     }
     gain = mean["full"]["macro_f1"] - mean["head"]["macro_f1"]
-    report({**mean["full"], "frozen": mean["head"], "plain": mean["linear"], "gain_macro_f1": gain, "seeds": runs["full"]})
+    report(
+        {**mean["full"], "frozen": mean["head"], "plain": mean["linear"], "gain_macro_f1": gain, "seeds": runs["full"]}
+    )
 
 
 if __name__ == "__main__":

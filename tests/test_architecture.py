@@ -126,8 +126,12 @@ def test_nothing_can_load_a_pickle() -> None:
                 if isinstance(node, ast.Call):
                     called = ast.unparse(node.func)
                     assert called not in ("torch.load", "np.lib.format.read_array"), f"{package}.{name} calls {called}"
-                    loose = [keyword for keyword in node.keywords if keyword.arg in ("allow_pickle", "trust_remote_code")]
-                    assert all(ast.unparse(keyword.value) == "False" for keyword in loose), f"{package}.{name}: {called}"
+                    loose = [
+                        keyword for keyword in node.keywords if keyword.arg in ("allow_pickle", "trust_remote_code")
+                    ]
+                    assert all(ast.unparse(keyword.value) == "False" for keyword in loose), (
+                        f"{package}.{name}: {called}"
+                    )
 
 
 def test_importing_fieldtune_is_light() -> None:

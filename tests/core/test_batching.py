@@ -18,7 +18,9 @@ def test_sorted_batches_hold_every_row_once_within_the_budget(lengths: list[int]
 
 
 @given(lengths_lists, st.integers(1, 500), st.integers(0, 9))
-def test_an_epoch_holds_every_row_once_and_depends_on_the_seed_alone(lengths: list[int], budget: int, seed: int) -> None:
+def test_an_epoch_holds_every_row_once_and_depends_on_the_seed_alone(
+    lengths: list[int], budget: int, seed: int
+) -> None:
     batches = epoch(lengths, budget, np.random.default_rng(seed), bucket=16)
     assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
     assert all(len(batch) == 1 or max(lengths[row] for row in batch) * len(batch) <= budget for batch in batches)

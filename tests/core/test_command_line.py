@@ -16,7 +16,14 @@ from tests.conftest import Ran
 
 Cli = Callable[..., Ran]
 QUESTIONS = {
-    "lost": ["my card is lost", "i lost my card", "the card is lost", "lost card", "card lost how to", "is my card lost"],
+    "lost": [
+        "my card is lost",
+        "i lost my card",
+        "the card is lost",
+        "lost card",
+        "card lost how to",
+        "is my card lost",
+    ],
     "refund": ["refund to my account", "how to refund", "refund order", "is the refund", "the refund", "my refund is"],
     "cancel": ["cancel my order", "cancel the order", "how to cancel", "order cancel", "cancel order is", "my cancel"],
 }
@@ -24,7 +31,11 @@ QUESTIONS = {
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    rows = [{"id": f"00{n}", "text": text, "label": label} for label, texts in QUESTIONS.items() for n, text in enumerate(texts * 2)]
+    rows = [
+        {"id": f"00{n}", "text": text, "label": label}
+        for label, texts in QUESTIONS.items()
+        for n, text in enumerate(texts * 2)
+    ]
     path = tmp_path / "train.csv"
     pd.DataFrame(rows).to_csv(path, index=False)
     return path
@@ -53,11 +64,18 @@ def test_train_full_shows_the_plain_model_and_the_frozen_encoder_beside_it(
     assert again.json["accuracy"] == ran.json["accuracy"]
 
 
-def test_a_trained_encoder_loads_with_plain_libraries(cli: Cli, table: Path, tiny_encoder: Path, tmp_path: Path) -> None:
+def test_a_trained_encoder_loads_with_plain_libraries(
+    cli: Cli, table: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
     from sentence_transformers import SentenceTransformer
     from transformers import AutoModel
 
-    pairs = pd.DataFrame({"query": [f"card {a}{b}" for a in "abcd" for b in "efgh"], "positive": [f"order {a}{b}" for a in "abcd" for b in "efgh"]})
+    pairs = pd.DataFrame(
+        {
+            "query": [f"card {a}{b}" for a in "abcd" for b in "efgh"],
+            "positive": [f"order {a}{b}" for a in "abcd" for b in "efgh"],
+        }
+    )
     pairs.to_json(tmp_path / "pairs.jsonl", orient="records", lines=True)
     out = tmp_path / "encoder"
     ran = cli("train", "--task", "embedding", "--train", tmp_path / "pairs.jsonl", "--model", tiny_encoder, "--out", out,
@@ -75,7 +93,9 @@ def test_a_trained_encoder_loads_with_plain_libraries(cli: Cli, table: Path, tin
     assert AutoModel.from_pretrained(out).config.hidden_size == vectors.shape[1]
 
 
-def test_evaluate_agrees_with_scikit_learn_and_predict_keeps_the_rows(cli: Cli, model: Path, table: Path, tmp_path: Path) -> None:
+def test_evaluate_agrees_with_scikit_learn_and_predict_keeps_the_rows(
+    cli: Cli, model: Path, table: Path, tmp_path: Path
+) -> None:
     frame = pd.read_csv(table, dtype=str)
     frame.loc[3, "text"] = ""
     frame.loc[:4, "label"] = "refund"  # some wrong labels, so that no figure is trivially one
@@ -97,16 +117,30 @@ def test_evaluate_agrees_with_scikit_learn_and_predict_keeps_the_rows(cli: Cli, 
     assert found["n"] == len(kept)
     assert found["accuracy"] == pytest.approx(accuracy_score(kept["label"], kept["predicted"]))
     assert found["macro_f1"] == pytest.approx(f1_score(kept["label"], kept["predicted"], average="macro"))
-    assert found["log_loss"] == pytest.approx(log_loss(kept["label"], probabilities / probabilities.sum(1, keepdims=True)), abs=1e-4)
+    assert found["log_loss"] == pytest.approx(
+        log_loss(kept["label"], probabilities / probabilities.sum(1, keepdims=True)), abs=1e-4
+    )
 
 
-def test_publish_refuses_a_worse_model_and_rollback_restores(cli: Cli, model: Path, table: Path, tmp_path: Path) -> None:
+def test_publish_refuses_a_worse_model_and_rollback_restores(
+    cli: Cli, model: Path, table: Path, tmp_path: Path
+) -> None:
     first = cli("models", "publish", model, "--into", "intents", "--data", table, "--json")
     assert first.code == 0, first.err
     frame = pd.read_csv(table)
     frame["label"] = np.random.default_rng(0).permutation(frame["label"])
     frame.to_csv(tmp_path / "noise.csv", index=False)
-    cli("train", "--task", "text-classification", "--train", tmp_path / "noise.csv", "--method", "linear", "--out", tmp_path / "bad")
+    cli(
+        "train",
+        "--task",
+        "text-classification",
+        "--train",
+        tmp_path / "noise.csv",
+        "--method",
+        "linear",
+        "--out",
+        tmp_path / "bad",
+    )
     second = cli("models", "publish", tmp_path / "bad", "--into", "intents", "--data", table, "--json")
     assert second.code == 1
     assert second.json["promoted"] is False
@@ -135,7 +169,7 @@ def bad_tables(folder: Path) -> dict[str, tuple[str, bytes, str]]:
         "wrong encoding": ("gb.csv", "text,label\n卡丢了,lost\n".encode("gb18030"), "line 2"),
         "one class": ("one.csv", b"text,label\na,x\nb,x\nc,x\n", "class"),
         "NaN label": ("nan.jsonl", b'{"text": "a", "label": NaN}\n{"text": "b", "label": "x"}\n', "label on every row"),
-        "ragged line": ("ragged.csv", b'text,label\na,b\nc,d,e,f\n', "line 3"),
+        "ragged line": ("ragged.csv", b"text,label\na,b\nc,d,e,f\n", "line 3"),
         "broken JSON": ("broken.jsonl", b'{"text": "a", "label": "x"}\n{"text": \n', "line 2"),
         "no object": ("list.jsonl", b"[1, 2]\n", "line 1"),
         "no parquet": ("fake.parquet", b"not parquet", "Parquet"),
@@ -179,8 +213,14 @@ def check_refused(ran: Ran, mention: str) -> None:
         (["--map", "lost=x"], "--map"),
     ],
 )
-def test_a_bad_option_is_one_clear_line(cli: Cli, table: Path, tmp_path: Path, options: list[str], mention: str) -> None:
-    base = {"--task": "text-classification", "--train": str(table), "--method": "head" if "--model" in options else "linear"}
+def test_a_bad_option_is_one_clear_line(
+    cli: Cli, table: Path, tmp_path: Path, options: list[str], mention: str
+) -> None:
+    base = {
+        "--task": "text-classification",
+        "--train": str(table),
+        "--method": "head" if "--model" in options else "linear",
+    }
     given = dict(zip(options[::2], options[1::2], strict=True))
     words = [word for pair in {**base, **given}.items() for word in pair]
     check_refused(cli("train", *words, "--out", tmp_path / "out"), mention)
@@ -212,8 +252,13 @@ def test_a_bad_model_folder_is_refused(cli: Cli, model: Path, table: Path, tmp_p
     check_refused(cli("evaluate", "--model", folder, "--data", table), mention)
 
 
-def test_remote_code_and_unknown_model_types_are_refused(cli: Cli, table: Path, tiny_encoder: Path, tmp_path: Path) -> None:
-    for name, change in {"code": {"auto_map": {"AutoModel": "evil.Model"}}, "type": {"model_type": "lightglue"}}.items():
+def test_remote_code_and_unknown_model_types_are_refused(
+    cli: Cli, table: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    for name, change in {
+        "code": {"auto_map": {"AutoModel": "evil.Model"}},
+        "type": {"model_type": "lightglue"},
+    }.items():
         folder = tmp_path / name
         shutil.copytree(tiny_encoder, folder)
         config = json.loads((folder / "config.json").read_text())
@@ -263,7 +308,9 @@ def test_feedback_commands(cli: Cli, tmp_path: Path) -> None:
     check_refused(cli("feedback", "retrain", "monitor"), "feedback about")
     check_refused(cli("feedback", "retrain", "weather"), "weather")
     with registry.open_home().begin() as connection:
-        row = feedback.Feedback("monitor", "story-1", "tone", "ann", payload={"text": "loss widened", "label": "negative"})
+        row = feedback.Feedback(
+            "monitor", "story-1", "tone", "ann", payload={"text": "loss widened", "label": "negative"}
+        )
         feedback.record(connection, row, datetime(2026, 1, 1, tzinfo=UTC))
     assert cli("feedback", "list", "--json").json["feedback"][0]["payload"]["label"] == "negative"
     assert cli("feedback", "export", "--out", tmp_path / "f.csv", "--json").json["rows"] == 1

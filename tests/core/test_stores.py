@@ -45,13 +45,18 @@ def test_an_outbox_key_is_enqueued_once_and_order_is_kept(tmp_path: Path) -> Non
         assert outbox.enqueue(connection, "b", "file", {"n": 1}, NOW)
         assert outbox.enqueue(connection, "a", "file", {"n": 2}, NOW)
         assert not outbox.enqueue(connection, "b", "file", {"n": 3}, NOW)
-        assert [(message.key, message.payload["n"]) for message in outbox.pending(connection, "file")] == [("b", 1), ("a", 2)]
+        assert [(message.key, message.payload["n"]) for message in outbox.pending(connection, "file")] == [
+            ("b", 1),
+            ("a", 2),
+        ]
         outbox.mark_sent(connection, "b", NOW)
         assert [message.key for message in outbox.pending(connection)] == ["a"]
 
 
 def test_feedback_is_idempotent_scrubbed_and_erasable(tmp_path: Path) -> None:
-    row = Feedback("chatbot", "answer-1", "correction", "ann", payload={"question": "I am ann@example.com", "label": "old"})
+    row = Feedback(
+        "chatbot", "answer-1", "correction", "ann", payload={"question": "I am ann@example.com", "label": "old"}
+    )
     with open_store(tmp_path).begin() as connection:
         feedback.record(connection, row, NOW)
         feedback.record(connection, Feedback("chatbot", "answer-1", "correction", "ann", payload={"label": "new"}), NOW)

@@ -29,7 +29,18 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of a fresh environment with nothing of ours but the wheel."""
     folder = tmp_path_factory.mktemp("wheel")
     subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, ROOT],
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "wheel",
+            "--quiet",
+            "--no-deps",
+            "--no-build-isolation",
+            "--wheel-dir",
+            folder,
+            ROOT,
+        ],
         check=True,
         cwd=folder,
     )
@@ -41,13 +52,17 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert not [name for name in names if name.startswith(("tests/", "benchmarks/"))]
         archive.extractall(site)
     # The libraries themselves are taken from here; editable installs of fieldtune are not (no .pth is processed).
-    (site / "sitecustomize.py").write_text(f"import sys; sys.path.append({sysconfig.get_paths()['purelib']!r})\n{BLOCK}")
+    (site / "sitecustomize.py").write_text(
+        f"import sys; sys.path.append({sysconfig.get_paths()['purelib']!r})\n{BLOCK}"
+    )
     return folder / "env" / "bin" / "python"
 
 
 def run(python: Path, *arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    done = subprocess.run([python, *map(str, arguments)], env=environment, capture_output=True, text=True, cwd=python.parent)
+    done = subprocess.run(
+        [python, *map(str, arguments)], env=environment, capture_output=True, text=True, cwd=python.parent
+    )
     assert done.returncode == code, done.stderr[-3000:]
     return done
 

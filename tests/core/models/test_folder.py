@@ -96,7 +96,11 @@ def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
 
 
 def test_a_second_writer_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
-    with locked(tmp_path / "model"), pytest.raises(RefusedError, match="another fieldtune process"), locked(tmp_path / "model"):
+    with (
+        locked(tmp_path / "model"),
+        pytest.raises(RefusedError, match="another fieldtune process"),
+        locked(tmp_path / "model"),
+    ):
         pass
     with locked(tmp_path / "model"):
         pass

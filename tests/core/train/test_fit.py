@@ -34,7 +34,9 @@ def build(encoder_folder: Path) -> tuple[task.TextClassifier, list[list[int]], o
     return module, encoder.tokens(TEXTS), encoder
 
 
-def train(encoder_folder: Path, plan: list[Batch], accumulate: int, folder: Path, weights: list[float]) -> torch.nn.Module:
+def train(
+    encoder_folder: Path, plan: list[Batch], accumulate: int, folder: Path, weights: list[float]
+) -> torch.nn.Module:
     """A few steps of plain SGD, in which a wrong loss scale shows in the weights."""
     module, tokens, encoder = build(encoder_folder)
     problem = task.problem(tokens, torch.from_numpy(TARGETS), torch.tensor(weights), encoder, 0.1)
