@@ -12,7 +12,6 @@ import sys
 import time
 import tomllib
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from benchmarks.common import ROOT, machine
