@@ -39,7 +39,7 @@ def gather(taste: Taste, snapshot: Snapshot, found: Mapping[str, Floats]) -> np.
 
 def top(values: Floats, count: int, allowed: np.ndarray) -> np.ndarray:
     """Positions of the `count` largest allowed values, largest first; the earlier item wins a tie."""
-    pool = np.flatnonzero(allowed)
+    pool = np.flatnonzero(allowed) if count > 0 else np.zeros(0, np.intp)
     if len(pool) > count:
         kept = np.partition(values[pool], len(pool) - count)[len(pool) - count]
         above, ties = pool[values[pool] > kept], pool[values[pool] == kept]

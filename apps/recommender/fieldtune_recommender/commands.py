@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from fieldtune.cli_kit import show
-from fieldtune.errors import ConfigError, InputError, MissingExtraError, RefusedError
+from fieldtune.cli_kit import planned, show
+from fieldtune.errors import ConfigError, InputError, MissingExtraError
 
 app = typer.Typer(help="Text-aware ranking: learn interests from texts and behaviour.", no_args_is_help=True)
 
@@ -130,22 +130,13 @@ def ui(
     raise typer.Exit(subprocess.call(command, env={**os.environ, "FIELDTUNE_RECOMMENDER_MODEL": str(model)}))
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def update() -> None:
-    """Not in this release: new events and items without training; comes with fieldtune 0.2."""
-    raise RefusedError(
-        "a command of this release",
-        "'recommender update', planned for 0.2",
-        "run: fieldtune feedback retrain recommender",
-    )
-
-
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def serve() -> None:
-    """Not in this release: lists behind HTTP; comes with fieldtune 0.2."""
-    raise RefusedError(
-        "a command of this release", "'recommender serve', planned for 0.2", "see: fieldtune recommender ui"
-    )
+planned(
+    app,
+    {
+        "update": "new events and items without training; comes with the recommender's daily update (fieldtune 0.2)",
+        "serve": "lists behind HTTP; comes with the recommender's service (fieldtune 0.2)",
+    },
+)
 
 
 def publish(folder: Path, slot: str | None, now: datetime) -> Any:

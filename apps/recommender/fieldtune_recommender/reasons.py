@@ -13,6 +13,8 @@ from fieldtune_recommender.signals import World
 POPULAR_FROM = 0.97
 NEW_UNTIL = 0.05
 MOST = 3
+CITED_FROM = 0.6
+"""Share of the strongest link below which another history item is not worth naming."""
 
 
 def why(taste: Taste, world: World, catalogue: Catalogue, item: int) -> tuple[Reason, ...]:
@@ -38,7 +40,7 @@ def _interest(taste: Taste, world: World, item: int) -> list[Reason]:
     asked = lexical.sentence(world.lexicon, world.tokenise(taste.interest))
     both = np.intersect1d(asked.indices, world.lexicon.weights[item].indices)
     words = _tidy([world.lexicon.names[column] for column in both])
-    return [Reason("interest", f"you asked for: {', '.join(words)}", weight=2.0)] if words else []
+    return [Reason("interest", f"you asked for: {', '.join(words)}", (), words, 2.0)] if words else []
 
 
 def _similar(taste: Taste, world: World, catalogue: Catalogue, item: int) -> list[Reason]:
@@ -71,15 +73,16 @@ def _cite(
 ) -> list[Reason]:
     """The history items of the largest strength, and for texts the words they share with the item."""
     best = np.argsort(-strength, kind="stable")[:MOST]
-    best = best[strength[best] > floor]
+    best = best[strength[best] > np.float32(max(floor, CITED_FROM * float(strength.max())))]
     if not len(best):
         return []
     titles = ", ".join(f"'{catalogue.titles[number]}'" for number in history[best])
-    text = f"{phrase} {titles}"
+    words: tuple[str, ...] = ()
     if kind == "similar" and world.lexicon is not None:
         words = _tidy(lexical.shared(world.lexicon, item, history[best], top=8))
-        text += f" (shared words: {', '.join(words)})" if words else ""
-    return [Reason(kind, text, tuple(catalogue.ids[number] for number in history[best]), float(strength[best].sum()))]
+    text = f"{phrase} {titles}" + (f" (shared words: {', '.join(words)})" if words else "")
+    cited = tuple(catalogue.ids[number] for number in history[best])
+    return [Reason(kind, text, cited, words, float(strength[best].sum()))]
 
 
 def _popular(world: World, item: int) -> list[Reason]:
@@ -92,6 +95,6 @@ def _new(world: World, item: int) -> list[Reason]:
     return [Reason("new", "new in the catalogue", weight=0.1)] if age < NEW_UNTIL else []
 
 
-def _tidy(words: list[str], most: int = 3) -> list[str]:
+def _tidy(words: list[str], most: int = 3) -> tuple[str, ...]:
     """Words worth showing: longer than one character, no repeats, in their order."""
-    return list(dict.fromkeys(word for word in words if len(word) > 1))[:most]
+    return tuple(dict.fromkeys(word for word in words if len(word) > 1))[:most]

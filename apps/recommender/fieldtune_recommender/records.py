@@ -106,11 +106,19 @@ class Taste(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why an item stands in a list: `kind` is similar, together, popular, interest or new."""
+    """Why an item stands in a list.
+
+    Attributes:
+        kind: similar, together, popular, interest or new.
+        text: the reason in English.
+        items: history items that speak for it. words: what their texts share with it.
+        weight: strength, for the order of one item's reasons.
+    """
 
     kind: str
     text: str
     items: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
     weight: float = 0.0
 
 

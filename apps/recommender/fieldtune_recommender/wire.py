@@ -13,18 +13,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fieldtune import decisions, registry
+from fieldtune import decisions, feedback, registry
 from fieldtune.data.read import read_table, write_table
 from fieldtune.errors import InputError
+from fieldtune.models.folder import MANIFEST
 from fieldtune.progress import say, track
-from fieldtune.runtime import generator, now
+from fieldtune.runtime import generator, iso, now
 from fieldtune_recommender import bundle, interests, lists, measuring, methods, reading, reasons
 from fieldtune_recommender.bundle import Bundle
 from fieldtune_recommender.records import Floats, Suggestion, Taste
 from fieldtune_recommender.signals import World
 
 NOW = float("inf")
-REMEMBERED = 200
+SHOWN_HISTORY = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,34 @@ def taste_from(shop: Shop, history: Sequence[str], *, disliked: Sequence[str] = 
     ones = np.ones(len(liked), np.float32)
     seen = np.unique(np.array(numbers + refused, np.int32))
     return Taste(liked, ones, np.zeros_like(ones), np.array(refused, np.int32), seen, interest)
+
+
+def serving_version(folder: Path) -> str:
+    """The version that serves for `folder` at this moment."""
+    place = registry.serving(bundle.APP, folder)
+    if not (place / MANIFEST).is_file():
+        raise InputError("a trained recommender", f"none at {place}", "run: fieldtune recommender train")
+    return registry.version_of(place)
+
+
+def busiest(shop: Shop, most: int) -> list[str]:
+    """Users with the most events, the busiest first."""
+    counts = np.bincount(shop.bundle.data.log.users, minlength=len(shop.users))
+    return [shop.bundle.data.users[number] for number in np.argsort(-counts, kind="stable")[:most]]
+
+
+def history_of(shop: Shop, user: str, most: int = SHOWN_HISTORY) -> list[str]:
+    """The last liked items of a user, oldest first; empty for an unknown one."""
+    taste = tastes_of(shop, [user])[0]
+    return [shop.bundle.data.catalogue.ids[number] for number in taste.items[-most:]]
+
+
+def say_back(model: Path, user: str, item: str, kind: str, language: str, at: datetime) -> None:
+    """Keep a purchase or a refusal as a feedback row, for ``feedback retrain``."""
+    payload = {"item": item, "time": iso(at), "model": str(model.resolve())}
+    row = feedback.Feedback(bundle.APP, item, kind, user, language=language, payload=payload)
+    with registry.open_home().begin() as connection:
+        feedback.record(connection, row, at)
 
 
 def recommend(

@@ -1,0 +1,116 @@
+"""The page: edit a history, see the list, its reasons and a dial for diversity; buy or turn down.
+
+A face: it calls `wire` and never a model. A click changes the list at once and becomes a feedback row, from which
+``fieldtune feedback retrain recommender`` learns.
+"""
+
+import os
+from pathlib import Path
+
+import streamlit as st
+
+from fieldtune.errors import FieldtuneError
+from fieldtune.runtime import now, set_threads
+from fieldtune.ui.translate import LANGUAGES, translator
+from fieldtune_recommender import wire
+from fieldtune_recommender.records import Suggestion
+from fieldtune_recommender.wording import WORDS, sentence
+
+MODEL = Path(os.environ.get("FIELDTUNE_RECOMMENDER_MODEL", "recommender"))
+LISTED_USERS = 200
+
+
+@st.cache_resource(show_spinner=False)
+def shop_of(version: str) -> wire.Shop:
+    """The open shop, once per version and process."""
+    return wire.open_shop(MODEL)
+
+
+def main() -> None:
+    """Draw the page."""
+    st.set_page_config(page_title="fieldtune recommender", page_icon="🧭", layout="wide")
+    set_threads()
+    try:
+        shop = shop_of(wire.serving_version(MODEL))
+    except FieldtuneError as error:
+        st.error(str(error))
+        return
+    language = st.sidebar.radio(
+        f"{WORDS['language'][0]} / {WORDS['language'][1]}", list(LANGUAGES), format_func=LANGUAGES.get, horizontal=True
+    )
+    t = translator(language, WORDS)
+    st.title(t("title"))
+    st.caption(t("lead"))
+    user, history, interest, diversity, count = _controls(shop, t)
+    shown = _list(shop, history, interest, diversity, count)
+    _draw(shop, t, user, shown, language)
+    st.sidebar.caption(f"{t('method')}: {t(shop.method.name)}  \n{t('version')}: {shop.version}")
+
+
+def _controls(shop: wire.Shop, t) -> tuple[str, list[str], str, float, int]:  # type: ignore[no-untyped-def]
+    """The side column; the history of another visitor replaces the one on the page."""
+    titles = shop.bundle.data.catalogue.titles
+    users = ["", *wire.busiest(shop, LISTED_USERS)]
+    user = st.sidebar.selectbox(
+        t("user"), users, index=min(1, len(users) - 1), format_func=lambda u: u or t("stranger")
+    )
+    if st.session_state.get("visitor") != user:
+        st.session_state.update(visitor=user, liked=wire.history_of(shop, user), disliked=[])
+    st.sidebar.multiselect(
+        t("history"), list(shop.items), key="liked", format_func=lambda item: titles[shop.items[item]][:60]
+    )
+    interest = st.sidebar.text_input(t("interest"), placeholder=t("interest_hint"))
+    diversity = st.sidebar.slider(t("diversity"), 0.0, 1.0, 0.0, 0.05, help=t("diversity_help"))
+    count = st.sidebar.slider(t("count"), 3, 20, 8)
+    return user, list(st.session_state.liked), interest, diversity, count
+
+
+def _list(shop: wire.Shop, history: list[str], interest: str, diversity: float, count: int) -> list[Suggestion]:
+    taste = wire.taste_from(shop, history, disliked=st.session_state.disliked, interest=interest)
+    return wire.recommend(shop, taste, count, diversity=diversity)
+
+
+def _draw(shop: wire.Shop, t, user: str, shown: list[Suggestion], language: str) -> None:  # type: ignore[no-untyped-def]
+    catalogue = shop.bundle.data.catalogue
+
+    def title(item: str) -> str:
+        return catalogue.titles[shop.items[item]] or item
+
+    st.subheader(t("list"))
+    if not shown:
+        st.info(t("empty"))
+    for rank, one in enumerate(shown, 1):
+        with st.container(border=True):
+            words, chance, buy, refuse = st.columns([7, 1.1, 1.1, 2.1], vertical_alignment="center")
+            reasons = "  \n".join(f"• {sentence(reason, t, title, language == 'zh')}" for reason in one.reasons)
+            words.markdown(f"**{rank}. {_plain(title(one.item))}**")
+            words.caption(_plain(reasons))
+            chance.caption(t("chance"))
+            chance.markdown(f"**{one.probability:.0%}**" if one.probability >= 0.01 else "**<1%**")
+            buy.button(t("buy"), key=f"buy-{one.item}", on_click=_said, args=(shop, user, one.item, "purchase"))
+            refuse.button(
+                t("refuse"), key=f"no-{one.item}", on_click=_said, args=(shop, user, one.item, "not_interested")
+            )
+    said = st.session_state.pop("said", "")
+    if said:
+        st.toast(t(f"thanks_{said}"))
+
+
+def _said(shop: wire.Shop, user: str, item: str, kind: str) -> None:
+    """A click: the history changes at once, and the row is kept for retraining."""
+    wire.say_back(MODEL, user or "visitor", item, kind, shop.bundle.data.catalogue.languages[shop.items[item]], now())
+    if kind == "purchase":
+        st.session_state.liked = [*st.session_state.liked, item]
+    else:
+        st.session_state.disliked = [*st.session_state.disliked, item]
+    st.session_state.said = kind
+
+
+def _plain(text: str) -> str:
+    """Titles are data: no mark-up of theirs is rendered."""
+    for sign in ("\\", "*", "_", "`", "[", "]", "<", ">", "#", "$"):
+        text = text.replace(sign, "\\" + sign)
+    return text
+
+
+main()
