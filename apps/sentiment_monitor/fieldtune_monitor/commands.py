@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fieldtune.cli_kit import show
-from fieldtune.errors import InputError, MissingExtraError, RefusedError
+from fieldtune.cli_kit import planned, show
+from fieldtune.errors import InputError, MissingExtraError
 from fieldtune.progress import say
 
 if TYPE_CHECKING:
@@ -165,18 +165,7 @@ LATER = {
 }
 
 
-def _later(name: str, what: str) -> None:
-    @app.command(
-        name,
-        help=f"Not in this release: {what}.",
-        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    )
-    def _command(context: typer.Context) -> None:
-        raise RefusedError(f"a command of this release (not {name!r})", f"one that is planned: {what}", "see --help")
-
-
-for _name, _what in LATER.items():
-    _later(_name, _what)
+planned(app, LATER)
 
 
 def publish(folder: Path, *, slot: str | None, now: datetime) -> "Verdict":

@@ -1,9 +1,13 @@
-"""What every command shares: printing a result, and turning errors into one line and an exit code."""
+"""What every command shares: printing a result, an error as one line, and names that a later release fills."""
 
 import json
 import sys
 from collections.abc import Mapping
 from typing import Any
+
+import typer
+
+from fieldtune.errors import RefusedError
 
 
 def show(result: Mapping[str, Any], as_json: bool) -> None:
@@ -43,3 +47,24 @@ def _plain(value: Any) -> Any:
 def fail(message: str) -> None:
     """One line on stderr, whatever line breaks the message had."""
     print("error: " + " ".join(message.split()), file=sys.stderr)
+
+
+def planned(app: typer.Typer, names: Mapping[str, str]) -> None:
+    """Add commands of the contract that are not here yet: help and answer say which part brings them (exit 1).
+
+    Args:
+        app: the group they belong to.
+        names: command -> what it does and what brings it.
+    """
+    for name, what in names.items():
+        _plan(app, name, what)
+
+
+def _plan(app: typer.Typer, name: str, what: str) -> None:
+    @app.command(
+        name,
+        help=f"Not in this release: {what}.",
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )
+    def _planned(context: typer.Context) -> None:
+        raise RefusedError("a command of this release", f"{name!r}, which is planned: {what}", "see --help")

@@ -2,7 +2,7 @@
 
 import typer
 
-from fieldtune.errors import RefusedError
+from fieldtune.cli_kit import planned
 
 LATER = {
     "explain": "which words decided; comes with the core's explanations (fieldtune 0.3)",
@@ -14,17 +14,4 @@ LATER = {
 
 def register(app: typer.Typer) -> None:
     """Add the names to the root, so that --help shows what is coming."""
-    for name, what in LATER.items():
-        add(app, name, what)
-
-
-def add(app: typer.Typer, name: str, what: str) -> None:
-    """One such command: any arguments, one line, exit 1."""
-
-    @app.command(
-        name,
-        help=f"Not in this release: {what}.",
-        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    )
-    def _later(context: typer.Context) -> None:
-        raise RefusedError(f"a command of this release (not {name!r})", f"one that is planned: {what}", "see --help")
+    planned(app, LATER)

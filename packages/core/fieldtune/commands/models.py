@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fieldtune.applications import application
-from fieldtune.cli_kit import show
+from fieldtune.cli_kit import planned, show
 from fieldtune.commands.training import Json
 from fieldtune.errors import InputError, RefusedError
 
@@ -16,6 +16,7 @@ models = typer.Typer(help="Model versions: list, show, publish, roll back, verif
 def register(app: typer.Typer) -> None:
     """Add these commands to the root."""
     app.add_typer(models, name="models")
+    planned(models, {"export": "ONNX export; comes with the core's deployment (fieldtune 0.3)"})
 
 
 @models.command("list")
