@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 from fieldtune.text.ngrams import lexical_tokens
 from fieldtune.text.sentences import spans
-
 from fieldtune_chatbot.records import Citation, Document, FaqEntry, Passage
 
-_SUPPORT = 0.6
+_SUPPORT = 0.4
 """Share of a FAQ sentence's terms that a sentence of the article must hold to be named as its source."""
 
 
@@ -67,8 +66,7 @@ def from_passage(
         weigh: how telling a term is (its idf).
     """
     inside = [
-        (passage.start + start, passage.start + end)
-        for start, end in spans(document.text[passage.start : passage.end])
+        (passage.start + start, passage.start + end) for start, end in spans(document.text[passage.start : passage.end])
     ]
     if len(inside) <= sentences:
         return [Piece(document.text[passage.start : passage.end], cite(document, passage.start, passage.end))]

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 
 from fieldtune.text.sentences import spans
-
 from fieldtune_chatbot.records import Passage
 
 LIMIT = 1000

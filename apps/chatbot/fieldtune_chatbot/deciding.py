@@ -58,9 +58,7 @@ def vector(values: Mapping[str, float]) -> Matrix:
     return np.asarray([[values.get(name, 0.0) for name in FEATURES]], np.float64)
 
 
-def fit(
-    features: Matrix, right: NDArray[np.bool_], unanswerable: NDArray[np.bool_], *, wrong_share: float
-) -> Decider:
+def fit(features: Matrix, right: NDArray[np.bool_], unanswerable: NDArray[np.bool_], *, wrong_share: float) -> Decider:
     """Fit the logistic, then the lowest threshold that keeps both promises.
 
     Args:

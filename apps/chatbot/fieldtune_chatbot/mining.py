@@ -7,20 +7,20 @@ Knows wording and outcome, not truth: a wrong answer nobody complained about is 
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from fieldtune.data.scrub import scrub
 from fieldtune.text.language import detect
 from fieldtune.text.ngrams import lexical_tokens
 from fieldtune.text.normalise import equality_key
 from fieldtune.text.sentences import spans
-
+from fieldtune_chatbot.boilerplate import unrelated, unwrapped, wrappers
 from fieldtune_chatbot.records import Dialogue, MinedPair, Turn
 
 _POLITE_EN = (
     r"hi|hello|hey|hiya|good (?:morning|afternoon|evening|day)|dear \w+|thanks?(?: you)?(?: (?:so|very) much| a lot)?|"
-    r"cheers|bye|goodbye|see you|ok(?:ay)?|great|perfect|got it|sure|yes|no|welcome|you'?re welcome|no problem|"
+    r"cheers|brilliant|awesome|lovely|(?:you are|you're) (?:very |most )?welcome|any time|bye|goodbye|see you|ok(?:ay)?|great|perfect|got it|sure|yes|no|welcome|you'?re welcome|no problem|"
     r"have a (?:nice|great|good) \w+|there|team|all|again|please|for (?:your|the) (?:help|time|patience)|"
     r"that(?:'s| is) (?:all|great|perfect|it)|that (?:helps|works|solved it)|glad (?:to|i could) help|"
     r"(?:is there )?anything else(?: i can (?:help|do)(?: you)?(?: with)?(?: today)?(?: for you)?)?|"
@@ -28,7 +28,7 @@ _POLITE_EN = (
 )
 _POLITE_ZH = (
     r"你好|您好|早上好|上午好|下午好|晚上好|在吗|有人吗|谢谢(?:你|您)?|多谢|感谢|好的|好|嗯|行|明白了?|知道了|收到|再见|拜拜|"
-    r"不客气|没关系|不用谢|请问|请稍等|稍等|请稍候|我查一下|我看一下|很高兴(?:为您)?服务|祝您(?:生活愉快|愉快)|"
+    r"不客气|没关系|懂了|太好了|随时为您服务|请慢走|很高兴(?:能)?帮到(?:您|你)|非常感谢|不用谢|请问|请稍等|稍等|请稍候|我查一下|我看一下|很高兴(?:为您)?服务|祝您(?:生活愉快|愉快)|"
     r"还有(?:什么|其他)?(?:可以帮您|需要帮助|问题)(?:的)?(?:吗)?|有什么可以帮您(?:的)?(?:吗)?|亲|啊|呀|哦|了"
 )
 _POLITE = re.compile(
@@ -54,23 +54,75 @@ class _Exchange:
     answer: str
     weight: float
     language: str
+    dialogue: str
 
 
-def mine(dialogues: Iterable[Dialogue], *, least_weight: float = 0.5) -> list[MinedPair]:
+def mine(dialogues: Sequence[Dialogue], *, least_weight: float = 0.5) -> list[MinedPair]:
     """The pairs worth keeping, best supported first; personal data is removed before anything is returned.
 
     Args:
         dialogues: finished conversations.
-        least_weight: mean outcome weight below which a pair is dropped; a conversation the log is silent about
+        least_weight: outcome weight below which an exchange is dropped; a conversation the log is silent about
             counts 0.6, a resolved one with five stars 1.
     """
-    exchanges = [exchange for dialogue in dialogues for exchange in _exchanges(dialogue)]
+    cleaned = _without_boilerplate(dialogues)
+    exchanges = [exchange for dialogue in cleaned for exchange in _exchanges(dialogue)]
+    kept = _one_answer_each([exchange for exchange in exchanges if exchange.weight >= least_weight])
     groups: dict[tuple[str, str], list[_Exchange]] = {}
-    for exchange in exchanges:
+    for exchange in kept:
         groups.setdefault((exchange.language, equality_key(exchange.answer)), []).append(exchange)
     pairs = [_pair(members) for members in groups.values()]
-    kept = [pair for pair in _without_twins(pairs) if pair.weight >= least_weight]
-    return sorted(kept, key=lambda pair: (-pair.support, -pair.weight, pair.language, pair.question))
+    return sorted(pairs, key=lambda pair: (-pair.support, -pair.weight, pair.language, pair.question))
+
+
+def _without_boilerplate(dialogues: Sequence[Dialogue]) -> list[Dialogue]:
+    """Personal data, greetings and thanks out, then what this log shows to be wrapping, then idle turns.
+
+    Idle is what goes with anything: an agent's turn that follows questions it has nothing to do with, a customer's
+    turn that all kinds of answers follow. Taking some away shows others, hence twice.
+    """
+    plain = [_merged(_mapped(dialogue, _said)) for dialogue in dialogues]
+    wraps = {
+        role: wrappers(turn.text for dialogue in plain for turn in dialogue.turns if turn.role == role)
+        for role in ("customer", "agent")
+    }
+    plain = [_mapped(dialogue, lambda turn: unwrapped(turn.text, wraps[turn.role])) for dialogue in plain]
+    for _ in range(2):
+        plain = _without_turns(plain, _idle(plain))
+    return plain
+
+
+def _without_turns(dialogues: Sequence[Dialogue], idle: set[tuple[str, str]]) -> list[Dialogue]:
+    """The dialogues without the turns whose (role, key) is idle."""
+    return [
+        _mapped(dialogue, lambda turn: "" if (turn.role, equality_key(turn.text)) in idle else turn.text)
+        for dialogue in dialogues
+    ]
+
+
+def _said(turn: Turn) -> str:
+    """What a turn says, without personal data; empty for one that only gives data ("It is 4012 8888 8888 1881")."""
+    scrubbed = scrub(turn.text)
+    only_data = turn.role == "customer" and scrubbed.kinds and len(set(lexical_tokens(scrubbed.text))) <= 8
+    return "" if only_data else substance(scrubbed.text)
+
+
+def _idle(dialogues: Sequence[Dialogue]) -> set[tuple[str, str]]:
+    before: dict[str, list[str]] = {}
+    after: dict[str, list[str]] = {}
+    for dialogue in dialogues:
+        for exchange in _exchanges(dialogue):
+            before.setdefault(equality_key(exchange.answer), []).append(exchange.question)
+            after.setdefault(equality_key(exchange.question), []).append(exchange.answer)
+    return {("agent", answer) for answer, questions in before.items() if unrelated(questions, answer)} | {
+        ("customer", question) for question, answers in after.items() if unrelated(answers, question)
+    }
+
+
+def _mapped(dialogue: Dialogue, change: Callable[[Turn], str]) -> Dialogue:
+    """The dialogue with every turn's text changed; turns left empty are dropped."""
+    changed = (replace(turn, text=change(turn)) for turn in dialogue.turns)
+    return replace(dialogue, turns=tuple(turn for turn in changed if turn.text.strip()))
 
 
 def substance(text: str) -> str:
@@ -78,20 +130,16 @@ def substance(text: str) -> str:
     kept = [text[start:end] for start, end in spans(text) if not _POLITE.fullmatch(text[start:end])]
     joined = " ".join(part.strip() for part in kept) if not _is_chinese(text) else "".join(kept)
     opening = _POLITE.match(joined)
-    if (
-        opening
-        and 0 < opening.end() < len(joined)
-        and re.search(r"[,，!！.。:：~～]\s*$", joined[: opening.end()])
-    ):
+    if opening and 0 < opening.end() < len(joined) and re.search(r"[,，!！.。:：~～]\s*$", joined[: opening.end()]):
         joined = joined[opening.end() :]
     return joined.strip()
 
 
 def _exchanges(dialogue: Dialogue) -> Iterable[_Exchange]:
-    turns = _merged(dialogue.turns)
+    turns = dialogue.turns
     base = _outcome(dialogue)
     for place, turn in enumerate(turns):
-        question = substance(turn.text)
+        question = turn.text
         if turn.role != "customer" or not _says_something(question):
             continue
         answer_at = _answer_after(turns, place)
@@ -103,32 +151,28 @@ def _exchanges(dialogue: Dialogue) -> Iterable[_Exchange]:
         second = _answer_after(turns, _next_customer(turns, answer_at)) if rejected else None
         for at, share in ((answer_at, 0.4 if rejected else 1.0), (second, 1.0)):
             if at is not None:
-                yield _Exchange(
-                    scrub(question).text, scrub(substance(turns[at].text)).text, base * share, language
-                )
+                yield _Exchange(question, turns[at].text, base * share, language, dialogue.id)
 
 
 def _next_customer(turns: Sequence[Turn], place: int) -> int:
-    return next(
-        (later for later in range(place + 1, len(turns)) if turns[later].role == "customer"), len(turns)
-    )
+    return next((later for later in range(place + 1, len(turns)) if turns[later].role == "customer"), len(turns))
 
 
-def _merged(turns: Sequence[Turn]) -> list[Turn]:
+def _merged(dialogue: Dialogue) -> Dialogue:
     """Consecutive turns of one speaker as one."""
     merged: list[Turn] = []
-    for turn in turns:
+    for turn in dialogue.turns:
         if merged and merged[-1].role == turn.role:
             merged[-1] = Turn(turn.role, f"{merged[-1].text}\n{turn.text}", merged[-1].time)
         else:
             merged.append(turn)
-    return merged
+    return replace(dialogue, turns=tuple(merged))
 
 
 def _answer_after(turns: Sequence[Turn], place: int) -> int | None:
     """The next agent turn with substance, unless the customer asks something new before it."""
     for later in range(place + 1, len(turns)):
-        text = substance(turns[later].text)
+        text = turns[later].text
         if turns[later].role == "customer":
             if _says_something(text):
                 return None
@@ -148,7 +192,7 @@ def _rejected(turns: Sequence[Turn], answer_at: int, question: str) -> bool:
     following = next((turn.text for turn in turns[answer_at + 1 :] if turn.role == "customer"), "")
     if _COMPLAINT.search(following):
         return True
-    asked, again = set(lexical_tokens(question)), set(lexical_tokens(substance(following)))
+    asked, again = set(lexical_tokens(question)), set(lexical_tokens(following))
     return bool(again) and len(asked & again) / len(asked | again) > 0.6
 
 
@@ -176,27 +220,20 @@ def _pair(members: Sequence[_Exchange]) -> MinedPair:
             wordings[key] = (member.weight, member.question)
     ordered = [text for _, text in sorted(wordings.values(), key=lambda pair: (-pair[0], pair[1]))]
     answer = Counter(member.answer for member in members).most_common(1)[0][0]
-    weight = sum(member.weight for member in members) / len(members)
-    return MinedPair(
-        ordered[0], answer, tuple(ordered[1:]), members[0].language, round(weight, 6), len(members)
-    )
+    weight = round(sum(member.weight for member in members) / len(members), 6)
+    seen = tuple(sorted({member.dialogue for member in members}))
+    return MinedPair(ordered[0], answer, tuple(ordered[1:]), members[0].language, weight, len(seen), seen)
 
 
-def _without_twins(pairs: Sequence[MinedPair]) -> list[MinedPair]:
-    """A wording belongs to one answer only: the one with the most support, then weight."""
-    taken: set[tuple[str, str]] = set()
-    result: list[MinedPair] = []
-    for pair in sorted(pairs, key=lambda pair: (-pair.support * pair.weight, pair.language, pair.question)):
-        wordings = [
-            text
-            for text in (pair.question, *pair.similar)
-            if (pair.language, equality_key(text)) not in taken
-        ]
-        taken.update((pair.language, equality_key(text)) for text in wordings)
-        if wordings:
-            result.append(
-                MinedPair(
-                    wordings[0], pair.answer, tuple(wordings[1:]), pair.language, pair.weight, pair.support
-                )
-            )
-    return result
+def _one_answer_each(exchanges: Sequence[_Exchange]) -> list[_Exchange]:
+    """A wording belongs to one answer: the one that worked best for it, all its conversations together."""
+    worth: dict[tuple[str, str], Counter[str]] = {}
+    for exchange in exchanges:
+        by_answer = worth.setdefault((exchange.language, equality_key(exchange.question)), Counter())
+        by_answer[equality_key(exchange.answer)] += exchange.weight  # type: ignore[assignment]
+    best = {wording: max(answers, key=lambda a: (answers[a], a)) for wording, answers in worth.items()}
+    return [
+        exchange
+        for exchange in exchanges
+        if best[exchange.language, equality_key(exchange.question)] == equality_key(exchange.answer)
+    ]

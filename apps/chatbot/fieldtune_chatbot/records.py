@@ -89,6 +89,7 @@ class MinedPair:
         similar: other wordings of the question seen with the same answer.
         weight: 0 to 1, how well those conversations ended.
         support: in how many conversations.
+        dialogues: which ones.
     """
 
     question: str
@@ -97,15 +98,12 @@ class MinedPair:
     language: str
     weight: float
     support: int
+    dialogues: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class KnownQuestion:
-    """A question with its right source, for tuning or judging.
-
-    Attributes:
-        hidden: position of a question unit that holds this very text and must not help to find it; -1 for none.
-    """
+    """A question with its right source, for tuning or judging."""
 
     question: str
     document: str = ""
@@ -113,7 +111,6 @@ class KnownQuestion:
     answerable: bool = True
     intent: str = ""
     language: str = ""
-    hidden: int = -1
 
 
 @dataclass(frozen=True)

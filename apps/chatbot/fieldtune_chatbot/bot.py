@@ -1,0 +1,153 @@
+"""One version of the bot: a folder that holds everything that decides an answer.
+
+The folder: ``bot.json`` (weights, decider), ``documents.jsonl``, ``entries.jsonl``, ``words_*`` (BM25),
+``vectors.npy``, ``encoder/``, ``intent/``, ``tuning.jsonl`` and ``held_out.jsonl`` (known questions, one part to
+choose weights and threshold on, the other for the gate). Nothing in it depends on the clock or on the order of a set, so equal inputs give equal bytes.
+"""
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fieldtune.errors import ArtefactError
+from fieldtune.models import Classifier, Embedder
+from fieldtune.models.folder import staged, verify
+from fieldtune.registry import version_of
+from fieldtune.retrieval.bm25 import Bm25
+from fieldtune_chatbot.deciding import FEATURES, Decider
+from fieldtune_chatbot.knowledge import Knowledge, from_rows, own_document, to_rows
+from fieldtune_chatbot.records import Document, KnownQuestion
+from fieldtune_chatbot.retrieve import Retriever
+
+FORMAT = 1
+
+
+@dataclass
+class Bot:
+    """A loaded version, ready to answer; `version` names its bytes."""
+
+    retriever: Retriever
+    decider: Decider
+    tuning: tuple[KnownQuestion, ...]
+    held_out: tuple[KnownQuestion, ...]
+    version: str
+    folder: Path
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """What it can cite."""
+        return self.retriever.knowledge
+
+
+def write(
+    folder: Path,
+    retriever: Retriever,
+    decider: Decider,
+    tuning: Sequence[KnownQuestion],
+    held_out: Sequence[KnownQuestion],
+    *,
+    encoder: Path | None,
+    intent: Path | None,
+    name: str,
+) -> None:
+    """Write a version folder, all or nothing.
+
+    Args:
+        encoder, intent: model folders to copy into it.
+        name: what kind of candidate this is, e.g. ``tuned``.
+    """
+    documents, entries = to_rows(retriever.knowledge)
+    card = {
+        "format": FORMAT,
+        "name": name,
+        "weights": {language: dict(weights) for language, weights in sorted(retriever.weights.items())},
+        "decider": {**asdict(decider), "features": list(FEATURES)},
+        "sources": len(retriever.knowledge.sources),
+        "passages": len(retriever.knowledge.passages),
+        "questions": len(retriever.knowledge.questions),
+    }
+    with staged(folder, {"chatbot": name}) as temporary:
+        (temporary / "bot.json").write_text(json.dumps(card, indent=1, sort_keys=True), encoding="utf-8")
+        write_rows(temporary / "documents.jsonl", documents)
+        write_rows(temporary / "entries.jsonl", entries)
+        write_rows(temporary / "tuning.jsonl", map(asdict, tuning))
+        write_rows(temporary / "held_out.jsonl", map(asdict, held_out))
+        retriever.words_passage.save(temporary / "words_passage")
+        retriever.words_question.save(temporary / "words_question")
+        if retriever.vectors is not None:
+            np.save(temporary / "vectors.npy", retriever.vectors, allow_pickle=False)
+        for part, origin in (("encoder", encoder), ("intent", intent)):
+            if origin is not None:
+                shutil.copytree(origin, temporary / part)
+
+
+def load(folder: Path) -> Bot:
+    """Load a version folder; every file is verified first.
+
+    Raises:
+        InputError: no such folder. ArtefactError: damaged, foreign, or written by a newer release.
+    """
+    verify(folder)
+    try:
+        card = json.loads((folder / "bot.json").read_text(encoding="utf-8"))
+        if card["format"] != FORMAT or card["decider"].pop("features") != list(FEATURES):
+            raise ArtefactError(f"a bot of format {FORMAT} at {folder}", f"format {card['format']}", "build it again")
+        knowledge = from_rows(read_rows(folder / "documents.jsonl"), read_rows(folder / "entries.jsonl"))
+        decider = Decider(**{key: _frozen(value) for key, value in card["decider"].items()})
+        tuning, held_out = (
+            tuple(KnownQuestion(**row) for row in read_rows(folder / f"{part}.jsonl"))
+            for part in ("tuning", "held_out")
+        )
+        vectors = np.load(folder / "vectors.npy", allow_pickle=False) if (folder / "vectors.npy").is_file() else None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ArtefactError(
+            f"a chatbot version of this release at {folder}", f"{type(error).__name__}: {error}", "build it again"
+        ) from error
+    encoder, intent = _model(folder / "encoder"), _model(folder / "intent")
+    retriever = Retriever(
+        knowledge,
+        Bm25.load(folder / "words_passage"),
+        Bm25.load(folder / "words_question"),
+        encoder.encode if isinstance(encoder, Embedder) else None,
+        vectors,
+        intent if isinstance(intent, Classifier) else None,
+        card["weights"],
+    )
+    return Bot(retriever, decider, tuning, held_out, version_of(folder), folder)
+
+
+def load_intent(folder: Path) -> Classifier | None:
+    """The classifier in a model folder."""
+    model = _model(folder)
+    return model if isinstance(model, Classifier) else None
+
+
+def citable(knowledge: Knowledge) -> list[Document]:
+    """Every text a citation may name: the articles, and the FAQ answers as documents of their own."""
+    return [*knowledge.documents, *map(own_document, knowledge.entries)]
+
+
+def _model(folder: Path) -> Any:
+    from fieldtune.models import load as load_model
+
+    return load_model(folder) if folder.is_dir() else None
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """JSON lines, keys sorted."""
+    lines = [json.dumps(dict(row), ensure_ascii=False, sort_keys=True) + "\n" for row in rows]
+    path.write_text("".join(lines), encoding="utf-8")
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """What `write_rows` wrote."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]

@@ -1,0 +1,271 @@
+"""From a company's files to a bot that serves: mine, split, train, index, decide, compare, publish.
+
+Every costly result lies under ``STORE/.build/<fingerprint of the inputs>`` as soon as it is whole, so the same command
+continues after any interruption and ends in the same bits. Knows the order of the work; each step lives elsewhere.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fieldtune import registry
+from fieldtune.errors import InputError
+from fieldtune.models.folder import MANIFEST, digest, locked, recover, staged
+from fieldtune.progress import say
+from fieldtune.registry import Verdict
+from fieldtune.retrieval.bm25 import Bm25
+from fieldtune.runtime import generator
+from fieldtune_chatbot import bot, ingest, learning, mining, tune
+from fieldtune_chatbot.knowledge import Knowledge, organise, pseudo_known, with_mined
+from fieldtune_chatbot.learning import BOTH, WORDS, Split
+from fieldtune_chatbot.records import FaqEntry
+from fieldtune_chatbot.retrieve import Retriever
+from fieldtune_chatbot.store import keep_documents, open_chatbot
+
+APP = "chatbot"
+CURRENT = "current"
+_PSEUDO = 600
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a bot is built from; everything but the articles may be missing."""
+
+    documents: Path
+    faq: Path | None = None
+    dialogues: Path | None = None
+    questions: Path | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to build.
+
+    Attributes:
+        model: pretrained encoder: ``default``, a folder or a hub name.
+        max_steps: optimizer steps for the encoder; 0 leaves it as it is.
+        seed: of the split, the training and the comparison.
+    """
+
+    model: str = "default"
+    max_steps: int = 60
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Built:
+    """The verdict, what went in, and each candidate's mean score on the held-out questions."""
+
+    verdict: Verdict
+    counts: Mapping[str, int] = field(default_factory=dict)
+    intent: str = ""
+
+
+def build(inputs: Inputs, store: Path, settings: Settings, *, now: datetime, progress: bool = True) -> Built:
+    """Build, compare and publish; see the module.
+
+    Raises:
+        InputError: a file that cannot be used; RefusedError: another build is writing to `store`.
+    """
+    check(inputs)
+    store = Path(store)
+    store.mkdir(parents=True, exist_ok=True)
+    with locked(store / CURRENT):
+        work = _work(store, fingerprint(inputs, settings))
+        knowledge, counts, skipped = gather(inputs)
+        if progress and skipped:
+            say(f"note: {len(skipped)} files of kinds this release does not read, e.g. {skipped[0]}")
+        rng = generator(settings.seed)
+        parts = _questions(inputs, knowledge, rng, counts, progress)
+        candidates, intent = _candidates(knowledge, parts, store, work, settings, progress)
+        with open_chatbot(store).begin() as connection:
+            keep_documents(connection, bot.citable(knowledge), "default", now)
+        verdict = _publish(candidates, store, work, settings, now)
+        _install(candidates[verdict.winner], store)
+        shutil.rmtree(work)
+    return Built(verdict, counts, intent)
+
+
+def check(inputs: Inputs) -> None:
+    """Complain about missing files before anything is read."""
+    for option, path in asdict(inputs).items():
+        if path is not None and not Path(path).exists():
+            raise InputError(f"--{option} to name something", f"nothing at {path}", "check the path")
+
+
+def fingerprint(inputs: Inputs, settings: Settings) -> str:
+    """A hash of every input byte, the settings and the release: equal fingerprints give equal bots."""
+    from fieldtune.pipeline import versions
+
+    hashed = hashlib.sha256(json.dumps([asdict(settings), versions()], sort_keys=True).encode())
+    for option, path in sorted(asdict(inputs).items()):
+        files = [path] if path and path.is_file() else sorted(path.rglob("*")) if path else []
+        for file in files:
+            if file.is_file():
+                name = file.relative_to(path).as_posix() if file != path else ""
+                hashed.update(f"{option}\n{name}\n{digest(file)}\n".encode())
+    return hashed.hexdigest()[:16]
+
+
+def gather(inputs: Inputs) -> tuple[Knowledge, dict[str, int], list[str]]:
+    """Read the files, mine the dialogues, put it all in order."""
+    documents, skipped = ingest.read_documents(inputs.documents)
+    entries: list[FaqEntry] = ingest.read_faq(inputs.faq) if inputs.faq else []
+    counts = {"documents": len(documents), "faq": len(entries)}
+    if inputs.dialogues:
+        pairs = mining.mine(ingest.read_dialogues(inputs.dialogues))
+        entries = with_mined(entries, pairs)
+        counts |= {"mined_pairs": len(pairs), "mined_entries": len(entries) - counts["faq"]}
+    knowledge = organise(documents, entries)
+    return knowledge, counts | {"passages": len(knowledge.passages), "wordings": len(knowledge.questions)}, skipped
+
+
+def _work(store: Path, key: str) -> Path:
+    """The folder of this build; unfinished builds of other inputs are cleared away."""
+    folder = store / ".build" / key
+    for other in folder.parent.glob("*"):
+        if other.name != key:
+            shutil.rmtree(other)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _questions(
+    inputs: Inputs, knowledge: Knowledge, rng: np.random.Generator, counts: dict[str, int], progress: bool
+) -> Split:
+    """Known questions in three parts; without a list of them, other wordings of the FAQ stand in."""
+    known = ingest.read_questions(inputs.questions) if inputs.questions else []
+    counts["known_questions"] = len(known)
+    if known:
+        places = knowledge.source_of()
+        lost = [row for row in known if row.document and row.document not in places]
+        if len(lost) == len([row for row in known if row.document]) > 0:
+            raise InputError(
+                "known questions whose document is one of the articles",
+                f"none; e.g. {lost[0].document!r} is not under {inputs.documents}",
+                "name documents by their path relative to --documents",
+            )
+        return learning.split(known, rng)
+    parts = learning.split(pseudo_known(knowledge, _PSEUDO), rng)
+    if progress and not parts.held_out:
+        say("note: no known questions and no similar wordings: weights and threshold are defaults, not learnt")
+    return parts
+
+
+def _candidates(
+    knowledge: Knowledge, parts: Split, store: Path, work: Path, settings: Settings, progress: bool
+) -> tuple[dict[str, Path], str]:
+    """The version folders to compare, the simplest first: words alone, frozen encoder, tuned encoder, old models."""
+    folders: dict[str, Path] = {}
+    frozen = tune.frozen_encoder(settings.model, work / "encoder-frozen")
+    samples: dict[str, list[str]] = {}
+    for document in knowledge.documents:
+        samples.setdefault(document.language, []).append(document.text)
+    languages = tune.readable(frozen, samples)
+    intent, chosen = tune.train_intent(
+        knowledge, parts.train, parts.tuning, work, model=settings.model,
+        rng=generator(settings.seed), seed=settings.seed, progress=progress,
+    )  # fmt: skip
+    table = tune.training_pairs(knowledge, parts.train, languages, generator(settings.seed))
+    tuned = tune.tune_encoder(
+        table, work / "encoder-tuned", model=settings.model, max_steps=settings.max_steps, seed=settings.seed,
+        progress=progress,
+    )  # fmt: skip
+    makers: dict[str, tuple[Path | None, Path | None]] = {"plain": (None, None), "frozen": (frozen, intent)}
+    if tuned is not None:
+        makers["tuned"] = (tuned, intent)
+    if previous := _previous(store, work):
+        makers["previous"] = (part(previous, "encoder"), part(previous, "intent"))
+    for name, (encoder, classifier) in makers.items():
+        folders[name] = work / f"bot-{name}"
+        recover(folders[name])
+        if not (folders[name] / MANIFEST).is_file():
+            if progress:
+                say(f"indexing and tuning: {name}")
+            make_version(knowledge, parts, folders[name], encoder, classifier, languages, name)
+    return folders, chosen.winner if chosen else ""
+
+
+def make_version(
+    knowledge: Knowledge,
+    parts: Split,
+    folder: Path,
+    encoder: Path | None,
+    intent: Path | None,
+    languages: set[str],
+    name: str,
+) -> None:
+    """Index everything with these models, learn weights and threshold, write the folder."""
+    retriever = index(knowledge, encoder, intent)
+    start = BOTH if encoder else WORDS
+    retriever.weights = learning.with_weights(retriever, parts.tuning, start, languages if encoder else set())
+    decider = learning.fit_decider(retriever, parts.tuning)
+    bot.write(folder, retriever, decider, parts.tuning, parts.held_out, encoder=encoder, intent=intent, name=name)
+
+
+def index(knowledge: Knowledge, encoder: Path | None, intent: Path | None) -> Retriever:
+    """A retriever over the knowledge, with default weights."""
+    passages, questions = knowledge.passage_texts(), knowledge.question_texts()
+    encode = tune.as_embedder(encoder).encode if encoder else None
+    vectors = encode([*passages, *questions]) if encode else None
+    classifier = bot.load_intent(intent) if intent else None
+    weights = {"any": BOTH if encoder else WORDS}
+    return Retriever(knowledge, Bm25.build(passages), Bm25.build(questions), encode, vectors, classifier, weights)
+
+
+def _previous(store: Path, work: Path) -> Path | None:
+    """The version that served when this build began; remembered, because an interrupted build may have published."""
+    note = work / "previous.json"
+    if not note.is_file():
+        serving = registry.serving(APP, store)
+        found = str(serving) if serving != store.resolve() else None
+        temporary = note.with_suffix(".partial")
+        temporary.write_text(json.dumps(found), encoding="utf-8")
+        temporary.replace(note)
+    name = json.loads(note.read_text(encoding="utf-8"))
+    return Path(name) if name and Path(name).is_dir() else None
+
+
+def part(folder: Path, name: str) -> Path | None:
+    """The model folder of this name inside a version folder, if it has one."""
+    return folder / name if (folder / name).is_dir() else None
+
+
+def _publish(candidates: dict[str, Path], store: Path, work: Path, settings: Settings, now: datetime) -> Verdict:
+    """Compare on the held-out questions; what served before gives way only to something surely better."""
+    note = work / "scores.json"
+    if not note.is_file():
+        scores = {name: learning.scores(b.retriever, b.held_out).tolist() for name, b in _loaded(candidates)}
+        temporary = note.with_suffix(".partial")
+        temporary.write_text(json.dumps(scores), encoding="utf-8")
+        temporary.replace(note)
+    scores = {name: np.asarray(values) for name, values in json.loads(note.read_text(encoding="utf-8")).items()}
+    rng = generator(settings.seed)
+    if not len(scores["plain"]):
+        name = "tuned" if "tuned" in candidates else "frozen"
+        scores = {name: np.zeros(1)}
+    verdict = registry.gate(scores, rng, "previous" if "previous" in scores else None)
+    details: dict[str, Any] = {"held_out": len(next(iter(scores.values()))), "verdict": verdict.as_dict()}
+    published = registry.publish(
+        APP, store, {verdict.winner: candidates[verdict.winner]}, {verdict.winner: scores[verdict.winner]},
+        rng=rng, now=now, details=details,
+    )  # fmt: skip
+    return Verdict(published.promoted, verdict.winner, verdict.reason, verdict.standings, published.version)
+
+
+def _loaded(candidates: dict[str, Path]) -> Any:
+    return ((name, bot.load(folder)) for name, folder in candidates.items())
+
+
+def _install(winner: Path, store: Path) -> None:
+    """A copy of the winner in the store itself, so that the folder works without a registry."""
+    with staged(store / CURRENT) as temporary:
+        shutil.copytree(winner, temporary, dirs_exist_ok=True)
+        (temporary / MANIFEST).unlink()

@@ -1,0 +1,141 @@
+"""``fieldtune chatbot ...``: mine, build, ask, evaluate, ui; review and serve say which release brings them."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fieldtune.cli_kit import planned, show
+from fieldtune.errors import InputError, MissingExtraError
+
+app = typer.Typer(help="Customer support: learn from records, answer with sources.", no_args_is_help=True)
+
+Store = Annotated[Path, typer.Option(help="Folder of the built chatbot.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@app.command()
+def mine(
+    dialogues: Annotated[Path, typer.Option(help="Conversations, JSON lines: turns [{role, text}], resolved, rating.")],
+    out: Annotated[Path, typer.Option(help="Table of mined pairs to write, in the form of a FAQ.")],
+    least_weight: Annotated[float, typer.Option(help="Outcome weight below which a pair is dropped, 0 to 1.")] = 0.5,
+    as_json: Json = False,
+) -> None:
+    """Mine question-answer pairs from conversations; personal data is removed. For review, never published by itself."""
+    from fieldtune.data.read import write_table
+    from fieldtune_chatbot import ingest, mining
+
+    read = ingest.read_dialogues(dialogues)
+    pairs = mining.mine(read, least_weight=least_weight)
+    if not pairs:
+        raise InputError("conversations with answered questions", f"none among {len(read)}", "check the roles")
+    rows = [{**asdict(pair), "similar": "|".join(text.replace("|", "/") for text in pair.similar)} for pair in pairs]
+    write_table(ingest.faq_table(rows), out)
+    show({"dialogues": len(read), "pairs": len(pairs), "out": str(out)}, as_json)
+
+
+@app.command()
+def build(
+    documents: Annotated[Path, typer.Option(help="Folder of articles: Markdown, HTML, text, CSV.")],
+    store: Store,
+    faq: Annotated[Path | None, typer.Option(help="FAQ table: question, answer, intent, similar, document.")] = None,
+    dialogues: Annotated[Path | None, typer.Option(help="Conversations to mine and learn from.")] = None,
+    questions: Annotated[
+        Path | None, typer.Option(help="Known questions with their right document; they tune and judge, never answer.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="Pretrained encoder: default, a folder, or a hub name.")] = "default",
+    max_steps: Annotated[int, typer.Option(help="Training steps for the encoder; 0 leaves it as it is.")] = 60,
+    seed: Annotated[int, typer.Option(help="Of the split and the training.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Build the bot and put the best version into service; run it again after an interruption and it continues."""
+    from fieldtune.runtime import now
+    from fieldtune_chatbot.build import Inputs, Settings
+    from fieldtune_chatbot.build import build as build_bot
+
+    inputs = Inputs(documents, faq, dialogues, questions)
+    built = build_bot(inputs, store, Settings(model, max_steps, seed), now=now(), progress=True)
+    show({**built.verdict.as_dict(), "intent": built.intent, **built.counts, "store": str(store)}, as_json)
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="What a customer asks.")],
+    store: Store,
+    session: Annotated[str, typer.Option(help="Conversation to continue; its turns are kept.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Answer one question, with sources; or ask back; or say that a person should answer."""
+    from fieldtune.runtime import now
+    from fieldtune_chatbot import wire
+
+    answer = wire.ask(wire.open_service(store), question, session=session, now=now())
+    show(asdict(answer), as_json)
+
+
+@app.command()
+def evaluate(
+    store: Store,
+    questions: Annotated[Path, typer.Option(help="Questions with document or answer, and answerable 0 or 1.")],
+    as_json: Json = False,
+) -> None:
+    """Measure retrieval, coverage, wrong answers and answers where there is none, also per language."""
+    from fieldtune.progress import track
+    from fieldtune_chatbot import ingest, wire
+
+    known = ingest.read_questions(questions)
+    service = wire.open_service(store)
+
+    def progress(rows: Iterable[Any]) -> Iterable[Any]:
+        return track(rows, "asking", len(known))
+
+    show(wire.evaluate(service, known, track=progress), as_json)
+
+
+@app.command()
+def ui(
+    store: Store, port: Annotated[int, typer.Option(help="Port to listen on, on this machine only.")] = 8501
+) -> None:
+    """Open the page: chat with sources, confidence, thumbs and corrections."""
+    try:
+        import streamlit  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("streamlit", "it is not installed", "pip install 'fieldtune[ui]'") from error
+    from fieldtune_chatbot import wire
+
+    wire.serving_folder(store)  # complain here, in one line, rather than on the page
+    page = Path(__file__).with_name("ui.py")
+    command = [
+        sys.executable, "-m", "streamlit", "run", str(page), "--server.address", "127.0.0.1",
+        "--server.port", str(port), "--server.headless", "true", "--browser.gatherUsageStats", "false",
+    ]  # fmt: skip
+    raise typer.Exit(subprocess.call(command, env={**os.environ, "FIELDTUNE_CHATBOT_STORE": str(store)}))
+
+
+planned(
+    app,
+    {
+        "review": "approve mined pairs and see unanswered questions; comes with the chatbot's review queue (fieldtune 0.2)",
+        "serve": "the bot behind HTTP; comes with the chatbot's service (fieldtune 0.2)",
+    },
+)
+
+
+def publish(folder: Path, slot: str | None, now: datetime) -> Any:
+    """Called by ``fieldtune models publish FOLDER --into chatbot[/SLOT]``."""
+    from fieldtune_chatbot import improving
+
+    return improving.publish(folder, slot, now=now)
+
+
+def retrain(rows: list[Any], *, home: Path, now: datetime, progress: bool) -> Any:
+    """Called by ``fieldtune feedback retrain chatbot``."""
+    from fieldtune_chatbot import improving
+
+    return improving.retrain(rows, home=home, now=now, progress=progress)

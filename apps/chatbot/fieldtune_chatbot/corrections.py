@@ -1,0 +1,112 @@
+"""Thumbs and corrections as new wordings and entries, with a check that they mean it. Pure.
+
+A thumb up says the cited source answers the question; a correction names the right one, or the right answer. Knows
+rows and rankings; not how a version is built.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fieldtune.text.language import detect
+from fieldtune.text.ngrams import lexical_tokens
+from fieldtune.text.normalise import equality_key
+from fieldtune_chatbot.knowledge import Knowledge
+from fieldtune_chatbot.records import FaqEntry, text_version
+
+PLAUSIBLE_PLACE = 20
+"""A right source that a user names is nearly always among the first so many that the bot itself finds."""
+LARGEST_ODD_SHARE = 0.15
+"""Above this share of implausible statements the whole batch is refused: somebody is guessing, or means harm."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What one row teaches: `question` belongs to the source `document`, or deserves the new `answer`."""
+
+    question: str
+    document: str
+    answer: str = ""
+    intent: str = ""
+
+
+def lessons(payloads: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Lesson]:
+    """(kind, payload) rows as lessons; users who contradict each other are settled by majority, a tie by nobody."""
+    votes: dict[str, Counter[Lesson]] = {}
+    for kind, payload in payloads:
+        question = str(payload.get("question", "")).strip()
+        document, answer = str(payload.get("document", "")), str(payload.get("answer", "")).strip()
+        if kind == "thumb_up" and payload.get("outcome", "answer") == "answer":
+            document, answer = document or str(payload.get("chosen", "")), ""
+        elif kind != "correction":
+            continue
+        if equality_key(question) and (document or answer):
+            lesson = Lesson(question, document, answer, str(payload.get("intent", "")))
+            votes.setdefault(equality_key(question), Counter())[lesson] += 1
+    return [winner for counted in votes.values() if (winner := _majority(counted)) is not None]
+
+
+def _majority(counted: Counter[Lesson]) -> Lesson | None:
+    by_source: Counter[tuple[str, str]] = Counter()
+    for lesson, count in counted.items():
+        by_source[lesson.document, lesson.answer] += count
+    (best, count), *others = by_source.most_common(2)
+    if others and others[0][1] == count:
+        return None
+    return next(lesson for lesson in counted if (lesson.document, lesson.answer) == best)
+
+
+def odd(places: Sequence[int | None]) -> list[bool]:
+    """Which statements are implausible.
+
+    Args:
+        places: where the bot itself ranks the source a user names, from 0; None when it does not find it at all.
+    """
+    return [place is None or place >= PLAUSIBLE_PLACE for place in places]
+
+
+def learnt(knowledge: Knowledge, taught: Sequence[Lesson]) -> list[FaqEntry]:
+    """The entries with new wordings, and new entries where a source had none or a new answer was given."""
+    entries = list(knowledge.entries)
+    places = knowledge.source_of()
+    known = {equality_key(text) for entry in entries for text in (entry.question, *entry.similar)}
+    for lesson in taught:
+        if equality_key(lesson.question) in known:
+            continue
+        known.add(equality_key(lesson.question))
+        source = places.get(lesson.document)
+        numbers = knowledge.sources[source].entries if source is not None else ()
+        if numbers and not lesson.answer:
+            best = max(numbers, key=lambda number: (_likeness(lesson.question, entries[number]), -number))
+            entries[best] = replace(entries[best], similar=(*entries[best].similar, lesson.question))
+        else:
+            entries.append(_entry(lesson, _article_text(knowledge, source, lesson.question)))
+    return [entry for entry in entries if entry.answer]
+
+
+def _likeness(question: str, entry: FaqEntry) -> float:
+    asked = set(lexical_tokens(question))
+    return max(
+        len(asked & held) / max(len(asked | held), 1)
+        for held in (set(lexical_tokens(text)) for text in (entry.question, *entry.similar, entry.answer))
+    )
+
+
+def _article_text(knowledge: Knowledge, source: int | None, question: str) -> str:
+    """The passage of the article nearest in words to the question: what is said until someone writes an answer."""
+    if source is None:
+        return ""
+    asked = set(lexical_tokens(question))
+    held = [knowledge.passages[unit] for unit in (knowledge.passage_source == source).nonzero()[0].tolist()]
+    texts = [knowledge.documents[place].text[passage.start : passage.end] for place, passage in held]
+    return max(texts, key=lambda text: len(asked & set(lexical_tokens(text))), default="")
+
+
+def _entry(lesson: Lesson, passage: str) -> FaqEntry:
+    language = detect(lesson.question)
+    identity = f"taught-{text_version(language + equality_key(lesson.question))}"
+    document = "" if lesson.document.startswith("faq/") else lesson.document
+    return FaqEntry(
+        identity, lesson.question, lesson.answer or passage, lesson.intent, (), language, document, origin="feedback"
+    )

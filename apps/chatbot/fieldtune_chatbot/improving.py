@@ -1,0 +1,129 @@
+"""A better version from what users said, or none: build a candidate, compare, publish or refuse.
+
+The candidate keeps the models and learns the new wordings; weights and threshold are learnt anew on the tuning
+questions. Compared on the held-out questions inside the version, which no feedback row may answer for itself.
+"""
+
+import shutil
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from fieldtune import registry
+from fieldtune.data.scrub import scrub
+from fieldtune.errors import InputError
+from fieldtune.feedback import Feedback
+from fieldtune.models.folder import MANIFEST, recover
+from fieldtune.progress import say
+from fieldtune.registry import INCUMBENT, Verdict
+from fieldtune.runtime import generator
+from fieldtune_chatbot import bot, corrections, learning
+from fieldtune_chatbot.bot import Bot
+from fieldtune_chatbot.build import APP, make_version, part
+from fieldtune_chatbot.corrections import Lesson
+from fieldtune_chatbot.knowledge import organise
+from fieldtune_chatbot.learning import Split
+from fieldtune_chatbot.wire import serving_folder
+
+CANDIDATE = "feedback"
+
+
+def retrain(rows: Sequence[Feedback], *, home: Path, now: datetime, progress: bool) -> Verdict:
+    """Learn from feedback rows; promoted only if surely better on the held-out questions.
+
+    Raises:
+        InputError: no chatbot serves, or no row teaches anything.
+    """
+    store = origin(rows)
+    served = bot.load(serving_folder(store))
+    taught = corrections.lessons([(row.kind, _scrubbed(row)) for row in rows])
+    if not taught:
+        raise InputError(
+            "a thumb up or a correction with its right document or answer",
+            f"{len(rows)} rows without one",
+            "correct some answers on the page first",
+        )
+    strange = corrections.odd([_place(served, lesson) for lesson in taught])
+    share = sum(strange) / len(strange)
+    if share > corrections.LARGEST_ODD_SHARE:
+        reason = (
+            f"{share:.0%} of {len(taught)} corrections name a source the question has nothing to do with (limit "
+            f"{corrections.LARGEST_ODD_SHARE:.0%}): look through them with fieldtune feedback list"
+        )
+        return Verdict(False, INCUMBENT, reason, ())
+    folder = home / "candidates" / f"{APP}-{store.name}"
+    shutil.rmtree(folder, ignore_errors=True)
+    if progress:
+        say(f"learning from {len(taught)} corrections")
+    write_candidate(served, [lesson for lesson, bad in zip(taught, strange, strict=True) if not bad], folder)
+    verdict = compare(served, folder, store, now=now, details={"rows": len(rows), "lessons": len(taught)})
+    shutil.rmtree(folder, ignore_errors=True)
+    return verdict
+
+
+def origin(rows: Sequence[Feedback]) -> Path:
+    """The store the rows are about: the one they name if it serves, else the one promoted last."""
+    known = registry.origins(APP)
+    named = {str(row.payload.get("store", "")) for row in rows}
+    for path in known:
+        if str(path) in named:
+            return path
+    if not known:
+        raise InputError("a chatbot in service", "none", "build one first: fieldtune chatbot build")
+    return known[0]
+
+
+def _scrubbed(row: Feedback) -> dict[str, object]:
+    return {key: scrub(value).text if isinstance(value, str) else value for key, value in row.payload.items()}
+
+
+def _place(served: Bot, lesson: Lesson) -> int | None:
+    """Where the bot ranks the source a user named; a new answer without a document is always plausible."""
+    if lesson.answer and not lesson.document:
+        return 0
+    target = served.knowledge.source_of().get(lesson.document)
+    legs = served.retriever.legs([lesson.question])[0]
+    order = served.retriever.rank(legs, served.retriever.language_of(lesson.question)).order.tolist()
+    return order.index(target) if target in order else None
+
+
+def write_candidate(served: Bot, taught: Sequence[Lesson], folder: Path) -> None:
+    """The served version with what was taught, as a version folder."""
+    recover(folder)
+    if (folder / MANIFEST).is_file():
+        return
+    entries = corrections.learnt(served.knowledge, taught)
+    knowledge = organise(served.knowledge.documents, entries)
+    weights = served.retriever.weights
+    readable = {language for language, legs in weights.items() if legs["dense_passage"] or legs["dense_question"]}
+    make_version(
+        knowledge, Split((), served.tuning, served.held_out), folder,
+        part(served.folder, "encoder"), part(served.folder, "intent"), readable, CANDIDATE,
+    )  # fmt: skip
+
+
+def compare(served: Bot, folder: Path, store: Path, *, now: datetime, details: dict[str, object]) -> Verdict:
+    """The gate: candidate against what serves, on the held-out questions of what serves."""
+    candidate = bot.load(folder)
+    if not served.held_out:
+        return Verdict(False, INCUMBENT, "there are no held-out questions to compare on: build with --questions", ())
+    scores = {
+        INCUMBENT: learning.scores(served.retriever, served.held_out),
+        CANDIDATE: learning.scores(candidate.retriever, served.held_out),
+    }
+    rng: np.random.Generator = generator(0)
+    return registry.publish(APP, store, {CANDIDATE: folder}, scores, rng=rng, now=now, details=details)
+
+
+def publish(folder: Path, slot: str | None, *, now: datetime) -> Verdict:
+    """Put another version folder into service if it is better than what serves (``models publish``).
+
+    Raises:
+        InputError: no such slot.
+    """
+    stores = [store for store in registry.origins(APP) if slot is None or store.name == slot]
+    if not stores:
+        raise InputError("the name of a chatbot store in service", repr(slot or ""), "build one first, see models list")
+    return compare(bot.load(serving_folder(stores[0])), folder, stores[0], now=now, details={"origin": str(folder)})

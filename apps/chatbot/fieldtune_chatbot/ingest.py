@@ -1,0 +1,150 @@
+"""Files in: articles, FAQ, dialogues and known questions, checked, each complaint with the file's name.
+
+Knows formats; not what is done with the rows. PDF and DOCX come with a later release and are named when skipped.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fieldtune.data.read import read_table
+from fieldtune.errors import InputError
+from fieldtune.text.language import detect
+from fieldtune.text.normalise import equality_key
+from fieldtune_chatbot.chunking import title
+from fieldtune_chatbot.markup import csv_text, html_text, html_title
+from fieldtune_chatbot.records import Dialogue, Document, FaqEntry, KnownQuestion, Turn, text_version
+
+_MARKDOWN, _HTML = (".md", ".markdown", ".txt"), (".html", ".htm")
+KINDS = (*_MARKDOWN, *_HTML, ".csv")
+_FALSE = {"0", "0.0", "false", "no", "n"}
+
+
+def read_documents(folder: Path, tenant: str = "default") -> tuple[list[Document], list[str]]:
+    """Articles under `folder` in order of path, and the paths of files of other kinds, which are skipped.
+
+    Raises:
+        InputError: no such folder, no article in it, or an article that is not UTF-8.
+    """
+    if not folder.is_dir():
+        raise InputError("a folder of articles", f"nothing at {folder}", "check --documents")
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("."))
+    known = [file for file in files if file.suffix.lower() in KINDS]
+    skipped = [file.relative_to(folder).as_posix() for file in files if file.suffix.lower() not in KINDS]
+    documents = [_document(file, folder, tenant) for file in known]
+    documents = [document for document in documents if document.text.strip()]
+    if not documents:
+        raise InputError(f"articles ({', '.join(KINDS)}) with text", f"none under {folder}", "check --documents")
+    return documents, skipped
+
+
+def _document(file: Path, folder: Path, tenant: str) -> Document:
+    try:
+        raw = file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"UTF-8 text in {file}", f"byte {error.start} is not", "convert it, e.g. iconv -f gb18030 -t utf-8"
+        ) from error
+    name = file.stem.replace("-", " ").replace("_", " ")
+    match file.suffix.lower():
+        case suffix if suffix in _HTML:
+            text = html_text(raw)
+            heading = title(text, html_title(raw) or name)
+        case ".csv":
+            text, heading = csv_text(raw), name
+        case _:
+            text = raw.replace("\r\n", "\n").replace("\r", "\n")
+            heading = title(text, name)
+    return Document(file.relative_to(folder).as_posix(), text_version(text), heading, text, detect(text), tenant)
+
+
+def read_faq(path: Path) -> list[FaqEntry]:
+    """FAQ rows: question, answer; optional intent, similar (``a|b``), language, document. Repeated rows once.
+
+    Raises:
+        InputError: a row without question or answer, or one question with two answers.
+    """
+    frame = read_table(path, ("question", "answer"), ("intent", "similar", "language", "document"))
+    entries: dict[tuple[str, str], FaqEntry] = {}
+    for number, row in enumerate(frame.to_dict("records"), 2):
+        entry = _faq_entry({str(key): str(value).strip() for key, value in row.items()}, path, number)
+        key = (entry.language, equality_key(entry.question))
+        known = entries.setdefault(key, entry)
+        if equality_key(known.answer) != equality_key(entry.answer):
+            raise InputError(
+                "one answer per question",
+                f"two for {entry.question!r}, the second at line {number} of {path}",
+                "keep one of them, or word the questions apart",
+            )
+    return list(entries.values())
+
+
+def _faq_entry(row: Mapping[str, str], path: Path, number: int) -> FaqEntry:
+    if not equality_key(row["question"]) or not row["answer"]:
+        raise InputError("a question and an answer in every row", f"line {number} of {path}", "fill or delete it")
+    language = row["language"] or detect(row["question"])
+    similar = tuple(text.strip() for text in row["similar"].split("|") if text.strip())
+    identity = text_version(f"{language}\n{equality_key(row['question'])}")
+    return FaqEntry(
+        identity, row["question"], row["answer"], row["intent"], similar, language, row["document"].lstrip("./")
+    )
+
+
+def read_dialogues(path: Path) -> list[Dialogue]:
+    """Conversations, one JSON object a line: turns [{role, text, time}]; optional id, resolved, rating, language.
+
+    Raises:
+        InputError: unreadable JSON, or a row without usable turns, with its line.
+    """
+    frame = read_table(path, ("turns",), ("id", "resolved", "rating", "language"))
+    return [_dialogue(row, path, number) for number, row in enumerate(frame.to_dict("records"), 1)]
+
+
+def _dialogue(row: Mapping[Any, Any], path: Path, number: int) -> Dialogue:
+    try:
+        turns = json.loads(row["turns"]) if isinstance(row["turns"], str) else row["turns"]
+        read = tuple(Turn(str(turn["role"]), str(turn["text"]), str(turn.get("time", ""))) for turn in turns)
+    except (TypeError, KeyError, ValueError) as error:
+        raise InputError(
+            "turns as a list of {role, text}", f"line {number} of {path}", "export the conversations again"
+        ) from error
+    if unknown := {turn.role for turn in read} - {"customer", "agent"}:
+        raise InputError(
+            "the roles customer and agent", f"{sorted(unknown)} in line {number} of {path}", "rename the roles"
+        )
+    resolved = None if _blank(row["resolved"]) else str(row["resolved"]).strip().lower() not in _FALSE
+    rating = None if _blank(row["rating"]) else float(row["rating"])
+    return Dialogue(str(row["id"] or number), read, resolved, rating, str(row["language"] or ""))
+
+
+def _blank(value: Any) -> bool:
+    return value is None or value == "" or (isinstance(value, float) and value != value)
+
+
+def read_questions(path: Path) -> list[KnownQuestion]:
+    """Known questions: question; optional document (right source), answer, answerable (0 or 1), intent, language."""
+    frame = read_table(path, ("question",), ("document", "answer", "answerable", "intent", "language"))
+    return [known_question(row) for row in frame.to_dict("records")]
+
+
+def known_question(row: Mapping[Any, Any]) -> KnownQuestion:
+    """One row of a table of questions."""
+    text = str(row["question"])
+    answerable = str(row["answerable"]).strip().lower() not in _FALSE
+    return KnownQuestion(
+        text,
+        str(row["document"]).strip().lstrip("./"),
+        str(row["answer"]),
+        answerable,
+        str(row["intent"]).strip(),
+        str(row["language"]).strip() or detect(text),
+    )
+
+
+def faq_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Mined pairs as the table that `read_faq` reads."""
+    columns = ["question", "answer", "intent", "similar", "language", "document", "weight", "support"]
+    return pd.DataFrame([{**dict.fromkeys(columns, ""), **row} for row in rows], columns=columns)

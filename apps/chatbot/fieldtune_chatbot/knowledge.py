@@ -1,0 +1,207 @@
+"""What can be found and cited: documents, their passages, FAQ entries, and the units that are searched. Pure.
+
+A *source* is what a citation names first: an article (with the FAQ entries that rest on it) or a FAQ entry that
+rests on none. A *unit* is one searchable text of a source: a passage, or one wording of a question.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fieldtune.text.ngrams import lexical_tokens
+from fieldtune.text.normalise import equality_key
+from fieldtune_chatbot.chunking import passages
+from fieldtune_chatbot.records import (
+    Document,
+    FaqEntry,
+    KnownQuestion,
+    MinedPair,
+    Passage,
+    faq_entry,
+    faq_row,
+    text_version,
+)
+
+_SAME_ANSWER = 0.65
+
+
+@dataclass(frozen=True)
+class Source:
+    """`article` is the position of its document, or -1; `entries` are positions of its FAQ entries."""
+
+    id: str
+    language: str
+    tenant: str
+    article: int
+    entries: tuple[int, ...]
+    intents: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """Everything an answer may come from, in a fixed order.
+
+    Attributes:
+        passages: (position of the document, passage).
+        questions: (position of the entry, wording).
+        passage_source, question_source: int64, position of the source of each passage and wording.
+    """
+
+    documents: tuple[Document, ...]
+    entries: tuple[FaqEntry, ...]
+    sources: tuple[Source, ...]
+    passages: tuple[tuple[int, Passage], ...]
+    questions: tuple[tuple[int, str], ...]
+    passage_source: NDArray[np.int64] = field(compare=False)
+    question_source: NDArray[np.int64] = field(compare=False)
+
+    def passage_texts(self) -> list[str]:
+        """What is searched of each passage: title and headings, then the passage itself."""
+        result = []
+        for place, passage in self.passages:
+            document = self.documents[place]
+            head = [part for part in dict.fromkeys((document.title, passage.heading)) if part]
+            result.append("\n".join([*head, document.text[passage.start : passage.end]]))
+        return result
+
+    def question_texts(self) -> list[str]:
+        """Every wording of every question."""
+        return [wording for _, wording in self.questions]
+
+    def wordings(self, question: str) -> list[int]:
+        """Positions of the wordings that say exactly `question`."""
+        return list(self._same.get(equality_key(question), ()))
+
+    @cached_property
+    def _same(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for unit, (_, wording) in enumerate(self.questions):
+            found.setdefault(equality_key(wording), []).append(unit)
+        return found
+
+    def source_of(self) -> dict[str, int]:
+        """Source id, and the id of every FAQ entry, to the source's position."""
+        places = {source.id: place for place, source in enumerate(self.sources)}
+        for place, source in enumerate(self.sources):
+            places.update({f"faq/{self.entries[entry].id}": place for entry in source.entries})
+        return places
+
+
+def own_document(entry: FaqEntry, tenant: str = "default") -> Document:
+    """A FAQ answer as a document of its own, for the citation when no article says it."""
+    version = text_version(entry.answer)
+    return Document(f"faq/{entry.id}", version, entry.question, entry.answer, entry.language, tenant)
+
+
+def organise(documents: Sequence[Document], entries: Sequence[FaqEntry]) -> Knowledge:
+    """Sources and units out of documents and FAQ entries, in the order given."""
+    articles = {document.id: place for place, document in enumerate(documents)}
+    rests_on: dict[int, list[int]] = {}
+    alone: list[int] = []
+    for number, entry in enumerate(entries):
+        place = articles.get(entry.document)
+        alone.append(number) if place is None else rests_on.setdefault(place, []).append(number)
+    sources = [
+        _source(document.id, document.language, document.tenant, place, rests_on.get(place, []), entries)
+        for place, document in enumerate(documents)
+    ]
+    sources += [
+        _source(f"faq/{entries[number].id}", entries[number].language, "default", -1, [number], entries)
+        for number in alone
+    ]
+    owner = {entry: place for place, source in enumerate(sources) for entry in source.entries}
+    cut = [(place, passage) for place, document in enumerate(documents) for passage in passages(document.text)]
+    asked = [(number, text) for number, entry in enumerate(entries) for text in (entry.question, *entry.similar)]
+    return Knowledge(
+        tuple(documents),
+        tuple(entries),
+        tuple(sources),
+        tuple(cut),
+        tuple(asked),
+        np.asarray([place for place, _ in cut], np.int64),
+        np.asarray([owner[number] for number, _ in asked], np.int64),
+    )
+
+
+def _source(
+    identity: str, language: str, tenant: str, article: int, numbers: Sequence[int], entries: Sequence[FaqEntry]
+) -> Source:
+    intents = frozenset(entries[number].intent for number in numbers if entries[number].intent)
+    return Source(identity, language, tenant, article, tuple(numbers), intents)
+
+
+def with_mined(
+    entries: Sequence[FaqEntry], pairs: Sequence[MinedPair], *, least_support: int = 2, most_similar: int = 12
+) -> list[FaqEntry]:
+    """FAQ entries with the wordings customers used, where a conversation ended in that very answer.
+
+    A pair whose answer says what an approved one says (token F1 of .65) adds its questions to that entry; a pair
+    with an answer of its own becomes an entry of origin ``dialogue`` only with `least_support` conversations.
+    """
+    answers = [(entry.language, Counter(lexical_tokens(entry.answer))) for entry in entries]
+    taken = {(entry.language, equality_key(text)) for entry in entries for text in (entry.question, *entry.similar)}
+    result = list(entries)
+    for pair in pairs:
+        wordings = []
+        for text in (pair.question, *pair.similar):
+            key = (pair.language, equality_key(text))
+            if key not in taken and key[1]:
+                taken.add(key)
+                wordings.append(text)
+        number = _approved(pair, answers)
+        if number is not None:
+            room = max(0, most_similar - len(result[number].similar))
+            result[number] = replace(result[number], similar=(*result[number].similar, *wordings[:room]))
+        elif wordings and pair.support >= least_support:
+            result.append(_mined_entry(pair, wordings[: most_similar + 1]))
+    return result
+
+
+def _mined_entry(pair: MinedPair, wordings: Sequence[str]) -> FaqEntry:
+    identity = f"mined-{text_version(pair.language + equality_key(wordings[0]))}"
+    return FaqEntry(
+        identity, wordings[0], pair.answer, similar=tuple(wordings[1:]), language=pair.language, origin="dialogue"
+    )
+
+
+def _approved(pair: MinedPair, answers: Sequence[tuple[str, Counter[str]]]) -> int | None:
+    """The entry whose answer is most like the pair's; None below the limit."""
+    said = Counter(lexical_tokens(pair.answer))
+    best, best_share = None, _SAME_ANSWER
+    for number, (language, known) in enumerate(answers):
+        if language == pair.language:
+            share = 2 * sum((said & known).values()) / max(said.total() + known.total(), 1)
+            if share > best_share:
+                best, best_share = number, share
+    return best
+
+
+def pseudo_known(knowledge: Knowledge, limit: int) -> list[KnownQuestion]:
+    """Other wordings of FAQ questions as known questions, spread evenly over the entries.
+
+    Used when the company has no list of known questions; whoever tunes on them hides a wording from itself.
+    """
+    rows = []
+    for unit, (number, wording) in enumerate(knowledge.questions):
+        entry = knowledge.entries[number]
+        if wording != entry.question:
+            source = knowledge.sources[int(knowledge.question_source[unit])]
+            language = entry.language or source.language
+            rows.append(KnownQuestion(wording, source.id, entry.answer, True, entry.intent, language))
+    step = max(1, -(-len(rows) // limit))
+    return rows[::step]
+
+
+def to_rows(knowledge: Knowledge) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Documents and entries as JSON rows; passages and sources follow from them."""
+    return [vars(document) for document in knowledge.documents], [faq_row(entry) for entry in knowledge.entries]
+
+
+def from_rows(documents: Sequence[Mapping[str, Any]], entries: Sequence[Mapping[str, Any]]) -> Knowledge:
+    """The knowledge that `to_rows` wrote."""
+    return organise([Document(**row) for row in documents], [faq_entry(row) for row in entries])

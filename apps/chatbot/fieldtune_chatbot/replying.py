@@ -1,0 +1,185 @@
+"""From a question to a reply: rank, decide, compose, as a stream of events.
+
+Every word comes from an approved answer, an article, or `phrases`. Knows no database and no screen.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fieldtune.errors import ArtefactError
+from fieldtune_chatbot import answering, deciding
+from fieldtune_chatbot.bot import Bot
+from fieldtune_chatbot.features import Ranking
+from fieldtune_chatbot.knowledge import own_document
+from fieldtune_chatbot.phrases import phrase
+from fieldtune_chatbot.records import Answer, Citation, Event, FaqEntry
+from fieldtune_chatbot.retrieve import Legs
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the bot thinks of one question before it says anything."""
+
+    question: str
+    language: str
+    ranking: Ranking
+    probability: float
+    outcome: str
+    reason: str
+    intent: str
+    features: Mapping[str, float]
+
+
+def judge(bot: Bot, question: str, *, tenant: str = "default", legs: Legs | None = None) -> Judgement:
+    """Rank the sources and decide; `legs` may come from a batch."""
+    language = bot.retriever.language_of(question)
+    scores = legs if legs is not None else bot.retriever.legs([question])[0]
+    ranking = bot.retriever.rank(scores, language, tenant)
+    named = bot.retriever.features(question, ranking, language)
+    probability = float(bot.decider.probability(deciding.vector(named))[0]) if named else 0.0
+    outcome, reason = deciding.outcome(probability, bot.decider, found=bool(named))
+    return Judgement(question, language, ranking, probability, outcome, reason, _intent(bot, ranking), named)
+
+
+def answer(bot: Bot, question: str, *, tenant: str = "default", judgement: Judgement | None = None) -> Iterator[Event]:
+    """The reply as it forms: ``retrieved``, ``decided``, then ``text`` and ``citation`` events, last ``done``.
+
+    `judgement` spares the work when the caller has it already.
+    """
+    if not question.strip():
+        yield Event("done", {"answer": _nothing_asked(bot, question)})
+        return
+    judgement = judgement or judge(bot, question, tenant=tenant)
+    yield Event("retrieved", {"sources": shown(bot, judgement.ranking)})
+    yield Event("decided", {key: getattr(judgement, key) for key in ("outcome", "probability", "reason", "intent")})
+    said, cited = [], []
+    for words, citation in _words(bot, judgement):
+        said.append(words)
+        yield Event("text", {"text": words})
+        if citation is not None:
+            cited.append(citation)
+            yield Event("citation", asdict(citation))
+    yield Event(
+        "done",
+        {
+            "answer": Answer(
+                "".join(said),
+                judgement.outcome,
+                round(judgement.probability, 6),
+                judgement.reason,
+                judgement.intent,
+                tuple(cited),
+                alternatives(bot, judgement) if judgement.outcome != "answer" else (),
+                judgement.language,
+            ),
+            "features": dict(judgement.features),
+        },
+    )
+
+
+def collect(events: Iterable[Event]) -> tuple[Answer, dict[str, Any]]:
+    """The finished answer of a stream, and everything the decision record keeps."""
+    record: dict[str, Any] = {}
+    result: Answer | None = None
+    for event in events:
+        if event.kind == "retrieved":
+            record["sources"] = event.data["sources"]
+        elif event.kind == "done":
+            result = event.data["answer"]
+            record["features"] = event.data.get("features", {})
+    if result is None:
+        raise ArtefactError("an answer that ends", "a stream cut short", "ask again")
+    return result, record
+
+
+def _nothing_asked(bot: Bot, question: str) -> Answer:
+    language = bot.retriever.language_of(question)
+    return Answer(phrase("empty", language), "ask_back", 0.0, "the question is empty", "", (), (), language)
+
+
+def _words(bot: Bot, judgement: Judgement) -> Iterator[tuple[str, Citation | None]]:
+    if judgement.outcome == "answer":
+        yield from answering.stream(pieces(bot, judgement.question, judgement.ranking))
+    else:
+        yield phrase(judgement.outcome, judgement.language), None
+
+
+def pieces(bot: Bot, question: str, ranking: Ranking) -> list[answering.Piece]:
+    """What the first source says: its FAQ answer if a question of it fits better than any passage, else spans."""
+    known, first = bot.knowledge, int(ranking.order[0])
+    source = known.sources[first]
+    article = known.documents[source.article] if source.article >= 0 else None
+    entry, entry_score = _best_entry(bot, question, source.entries)
+    passage, passage_score = _best_passage(bot, question, first)
+    if entry is not None and (passage is None or article is None or entry_score >= passage_score):
+        return answering.from_faq(entry, own_document(entry, source.tenant), article)
+    if passage is None or article is None:
+        return []
+    cut = known.passages[passage][1]
+    return answering.from_passage(question, article, cut, bot.retriever.words_passage.idf)
+
+
+def _best_entry(bot: Bot, question: str, numbers: Sequence[int]) -> tuple[FaqEntry | None, float]:
+    units = [unit for unit, (number, _) in enumerate(bot.knowledge.questions) if number in numbers]
+    scores = bot.retriever.unit_scores(question, questions=units)
+    if not units:
+        return None, 0.0
+    best = int(np.argmax(scores))
+    return bot.knowledge.entries[bot.knowledge.questions[units[best]][0]], float(scores[best])
+
+
+def _best_passage(bot: Bot, question: str, source: int) -> tuple[int | None, float]:
+    units = np.flatnonzero(bot.knowledge.passage_source == source).tolist()
+    if not units:
+        return None, 0.0
+    scores = bot.retriever.unit_scores(question, passages=units)
+    best = int(np.argmax(scores))
+    return units[best], float(scores[best])
+
+
+def _intent(bot: Bot, ranking: Ranking) -> str:
+    """The likeliest intent, or the intent of the first source when there is no classifier."""
+    probabilities = ranking.legs.get("intent")
+    if not len(ranking.order) or probabilities is None:
+        return ""
+    best = int(np.argmax(probabilities)) if probabilities.any() else int(ranking.order[0])
+    return min(bot.knowledge.sources[best].intents, default="")
+
+
+def alternatives(bot: Bot, judgement: Judgement, most: int = 3) -> tuple[str, ...]:
+    """What may have been meant: the first question, or the title, of the best sources."""
+    return tuple(_label(bot, int(place)) for place in judgement.ranking.order[:most])
+
+
+def _label(bot: Bot, place: int) -> str:
+    source = bot.knowledge.sources[place]
+    if source.article >= 0:
+        return bot.knowledge.documents[source.article].title
+    return bot.knowledge.entries[source.entries[0]].question
+
+
+def shown(bot: Bot, ranking: Ranking, most: int = _SHOWN) -> list[dict[str, Any]]:
+    """The best sources with their scores, for the decision record and the page."""
+    return [
+        {
+            "source": bot.knowledge.sources[int(place)].id,
+            "title": _label(bot, int(place)),
+            "score": round(float(ranking.fused[place]), 6),
+            **{name: round(float(scores[place]), 6) for name, scores in ranking.legs.items()},
+        }
+        for place in ranking.order[:most]
+    ]
+
+
+def without(legs: Legs, places: NDArray[np.int64] | Sequence[int]) -> Legs:
+    """The same scores with some sources taken away: the question as it would be without them."""
+    result = {name: scores.copy() for name, scores in legs.items()}
+    for scores in result.values():
+        scores[list(places)] = 0.0
+    return result

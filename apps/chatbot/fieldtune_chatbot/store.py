@@ -1,0 +1,110 @@
+"""The chatbot's tables: every wording of every document, and the conversations.
+
+One row per document and version, so that a citation made today can be opened after the article was edited.
+Knows SQL; not what an answer is.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, text
+
+from fieldtune.runtime import iso
+from fieldtune.store import open_store, statements
+from fieldtune_chatbot.records import Document
+
+MIGRATIONS = (
+    statements(
+        "chatbot 001 documents, history",
+        """CREATE TABLE documents (tenant TEXT NOT NULL DEFAULT 'default', document TEXT NOT NULL,
+           version TEXT NOT NULL, language TEXT NOT NULL DEFAULT '', title TEXT NOT NULL, body TEXT NOT NULL,
+           current INTEGER NOT NULL, first_seen TEXT NOT NULL, processed TEXT NOT NULL,
+           PRIMARY KEY (tenant, document, version))""",
+        """CREATE TABLE history (tenant TEXT NOT NULL DEFAULT 'default', session TEXT NOT NULL,
+           position INTEGER NOT NULL, language TEXT NOT NULL DEFAULT '', role TEXT NOT NULL, body TEXT NOT NULL,
+           decision TEXT NOT NULL DEFAULT '', made_at TEXT NOT NULL, PRIMARY KEY (tenant, session, position))""",
+    ),
+)
+
+
+def open_chatbot(folder: Path) -> Engine:
+    """The chatbot's database in its store folder, created and migrated."""
+    return open_store(folder, MIGRATIONS)
+
+
+def keep_documents(connection: Connection, documents: Iterable[Document], tenant: str, now: datetime) -> int:
+    """Make `documents` the current ones of the tenant; older versions stay readable. Returns how many were new."""
+    connection.execute(text("UPDATE documents SET current = 0 WHERE tenant = :tenant"), {"tenant": tenant})
+    new = 0
+    for document in documents:
+        values = {
+            "tenant": tenant, "document": document.id, "version": document.version, "language": document.language,
+            "title": document.title, "body": document.text, "now": iso(now),
+        }  # fmt: skip
+        known = connection.execute(
+            text(
+                """UPDATE documents SET current = 1
+                   WHERE tenant = :tenant AND document = :document AND version = :version"""
+            ),
+            values,
+        ).rowcount
+        if not known:
+            new += 1
+            connection.execute(
+                text(
+                    """INSERT INTO documents VALUES
+                       (:tenant, :document, :version, :language, :title, :body, 1, :now, :now)"""
+                ),
+                values,
+            )
+    return new
+
+
+def open_citation(
+    connection: Connection, document: str, version: str, start: int, end: int, tenant: str = "default"
+) -> str | None:
+    """The characters a citation names, from the very wording it was made on; None when that is unknown."""
+    body = connection.execute(
+        text("SELECT body FROM documents WHERE tenant = :tenant AND document = :document AND version = :version"),
+        {"tenant": tenant, "document": document, "version": version},
+    ).scalar()
+    return None if body is None else str(body)[start:end]
+
+
+def say(
+    connection: Connection,
+    session: str,
+    role: str,
+    body: str,
+    now: datetime,
+    *,
+    language: str = "",
+    decision: str = "",
+    tenant: str = "default",
+) -> None:
+    """Append one turn to a conversation."""
+    place = connection.execute(
+        text("SELECT COALESCE(MAX(position), 0) + 1 FROM history WHERE tenant = :tenant AND session = :session"),
+        {"tenant": tenant, "session": session},
+    ).scalar()
+    connection.execute(
+        text("INSERT INTO history VALUES (:tenant, :session, :place, :language, :role, :body, :decision, :now)"),
+        {
+            "tenant": tenant, "session": session, "place": place, "language": language, "role": role,
+            "body": body, "decision": decision, "now": iso(now),
+        },
+    )  # fmt: skip
+
+
+def history(connection: Connection, session: str, tenant: str = "default") -> list[dict[str, Any]]:
+    """The turns of one conversation, the oldest first."""
+    rows = connection.execute(
+        text(
+            """SELECT position, role, body, language, decision, made_at FROM history
+               WHERE tenant = :tenant AND session = :session ORDER BY position"""
+        ),
+        {"tenant": tenant, "session": session},
+    )
+    return [dict(row) for row in rows.mappings()]

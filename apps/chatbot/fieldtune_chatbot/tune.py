@@ -1,0 +1,177 @@
+"""Models made for this company: an encoder that brings its questions to its answers, and a classifier of intents.
+
+Trains through `fieldtune.pipeline`, which resumes after any interruption. Languages the encoder cannot read are left
+out of its training: they would teach it noise. Knows rows; not how a bot uses the models.
+"""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fieldtune.models import Classifier, Embedder, load, load_encoder
+from fieldtune.models.folder import MANIFEST, staged
+from fieldtune.models.trained import OUT_OF_SCOPE
+from fieldtune.pipeline import UNKNOWN_LIMIT, finetune, unknown_share
+from fieldtune.registry import Verdict, gate
+from fieldtune.retrieval.bm25 import Bm25
+from fieldtune.tasks import text_classification
+from fieldtune_chatbot.knowledge import Knowledge
+from fieldtune_chatbot.records import KnownQuestion
+
+MAX_PAIRS = 6000
+_LEAST_PAIRS = 32
+
+
+def frozen_encoder(model: str, folder: Path) -> Path:
+    """The pretrained encoder as a model folder, so that a version is complete without the package it came from."""
+    if not (folder / MANIFEST).is_file():
+        encoder = load_encoder(model)
+        encoder.card = {"task": "embedding", "method": "full", "max_length": 256, "frozen": True}
+        with staged(folder) as temporary:
+            encoder.save(temporary)
+    return folder
+
+
+def readable(encoder: Path, texts: dict[str, list[str]]) -> set[str]:
+    """The languages of which the encoder knows at least four tokens in five."""
+    model = load(encoder)
+    return {
+        language for language, sample in texts.items() if sample and unknown_share(model, sample[:500]) <= UNKNOWN_LIMIT
+    }
+
+
+def training_pairs(
+    knowledge: Knowledge, known: Sequence[KnownQuestion], languages: Collection[str], rng: np.random.Generator
+) -> pd.DataFrame:
+    """query, positive, negative: wordings with their answers, known questions with their passage.
+
+    The negative is the passage or answer of another source that shares most words with the query.
+    """
+    rows = _faq_pairs(knowledge, languages) + _known_pairs(knowledge, known, languages)
+    if len(rows) > MAX_PAIRS:
+        rows = [rows[place] for place in sorted(rng.permutation(len(rows))[:MAX_PAIRS].tolist())]
+    texts = knowledge.passage_texts() + [entry.answer for entry in knowledge.entries]
+    places = knowledge.source_of()
+    owners = [*knowledge.passage_source.tolist(), *(places[f"faq/{entry.id}"] for entry in knowledge.entries)]
+    negatives = _hard_negatives([(query, source) for query, _, source in rows], texts, owners)
+    return pd.DataFrame(
+        [(query, positive, negative) for (query, positive, _), negative in zip(rows, negatives, strict=True)],
+        columns=["query", "positive", "negative"],
+        dtype=str,
+    )
+
+
+Row = tuple[str, str, int]
+
+
+def _faq_pairs(knowledge: Knowledge, languages: Collection[str]) -> list[Row]:
+    rows = []
+    for (number, wording), source in zip(knowledge.questions, knowledge.question_source.tolist(), strict=True):
+        entry = knowledge.entries[number]
+        if entry.language in languages:
+            rows.append((wording, entry.answer, source))
+            if wording != entry.question:
+                rows.append((wording, entry.question, source))
+    return rows
+
+
+def _known_pairs(knowledge: Knowledge, known: Sequence[KnownQuestion], languages: Collection[str]) -> list[Row]:
+    """Each known question with the passage of its document that shares most words with it and its answer."""
+    places = knowledge.source_of()
+    texts = knowledge.passage_texts()
+    words = Bm25.build(texts)
+    rows = []
+    for row in known:
+        source = places.get(row.document, -1)
+        inside = np.flatnonzero(knowledge.passage_source == source)
+        if not row.answerable or row.language not in languages or source < 0 or not len(inside):
+            continue
+        scores = words.scores(f"{row.question}\n{row.answer}")[inside]
+        rows.append((row.question, texts[int(inside[np.argmax(scores)])], source))
+    return rows
+
+
+def _hard_negatives(asked: Sequence[tuple[str, int]], texts: Sequence[str], owners: Sequence[int]) -> list[str]:
+    words = Bm25.build(texts)
+    _, found = words.search([query for query, _ in asked], 20)
+    owner = np.asarray(owners)
+    negatives = []
+    for (_, source), places in zip(asked, found, strict=True):
+        others = places[owner[places] != source]
+        negatives.append(texts[int(others[0])] if len(others) else texts[int(np.argmax(owner != source))])
+    return negatives
+
+
+def tune_encoder(
+    table: pd.DataFrame, out: Path, *, model: str, max_steps: int, seed: int, progress: bool
+) -> Path | None:
+    """Fine-tune the encoder on the pairs; None when there are too few of them or no steps to spend."""
+    if len(table) < _LEAST_PAIRS or max_steps <= 0:
+        return None
+    settings = {"batch_rows": 32, "max_steps": max_steps, "epochs": 2, "max_length": 192, "learning_rate": 3e-5}
+    return finetune(
+        "embedding", table, model=model, method="full", out=out, settings=settings, seed=seed, progress=progress
+    ).path
+
+
+def train_intent(
+    knowledge: Knowledge,
+    known: Sequence[KnownQuestion],
+    tuning: Sequence[KnownQuestion],
+    work: Path,
+    *,
+    model: str,
+    rng: np.random.Generator,
+    seed: int,
+    progress: bool,
+) -> tuple[Path | None, Verdict | None]:
+    """The better of two intent classifiers, character n-grams or a head on the frozen encoder; None without intents.
+
+    `tuning` calibrates them, fits the in-scope threshold (its unanswerable questions) and decides between them.
+    """
+    train = intent_rows(knowledge, known)
+    valid = _rows([(row.question, row.intent if row.answerable else OUT_OF_SCOPE) for row in tuning])
+    if train["label"].nunique() < 2 or len(train) < _LEAST_PAIRS:
+        return None, None
+    valid = valid[valid["label"].isin([*train["label"].unique(), OUT_OF_SCOPE])].reset_index(drop=True)
+    inside = valid[valid["label"] != OUT_OF_SCOPE]
+    folders, scores = {}, {}
+    for method in ("linear", "head"):
+        folders[method] = finetune(
+            "text-classification", train, valid=valid if len(inside) else None, model=model, method=method,
+            out=work / f"intent-{method}", seed=seed, progress=progress,
+        ).path  # fmt: skip
+        trained = load(folders[method])
+        if isinstance(trained, Classifier) and len(inside):
+            scores[method] = text_classification.correct(trained, inside)
+    if not scores:
+        return folders["linear"], None
+    verdict = gate(scores, rng)
+    return folders[verdict.winner], verdict
+
+
+def intent_rows(knowledge: Knowledge, known: Sequence[KnownQuestion]) -> pd.DataFrame:
+    """text, label: every wording with its entry's intent, every known question with its own; labels seen twice."""
+    rows = [
+        (wording, knowledge.entries[number].intent)
+        for number, wording in knowledge.questions
+        if knowledge.entries[number].intent
+    ]
+    rows += [(row.question, row.intent) for row in known if row.answerable and row.intent]
+    table = _rows(rows).drop_duplicates("text", ignore_index=True)
+    often = table["label"].value_counts()
+    return table[table["label"].isin(often[often > 1].index)].reset_index(drop=True)
+
+
+def _rows(rows: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    return pd.DataFrame([(text, label) for text, label in rows if label], columns=["text", "label"], dtype=str)
+
+
+def as_embedder(folder: Path) -> Embedder:
+    """The encoder of a folder written by `frozen_encoder` or `tune_encoder`."""
+    model = load(folder)
+    if not isinstance(model, Embedder):
+        raise TypeError(f"{folder} holds a classifier")
+    return model

@@ -1,0 +1,36 @@
+"""What the page says, in English and Chinese."""
+
+WORDS = {
+    "title": ("Customer support", "客户服务"),
+    "lead": (
+        "An automated assistant. Answers come word for word from approved answers and help articles, with sources.",
+        "自动助手。回答逐字取自审核过的答案和帮助文章，并注明出处。",
+    ),
+    "language": ("Language", "语言"),
+    "input": ("Ask a question", "请输入您的问题"),
+    "sources": ("Source", "出处"),
+    "confidence": ("Confidence", "置信度"),
+    "answer": ("answered", "已回答"),
+    "ask_back": ("asks back", "反问确认"),
+    "hand_off": ("hand over to a person", "转人工"),
+    "found": ("What was found", "检索结果"),
+    "score": ("score", "得分"),
+    "up": ("👍 Right", "👍 正确"),
+    "down": ("👎 Wrong", "👎 不对"),
+    "thanks": ("Thank you, noted.", "谢谢，已记录。"),
+    "correct": ("Correct this answer", "更正这个回答"),
+    "right_source": ("The right source", "正确的出处"),
+    "none": ("(none of these)", "（都不是）"),
+    "right_answer": ("The right answer", "正确的回答"),
+    "save": ("Save correction", "保存更正"),
+    "need_one": ("Choose a source or write an answer.", "请选择出处或写下回答。"),
+    "history": ("Conversation", "对话"),
+    "session": ("Session", "会话"),
+    "new": ("New conversation", "新对话"),
+    "version": ("Version", "版本"),
+    "learns": (
+        "Corrections train the next version: `fieldtune feedback retrain chatbot`",
+        "更正会用于训练下一个版本：`fieldtune feedback retrain chatbot`",
+    ),
+    "empty_history": ("Nothing asked yet.", "还没有提问。"),
+}
