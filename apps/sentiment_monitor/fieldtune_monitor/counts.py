@@ -16,8 +16,9 @@ from fieldtune_monitor import windows
 from fieldtune_monitor.alerting import AlertConfig, Transition, incident_id, notice_key
 from fieldtune_monitor.baseline import Array
 from fieldtune_monitor.engine import begin, observe
+from fieldtune_monitor.ratios import interval
 from fieldtune_monitor.records import Line
-from fieldtune_monitor.spikes import DetectorConfig, Verdict, interval
+from fieldtune_monitor.spikes import DetectorConfig, Verdict
 
 UTC = ZoneInfo("UTC")
 RULE = "detect"

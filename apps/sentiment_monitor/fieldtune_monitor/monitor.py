@@ -24,9 +24,10 @@ from fieldtune_monitor.classify import Judge
 from fieldtune_monitor.dedupe import Stories
 from fieldtune_monitor.engine import SILENT, Memory, Tally, advance, begin
 from fieldtune_monitor.intake import document
+from fieldtune_monitor.ratios import interval
 from fieldtune_monitor.records import Document, Line, RawRow
 from fieldtune_monitor.sources import Cursor
-from fieldtune_monitor.spikes import DetectorConfig, Verdict, interval
+from fieldtune_monitor.spikes import DetectorConfig, Verdict
 
 APP = "monitor"
 RULE = "surge"

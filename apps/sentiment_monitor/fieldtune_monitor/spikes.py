@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc, betaln
 
 from fieldtune_monitor.baseline import Array, Baseline, Forecast, Keep, absorb, empty, forecast, refreshed
+from fieldtune_monitor.ratios import calm, count_ratio, mixture, share_ratio
 
 Flags = NDArray[np.bool_]
 LOG_CAP = math.log(1e9)  # buckets; keeps the statistic finite through long surges
@@ -195,12 +195,14 @@ def _keep(bucket: int, half_life: Array, may: Flags) -> Array:
 def _statistics(
     state: DetectorState, bucket: Bucket, ahead: Forecast, mute: Flags, config: DetectorConfig
 ) -> tuple[Array, Array, Array]:
-    count = _count_ratio(bucket.negatives, ahead.negative_mean, ahead.negative_spread, config)
+    effects, zone = config.effects, config.zone
+    count = count_ratio(bucket.negatives, ahead.negative_mean, ahead.negative_spread, effects, zone)
     moved = _advance(state.log_count, count, mute)
     if not config.share_signal:
         return moved, state.log_share, moved
-    volume = _count_ratio(bucket.documents, ahead.volume_mean, ahead.volume_spread, config)
-    share = _share_ratio(bucket, ahead, config)
+    volume = count_ratio(bucket.documents, ahead.volume_mean, ahead.volume_spread, effects, zone)
+    seen = bucket.negatives, bucket.documents, ahead.share, ahead.share_evidence
+    share = share_ratio(*seen, effects, config.share_zone, config.concentration)
     return moved, _advance(state.log_share, share, mute), _advance(state.log_volume, volume, mute)
 
 
@@ -208,30 +210,6 @@ def _advance(log_r: Array, log_ratio: Array, mute: Flags) -> Array:
     """ln((1 + R) * LR), kept at R = 0 where muted. [K, M]"""
     moved = np.minimum(np.logaddexp(0.0, log_r) + log_ratio, LOG_CAP)
     return np.where(mute[:, None], -np.inf, moved)
-
-
-def _count_ratio(counts: Array, mean: Array, spread: Array, config: DetectorConfig) -> Array:
-    """ln LR of rate m * mean against zone * mean, negative binomial with size r = 1 / spread. [K, M]"""
-    m, zone = np.asarray(config.effects)[None, :], config.zone
-    r, mu, x = 1.0 / spread[:, None], mean[:, None], counts[:, None]
-    return x * np.log(m * (r + zone * mu) / (zone * (r + m * mu))) - r * np.log((r + m * mu) / (r + zone * mu))
-
-
-def _share_ratio(bucket: Bucket, ahead: Forecast, config: DetectorConfig) -> Array:
-    """ln LR of the share of negatives at m times the baseline odds against share_zone times, beta-binomial. [K, M]"""
-    x, n = np.minimum(bucket.negatives, bucket.documents), bucket.documents
-    ratio = np.zeros((len(n), len(config.effects)))
-    seen = np.flatnonzero(n > 0)
-    if len(seen) == 0:
-        return ratio
-    x, n = x[seen, None], n[seen, None]
-    odds = (ahead.share / (1 - ahead.share))[seen, None]
-    c = 1.0 / (1.0 / config.concentration + 1.0 / ahead.share_evidence[seen, None])
-    tried = odds * np.array([config.share_zone, *config.effects])[None, :]
-    p = tried / (1 + tried)
-    log_p = betaln(x + c * p, n - x + c * (1 - p)) - betaln(c * p, c * (1 - p))
-    ratio[seen] = log_p[:, 1:] - log_p[:, :1]
-    return ratio
 
 
 def _remember(recent: Recent, bucket: Bucket, ahead: Forecast, config: DetectorConfig) -> Recent:
@@ -261,10 +239,8 @@ def _verdict(
     ahead: Forecast,
     config: DetectorConfig,
 ) -> Verdict:
-    count, share, volume = (_mixture(log_r) for log_r in moved)
+    count, share, volume = (mixture(log_r) for log_r in moved)
     window = recent.index > bucket.index - config.evidence_buckets
-    r, mu = 1.0 / ahead.negative_spread, config.zone * ahead.negative_mean
-    below = betainc(r, np.maximum(bucket.negatives, 1.0), r / (r + mu))  # P(X <= x - 1)
     return Verdict(
         count=count,
         share=share,
@@ -272,31 +248,9 @@ def _verdict(
         log_threshold=config.log_threshold(len(count)),
         has_share=config.share_signal,
         learning=learning,
-        calm=(bucket.negatives == 0) | (below < 0.9),
+        calm=calm(bucket.negatives, config.zone * ahead.negative_mean, ahead.negative_spread, 0.9),
         observed=recent.negatives[window].sum(axis=0),
         expected=recent.expected[window].sum(axis=0),
         mean=ahead.negative_mean,
         spread=ahead.negative_spread,
     )
-
-
-def _mixture(log_r: Array) -> Array:
-    """ln of the mean of R over effects. [K]"""
-    top = np.maximum(log_r.max(axis=1), -700.0)
-    return np.asarray(top + np.log(np.exp(log_r - top[:, None]).mean(axis=1) + 1e-300))
-
-
-def interval(mean: float, spread: float, cover: float = 0.9) -> tuple[int, int]:
-    """Smallest and largest count inside the central `cover` of a negative binomial. For display and alerts."""
-    tail, r = (1 - cover) / 2, 1.0 / max(spread, 1e-6)
-    return _quantile(tail, r, mean), _quantile(1 - tail, r, mean)
-
-
-def _quantile(q: float, r: float, mean: float) -> int:
-    low, high = -1, 1
-    while betainc(r, high + 1.0, r / (r + mean)) < q:
-        low, high = high, high * 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if betainc(r, middle + 1.0, r / (r + mean)) >= q else (middle, high)
-    return high
