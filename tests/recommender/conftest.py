@@ -1,7 +1,9 @@
 """A small shop with known tastes, written for these tests: eight topics, English and Chinese, taste drives events."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ import pytest
 from fieldtune_recommender import reading
 from fieldtune_recommender.records import Log
 
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
 TOPICS = {
     "coffee": ("espresso grinder crema roast beans", "kettle pour filter brew cup"),
     "hiking": ("trail boots ridge summit pack", "tent stove camp map compass"),
@@ -80,3 +83,20 @@ def log_of() -> Callable[..., Log]:
         )
 
     return build
+
+
+@pytest.fixture(scope="session")
+def trained(
+    shop_files: tuple[Path, Path], tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, Any]]:
+    """A trained folder with every method in it, and what training printed. Its registry is elsewhere."""
+    from fieldtune_recommender import training
+
+    place = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FIELDTUNE_HOME", str(place / "home"))
+        patch.setenv("FIELDTUNE_DTYPE", "float32")
+        data = reading.read(*shop_files, reading.Schema())
+        options = training.Options(model=str(tiny_encoder), steps=2, settings={"batch_rows": 16, "max_length": 24})
+        result = training.train(data, reading.Schema(), place / "shop", options, now=NOW, progress=False)
+    return place / "shop", result

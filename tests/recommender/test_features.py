@@ -79,7 +79,10 @@ def test_names_match_the_columns_and_the_twin_sees_no_text() -> None:
         found = signals.signals(taste, signals.World(moment, VECTORS, LEXICON), text)
         table = features.build(taste, moment, found, np.array([4, 5]), text)
         assert table.shape == (2, len(features.names(text)))
-    assert not {name.removesuffix("_standing") for name in features.names(False)} & {*signals.SEMANTIC, *signals.TEXTUAL}
+    assert not {name.removesuffix("_standing") for name in features.names(False)} & {
+        *signals.SEMANTIC,
+        *signals.TEXTUAL,
+    }
 
 
 def test_items_that_come_later_are_not_known_yet() -> None:

@@ -26,7 +26,11 @@ def test_a_taste_keeps_each_item_once_at_its_latest_event(log_of: Callable[..., 
 def test_a_taste_agrees_with_a_plain_loop(rows: list[tuple[int, int, float]]) -> None:
     users, items, weights = (np.array(column) for column in zip(*rows, strict=True))
     log = Log(
-        users.astype(np.int32), items.astype(np.int32), weights.astype(np.float32), weights > 0, np.arange(len(rows), dtype=float)
+        users.astype(np.int32),
+        items.astype(np.int32),
+        weights.astype(np.float32),
+        weights > 0,
+        np.arange(len(rows), dtype=float),
     )
     for user, taste in enumerate(interests.tastes(log, np.arange(4), 4)):
         last = {item: weight for who, item, weight in rows if who == user}

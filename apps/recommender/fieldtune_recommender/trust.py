@@ -14,13 +14,6 @@ MOST = 0.1
 FEWEST = 20
 
 
-def place(scores: np.ndarray, item: int, allowed: np.ndarray) -> float:
-    """Where one item stands among the allowed ones: 1 on top, 0 at the bottom, ties in the middle."""
-    others = scores[allowed]
-    below, equal = int((others < scores[item]).sum()), int((others == scores[item]).sum())
-    return (below + 0.5 * max(equal - 1, 0)) / max(len(others) - 1, 1)
-
-
 def made_up(before: np.ndarray, feedback: np.ndarray, rng: np.random.Generator, draws: int = 2000) -> Interval:
     """Share of the feedback that looks like chance, with its 95 % bootstrap interval; 0 where it looks like before.
 

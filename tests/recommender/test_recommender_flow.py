@@ -1,0 +1,286 @@
+"""Through the command line: train, evaluate, recommend, rank; honest cuts, damage, feedback, rollback."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fieldtune import feedback, registry
+from fieldtune.errors import ArtefactError, InputError
+from fieldtune_recommender import bundle, commands, improving, training, wire
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def shop(trained: tuple[Path, dict[str, Any]], tmp_path: Path) -> Path:
+    """A copy of the trained folder, put into service in this test's registry."""
+    folder = tmp_path / "shop"
+    shutil.copytree(trained[0], folder)
+    scores = {"first": np.ones(5)}
+    registry.publish(bundle.APP, folder, {"first": folder}, scores, rng=np.random.default_rng(0), now=NOW)
+    return folder
+
+
+def test_training_reports_every_rival_with_intervals(trained: tuple[Path, dict[str, Any]]) -> None:
+    found = trained[1]
+    names = {found["answers_with"], *found["rivals"]}
+    assert {
+        "recent_popularity",
+        "without_text",
+        "frozen_text",
+        "tuned_text",
+        "item_knn",
+        "bm25",
+        "near_frozen",
+    } <= names
+    assert all({"mean", "low", "high"} <= set(row["gain"]) for row in found["rivals"].values())
+    assert found["verdict"]["promoted"] and found["verdict"]["winner"] == found["answers_with"]
+    best = max(row["ndcg@10"] for name, row in found["rivals"].items() if name in bundle.METHODS)
+    assert found["ndcg@10"] >= best
+
+
+def test_evaluate_agrees_with_training_and_looks_only_behind_the_cut(
+    shop: Path,
+    trained: tuple[Path, dict[str, Any]],
+    shop_files: tuple[Path, Path],
+    tmp_path: Path,
+    cli: Callable[..., Any],
+) -> None:
+    ran = cli("recommender", "evaluate", "--model", str(shop), "--events", str(shop_files[0]), "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json["ndcg@10"] == pytest.approx(trained[1]["ndcg@10"])
+    assert ran.json["n_users"] == trained[1]["n_users"]
+    events = pd.read_csv(shop_files[0])
+    events[events["time"] >= ran.json["cut"]].to_csv(tmp_path / "after.csv", index=False)
+    after = cli("recommender", "evaluate", "--model", str(shop), "--events", str(tmp_path / "after.csv"), "--json")
+    assert after.json["ndcg@10"] == ran.json["ndcg@10"]
+    events[events["time"] < ran.json["cut"]].to_csv(tmp_path / "before.csv", index=False)
+    before = cli("recommender", "evaluate", "--model", str(shop), "--events", str(tmp_path / "before.csv"))
+    assert before.code == 1 and "after the cut" in before.err
+
+
+def test_the_held_out_part_teaches_nothing(
+    trained: tuple[Path, dict[str, Any]], shop_files: tuple[Path, Path], tiny_encoder: Path, tmp_path: Path
+) -> None:
+    """Train again with other items in the last fifth: trees, vectors and tower stay as they were."""
+    from fieldtune_recommender import reading
+
+    first = bundle.read(trained[0])
+    events = pd.read_csv(shop_files[0])
+    late = events["time"] >= first.cut
+    events.loc[late, "item"] = np.random.default_rng(3).permutation(events.loc[late, "item"])
+    events.to_csv(tmp_path / "events.csv", index=False)
+    data = reading.read(tmp_path / "events.csv", shop_files[1], reading.Schema())
+    options = training.Options(model=str(tiny_encoder), steps=2, settings={"batch_rows": 16, "max_length": 24})
+    training.train(data, reading.Schema(), tmp_path / "other", options, now=NOW, progress=False)
+    second = bundle.read(tmp_path / "other")
+    assert second.cut == first.cut
+    for name, one in first.rankers.items():
+        assert second.rankers[name].model == one.model
+    for name, vectors in first.vectors.items():
+        assert np.array_equal(second.vectors[name], vectors)
+
+
+@pytest.mark.parametrize("method", list(bundle.METHODS))
+def test_every_method_can_answer_users_histories_and_sentences(shop: Path, method: str, tmp_path: Path) -> None:
+    from fieldtune_recommender import texts
+
+    one = replace(bundle.read(shop), answers_with=method)
+    encoder = (
+        texts.encoder(shop / bundle.ENCODER) if bundle.METHODS[method] and (shop / bundle.ENCODER).is_dir() else None
+    )
+    bundle.write(one, tmp_path / "other", encoder)
+    opened = wire.open_shop(tmp_path / "other")
+    tastes = {
+        "user": wire.tastes_of(opened, ["u001"])[0],
+        "stranger": wire.tastes_of(opened, ["nobody"])[0],
+        "history": wire.taste_from(opened, ["i001", "i002"]),
+        "sentence": wire.tastes_of(opened, [""], "绿茶 and a chess clock")[0],
+    }
+    for taste in tastes.values():
+        found = wire.recommend(opened, taste, 10)
+        assert len({item.item for item in found}) == 10
+        assert all(0 <= item.probability <= 1 and item.reasons for item in found)
+        assert not {opened.items[item.item] for item in found} & set(taste.seen.tolist())
+        assert [item.item for item in wire.recommend(opened, taste, 10)] == [item.item for item in found]
+
+
+def test_recommend_prints_the_contract(shop: Path, cli: Callable[..., Any]) -> None:
+    ran = cli("recommender", "recommend", "--model", str(shop), "--user", "u003", "-k", "4", "--json")
+    assert ran.code == 0, ran.err
+    assert len(ran.json["items"]) == 4 and ran.json["model_version"]
+    assert {"item", "score", "probability", "reasons"} <= set(ran.json["items"][0])
+    with registry.open_home().begin() as connection:
+        from fieldtune import decisions
+
+        kept = decisions.get(connection, ran.json["decision"])
+    assert kept is not None and [row["item"] for row in kept["payload"]["items"]] == [
+        i["item"] for i in ran.json["items"]
+    ]
+
+
+def test_a_batch_agrees_with_single_lists(shop: Path, cli: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "users.csv").write_text("user\nu001\nu002\nstranger\n")
+    out = tmp_path / "lists.csv"
+    ran = cli(
+        "recommender",
+        "recommend",
+        "--model",
+        str(shop),
+        "--users",
+        str(tmp_path / "users.csv"),
+        "--out",
+        str(out),
+        "-k",
+        "5",
+    )
+    assert ran.code == 0, ran.err
+    table = pd.read_csv(out)
+    assert list(table.columns[:4]) == ["user", "rank", "item", "score"] and len(table) == 15
+    single = cli("recommender", "recommend", "--model", str(shop), "--user", "u002", "-k", "5", "--json").json
+    assert table[table["user"] == "u002"]["item"].tolist() == [item["item"] for item in single["items"]]
+
+
+def test_rank_orders_the_given_candidates(shop: Path, cli: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "candidates.csv").write_text("item\ni010\ni011\ni012\nunknown\n")
+    ran = cli(
+        "recommender",
+        "rank",
+        "--model",
+        str(shop),
+        "--history",
+        "i001",
+        "--candidates",
+        str(tmp_path / "candidates.csv"),
+        "--json",
+    )
+    assert sorted(item["item"] for item in ran.json["items"]) == ["i010", "i011", "i012"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["recommend", "--model", "nowhere", "--user", "u1"],
+        ["recommend", "--model", "SHOP"],
+        ["recommend", "--model", "SHOP", "--history", "nothing,known"],
+        ["recommend", "--model", "SHOP", "--user", "u001", "--diversity", "2"],
+        ["recommend", "--model", "SHOP", "--users", "nowhere.csv", "--out", "x.csv"],
+        ["train", "--events", "EVENTS", "--items", "ITEMS", "--out", "x", "--positive", "good"],
+        ["train", "--events", "ITEMS", "--items", "ITEMS", "--out", "x"],
+        ["train", "--events", "EVENTS", "--items", "ITEMS", "--out", "x", "--columns", "user"],
+        ["update", "--model", "SHOP"],
+        ["serve"],
+    ],
+)
+def test_mistakes_are_one_line(
+    shop: Path,
+    shop_files: tuple[Path, Path],
+    cli: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    places = {"SHOP": str(shop), "EVENTS": str(shop_files[0]), "ITEMS": str(shop_files[1])}
+    ran = cli("recommender", *(places.get(argument, argument) for argument in arguments))
+    assert ran.code == 1 and not ran.out
+    assert len(ran.err.strip().splitlines()) == 1 and "fix:" in ran.err
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("name", [bundle.CARD, "events.parquet", "without_text.txt", "vectors_frozen.npy"])
+def test_a_damaged_folder_is_refused(trained: tuple[Path, dict[str, Any]], tmp_path: Path, name: str) -> None:
+    shutil.copytree(trained[0], tmp_path / "shop")
+    file = tmp_path / "shop" / name
+    raw = bytearray(file.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    file.write_bytes(raw)
+    with pytest.raises(ArtefactError, match=name):
+        wire.open_shop(tmp_path / "shop")
+
+
+def purchases(shop: Path, count: int, seed: int, made_up: float) -> list[feedback.Feedback]:
+    """What the users of the shop buy next, by its own law: their favourite topics; a share replaced by dice."""
+    rng = np.random.default_rng(seed)
+    one = bundle.read(shop)
+    texts = np.array([text.split(". ")[1] for text in one.data.catalogue.texts])
+    log, rows = one.data.log, []
+    for number in range(count):
+        user = int(rng.integers(0, 40))
+        seen = set(log.items[log.users == user].tolist())
+        topic = rng.choice(texts[log.items[log.users == user]])
+        fresh = [item for item in np.flatnonzero(texts == topic) if item not in seen]
+        item = int(rng.choice(fresh)) if fresh and rng.random() >= made_up else int(rng.integers(0, len(texts)))
+        payload = {
+            "item": one.data.catalogue.ids[item],
+            "time": (NOW + timedelta(minutes=number)).isoformat(),
+            "model": str(shop.resolve()),
+        }
+        rows.append(feedback.Feedback(bundle.APP, payload["item"], "purchase", one.data.users[user], payload=payload))
+    return rows
+
+
+def test_feedback_made_up_is_refused_and_changes_nothing(shop: Path, home: Path) -> None:
+    before = registry.serving(bundle.APP, shop)
+    verdict = commands.retrain(purchases(shop, 300, 0, 1.0), home=home, now=NOW, progress=False)
+    assert not verdict.promoted and "chance" in verdict.reason
+    assert registry.serving(bundle.APP, shop) == before
+
+
+def test_purchases_become_a_version_and_rollback_restores_the_same_bytes(
+    shop: Path, home: Path, cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = ("recommender", "recommend", "--model", str(shop), "--user", "u003", "--json")
+
+    def answer() -> str:
+        return json.dumps({key: value for key, value in cli(*ask).json.items() if key != "decision"})
+
+    before = answer()
+    rows = purchases(shop, 300, 1, 0.0)
+    monkeypatch.setattr(improving, "_doubt", lambda *_: None)  # the shop is too small to be sure of anything
+    monkeypatch.setattr(registry, "gate", sure)
+    verdict = commands.retrain(rows, home=home, now=NOW, progress=False)
+    assert verdict.promoted
+    assert answer() != before
+    learnt = bundle.read(registry.serving(bundle.APP, shop))
+    assert len(learnt.data.log) == len(bundle.read(shop).data.log) + len(rows)
+    with pytest.raises(InputError, match="not learnt yet"):
+        commands.retrain(rows, home=home, now=NOW, progress=False)
+    registry.rollback(bundle.APP, now=NOW)
+    assert answer() == before
+
+
+def sure(scores: Any, rng: Any, incumbent: str | None = None) -> registry.Verdict:
+    """A gate that always lets the last candidate through: for the way in and back, not for the judgement."""
+    return registry.Verdict(True, list(scores)[-1], "test", ())
+
+
+def test_a_version_can_be_published_by_hand(shop: Path, home: Path) -> None:
+    verdict = commands.publish(shop, None, NOW)
+    assert not verdict.promoted  # it is what serves already
+
+
+def test_feedback_lies_behind_the_log(shop: Path) -> None:
+    old = bundle.read(shop)
+    rows = [
+        feedback.Feedback(
+            bundle.APP, "i001", "purchase", "u001", payload={"item": "i001", "time": "1999-01-01T00:00:00Z"}
+        )
+    ]
+    rows += [
+        feedback.Feedback(bundle.APP, "i002", "not_interested", "someone new", payload={"item": "i002", "time": ""})
+    ]
+    rows += [feedback.Feedback(bundle.APP, "gone", "purchase", "u001", payload={"item": "gone"})]
+    longer = improving.appended(old.data, improving.feedback_table(rows, old))
+    assert len(longer.log) == len(old.data.log) + 2
+    assert (np.diff(longer.log.times) >= 0).all() and longer.log.times[-2] > old.data.log.times[-1]
+    assert longer.users[-1] == "someone new"
+    assert measuring.METRIC == "ndcg@10"
