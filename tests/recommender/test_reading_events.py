@@ -80,7 +80,7 @@ def test_unusable_tables_and_rules_are_refused(
     files: tuple[Path, Path], text: str, schema: Schema, error: type[Exception]
 ) -> None:
     files[0].write_text(text)
-    with pytest.raises(error, match="expected .*; found .*; fix: "):
+    with pytest.raises(error, match=r"expected .*; found .*; fix: "):
         reading.read(*files, schema)
 
 
