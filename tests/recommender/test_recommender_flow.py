@@ -252,8 +252,10 @@ def test_purchases_become_a_version_and_rollback_restores_the_same_bytes(
     assert answer() != before
     learnt = bundle.read(registry.serving(bundle.APP, shop))
     assert len(learnt.data.log) == len(bundle.read(shop).data.log) + len(rows)
-    with pytest.raises(InputError, match="not learnt yet"):
-        commands.retrain(rows, home=home, now=NOW, progress=False)
+    again = commands.retrain(rows, home=home, now=NOW, progress=False)
+    assert not again.promoted and "learnt already" in again.reason
+    with pytest.raises(InputError, match="purchases"):
+        commands.retrain(purchases(shop, 3, 2, 0.0), home=home, now=NOW, progress=False)
     registry.rollback(bundle.APP, now=NOW)
     assert answer() == before
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from fieldtune_recommender.records import Floats, Log, Taste
 
-RECENT = 50
+RECENT = 30
 LONGEST = 500
 HALF_LIFE = 20.0
 
