@@ -113,4 +113,5 @@ def _plain(text: str) -> str:
     return text
 
 
-main()
+if __name__ == "__main__":
+    main()

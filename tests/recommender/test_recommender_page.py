@@ -1,0 +1,72 @@
+"""The page: a list with reasons, a history that changes it, clicks that become feedback rows, two languages."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from fieldtune import feedback, registry
+from fieldtune_recommender import ui, wording
+from fieldtune_recommender.records import Reason
+
+
+@pytest.fixture
+def page(trained: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    monkeypatch.setenv("FIELDTUNE_RECOMMENDER_MODEL", str(trained[0]))
+    return AppTest.from_file(str(Path(wording.__file__).with_name("ui.py")), default_timeout=60).run()
+
+
+def titles(page: AppTest) -> list[str]:
+    return [element.value for element in page.markdown if element.value.startswith("**") and ". " in element.value]
+
+
+def test_a_list_with_reasons_in_two_languages(page: AppTest) -> None:
+    assert not page.exception
+    assert len(titles(page)) == 8
+    assert any("Reads like" in element.value or "Liked by" in element.value for element in page.caption)
+    page.sidebar.radio[0].set_value("zh").run()
+    assert page.title[0].value == "推荐"
+    assert any("相近" in element.value or "也喜欢" in element.value for element in page.caption)
+
+
+def test_a_purchase_changes_the_list_and_is_kept(page: AppTest) -> None:
+    before = titles(page)
+    bought = next(button for button in page.button if button.key.startswith("buy-"))
+    item = bought.key.removeprefix("buy-")
+    bought.click().run()
+    assert not page.exception
+    assert item in page.session_state["liked"]
+    assert titles(page) != before
+    page.button[1].click().run()
+    with registry.open_home().begin() as connection:
+        rows = feedback.rows(connection, "recommender")
+    assert {row.kind for row in rows} == {"purchase", "not_interested"}
+    assert {row.payload["item"] for row in rows} >= {item}
+
+
+def test_an_edited_history_and_a_sentence_change_the_list(page: AppTest) -> None:
+    before = titles(page)
+    page.sidebar.multiselect[0].set_value([]).run()
+    without = titles(page)
+    assert without != before and not page.exception
+    page.sidebar.text_input[0].set_value("红茶").run()
+    assert titles(page) != without and not page.exception
+
+
+def test_a_missing_model_is_said_on_the_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("FIELDTUNE_RECOMMENDER_MODEL", str(tmp_path / "nothing"))
+    page = AppTest.from_file(str(Path(wording.__file__).with_name("ui.py")), default_timeout=60).run()
+    assert not page.exception and "trained recommender" in page.error[0].value
+
+
+def test_titles_are_never_mark_up() -> None:
+    assert ui._plain("[x](http://evil) <b>*_`") == r"\[x\](http://evil) \<b\>\*\_\`"
+
+
+@pytest.mark.parametrize("kind", ["similar", "together", "popular", "interest", "new"])
+def test_every_reason_reads_in_both_languages(kind: str) -> None:
+    reason = Reason(kind, "", ("a", "b"), ("tea",), 1.0)
+    for column, chinese in ((0, False), (1, True)):
+        text = wording.sentence(reason, lambda key: wording.WORDS[key][column], str.upper, chinese)
+        assert text and "{" not in text
