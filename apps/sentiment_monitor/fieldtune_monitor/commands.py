@@ -136,6 +136,7 @@ def backtest(
 @app.command()
 def ui(
     config: ConfigFile,
+    store: Annotated[str, typer.Option(help="Show this store (of `replay --store`), not the configuration's.")] = "",
     port: Annotated[int, typer.Option(help="Port to listen on, on this machine only.")] = 8502,
 ) -> None:
     """Open the page: trends with their usual band, alerts with evidence, confirm or dismiss."""
@@ -150,8 +151,9 @@ def ui(
     options = ["--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true",
                "--browser.gatherUsageStats", "false"]  # fmt: skip
     say(f"http://127.0.0.1:{port}")
-    command = [sys.executable, "-m", "streamlit", "run", str(page), *options, "--", str(config)]
-    code = subprocess.run(command, env=os.environ, check=False).returncode
+    environment = {**os.environ, "FIELDTUNE_MONITOR_CONFIG": str(config), "FIELDTUNE_MONITOR_STORE": store}
+    command = [sys.executable, "-m", "streamlit", "run", str(page), *options]
+    code = subprocess.run(command, env=environment, check=False).returncode
     if code not in (0, -signal.SIGINT, 130):
         raise InputError("a free port", f"streamlit ended with {code} on {port}", "choose another with --port")
 

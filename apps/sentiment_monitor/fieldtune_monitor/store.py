@@ -177,13 +177,14 @@ def add_buckets(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> No
 
 
 def put_incident(connection: Connection, line: Mapping[str, Any], opened: str) -> None:
-    """Record the newest state of an incident."""
+    """Record the newest state of an incident; `line` stays the last one that fired, with its evidence."""
     connection.execute(
         text(
             """INSERT INTO incidents (id, topic, signal, state, opened, changed, line)
                VALUES (:id, :topic, :signal, :state, :opened, :changed, :line)
                ON CONFLICT (tenant, id) DO UPDATE SET signal = excluded.signal, state = excluded.state,
-               changed = excluded.changed, line = excluded.line"""
+               changed = excluded.changed,
+               line = CASE WHEN excluded.state = 'firing' THEN excluded.line ELSE incidents.line END"""
         ),
         {
             "id": line["incident"], "topic": line["topic"], "signal": line["signal"], "state": line["state"],

@@ -1,0 +1,149 @@
+"""What the page shows, read from the store, and what its buttons record. Functions over an engine; no widgets."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import Engine, text
+
+from fieldtune import feedback, registry
+from fieldtune_monitor import store
+from fieldtune_monitor.monitor import APP
+from fieldtune_monitor.ratios import interval
+
+
+def status(engine: Engine) -> dict[str, Any]:
+    """Totals, the span of the charts, phases of the topics in the last bucket, and the sources with their troubles."""
+    with engine.begin() as connection:
+        totals = store.totals(connection)
+        span = connection.execute(text("SELECT MIN(time), MAX(time), MAX(bucket) FROM buckets")).one()
+        phases = connection.execute(
+            text("SELECT topic, phase FROM buckets WHERE bucket = :last ORDER BY topic"), {"last": span[2]}
+        ).all()
+        sources = connection.execute(
+            text("SELECT source, row_count, broken, problem, polled_at FROM sources ORDER BY source")
+        ).mappings()
+        return {
+            **totals, "from": span[0], "to": span[1], "phases": dict(map(tuple, phases)),
+            "sources": [dict(row) for row in sources],
+        }  # fmt: skip
+
+
+def trend(engine: Engine, topic: str, days: int, step_hours: int) -> pd.DataFrame:
+    """Negative stories of a topic against what is usual.
+
+    Args:
+        days: how far back from the last bucket; step_hours: length of one point of the chart.
+
+    Returns:
+        time, negatives, documents, copies, expected, low, high (90 % of what is usual), surprise.
+    """
+    with engine.begin() as connection:
+        last = connection.execute(text("SELECT MAX(time) FROM buckets WHERE topic = :topic"), {"topic": topic}).scalar()
+        rows = connection.execute(
+            text(
+                """SELECT time, documents, negatives, copies, expected, spread, surprise FROM buckets
+                   WHERE topic = :topic AND time > :since ORDER BY bucket"""
+            ),
+            {"topic": topic, "since": _back(last, days)},
+        ).mappings()
+        table = pd.DataFrame([dict(row) for row in rows])
+    if table.empty:
+        return pd.DataFrame(columns=["time", "negatives", "documents", "copies", "expected", "low", "high", "surprise"])
+    table["time"] = pd.to_datetime(table["time"]).dt.floor(f"{step_hours}h")
+    table["variance"] = table["expected"] + table["spread"] * table["expected"] ** 2
+    grouped = table.groupby("time", as_index=False).agg(
+        negatives=("negatives", "sum"), documents=("documents", "sum"), copies=("copies", "sum"),
+        expected=("expected", "sum"), variance=("variance", "sum"), surprise=("surprise", "max"),
+    )  # fmt: skip
+    spread = (grouped["variance"] - grouped["expected"]) / np.maximum(grouped["expected"], 1e-9) ** 2
+    bands = [interval(max(mean, 1e-6), max(v, 1e-6)) for mean, v in zip(grouped["expected"], spread, strict=True)]
+    grouped["low"], grouped["high"] = [low for low, _ in bands], [high for _, high in bands]
+    return grouped.drop(columns="variance")
+
+
+def _back(last: str | None, days: int) -> str:
+    if last is None:
+        return ""
+    moment = pd.Timestamp(last) - pd.Timedelta(days=days)
+    return str(moment.strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
+def incidents(engine: Engine, limit: int = 20, info: bool = False) -> list[dict[str, Any]]:
+    """Incidents, the newest first, with the line that fired and its evidence stories."""
+    with engine.begin() as connection:
+        rows = connection.execute(
+            text(
+                """SELECT id, topic, signal, state, opened, changed, line FROM incidents
+                   WHERE :info = 1 OR signal != 'volume-driven' ORDER BY opened DESC, id LIMIT :limit"""
+            ),
+            {"limit": limit, "info": int(info)},
+        ).mappings()
+        found = []
+        for row in rows:
+            line = json.loads(row["line"])
+            found.append({**row, "line": line, "stories": _stories(connection, line["evidence"])})
+        return found
+
+
+def _stories(connection: Any, ids: list[str]) -> list[dict[str, Any]]:
+    found = []
+    for identity in ids:
+        row = connection.execute(
+            text(
+                """SELECT id, title, url, source, first_seen, tone, p_negative, language, topics FROM documents
+                   WHERE id = :id ORDER BY identity LIMIT 1"""
+            ),
+            {"id": identity},
+        ).mappings().first()  # fmt: skip
+        if row is not None:
+            found.append(dict(row))
+    return found
+
+
+def latest(engine: Engine, topic: str, limit: int = 30) -> list[dict[str, Any]]:
+    """The newest stories of a topic, one line per story, with the number of its copies."""
+    with engine.begin() as connection:
+        rows = connection.execute(
+            text(
+                """SELECT d.id, d.title, d.url, d.source, d.first_seen, d.tone, d.p_negative, d.language, d.topics,
+                   (SELECT COUNT(*) - 1 FROM documents c WHERE c.story = d.identity AND c.bucket >= d.bucket) AS copies
+                   FROM documents d WHERE d.story = d.identity AND d.topics LIKE :topic
+                   ORDER BY d.bucket DESC, d.first_seen DESC, d.identity LIMIT :limit"""
+            ),
+            {"topic": f"%{json.dumps(topic, ensure_ascii=False)}%", "limit": limit},
+        ).mappings()
+        return [dict(row) for row in rows]
+
+
+def said(kind: str) -> dict[str, str]:
+    """Subject -> what users said last: "confirmed"/"dismissed" for incidents, the corrected tone for stories."""
+    with registry.open_home().begin() as connection:
+        rows = [row for row in feedback.rows(connection, APP) if (row.kind == "tone") == (kind == "tone")]
+    return {row.subject: str(row.payload.get("sentiment", row.kind)) if kind == "tone" else row.kind for row in rows}
+
+
+def judge_incident(incident: dict[str, Any], verdict: str, user: str, origin: str, now: datetime) -> None:
+    """Record "confirmed" or "dismissed"; the later word replaces the earlier."""
+    line = incident["line"]
+    payload = {
+        "topic": incident["topic"], "signal": incident["signal"], "opened": incident["opened"],
+        "evidence": line["evidence"], "origin": origin,
+    }  # fmt: skip
+    other = "dismissed" if verdict == "confirmed" else "confirmed"
+    with registry.open_home().begin() as connection:
+        connection.execute(
+            text("DELETE FROM feedback WHERE app = :app AND subject = :subject AND kind = :kind AND user_id = :user"),
+            {"app": APP, "subject": incident["id"], "kind": other, "user": user},
+        )
+        feedback.record(connection, feedback.Feedback(APP, incident["id"], verdict, user, payload=payload), now)
+
+
+def correct_tone(story: dict[str, Any], tone: str, user: str, origin: str, now: datetime) -> None:
+    """Record the right tone of a story; `fieldtune feedback retrain monitor` learns from it."""
+    payload = {"title": story["title"], "sentiment": tone, "was": story["tone"], "origin": origin}
+    row = feedback.Feedback(APP, story["id"], "tone", user, story["language"], payload=payload)
+    with registry.open_home().begin() as connection:
+        feedback.record(connection, row, now)
