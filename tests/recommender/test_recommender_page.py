@@ -68,5 +68,5 @@ def test_titles_are_never_mark_up() -> None:
 def test_every_reason_reads_in_both_languages(kind: str) -> None:
     reason = Reason(kind, "", ("a", "b"), ("tea",), 1.0)
     for column, chinese in ((0, False), (1, True)):
-        text = wording.sentence(reason, lambda key: wording.WORDS[key][column], str.upper, chinese)
+        text = wording.sentence(reason, lambda key, column=column: wording.WORDS[key][column], str.upper, chinese)
         assert text and "{" not in text
