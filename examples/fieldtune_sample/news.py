@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fieldtune.errors import InputError
 
+from fieldtune.errors import InputError
 from fieldtune_sample import news_files, news_noise, news_plan, news_pool
 from fieldtune_sample.news_files import ZONE
 from fieldtune_sample.news_plan import Window

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from fieldtune.errors import InputError
 from numpy.typing import NDArray
+
+from fieldtune.errors import InputError
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]  # [topics, hours, 3 tones: negative, neutral, positive]

@@ -37,9 +37,9 @@ def generate(
     chinese_share: float = 0.25,
     new_item_share: float = 0.15,
     new_user_share: float = 0.1,
-    interest: float = 0.5,
-    popularity: float = 0.35,
-    chance: float = 0.15,
+    interest: float = 0.55,
+    popularity: float = 0.33,
+    chance: float = 0.12,
 ) -> None:
     """Write the shop into `out` (created if missing).
 
@@ -141,7 +141,10 @@ def _truth(
     names: Sequence[str], stock: Items, people: Users, choices: Choices, mixture: Sequence[float]
 ) -> dict[str, Any]:
     """What nobody but the generator knows: themes of items, interests of users by epoch, share of each kind of choice."""
-    liked = lambda row: {names[theme]: round(float(row[theme]), 3) for theme in np.flatnonzero(row).tolist()}  # noqa: E731
+
+    def liked(row: NDArray[np.float64]) -> dict[str, float]:
+        return {names[theme]: round(float(row[theme]), 3) for theme in np.flatnonzero(row).tolist()}
+
     return {
         "themes": list(names),
         "epoch_days": shop_world.EPOCH_DAYS,

@@ -75,7 +75,7 @@ def make_items(count: int, themes: int, days: int, new_share: float, chinese: fl
         start = int(rng.integers(0, days))
         bursts[item, start : start + int(rng.integers(2, 7))] = rng.uniform(4, 12)
     day = _arrivals(count, days, 0.55, new_share, rng)
-    return Items(day, strength, rng.random(count) < chinese, rng.lognormal(0, 1, count), rng.lognormal(2.5, 0.6, count), bursts)  # fmt: skip
+    return Items(day, strength, rng.random(count) < chinese, rng.lognormal(0, 1.5, count), rng.lognormal(2.8, 0.6, count), bursts)  # fmt: skip
 
 
 def make_users(count: int, themes: int, days: int, new_share: float, chinese: float, rng: np.random.Generator) -> Users:
@@ -123,7 +123,7 @@ def _seconds(visitor: Ints, day: int, rng: np.random.Generator) -> Ints:
 def _draw(weights: Floats, how_many: int, rng: np.random.Generator) -> Ints:
     total = weights.cumsum()
     picked = np.searchsorted(total, rng.random(how_many) * total[-1], side="right")
-    return np.minimum(picked, len(weights) - 1).astype(np.int64)
+    return np.asarray(np.minimum(picked, len(weights) - 1), dtype=np.int64)
 
 
 def _pick_items(
@@ -137,7 +137,11 @@ def _pick_items(
         rows = np.flatnonzero(key == value)
         kind, reader = divmod(value, 2)
         taste = np.where(items.chinese == bool(reader), 1.0, OTHER_LANGUAGE[reader])
-        base = wanted**0.8 * items.strength[:, kind] if kind >= 0 else popular if kind == -1 else (wanted > 0) * 1.0
+        base = popular
+        if kind >= 0:
+            base = wanted * items.strength[:, kind]
+        elif kind == -2:
+            base = (wanted > 0).astype(np.float64)
         chosen[rows] = _draw(base * taste, len(rows), rng)
     return chosen
 
@@ -157,7 +161,7 @@ def simulate(
         cumulative = users.interests[visitor, day // EPOCH_DAYS].cumsum(axis=1)
         theme = (rng.random((len(visitor), 1)) > cumulative).sum(axis=1)
         theme = np.minimum(theme, users.interests.shape[2] - 1)
-        popular = wanted / wanted.sum() + 2 * recent / max(1.0, float(recent.sum()))
+        popular = (wanted / wanted.sum() + 2 * recent / max(1.0, float(recent.sum()))) ** 1.2
         item = _pick_items(how, theme, users.chinese[visitor], items, wanted, popular, rng)
         for _ in range(3):  # most people do not look twice at the same thing
             again = np.flatnonzero(seen[visitor, item])

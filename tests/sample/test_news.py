@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from fieldtune.errors import InputError
 from fieldtune_sample import news, news_plan, news_pool
 from fieldtune_sample.news_files import ZONE
