@@ -26,7 +26,7 @@ from fieldtune.train.fit import Problem, Tensors, fit
 from fieldtune.train.settings import Settings
 
 COLUMNS = ("text", "label")
-DEFAULTS = Settings()
+DEFAULTS = Settings(class_weights="sqrt")
 METHODS = ("linear", "head", "full")
 CALIBRATION_ROWS = 20  # fewer cannot tell confidence from luck: the temperature stays 1
 KEPT = 0.95  # share of the validation rows that stay in scope when no out-of-scope rows are given
