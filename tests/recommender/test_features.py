@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fieldtune_recommender import candidates, features, interests, lexical, signals, snapshot, timecut
+from fieldtune_recommender import affinity, candidates, features, interests, lexical, signals, snapshot, timecut
 from fieldtune_recommender.records import Log
 
 USERS, ITEMS = 6, 12
@@ -29,11 +29,16 @@ def together(one: Log, two: Log) -> Log:
     return Log(*(np.concatenate([getattr(one, name), getattr(two, name)]) for name in Log.__dataclass_fields__))
 
 
+def world_at(log: Log, moment: snapshot.Snapshot) -> signals.World:
+    learnt = affinity.learn(timecut.before(log, moment.t), LEXICON.weights)
+    return signals.World(moment, VECTORS, LEXICON, learnt)
+
+
 def everything(log: Log, t: float, text: bool) -> list[np.ndarray]:
     """All features of all users at `t`."""
     added = np.full(ITEMS, np.nan)
     moment = snapshot.take(log, t, USERS, added)
-    world = signals.World(moment, VECTORS, LEXICON)
+    world = world_at(log, moment)
     tables = []
     for taste in interests.tastes(timecut.before(log, t), np.arange(USERS), USERS):
         found = signals.signals(taste, world, text)
@@ -76,7 +81,7 @@ def test_names_match_the_columns_and_the_twin_sees_no_text() -> None:
     moment = snapshot.take(log, np.inf, USERS, np.full(ITEMS, np.nan))
     taste = interests.tastes(log, np.array([0]), USERS)[0]
     for text in (False, True):
-        found = signals.signals(taste, signals.World(moment, VECTORS, LEXICON), text)
+        found = signals.signals(taste, world_at(log, moment), text)
         table = features.build(taste, moment, found, np.array([4, 5]), text)
         assert table.shape == (2, len(features.names(text)))
     assert not {name.removesuffix("_standing") for name in features.names(False)} & {
@@ -98,7 +103,7 @@ def test_candidates_are_new_known_and_without_repeats() -> None:
     moment = snapshot.take(log, np.inf, USERS, np.full(ITEMS, np.nan))
     moment = replace(moment, known=np.arange(ITEMS) != 9)
     taste = interests.tastes(log, np.array([0]), USERS)[0]
-    items = candidates.gather(taste, moment, signals.signals(taste, signals.World(moment, VECTORS, LEXICON)))
+    items = candidates.gather(taste, moment, signals.signals(taste, world_at(log, moment)))
     assert len(set(items.tolist())) == len(items)
     assert not set(items.tolist()) & {0, 1, 2, 3, 9}
 

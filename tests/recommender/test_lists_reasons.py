@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from fieldtune_recommender import interests, lexical, lists, reasons, snapshot
+from fieldtune_recommender import affinity, interests, lexical, lists, reasons, snapshot
 from fieldtune_recommender.lists import Method
 from fieldtune_recommender.records import Catalogue, Log, Taste
 from fieldtune_recommender.signals import World
@@ -24,7 +24,8 @@ def encode(sentences: Sequence[str]) -> np.ndarray:
 def world(log_of: Callable[..., Log]) -> World:
     log = log_of((0, 0, 1.0), (0, 1, 1.0), (1, 3, 1.0), (1, 4, 1.0), (2, 0, 1.0), (2, 1, 1.0))
     moment = snapshot.take(log, np.inf, 3, CATALOGUE.added)
-    return World(moment, VECTORS, lexical.index(TOKENS), encode, str.split)
+    lexicon = lexical.index(TOKENS)
+    return World(moment, VECTORS, lexicon, affinity.learn(log, lexicon.weights), encode, str.split)
 
 
 @pytest.fixture

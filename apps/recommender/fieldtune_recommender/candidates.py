@@ -21,6 +21,8 @@ PERSONAL: Mapping[str, int] = {
     "near_last": 80,
     "words": 80,
     "words_last": 80,
+    "learnt": 100,
+    "learnt_last": 60,
 }
 
 

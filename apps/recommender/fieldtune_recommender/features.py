@@ -20,7 +20,7 @@ ITEM = (
 )
 USER = ("history", "idle", "taste_for_popular", "taste_for_new")
 PAIR = ("popular_gap", "age_gap")
-RANKED = ("together_last", "together_recency", "near_faded", "words_last")
+RANKED = ("together_last", "together_recency", "near_faded", "words_last", "learnt")
 
 
 def names(text: bool) -> tuple[str, ...]:

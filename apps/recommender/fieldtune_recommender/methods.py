@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from fieldtune.text.ngrams import lexical_tokens
-from fieldtune_recommender import lexical, ranker, scoring, snapshot
+from fieldtune_recommender import affinity, lexical, ranker, scoring, snapshot, timecut
 from fieldtune_recommender.bundle import METHODS
 from fieldtune_recommender.lists import Method
 from fieldtune_recommender.reading import Dataset
@@ -32,4 +32,7 @@ def worlds(data: Dataset, t: float, vectors: Mapping[str, Floats | None]) -> sco
     """The moment `t` of a data set, once per kind of vectors."""
     moment = snapshot.take(data.log, t, len(data.users), data.catalogue.added)
     lexicon = lexical.index(lexical_tokens(text) for text in data.catalogue.texts)
-    return scoring.Worlds({name: World(moment, own, lexicon, None, lexical_tokens) for name, own in vectors.items()})
+    learnt = affinity.learn(timecut.before(data.log, t), lexicon.weights)
+    return scoring.Worlds(
+        {name: World(moment, own, lexicon, learnt, None, lexical_tokens) for name, own in vectors.items()}
+    )

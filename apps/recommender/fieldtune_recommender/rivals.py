@@ -29,5 +29,9 @@ BEHAVIOUR: Mapping[str, Rival] = {
     "item_knn_last": _signal("together_last"),
 }
 #: Rivals that read the texts; frozen_text when the vectors are the frozen encoder's, tuned_text_alone when tuned.
-LEXICAL: Mapping[str, Rival] = {"bm25": _signal("words"), "bm25_last": _signal("words_last")}
+LEXICAL: Mapping[str, Rival] = {
+    "bm25": _signal("words"),
+    "bm25_last": _signal("words_last"),
+    "learnt_words": _signal("learnt"),
+}
 SEMANTIC: Mapping[str, Rival] = {"near": _signal("near_faded"), "near_last": _signal("near_last")}

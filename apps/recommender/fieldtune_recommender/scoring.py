@@ -23,7 +23,7 @@ class Worlds:
         """Signals per kind of vectors; under None those of behaviour alone."""
         world = next(iter(self.by_vectors.values()))
         plain = signals.behaviour(taste, world.snapshot)
-        words = signals.textual(taste, world.lexicon) if world.lexicon is not None else {}
+        words = signals.textual(taste, world)
         found: dict[str | None, dict[str, Floats]] = {None: plain}
         for name, one in self.by_vectors.items():
             near = signals.semantic(taste, one.vectors) if one.vectors is not None else {}

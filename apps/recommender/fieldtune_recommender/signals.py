@@ -9,14 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fieldtune_recommender import covisits, interests, lexical
+from fieldtune_recommender import affinity, covisits, interests, lexical
+from fieldtune_recommender.affinity import Affinity
 from fieldtune_recommender.records import Floats, Taste
 from fieldtune_recommender.snapshot import Snapshot
 
 FEW = 5
 BEHAVIOUR = ("together", "together_recency", "together_last", "together_now")
 SEMANTIC = ("near_1", "near_3", "near_faded", "near_last", "near_all", "near_disliked")
-TEXTUAL = ("words", "words_last")
+TEXTUAL = ("words", "words_last", "learnt", "learnt_last")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +27,14 @@ class World:
     Attributes:
         vectors: float32[items, d], unit length, of the text tower; None where no text is wanted.
         lexicon: BM25 over the same texts; None where no text is wanted.
+        affinity: which words go with which, learnt before the same moment; None where there is no lexicon.
         encode, tokenise: for a stated interest only.
     """
 
     snapshot: Snapshot
     vectors: Floats | None = None
     lexicon: lexical.LexicalIndex | None = None
+    affinity: Affinity | None = None
     encode: Callable[[Sequence[str]], Floats] | None = None
     tokenise: Callable[[str], Sequence[str]] | None = None
 
@@ -41,8 +44,8 @@ def signals(taste: Taste, world: World, text: bool = True) -> dict[str, Floats]:
     found = behaviour(taste, world.snapshot)
     if text and world.vectors is not None:
         found |= semantic(taste, world.vectors)
-    if text and world.lexicon is not None:
-        found |= textual(taste, world.lexicon)
+    if text:
+        found |= textual(taste, world)
     return found
 
 
@@ -78,13 +81,20 @@ def semantic(taste: Taste, vectors: Floats) -> dict[str, Floats]:
     }
 
 
-def textual(taste: Taste, lexicon: lexical.LexicalIndex) -> dict[str, Floats]:
-    """BM25 of every item for the words of the history, and for those of its last items."""
-    items = taste.items[-interests.RECENT :]
-    weights = taste.weights[-interests.RECENT :] * interests.recency(len(items))
-    everything = lexical.query(lexicon, items, weights)
-    latest = lexical.query(lexicon, items[-FEW:], weights[-FEW:])
-    return {"words": lexical.scores(lexicon, everything), "words_last": lexical.scores(lexicon, latest)}
+def textual(taste: Taste, world: World) -> dict[str, Floats]:
+    """By words: BM25 for those of the history and of its last items; and what has been learnt to go with them."""
+    found = {}
+    items, weights = taste.items[-interests.RECENT :], taste.weights[-interests.RECENT :]
+    faded = weights * interests.recency(len(items))
+    if world.lexicon is not None:
+        everything = lexical.query(world.lexicon, items, faded)
+        latest = lexical.query(world.lexicon, items[-FEW:], faded[-FEW:])
+        found["words"] = lexical.scores(world.lexicon, everything)
+        found["words_last"] = lexical.scores(world.lexicon, latest)
+    if world.affinity is not None:
+        found["learnt"] = affinity.scores(world.affinity, taste.items, taste.weights)
+        found["learnt_last"] = affinity.scores(world.affinity, items[-FEW:], faded[-FEW:])
+    return found
 
 
 def stated(interest: str, world: World) -> Floats:
