@@ -35,7 +35,10 @@ class AlertConfig:
 
 @dataclass(frozen=True)
 class TopicState:
-    """Where one topic stands. opened, since and closed are bucket numbers; -1 means never."""
+    """Where one topic stands.
+
+    opened, since, closed and renewed (closed as the new normal) are bucket numbers;
+    -1 means never."""
 
     phase: Phase = "learning"
     since: int = -1
@@ -44,6 +47,7 @@ class TopicState:
     calm: int = 0
     sequence: int = 0
     signal: Signal = "count"
+    renewed: int = -1
 
 
 @dataclass(frozen=True)
@@ -79,9 +83,17 @@ def start(topics: int) -> AlertState:
 
 
 def renewing(state: AlertState, bucket: int, detector: DetectorConfig, config: AlertConfig) -> Flags:
-    """Topics whose incident is so old that it must be the new normal: their baseline learns again, and fast."""
-    age = [(bucket - t.opened) * detector.bucket if t.phase in OPEN else -1 for t in state.topics]
-    return np.array(age) > config.regime_age
+    """Topics whose incident is so old that it must be the new normal, and for a learning time after it closed as such:
+    their baseline learns again, and fast."""
+    return np.array([_is_old(t, bucket, detector, config) or _relearns(t, bucket, detector) for t in state.topics])
+
+
+def _is_old(topic: TopicState, bucket: int, detector: DetectorConfig, config: AlertConfig) -> bool:
+    return topic.phase in OPEN and (bucket - topic.opened) * detector.bucket > config.regime_age
+
+
+def _relearns(topic: TopicState, bucket: int, detector: DetectorConfig) -> bool:
+    return topic.renewed >= 0 and (bucket - topic.renewed) * detector.bucket < detector.learning
 
 
 def step(
@@ -98,6 +110,9 @@ def step(
     topics, happened, reset = list(state.topics), [], np.zeros(len(level), dtype=bool)
     for k, topic in enumerate(topics):
         if topic.phase == "inactive" and not raised[k]:
+            continue
+        if _relearns(topic, bucket, detector):
+            topics[k], reset[k] = replace(topic, phase="learning"), True
             continue
         moved = _next(topic, k, verdict, bool(raised[k]), bucket, exposure, detector, config)
         topics[k] = moved
@@ -148,7 +163,7 @@ def _opened(
     again = topic.closed >= 0 and bucket - topic.closed <= _buckets(config.cooldown, detector)
     sequence, opened = (topic.sequence, topic.opened) if again else (topic.sequence + 1, bucket)
     worse = again and topic.signal != "volume-driven" and signal == "volume-driven"
-    return TopicState("firing", bucket, opened, -1, 0, sequence, topic.signal if worse else signal)
+    return TopicState("firing", bucket, opened, -1, 0, sequence, topic.signal if worse else signal, topic.renewed)
 
 
 def _open_next(
@@ -169,7 +184,8 @@ def _open_next(
         return replace(topic, phase="recovering" if recovers else "firing", since=bucket, calm=calm)
     waited = bucket - topic.since >= _buckets(config.keep_firing, detector)
     if waited and exposure >= config.least_exposure:
-        return replace(topic, phase="resolved", since=bucket, closed=bucket, calm=calm)
+        renewed = bucket if _is_old(topic, bucket, detector, config) else topic.renewed
+        return replace(topic, phase="resolved", since=bucket, closed=bucket, calm=calm, renewed=renewed)
     return replace(topic, calm=calm)
 
 
@@ -178,7 +194,7 @@ def _transition(
 ) -> Transition | None:
     told = new.signal != "volume-driven"
     if new.phase == "resolved" and old.phase in OPEN:
-        normal = (bucket - new.opened) * detector.bucket > config.regime_age
+        normal = new.renewed == bucket
         return Transition(k, "resolved", new.signal, new.sequence, bucket, new.opened, told, normal)
     fresh = new.phase in OPEN and new.sequence != old.sequence
     worse = new.phase in OPEN and old.signal == "volume-driven" and told

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from fieldtune import outbox
+from fieldtune_monitor.records import Line
 
 Send = Callable[[Mapping[str, Any]], None]
 
@@ -42,8 +43,9 @@ def stdout_sink(payload: Mapping[str, Any]) -> None:
 
 
 def line_of(payload: Mapping[str, Any]) -> str:
-    """One alert as one JSON line."""
-    return json.dumps(payload, ensure_ascii=False)
+    """One alert as one JSON line, keys in the order of the contract."""
+    known = [name for name in Line.__dataclass_fields__ if name in payload]
+    return json.dumps({name: payload[name] for name in known}, ensure_ascii=False)
 
 
 def _keys(path: Path) -> set[str]:

@@ -1,0 +1,180 @@
+"""`detect`, `backtest` and the configuration, through the command line where it is the contract."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from typer.testing import CliRunner
+
+from fieldtune.errors import ConfigError, InputError
+from fieldtune_monitor import backtest, counts, history
+from fieldtune_monitor.commands import app
+from fieldtune_monitor.config import ALERTS, detector_settings, read_config, seconds
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+def table(weeks=4, topics=("a", "b"), rate=3.0, seed=0, surge=None):
+    rng = np.random.default_rng(seed)
+    rows = []
+    for hour in range(weeks * 168):
+        for topic in topics:
+            n = rng.poisson(rate)
+            x = rng.binomial(n, 0.2)
+            extra = rng.poisson(5) if surge and topic == topics[0] and 0 <= hour - surge < 12 else 0
+            time = (START + timedelta(hours=hour)).isoformat()
+            rows.append((time, topic, n + extra, x + extra))
+    return pd.DataFrame(rows, columns=["time", "topic", "documents", "negative"])
+
+
+def detect(folder, frame, *options):
+    frame.to_csv(folder / "counts.csv", index=False)
+    command = ["detect", "--counts", str(folder / "counts.csv"), "--alerts", str(folder / "out.jsonl"), "--json", *options]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    lines = [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
+    return json.loads(result.stdout), lines
+
+
+def test_a_surge_in_a_table_of_counts_is_one_incident_dated_like_its_rows(tmp_path):
+    surge = 3 * 168 + 10
+    summary, lines = detect(tmp_path, table(surge=surge), "--budget", "0.8")
+    assert [(line["topic"], line["state"]) for line in lines] == [("a", "firing"), ("a", "resolved")]
+    fired = datetime.fromisoformat(lines[0]["time"])
+    assert START + timedelta(hours=surge) <= fired <= START + timedelta(hours=surge + 5)
+    assert summary["signals"] == 2
+    assert summary["bucket_seconds"] == 3600
+    assert summary["weeks_between_false_alarms_per_signal"] == pytest.approx(5.0)
+
+
+def test_missing_zero_rows_change_nothing(tmp_path):
+    whole = table(rate=0.8, surge=3 * 168 + 10)
+    _, one = detect(tmp_path, whole)
+    sparse = whole[(whole["documents"] > 0) | (whole.index % 2 == 0)]
+    _, other = detect(tmp_path, sparse.sample(frac=1, random_state=0))
+    assert one == other
+
+
+def test_hours_missing_for_all_topics_are_no_data_not_zero():
+    frame = table(rate=5.0, topics=("a",))
+    gap = frame[~frame.index.isin(range(400, 430))]
+    times = [int(datetime.fromisoformat(time).timestamp()) for time in gap["time"]]
+    grid = counts.grid(times, gap["topic"].tolist(), gap["documents"].to_numpy(float), gap["negative"].to_numpy(float))
+    assert len(grid.times) == len(frame) - 30
+    assert not counts.detect(grid, detector_settings(3600, 0.1), ALERTS)
+
+
+def test_without_negatives_the_documents_are_counted(tmp_path):
+    frame = table(surge=3 * 168 + 10).drop(columns="negative")
+    summary, lines = detect(tmp_path, frame)
+    assert summary["signals"] == 1
+    assert lines[0]["topic"] == "a"
+    assert lines[0]["signal"] == "count"
+
+
+def test_a_second_detection_is_the_same_byte_for_byte(tmp_path):
+    frame = table(surge=3 * 168 + 10)
+    detect(tmp_path, frame)
+    first = (tmp_path / "out.jsonl").read_bytes()
+    detect(tmp_path, frame)
+    assert (tmp_path / "out.jsonl").read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [
+        (pd.DataFrame({"time": ["x"], "topic": ["a"], "documents": [1]}), "ISO 8601"),
+        (pd.DataFrame({"time": ["2026-01-01"], "documents": [1]}), "topic"),
+        (pd.DataFrame({"time": ["2026-01-01"] * 2, "topic": ["a", "b"], "documents": [1, 2]}), "two different times"),
+        (pd.DataFrame({"time": ["2026-01-01", "2026-01-02"], "topic": ["a", "b"], "documents": [1, -2]}), "0 or more"),
+        (pd.DataFrame({"time": ["2026-01-01", "2026-01-02"], "topic": ["a", "b"], "documents": ["1", "many"]}), "numbers"),
+    ],
+)
+def test_bad_tables_are_one_clear_error(tmp_path, frame, words):
+    frame.to_csv(tmp_path / "counts.csv", index=False)
+    with pytest.raises(InputError, match=words):
+        CliRunner().invoke(app, ["detect", "--counts", str(tmp_path / "counts.csv"), "--alerts", str(tmp_path / "o")],
+                           catch_exceptions=False)  # fmt: skip
+    assert not (tmp_path / "o").exists()
+
+
+def test_match_tells_found_from_outside():
+    events = [backtest.Event("a", 1000, 2000), backtest.Event("b", 5000, 6000)]
+    alerts = [
+        backtest.Alert("a", 1500), backtest.Alert("a", 900, 950), backtest.Alert("c", 1500),
+        backtest.Alert("b", 4000, 5500), backtest.Alert("a", 2500),
+    ]  # fmt: skip
+    outcomes, outside = backtest.match(alerts, events, early=0, late=100)
+    assert [outcome.delay for outcome in outcomes] == [500, 0]
+    assert outside == [alerts[1], alerts[2], alerts[4]]
+
+
+def test_intervals_agree_with_scipy():
+    low, high = backtest.wilson(7, 10)
+    want = stats.binomtest(7, 10).proportion_ci(method="wilson")
+    assert (low, high) == (pytest.approx(want.low, abs=1e-3), pytest.approx(want.high, abs=1e-3))
+    assert backtest.poisson_interval(4) == (pytest.approx(stats.chi2.ppf(0.025, 8) / 2), pytest.approx(stats.chi2.ppf(0.975, 10) / 2))
+    assert backtest.poisson_interval(0)[0] == 0.0
+
+
+def test_the_placebo_keeps_weekdays_and_loses_no_day():
+    days = [date(2026, 1, 1) + timedelta(days=n) for n in range(60)]
+    moved = backtest.placebo_days(days, np.random.default_rng(0))
+    assert sorted(moved.values()) == days
+    assert all(day.weekday() == to.weekday() for day, to in moved.items())
+    assert any(day != to for day, to in moved.items())
+
+
+def test_backtest_on_files(tmp_path):
+    _, _ = detect(tmp_path, table(surge=3 * 168 + 10))
+    start = (START + timedelta(hours=3 * 168 + 9)).isoformat()
+    (tmp_path / "events.csv").write_text(f"topic,time\na,{start}\nb,{start}\n")
+    result = CliRunner().invoke(
+        app, ["backtest", "--alerts", str(tmp_path / "out.jsonl"), "--events", str(tmp_path / "events.csv"), "--json"]
+    )
+    figures = json.loads(result.stdout)
+    assert (figures["events"], figures["found"], figures["alerts_outside_events"]) == (2, 1, 0)
+
+
+def test_an_alerts_file_of_someone_else_is_refused(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"x": 1}\n')
+    with pytest.raises(InputError, match="line 1"):
+        history.read_alerts(tmp_path / "a.jsonl")
+
+
+CONFIGURATION = '[[topics]]\nname = "a"\nkeywords = ["a"]\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("bugdet = 1\n" + CONFIGURATION, "did you mean 'budget'"),
+        (CONFIGURATION + 'keyword = ["b"]\n', "did you mean 'keywords'"),
+        ("budget = 0\n" + CONFIGURATION, "budget"),
+        ('bucket = "7m"\n' + CONFIGURATION, "divides the day"),
+        ('bucket = "soon"\n' + CONFIGURATION, "duration"),
+        ('timezone = "Mars/Base"\n' + CONFIGURATION, "time zone"),
+        (CONFIGURATION + CONFIGURATION, "there twice"),
+        ("budget = 1\n", "topics"),
+        ("budget = = 1\n", "TOML"),
+        (CONFIGURATION + '[[sources]]\nkind = "telepathy"\npath = "x"\n', "sources.0.kind"),
+    ],
+)
+def test_a_wrong_configuration_names_the_key(tmp_path, text, words):
+    (tmp_path / "m.toml").write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        read_config(tmp_path / "m.toml")
+
+
+def test_durations():
+    assert [seconds(text) for text in ("15m", "1h", "1 d", "56d", 90)] == [900, 3600, 86_400, 56 * 86_400, 90]
+
+
+def test_planned_commands_say_which_release_brings_them():
+    result = CliRunner().invoke(app, ["--help"])
+    for name in ("train", "score", "run", "replay", "detect", "backtest", "ui", "test-fire", "silence", "ack", "serve"):
+        assert name in result.output
+    assert CliRunner().invoke(app, ["silence", "tea", "--for", "2h"]).exit_code == 1

@@ -1,0 +1,159 @@
+"""The loop on a small stream: same alerts however it arrives, however often it is killed."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import text
+
+from fieldtune import outbox
+from fieldtune.errors import ConfigError
+from fieldtune_monitor import history, runner, sinks, store, wire
+from fieldtune_monitor.config import read_config
+from fieldtune_monitor.monitor import restore
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+def replayed(folder, name="stories.jsonl"):
+    settings = read_config(folder / "monitor.toml")
+    made = wire.setup(settings, wire.open_monitor_store("sqlite://"), {"replay": False})
+    lines, summary = history.replay(made, folder / name, NOW)
+    return lines, summary, made.engine
+
+
+def test_the_planted_surge_is_found_and_nothing_else(place):
+    lines, summary, engine = replayed(place)
+    assert [(line["topic"], line["state"]) for line in lines] == [("ferries", "firing"), ("ferries", "resolved")]
+    assert "2026-01-23T09" < lines[0]["time"] < "2026-01-23T16"
+    assert list(json.loads(sinks.line_of(lines[0]))) == [
+        "incident", "key", "topic", "signal", "state", "time", "observed", "expected", "low", "high",
+        "weeks_between_false_alarms", "evidence", "sources", "copies",
+    ]  # fmt: skip
+    with engine.begin() as connection:
+        for identity in lines[0]["evidence"]:
+            row = connection.execute(
+                text("SELECT tone, topics, negative, counted FROM documents WHERE id = :id"), {"id": identity}
+            ).one()
+            assert (row.tone, json.loads(row.topics), row.negative, row.counted) == ("negative", ["ferries"], 1, 1)
+        chart = connection.execute(
+            text("SELECT SUM(negatives) FROM buckets WHERE topic = 'ferries' AND time >= :first AND time < :last"),
+            {"first": _hours(lines[0]["time"], -6), "last": lines[0]["time"]},
+        ).scalar()
+    assert chart == lines[0]["observed"]
+    assert lines[0]["observed"] > lines[0]["high"]
+    assert summary["alerts"] == 1
+
+
+def _hours(time_text, hours):
+    moment = datetime.fromisoformat(time_text).timestamp() + hours * 3600
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def test_order_batches_and_repeats_change_nothing(place, rows, write):
+    lines, _, engine = replayed(place)
+    shuffled = rows + rows[::7] + rows[:50]
+    random.Random(3).shuffle(shuffled)
+    write(place / "again.jsonl", shuffled)
+    settings = read_config(place / "monitor.toml")
+    made = wire.setup(settings, wire.open_monitor_store("sqlite://"), {"replay": False})
+    monitor = restore(made)
+    runner.read_all(monitor, place / "again.jsonl", NOW, live=False, final=True, batch=97)
+    runner.close_due(monitor, NOW, finish=True)
+    with made.engine.begin() as connection:
+        assert [message.payload for message in outbox.pending(connection)] == lines
+        again = store.read_state(connection)
+    with engine.begin() as connection:
+        assert store.read_state(connection) == again
+
+
+def test_copies_of_one_bad_story_are_amplification_not_a_surge(place, rows, write):
+    story = next(row for row in rows if row["title"].startswith("tea") and str(row["first_seen"]) > "2026-01-20T10")
+    long_title = str(story["title"]) + " after a long night of talks in the harbour"
+    copies = [
+        {**story, "id": f"c{n}", "url": f"https://copy.example/{n}", "title": f"{long_title} - s{n}", "source": f"s{n}",
+         "sentiment": "negative"}
+        for n in range(25)
+    ]  # fmt: skip
+    write(place / "copied.jsonl", rows + copies)
+    lines, summary, _ = replayed(place, "copied.jsonl")
+    assert {line["topic"] for line in lines} == {"ferries"}
+    assert summary["copies"] >= 24
+
+
+def test_a_week_of_old_stories_in_one_dump_never_alerts(place, rows, write):
+    dump = [
+        {**row, "id": f"d{n}", "url": f"https://dump.example/{n}", "first_seen": "2026-01-20T10:00:00Z", "sentiment": "negative"}
+        for n, row in enumerate(rows)
+        if "2026-01-13" < str(row["time"]) < "2026-01-20"
+    ]
+    write(place / "dump.jsonl", rows + dump)
+    lines, summary, _ = replayed(place, "dump.jsonl")
+    assert {line["topic"] for line in lines} == {"ferries"}
+    assert summary["late"] > 0.9 * len(dump) - summary["copies"]
+
+
+def test_run_continues_where_it_stopped_and_sends_what_replay_says(place, rows, home, write):
+    lines, _, _ = replayed(place)
+    settings = read_config(place / "monitor.toml")
+    import threading
+
+    write(place / "stories.jsonl", rows[: len(rows) // 2])
+    wire.run(settings, once=True, stop=threading.Event(), progress=runner.silent)
+    write(place / "stories.jsonl", rows)
+    wire.run(settings, once=True, stop=threading.Event(), progress=runner.silent)
+    wire.run(settings, once=True, stop=threading.Event(), progress=runner.silent)
+    sent = [json.loads(line) for line in (place / "alerts.jsonl").read_text().splitlines()]
+    assert [line["key"] for line in sent] == [line["key"] for line in lines]
+
+
+def test_killed_again_and_again_it_loses_and_doubles_nothing(place, home):
+    lines, summary, _ = replayed(place)
+    command = [sys.executable, "-m", "fieldtune_monitor", "run", "--config", str(place / "monitor.toml"), "--once"]
+    rng = random.Random(1)
+    for _ in range(5):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            process.wait(timeout=rng.uniform(0.8, 2.2))
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert "documents:" in done.stdout
+    sent = [json.loads(line) for line in (place / "alerts.jsonl").read_text().splitlines()]
+    assert sent == lines
+    engine = wire.open_monitor_store(wire.store_place(read_config(place / "monitor.toml")))
+    with engine.begin() as connection:
+        totals = store.totals(connection)
+    assert {k: totals[k] for k in ("documents", "stories", "copies")} == {
+        k: summary[k] for k in ("documents", "stories", "copies")
+    }
+
+
+def test_another_set_of_topics_needs_another_store(place, home):
+    import threading
+
+    settings = read_config(place / "monitor.toml")
+    wire.run(settings, once=True, stop=threading.Event(), progress=runner.silent)
+    fewer = settings.model_copy(update={"topics": settings.topics[:2]})
+    with pytest.raises(ConfigError, match="topics"):
+        wire.run(fewer, once=True, stop=threading.Event(), progress=runner.silent)
+
+
+def test_a_stopped_run_ends_by_itself(place, home):
+    command = [sys.executable, "-m", "fieldtune_monitor", "run", "--config", str(place / "monitor.toml"), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    store_file = place / "monitor" / "fieldtune.db"
+    until = time.monotonic() + 20
+    while not store_file.exists() and time.monotonic() < until:
+        os.sched_yield()
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert json.loads(out)["documents"] > 0

@@ -1,0 +1,64 @@
+"""The page on a real store: it draws, in both languages, and what is clicked becomes feedback."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from fieldtune import feedback, registry
+from fieldtune_monitor import history, wire
+from fieldtune_monitor.config import read_config
+
+pytest.importorskip("streamlit")
+from streamlit.testing.v1 import AppTest
+
+PAGE = Path(wire.__file__).with_name("ui.py")
+
+
+@pytest.fixture
+def page(place, home, monkeypatch):
+    """The page over a replayed store."""
+    settings = read_config(place / "monitor.toml")
+    engine = wire.empty_store(place / "monitor")
+    history.replay(wire.setup(settings, engine, {"r": False}), place / "stories.jsonl", datetime(2026, 6, 1, tzinfo=UTC))
+    engine.dispose()
+    monkeypatch.setenv("FIELDTUNE_MONITOR_CONFIG", str(place / "monitor.toml"))
+    monkeypatch.setenv("FIELDTUNE_MONITOR_STORE", "")
+    return AppTest.from_file(str(PAGE), default_timeout=60)
+
+
+def said():
+    with registry.open_home().begin() as connection:
+        return {row.kind: row for row in feedback.rows(connection, "monitor")}
+
+
+def test_it_shows_the_alert_and_keeps_what_is_said(page):
+    page.run()
+    assert not page.exception
+    assert page.title[0].value == "Opinion monitor"
+    assert "ferries" in page.expander[0].label
+    page.button[1].click().run()
+    assert set(said()) == {"dismissed"}
+    page.button[0].click().run()
+    assert set(said()) == {"confirmed"}
+    page.selectbox[1].select("neutral").run()
+    assert not page.exception
+    assert said()["tone"].payload["sentiment"] == "neutral"
+
+
+def test_it_speaks_chinese(page):
+    page.run()
+    page.radio[0].set_value("zh").run()
+    assert not page.exception
+    assert page.title[0].value == "舆情监测"
+
+
+def test_an_empty_store_and_a_wrong_configuration_are_said(place, home, monkeypatch):
+    monkeypatch.setenv("FIELDTUNE_MONITOR_CONFIG", str(place / "monitor.toml"))
+    monkeypatch.setenv("FIELDTUNE_MONITOR_STORE", str(place / "empty"))
+    page = AppTest.from_file(str(PAGE), default_timeout=60).run()
+    assert not page.exception
+    assert "empty" in page.info[0].value
+    monkeypatch.setenv("FIELDTUNE_MONITOR_CONFIG", str(place / "none.toml"))
+    page = AppTest.from_file(str(PAGE), default_timeout=60).run()
+    assert "none.toml" in page.error[0].value

@@ -1,0 +1,170 @@
+"""Models of the monitor: held-out wording, thresholds, the gate, feedback that helps, feedback that is noise."""
+
+import json
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from fieldtune import registry
+from fieldtune.errors import ArtefactError, InputError
+from fieldtune.feedback import Feedback
+from fieldtune_monitor import retraining, training
+from fieldtune_monitor.commands import app
+from fieldtune_monitor.wording import unseen_wording
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+PLAN = training.Plan(methods=("linear",), progress=False)
+NAMES = ("Brine", "Kestrel", "Foghorn", "Capstan", "Windle", "Quillon", "Tallow", "Amber", "Eastreach", "Longshore")
+KNOWN = {
+    "negative": ("{} warns on profit", "{} shares plunge", "{} loss widens", "{} cuts jobs", "{} misses estimates"),
+    "neutral": ("{} names new auditor", "{} holds annual meeting", "{} keeps dividend", "{} moves head office"),
+    "positive": ("{} profit jumps", "{} wins contract", "{} raises outlook", "{} shares soar", "{} hits record high"),
+}
+NEW = {
+    "negative": ("{} axed by regulators", "{} boss jailed", "{} reactor leaks", "{} vanishes with deposits"),
+    "neutral": ("{} repaints its lobby", "{} turns forty", "{} changes its logo"),
+    "positive": ("{} cures its debts", "{} conquers Europe", "{} dazzles investors"),
+}
+
+
+def titles(phrases, names=NAMES, towns=("Saltmere", "Marrowhead", "Silverfen")):
+    rows = [
+        (f"{phrase.format(name)} in {town}", tone, topic, "en")
+        for tone, group in phrases.items()
+        for phrase in group
+        for n, name in enumerate(names)
+        for town in towns
+        for topic in [("banks", "ferries")[n % 2]]
+    ]
+    return pd.DataFrame(rows, columns=["title", "sentiment", "topic", "language"])
+
+
+@pytest.fixture
+def model(tmp_path, home):
+    """A trained and published bundle, and its folder."""
+    out = tmp_path / "model"
+    _, verdict = training.train_and_publish(titles(KNOWN), out, PLAN, NOW)
+    assert verdict.promoted
+    return out
+
+
+def test_unseen_wording_is_unseen():
+    rows = titles(KNOWN)
+    train, held = unseen_wording(rows["title"].tolist(), rows["sentiment"].tolist(), 0.2, np.random.default_rng(0))
+    assert sorted([*train, *held]) == list(range(len(rows)))
+    assert 0.1 <= len(held) / len(rows) <= 0.3
+    phrases = rows["title"].str.replace(rf"({'|'.join(NAMES)}) | in \w+$", "", regex=True)
+    assert not set(phrases.iloc[held]) & set(phrases.iloc[train])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.text("abc ", max_size=8), st.sampled_from("xyz")), max_size=30), st.integers(0, 9))
+def test_any_rows_split_without_loss_and_no_label_disappears(rows, seed):
+    texts, labels = [text for text, _ in rows], [label for _, label in rows]
+    train, held = unseen_wording(texts, labels, 0.3, np.random.default_rng(seed))
+    assert sorted([*train, *held]) == list(range(len(rows)))
+    assert {labels[row] for row in train} == set(labels)
+
+
+def test_the_threshold_prefers_few_false_alarms():
+    negative = np.array([True] * 30 + [False] * 70)
+    clear = np.where(negative, 0.9, 0.45)
+    assert 0.45 < training.surge_threshold(clear, negative) <= 0.8
+    assert training.surge_threshold(clear, np.zeros(100, dtype=bool)) == 0.5
+
+
+def test_a_bundle_holds_a_model_per_task_and_language(model):
+    about = json.loads((model / "monitor.json").read_text())
+    assert set(about["slots"]) == {"tone-en", "topic-en"}
+    assert 0.3 <= about["slots"]["tone-en"]["threshold"] <= 0.8
+    assert registry.serving("monitor", model) != model
+
+
+def test_score_keeps_columns_and_order(model, tmp_path):
+    rows = [{"n": "007", "title": "Brine shares plunge in Saltmere", "x": ""}, {"n": "2", "title": "Tallow profit jumps", "x": "y"}]
+    pd.DataFrame(rows).to_csv(tmp_path / "in.csv", index=False)
+    command = ["score", "--model", str(model), "--data", str(tmp_path / "in.csv"), "--out", str(tmp_path / "out.csv")]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    out = pd.read_csv(tmp_path / "out.csv", dtype=str, keep_default_na=False)
+    assert list(out.columns[:3]) == ["n", "title", "x"]
+    assert out["n"].tolist() == ["007", "2"]
+    assert out["tone"].tolist() == ["negative", "positive"]
+    assert float(out["p_negative"][0]) > 0.5
+    assert out[["p_negative", "p_neutral", "p_positive"]].astype(float).sum(axis=1).tolist() == pytest.approx([1, 1], abs=1e-4)
+
+
+def test_a_damaged_bundle_is_named(model, tmp_path):
+    (model / "tone-en" / "fieldtune.json").write_text("{}")
+    with pytest.raises(ArtefactError, match="tone-en"):
+        retraining.load_bundle(model)
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"headline": ["a"]}, "title"),
+        ({"title": ["a"], "sentiment": ["bearish"]}, "tones"),
+        ({"title": ["a", "b"], "sentiment": ["negative", "neutral"]}, "at least 20 rows"),
+        ({"title": [f"t{n}" for n in range(40)], "sentiment": ["negative"] * 40}, "two labels"),
+    ],
+)
+def test_bad_training_tables_are_one_clear_error(tmp_path, home, columns, words):
+    pd.DataFrame(columns).to_csv(tmp_path / "d.csv", index=False)
+    with pytest.raises(InputError, match=words):
+        training.train_bundle(training.read_rows(tmp_path / "d.csv"), tmp_path / "m", PLAN)
+    assert not (tmp_path / "m").exists()
+
+
+def said(rows, model):
+    return [
+        Feedback("monitor", f"s{n}", "tone", "u", "en", payload={"title": r.title, "sentiment": r.sentiment, "origin": str(model)})
+        for n, r in enumerate(rows.itertuples())
+    ]
+
+
+def opinions_of(model, rows):
+    return retraining.load_bundle(registry.serving("monitor", model))(rows["title"].tolist(), ["en"] * len(rows))
+
+
+def test_corrections_make_a_better_model_and_a_rollback_restores_the_old_answers(model, home):
+    new = titles(NEW)
+    before = opinions_of(model, new)
+    verdict = retraining.retrain(said(new, model), home=home, now=NOW, progress=False)
+    assert verdict.promoted, verdict.reason
+    after = opinions_of(model, new)
+    right = [sum(o.tone == tone for o, tone in zip(found, new["sentiment"], strict=True)) for found in (before, after)]
+    assert right[1] > right[0]
+    registry.rollback("monitor", now=NOW)
+    assert opinions_of(model, new) == before
+
+
+def test_random_labels_are_refused(model, home):
+    new = titles(NEW)
+    rng = np.random.default_rng(0)
+    noise = rng.random(len(new)) < 0.3
+    new.loc[noise, "sentiment"] = rng.choice(["negative", "neutral", "positive"], int(noise.sum()))
+    serving = registry.serving("monitor", model)
+    verdict = retraining.retrain(said(new, model), home=home, now=NOW, progress=False)
+    assert not verdict.promoted
+    assert registry.serving("monitor", model) == serving
+
+
+def test_dismissed_alerts_alone_train_nothing(model, home):
+    rows = [Feedback("monitor", "incident", "dismissed", "u", payload={"evidence": ["a"]})]
+    with pytest.raises(InputError, match="corrected tones"):
+        retraining.retrain(rows, home=home, now=NOW, progress=False)
+
+
+def test_a_correction_of_the_tone_keeps_the_topic():
+    known = titles({"negative": ("{} sinks",)}, NAMES[:1], ("Saltmere",))
+    corrected = retraining.corrections(
+        [Feedback("monitor", "s", "tone", "u", "en", payload={"title": known["title"][0], "sentiment": "neutral"})]
+    )
+    merged = retraining.merged(known, corrected)
+    assert merged.loc[0, ["sentiment", "topic"]].tolist() == ["neutral", "banks"]
+    assert len(merged) == 1
