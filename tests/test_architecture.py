@@ -21,7 +21,7 @@ FLOORS = (
     ("errors", "runtime", "progress", "batching", "text", "evaluate"),
     ("data", "models", "tasks", "retrieval", "store", "train", "infer"),
     ("registry", "outbox", "feedback", "decisions"),
-    ("pipeline", "publishing", "ui"),
+    ("pipeline", "publishing", "reporting", "ui"),
     ("applications", "cli_kit", "commands", "cli"),
 )
 PURE = {

@@ -67,6 +67,7 @@ def evaluate(
     text: TextColumn = "text",
     label: LabelColumn = "label",
     mapping: LabelMap = "",
+    report: Annotated[Path | None, typer.Option(help="Folder for a report with pictures (classifiers).")] = None,
     as_json: Json = False,
 ) -> None:
     """Measure a model on rows it has not seen."""
@@ -80,7 +81,15 @@ def evaluate(
     table = training_table(data, task, rename=rename, labels=parse_map(mapping))
     started = time.monotonic()
     found: dict[str, Any] = task_module(task).metrics(trained, table)
-    show({**found, "seconds": time.monotonic() - started}, as_json)
+    seconds = time.monotonic() - started
+    if report is not None:
+        from fieldtune.models import Classifier
+        from fieldtune.reporting import classifier_report
+
+        if not isinstance(trained, Classifier):
+            raise InputError("a classifier for --report", f"a model for {task}", "leave --report out")
+        found["report"] = str(classifier_report(trained, table, found, report))
+    show({**found, "seconds": seconds}, as_json)
 
 
 def predict(

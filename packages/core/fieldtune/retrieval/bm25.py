@@ -6,6 +6,7 @@ queries. Knows nothing of what the texts are; position in the list is the only i
 
 import importlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -56,8 +57,8 @@ def _need(module: str) -> Any:
 class Bm25:
     """A fixed list of texts, searchable by words (Lucene's BM25: idf * tf / (tf + k1 * (1 - b + b * length)))."""
 
-    def __init__(self, index: Any, vocabulary: dict[str, int], size: int) -> None:
-        self._index, self._vocabulary, self._size = index, vocabulary, size
+    def __init__(self, index: Any, vocabulary: dict[str, int], size: int, mean_length: float) -> None:
+        self._index, self._vocabulary, self._size, self._mean = index, vocabulary, size, mean_length
         self._idf = _inverse_frequencies(index, size)
         self._unseen = float(np.log1p((size + 0.5) / 0.5))
 
@@ -70,7 +71,7 @@ class Bm25:
         if vocabulary:
             index = _need("bm25s").BM25(k1=k1, b=b, method="lucene")
             index.index((rows, dict(vocabulary)), create_empty_token=False, show_progress=False)
-        return cls(index, vocabulary, len(texts))
+        return cls(index, vocabulary, len(texts), sum(map(len, rows)) / max(len(rows), 1))
 
     def __len__(self) -> int:
         return self._size
@@ -81,6 +82,16 @@ class Bm25:
         if self._index is None or not known:
             return np.zeros(self._size, np.float32)
         return np.asarray(self._index.get_scores_from_ids(known), np.float32)
+
+    def score_of(self, query: str, text: str) -> float:
+        """What `text` would score if it stood in the index in place of one that is there (its statistics kept)."""
+        if self._index is None:
+            return 0.0
+        k1, b = float(self._index.k1), float(self._index.b)
+        terms = analyse(text)
+        counts = Counter(terms)
+        norm = k1 * (1 - b + b * len(terms) / (self._mean or 1.0))
+        return sum(self.idf(term) * counts[term] / (counts[term] + norm) for term in analyse(query) if counts[term])
 
     def ceiling(self, query: str) -> float:
         """What no text can exceed for `query`: the idf of all its terms, unseen ones included.
@@ -110,7 +121,7 @@ class Bm25:
         folder.mkdir(parents=True, exist_ok=True)
         if self._index is not None:
             self._index.save(folder, show_progress=False)
-        layout = {"size": self._size, "empty": self._index is None}
+        layout = {"size": self._size, "mean_length": self._mean, "empty": self._index is None}
         (folder / _LAYOUT).write_text(json.dumps(layout), encoding="utf-8")
 
     @classmethod
@@ -125,9 +136,10 @@ class Bm25:
         except (OSError, ValueError) as error:
             raise ArtefactError(f"a word index in {folder}", str(error), "build it again") from error
         if layout["empty"]:
-            return cls(None, {}, int(layout["size"]))
+            return cls(None, {}, int(layout["size"]), 0.0)
         index = _need("bm25s").BM25.load(folder, load_vocab=True, load_corpus=False)
-        return cls(index, {str(term): int(number) for term, number in index.vocab_dict.items()}, int(layout["size"]))
+        vocabulary = {str(term): int(number) for term, number in index.vocab_dict.items()}
+        return cls(index, vocabulary, int(layout["size"]), float(layout["mean_length"]))
 
 
 def _inverse_frequencies(index: Any, size: int) -> NDArray[np.float64]:

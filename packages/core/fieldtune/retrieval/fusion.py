@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 Scores = NDArray[np.float32]
 T = TypeVar("T", bound=Hashable)
+_CANDIDATES = 200
 
 
 def reciprocal_rank(
@@ -63,29 +64,48 @@ def reciprocal_ranks(examples: Sequence[Example], weights: Mapping[str, float]) 
     return result
 
 
-def choose_weights(
-    examples: Sequence[Example],
-    start: Mapping[str, float],
-    steps: Sequence[float] = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5),
-    rounds: int = 3,
-) -> dict[str, float]:
-    """Weights with the best mean reciprocal rank on `examples`, one leg at a time (coordinate ascent).
+def fit_weights(examples: Sequence[Example], legs: Sequence[str], penalty: float = 0.01) -> dict[str, float]:
+    """Weights >= 0 under which the right candidates are likeliest: a conditional logit over each example's candidates.
 
-    A change must gain more than 1e-9, so equal weights keep `start` and the same input gives the same output.
-    The caller keeps `examples` apart from whatever the weights are judged on later.
+    ``softmax(weighted(legs, weights))`` is then the probability that a candidate is the right one, given that one of
+    them is. Convex, so the same input gives the same output whatever the start.
+
+    Args:
+        examples: known questions with at least one right candidate; others are ignored. The caller keeps them apart
+            from whatever the weights are judged on later.
+        legs: the legs that may count.
+        penalty: of the squared weights, each in units of its leg's spread.
+
+    Source: McFadden 1974; with one right candidate it is ListNet's top-one loss (Cao et al. 2007).
     """
-    weights = dict(start)
-    if not examples:
-        return weights
-    best = float(reciprocal_ranks(examples, weights).mean())
-    for _ in range(rounds):
-        before = best
-        for leg in weights:
-            for step in steps:
-                trial = {**weights, leg: step}
-                score = float(reciprocal_ranks(examples, trial).mean()) if any(trial.values()) else 0.0
-                if score > best + 1e-9:
-                    weights, best = trial, score
-        if best <= before + 1e-9:
-            break
-    return weights
+    from scipy.optimize import minimize
+
+    tables = [_table(example, legs) for example in examples if example.relevant.any()]
+    if not tables:
+        return dict.fromkeys(legs, 1.0)
+    spread = np.concatenate([table for table, _ in tables]).std(axis=0)
+    scale = np.where(spread > 1e-6, spread, 1.0)
+
+    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        total, slope = 0.0, np.zeros(len(legs))
+        for table, right in tables:
+            scaled = table / scale
+            logits = scaled @ weights
+            odds = np.exp(logits - logits.max())
+            everywhere, inside = odds / odds.sum(), odds * right / (odds * right).sum()
+            total -= float(np.log((odds * right).sum() / odds.sum() + 1e-300))
+            slope += (everywhere - inside) @ scaled
+        size = len(tables)
+        return total / size + penalty * float(weights @ weights), slope / size + 2 * penalty * weights
+
+    found = minimize(loss, np.ones(len(legs)), jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * len(legs))
+    return {leg: round(float(value), 6) for leg, value in zip(legs, found.x / scale, strict=True)}
+
+
+def _table(example: Example, legs: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """float64[candidates, legs] and which are right; of many candidates the best 200 of each leg, and the right ones."""
+    table = np.stack([np.asarray(example.legs[leg], np.float64) for leg in legs], axis=1)
+    keep = example.relevant.copy()
+    for column in table.T:
+        keep[np.argsort(-column, kind="stable")[:_CANDIDATES]] = True
+    return table[keep], example.relevant[keep]
