@@ -1,0 +1,114 @@
+"""The learning loop, the same for every application: careless users are refused, honest ones make it better, a rollback
+restores what was.
+
+Every figure is taken on rows that no feedback touched. Knows applications by their commands and by the functions their
+pages use; not what the report shows.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fieldtune import feedback, registry
+from fieldtune.errors import RefusedError
+from fieldtune.progress import say
+from fieldtune_sample.steps import command
+
+RANDOM_SHARE = 0.3
+HONEST = 0.0
+
+
+@dataclass(frozen=True)
+class Loop:
+    """One application as its loop sees it.
+
+    Attributes:
+        app, origin: as the registry knows them. headline: the figure of `measure` that tells better from worse.
+        speak: (share of random statements) -> what was said, by kind; writes feedback rows.
+        measure: figures of what serves now on rows no feedback touched.
+        probe: what it answers now, as bytes that depend on nothing but the version.
+    """
+
+    app: str
+    origin: Path
+    headline: str
+    speak: Callable[[float], Counter[str]]
+    measure: Callable[[], Mapping[str, Any]]
+    probe: Callable[[], bytes]
+
+
+def turn(loop: Loop) -> dict[str, Any]:
+    """Once round the loop; what serves at the end is the better version where there is one.
+
+    Returns:
+        promoted, before, after (the headline), refused_with_noise, rollback_identical, and how it came about. May be
+        run again after an interruption: it starts from the version that was trained.
+    """
+    base = _reset(loop)
+    first, shown = dict(loop.measure()), loop.probe()
+    said_badly = _say(loop, RANDOM_SHARE)
+    noisy = command("feedback", "retrain", loop.app)
+    if noisy["promoted"]:
+        _reset(loop)
+    said = _say(loop, HONEST)
+    honest = command("feedback", "retrain", loop.app)
+    second, answers = dict(loop.measure()), loop.probe()
+    identical = None
+    if honest["promoted"]:
+        command("models", "rollback", loop.app)
+        identical = loop.probe() == shown
+        _put_back(loop, honest["version"])
+    return {
+        "promoted": honest["promoted"],
+        "before": first[loop.headline],
+        "after": second[loop.headline],
+        "refused_with_noise": not noisy["promoted"],
+        "rollback_identical": identical,
+        "headline": loop.headline,
+        "figures_before": first,
+        "figures_after": second,
+        "answers_changed": answers != shown,
+        "answers_sha256": {"before": _hash(shown), "after": _hash(answers)},
+        "honest": {"said": dict(said), **honest},
+        "careless": {"said": dict(said_badly), "random_share": RANDOM_SHARE, **noisy},
+        "base": base,
+    }
+
+
+def _say(loop: Loop, random_share: float) -> Counter[str]:
+    _forget(loop.app)
+    said = loop.speak(random_share)
+    say(f"    {loop.app}: " + ", ".join(f"{count} x {kind}" for kind, count in sorted(said.items())))
+    return said
+
+
+def _forget(app: str) -> None:
+    """Erase every user of the application, as `feedback erase --user` does for one."""
+    with registry.open_home().begin() as connection:
+        for user in sorted({row.user for row in feedback.rows(connection, app)}):
+            feedback.erase(connection, user)
+
+
+def _reset(loop: Loop) -> str:
+    """Roll back to the version that was trained, and say which."""
+    while True:
+        serving = registry.serving(loop.app, loop.origin)
+        try:
+            command("models", "rollback", loop.app)
+        except RefusedError:
+            return serving.name
+
+
+def _put_back(loop: Loop, version: str) -> None:
+    """The better version into service again: by the gate, or, where it compares on other rows, by learning again."""
+    try:
+        command("models", "publish", registry.version_folder(version), "--into", f"{loop.app}/{loop.origin.name}")
+    except RefusedError:
+        command("feedback", "retrain", loop.app)
+
+
+def _hash(answers: bytes) -> str:
+    return hashlib.sha256(answers).hexdigest()[:16]

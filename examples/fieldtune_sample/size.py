@@ -1,0 +1,44 @@
+"""How large the company of the demo is, and how long its models may train."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Size:
+    """Sizes and budgets.
+
+    Attributes:
+        support, news, shop: parameters of the generators; those not named keep their defaults.
+        encoder_steps, monitor_steps, tower_steps: optimizer steps, the budget of the whole demo.
+        methods: those that compete for the monitor's models. min_positives: of users in the recommender's headline.
+        questions, corrections, purchases: what simulated users say at most.
+    """
+
+    support: dict[str, Any]
+    news: dict[str, Any]
+    shop: dict[str, Any]
+    encoder_steps: int
+    monitor_steps: int
+    tower_steps: int
+    methods: str
+    min_positives: int = 5
+    questions: int = 1_000
+    corrections: int = 400
+    purchases: int = 3_000
+
+
+FULL = Size({}, {}, {}, encoder_steps=60, monitor_steps=100, tower_steps=60, methods="linear,head,full")
+SMALL = Size(
+    {"dialogues": 60},
+    {"stories": 3_000, "days": 50, "surges": 2, "labelled": 400, "test": 120, "warm_up_days": 14},
+    {"items": 200, "users": 120, "events": 4_000, "days": 30},
+    encoder_steps=0,
+    monitor_steps=0,
+    tower_steps=0,
+    methods="linear",
+    min_positives=2,
+    questions=40,
+    corrections=120,
+    purchases=200,
+)
