@@ -23,8 +23,8 @@ SETTINGS: Mapping[str, Any] = {
     "label_gain": [0, 1],
     "lambdarank_truncation_level": 30,
     "learning_rate": 0.05,
-    "num_leaves": 31,
-    "min_data_in_leaf": 50,
+    "num_leaves": 15,
+    "min_data_in_leaf": 100,
     "feature_fraction": 0.7,
     "bagging_fraction": 0.8,
     "bagging_freq": 1,
@@ -67,11 +67,16 @@ class Ranker:
         return between_knots(self.knots, scores)
 
 
-def fit(examples: Sequence[Examples], names: Sequence[str], *, seed: int, threads: int) -> Ranker:
+def fit(
+    examples: Sequence[Examples], names: Sequence[str], rising: Sequence[int], *, seed: int, threads: int
+) -> Ranker:
     """Train on the candidates of many users.
 
     A fifth of the users is held back to choose the number of trees and to calibrate; the shipped trees are then
     grown on all of them.
+
+    Args:
+        names: of the columns. rising: per column 1 where a larger value can only raise the score, else 0.
 
     Raises:
         InputError: fewer than ten users have a candidate they took.
@@ -86,7 +91,7 @@ def fit(examples: Sequence[Examples], names: Sequence[str], *, seed: int, thread
     order = np.random.default_rng(seed).permutation(len(useful))
     back = max(int(len(useful) * HELD_BACK), 2)
     held, kept = [useful[i] for i in order[:back]], [useful[i] for i in order[back:]]
-    settings = {**SETTINGS, "seed": seed, "num_threads": threads}
+    settings = {**SETTINGS, "seed": seed, "num_threads": threads, "monotone_constraints": list(rising)}
     trial = _grow(kept, names, settings, ROUNDS, held)
     rounds = max(int(trial.best_iteration or ROUNDS), 10)
     probe = Ranker("", np.zeros((2, 1)), trial)

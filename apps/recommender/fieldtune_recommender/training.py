@@ -141,7 +141,13 @@ def grow(
     made = _examples(data, cuts, vectors, seed, progress)
     wanted = {name: rows for name, rows in made.items() if only in ("", name)}
     rankers = {
-        name: ranker.fit(rows, features.names(METHODS[name] is not None), seed=seed, threads=threads)
+        name: ranker.fit(
+            rows,
+            features.names(METHODS[name] is not None),
+            features.rising(METHODS[name] is not None),
+            seed=seed,
+            threads=threads,
+        )
         for name, rows in track(wanted.items(), "growing trees", len(wanted), show=progress)
     }
     plain = made["without_text"]
