@@ -37,9 +37,9 @@ def generate(
     chinese_share: float = 0.25,
     new_item_share: float = 0.15,
     new_user_share: float = 0.1,
-    interest: float = 0.55,
-    popularity: float = 0.33,
-    chance: float = 0.12,
+    interest: float = 0.62,
+    popularity: float = 0.28,
+    chance: float = 0.1,
 ) -> None:
     """Write the shop into `out` (created if missing).
 

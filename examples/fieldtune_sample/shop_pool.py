@@ -79,14 +79,14 @@ def _pick(options: Sequence[T], rng: np.random.Generator) -> T:
 
 
 def _title(thing: str, phrase: str, adjective: str, brand: str, language: str, shape: float) -> str:
-    """Eight titles in ten name the use, the others leave it to the description."""
+    """Nine titles in ten name the use, the others leave it to the description."""
     if language == "zh":
-        if shape < 0.8:
+        if shape < 0.9:
             return f"{phrase}{adjective if shape < 0.4 else ''}{thing}"
         return f"{brand}{adjective}{thing}"
     if shape < 0.4:
         return f"{adjective} {thing} {phrase}"
-    if shape < 0.8:
+    if shape < 0.9:
         return f"{brand} {thing} {phrase}"
     return f"{adjective} {thing} by {brand}"
 

@@ -74,8 +74,8 @@ def make_items(count: int, themes: int, days: int, new_share: float, chinese: fl
     for item in np.flatnonzero(rng.random(count) < 0.08).tolist():
         start = int(rng.integers(0, days))
         bursts[item, start : start + int(rng.integers(2, 7))] = rng.uniform(4, 12)
-    day = _arrivals(count, days, 0.55, new_share, rng)
-    return Items(day, strength, rng.random(count) < chinese, rng.lognormal(0, 1.5, count), rng.lognormal(2.8, 0.6, count), bursts)  # fmt: skip
+    day = _arrivals(count, days, 0.45, new_share, rng)
+    return Items(day, strength, rng.random(count) < chinese, rng.lognormal(0, 1.5, count), rng.lognormal(2.5, 0.6, count), bursts)  # fmt: skip
 
 
 def make_users(count: int, themes: int, days: int, new_share: float, chinese: float, rng: np.random.Generator) -> Users:
@@ -98,7 +98,7 @@ def make_users(count: int, themes: int, days: int, new_share: float, chinese: fl
 def demand(items: Items, day: int) -> Floats:
     """How much each item is in demand on `day` [items]: quality, age and bursts; 0 before it arrives."""
     age = day - items.day
-    fresh = 0.12 + np.exp(-np.maximum(age, 0) / items.life)
+    fresh = 0.08 + np.exp(-np.maximum(age, 0) / items.life)
     return np.where(age > 0, items.quality * fresh * items.bursts[:, day], 0.0)
 
 
