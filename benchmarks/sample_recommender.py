@@ -29,7 +29,19 @@ def main() -> None:
             figures = fieldtune("recommender", "evaluate", "--model", model, "--events", shop / "events.csv", home=home)
             runs.append({"seed": seed, **figures})
             print(figures, file=sys.stderr, flush=True)
-    report({"seeds": len(seeds), "runs": runs})
+    report(
+        {
+            "seeds": len(seeds),
+            "least_gain_over_recent_popularity": least(runs, "recent_popularity"),
+            "least_gain_over_twin_without_text": least(runs, "without_text"),
+            "runs": runs,
+        }
+    )
+
+
+def least(runs: list[dict[str, Any]], rival: str) -> float:
+    """The smallest lower end of the 95 % intervals of the gain; 0 where the rival itself answers."""
+    return min(run["rivals"][rival]["gain"]["low"] if rival in run["rivals"] else 0.0 for run in runs)
 
 
 if __name__ == "__main__":

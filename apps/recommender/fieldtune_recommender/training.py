@@ -4,6 +4,7 @@ Readable top to bottom; every step is another module's. Nothing after the test c
 comparison, and nothing after the ranker's cut teaches the tower.
 """
 
+import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from fieldtune import registry
 from fieldtune.errors import InputError
@@ -87,7 +89,7 @@ def train(
     best = Bundle(data, schema, cuts.test, cuts.ranker, winner, vectors, rankers, knots, {**card, "held_out": result})
     incumbent = measuring.incumbent_scores(best, out, measured)
     bundle.write(best, out, encoders.get(METHODS[winner] or ""))
-    shutil.rmtree(_work(out), ignore_errors=True)
+    _clear(out)
     verdict = registry.publish(
         bundle.APP,
         out,
@@ -113,7 +115,7 @@ def _vectors(
         encoders["tuned"] = texts.tune(
             rows,
             options.model,
-            _work(out),
+            _work(out, rows, options),
             settings={"max_steps": options.steps, **options.settings},
             seed=options.seed,
             progress=progress,
@@ -184,6 +186,16 @@ def _examples(
     return made
 
 
-def _work(out: Path) -> Path:
-    """Where an interrupted tower waits to be continued."""
-    return out.parent / f".{out.name}.tower"
+def _work(out: Path, rows: pd.DataFrame, options: Options) -> Path:
+    """Where an interrupted tower of exactly this data and these options waits to be continued."""
+    told = hashlib.sha256(f"{options}".encode())
+    told.update(pd.util.hash_pandas_object(rows, index=False).to_numpy().tobytes())
+    return out.parent / f".{out.name}.tower-{told.hexdigest()[:12]}"
+
+
+def _clear(out: Path) -> None:
+    """Towers of this and of abandoned runs are not needed once the folder is written."""
+    for left in out.parent.glob(f".{out.name}.tower-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    for lock in out.parent.glob(f"..{out.name}.tower-*.lock"):
+        lock.unlink(missing_ok=True)
