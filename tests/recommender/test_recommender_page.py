@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fieldtune import feedback, registry
+from fieldtune import decisions, feedback, registry
 from fieldtune_recommender import ui, wording
 from fieldtune_recommender.records import Reason
 
@@ -41,8 +41,10 @@ def test_a_purchase_changes_the_list_and_is_kept(page: AppTest) -> None:
     page.button[1].click().run()
     with registry.open_home().begin() as connection:
         rows = feedback.rows(connection, "recommender")
+        kept = decisions.get(connection, next(row for row in rows if row.kind == "purchase").payload["decision"])
     assert {row.kind for row in rows} == {"purchase", "not_interested"}
     assert {row.payload["item"] for row in rows} >= {item}
+    assert kept is not None and item in {one["item"] for one in kept["payload"]["items"]}
 
 
 def test_an_edited_history_and_a_sentence_change_the_list(page: AppTest) -> None:

@@ -6,6 +6,7 @@ A face: it calls `wire` and never a model. A click changes the list at once and 
 
 import os
 from pathlib import Path
+from uuid import uuid4
 
 import streamlit as st
 
@@ -43,7 +44,10 @@ def main() -> None:
     st.caption(t("lead"))
     user, history, interest, diversity, count = _controls(shop, t)
     shown = _list(shop, history, interest, diversity, count)
-    _draw(shop, t, user, shown, language)
+    asked = {"user": user, "history": history, "interest": interest, "diversity": diversity}
+    visit = st.session_state.setdefault("visit", uuid4().hex)
+    decision = wire.remember(shop, asked, shown, now(), visit=visit)
+    _draw(shop, t, user, shown, language, decision)
     st.sidebar.caption(f"{t('method')}: {t(shop.method.name)}  \n{t('version')}: {shop.version}")
 
 
@@ -70,7 +74,7 @@ def _list(shop: wire.Shop, history: list[str], interest: str, diversity: float, 
     return wire.recommend(shop, taste, count, diversity=diversity)
 
 
-def _draw(shop: wire.Shop, t, user: str, shown: list[Suggestion], language: str) -> None:  # type: ignore[no-untyped-def]
+def _draw(shop: wire.Shop, t, user: str, shown: list[Suggestion], language: str, decision: str) -> None:  # type: ignore[no-untyped-def]
     catalogue = shop.bundle.data.catalogue
 
     def title(item: str) -> str:
@@ -87,18 +91,24 @@ def _draw(shop: wire.Shop, t, user: str, shown: list[Suggestion], language: str)
             words.caption(_plain(reasons))
             chance.caption(t("chance"))
             chance.markdown(f"**{one.probability:.0%}**" if one.probability >= 0.01 else "**<1%**")
-            buy.button(t("buy"), key=f"buy-{one.item}", on_click=_said, args=(shop, user, one.item, "purchase"))
+            buy.button(
+                t("buy"), key=f"buy-{one.item}", on_click=_said, args=(shop, user, one.item, "purchase", decision)
+            )
             refuse.button(
-                t("refuse"), key=f"no-{one.item}", on_click=_said, args=(shop, user, one.item, "not_interested")
+                t("refuse"),
+                key=f"no-{one.item}",
+                on_click=_said,
+                args=(shop, user, one.item, "not_interested", decision),
             )
     said = st.session_state.pop("said", "")
     if said:
         st.toast(t(f"thanks_{said}"))
 
 
-def _said(shop: wire.Shop, user: str, item: str, kind: str) -> None:
+def _said(shop: wire.Shop, user: str, item: str, kind: str, decision: str) -> None:
     """A click: the history changes at once, and the row is kept for retraining."""
-    wire.say_back(MODEL, user or "visitor", item, kind, shop.bundle.data.catalogue.languages[shop.items[item]], now())
+    language = shop.bundle.data.catalogue.languages[shop.items[item]]
+    wire.say_back(MODEL, user or "visitor", item, kind, language, now(), decision=decision)
     if kind == "purchase":
         st.session_state.liked = [*st.session_state.liked, item]
     else:

@@ -3,6 +3,8 @@
 Faces (commands, page) call these functions and nothing below them.
 """
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -127,9 +129,13 @@ def history_of(shop: Shop, user: str, most: int = SHOWN_HISTORY) -> list[str]:
     return [shop.bundle.data.catalogue.ids[number] for number in taste.items[-most:]]
 
 
-def say_back(model: Path, user: str, item: str, kind: str, language: str, at: datetime) -> None:
-    """Keep a purchase or a refusal as a feedback row, for ``feedback retrain``."""
-    payload = {"item": item, "time": iso(at), "model": str(model.resolve())}
+def say_back(model: Path, user: str, item: str, kind: str, language: str, at: datetime, *, decision: str = "") -> None:
+    """Keep a purchase or a refusal as a feedback row, for ``feedback retrain``.
+
+    Args:
+        decision: the id of the list in which the item stood.
+    """
+    payload = {"item": item, "time": iso(at), "model": str(model.resolve()), "decision": decision}
     row = feedback.Feedback(bundle.APP, item, kind, user, language=language, payload=payload)
     with registry.open_home().begin() as connection:
         feedback.record(connection, row, at)
@@ -187,15 +193,33 @@ def recommend_all(
     return rows
 
 
-def remember(shop: Shop, asked: Mapping[str, Any], shown: Sequence[Suggestion], at: datetime) -> str:
-    """Record one list: what was asked, what was shown, by which version. Returns the decision's id."""
+def remember(
+    shop: Shop, asked: Mapping[str, Any], shown: Sequence[Suggestion], at: datetime, *, visit: str = ""
+) -> str:
+    """Record one list: what was asked, what was shown, by which version. Returns the decision's id.
+
+    Args:
+        visit: of a page that draws the same list many times: within one visit it is one decision.
+    """
     payload = {
         "asked": dict(asked),
         "items": [{"item": one.item, "score": one.score, "probability": one.probability} for one in shown],
         "method": shop.method.name,
     }
     with registry.open_home().begin() as connection:
-        return decisions.record(connection, bundle.APP, "list", payload, shop.version, at)
+        return decisions.record(
+            connection,
+            bundle.APP,
+            "list",
+            payload,
+            shop.version,
+            at,
+            decision_id=_once(visit, payload) if visit else None,
+        )
+
+
+def _once(visit: str, payload: Mapping[str, Any]) -> str:
+    return hashlib.sha256(f"{visit}|{json.dumps(payload, sort_keys=True)}".encode()).hexdigest()[:20]
 
 
 def remember_all(shop: Shop, rows: Sequence[Mapping[str, Any]], out: Path, at: datetime) -> None:
