@@ -5,7 +5,9 @@ headlines; topics are the given patterns. The placebo replays the same days perm
 """
 
 import argparse
+import io
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +15,9 @@ import pandas as pd
 
 from benchmarks.common import data, fieldtune, machine, report, text_of, workspace, write
 
-DAY = 86_400
-ORIGIN = pd.Timestamp("1970-01-01", tz="UTC")
-
 
 def headlines() -> pd.DataFrame:
     """time (date), title, source; empty rows out, line breaks folded."""
-    import io
-
     folder, frames = data("headlines_2018_2020"), []
     for source in ("guardian", "cnbc"):
         table = pd.read_csv(io.StringIO(text_of(folder / f"{source}_headlines.csv.gz")), dtype=str).dropna(subset=["Headlines", "Time"])
@@ -53,9 +50,19 @@ def configuration(model: Path, budget: float) -> str:
     return "\n".join(parts)
 
 
-def outcomes(alerts: Path) -> dict[str, Any]:
-    """Events with an incident open or opened within two days, and on the same day."""
+def negatives_of(store: Path) -> pd.DataFrame:
+    """topic, day, negatives: what the monitor counted."""
+    with sqlite3.connect(store / "fieldtune.db") as connection:
+        rows = connection.execute("SELECT topic, time, negatives FROM buckets").fetchall()
+    table = pd.DataFrame(rows, columns=["topic", "day", "negatives"])
+    return table.assign(day=pd.to_datetime(table["day"]).dt.tz_localize(None))
+
+
+def outcomes(alerts: Path, store: Path) -> dict[str, Any]:
+    """Events with an incident open or opened within two days, and on the same day; of all, and of the eligible ones,
+    which have at least four negative headlines in three days."""
     events = pd.read_csv(data("headlines_2018_2020") / "events.csv", parse_dates=["time"])
+    counted = negatives_of(store)
     spans: dict[str, list[tuple[str, pd.Timestamp, pd.Timestamp]]] = {}
     found: dict[str, dict[str, Any]] = {}
     for text in alerts.read_text().splitlines():
@@ -70,10 +77,15 @@ def outcomes(alerts: Path) -> dict[str, Any]:
     for event in events.itertuples():
         mine = spans.get(event.topic, [])
         within = [s for _, s, e in mine if s <= event.time + pd.Timedelta(days=2) and e >= event.time]
-        hits.append((event.topic, str(event.time.date()), bool(within), any(s <= event.time for s in within)))
+        days = (counted["topic"] == event.topic) & counted["day"].between(event.time, event.time + pd.Timedelta(days=2))
+        eligible = counted.loc[days, "negatives"].sum() >= 4
+        same_day = any(s <= event.time for s in within)
+        hits.append((f"{event.topic} {event.time.date()}", bool(within), same_day, bool(eligible)))
+    fit = [hit for hit in hits if hit[3]]
     return {
-        "events": len(hits), "within_two_days": sum(hit[2] for hit in hits), "same_day": sum(hit[3] for hit in hits),
-        "missed": [f"{topic} {day}" for topic, day, hit, _ in hits if not hit],
+        "events": len(hits), "within_two_days": sum(hit[1] for hit in hits), "same_day": sum(hit[2] for hit in hits),
+        "eligible": len(fit), "eligible_within_two_days": sum(hit[1] for hit in fit),
+        "eligible_same_day": sum(hit[2] for hit in fit), "missed": [hit[0] for hit in hits if not hit[1]],
     }  # fmt: skip
 
 
@@ -101,13 +113,16 @@ def main() -> None:
         for place, budget in enumerate(budgets):
             config, alerts = folder / f"{place}.toml", folder / f"{place}.jsonl"
             config.write_text(configuration(model, budget * topics * 2))
-            summary = fieldtune("monitor", "replay", "--config", config, "--input", stories, "--alerts", alerts, home=home)
+            store = folder / f"store-{place}"
+            summary = fieldtune(
+                "monitor", "replay", "--config", config, "--input", stories, "--alerts", alerts, "--store", store, home=home
+            )
             backtest = fieldtune(
                 "monitor", "backtest", "--alerts", alerts, "--events", data("headlines_2018_2020") / "events.csv",
                 "--config", config, "--input", stories, "--placebo", placebo if place == 0 else 0, home=home,
             )  # fmt: skip
             results[str(budget)] = {
-                **outcomes(alerts), "alerts": summary["alerts"], "stories": summary["stories"],
+                **outcomes(alerts, store), "alerts": summary["alerts"], "stories": summary["stories"],
                 "alerts_per_topic_week": backtest["alerts"] / backtest["topic_weeks"], "backtest": backtest,
             }  # fmt: skip
         first = results[str(budgets[0])]

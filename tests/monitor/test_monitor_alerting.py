@@ -18,7 +18,7 @@ def verdict(count=0.0, share=0.0, volume=0.0, observed=5, calm=False, learning=F
     one = np.array
     return Verdict(
         one([count]), one([share]), one([volume]), A, True, one([learning]), one([calm]), one([float(observed)]),
-        one([1.0]), one([1.0]), one([0.2]),
+        one([observed >= 3]), one([1.0]), one([1.0]), one([0.2]),
     )  # fmt: skip
 
 
@@ -36,7 +36,8 @@ CALM = verdict(calm=True)
 def test_a_topic_learns_then_waits_then_fires_then_resolves():
     state, found = drive(verdict(learning=True), verdict(), verdict(count=3.0))
     assert state.topics[0].phase == "pending"
-    assert state.hold.all()
+    assert alerting.holding(state, 103, DETECTOR).all()
+    assert not alerting.holding(state, 140, DETECTOR).any()
     state, found = drive(verdict(count=6.0), CALM, CALM, CALM, CALM, CALM, state=state, first=103)
     assert [(c.state, c.signal) for c in found] == [("firing", "count"), ("resolved", "count")]
     assert state.reset.all()

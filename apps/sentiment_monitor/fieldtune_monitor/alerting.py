@@ -24,7 +24,6 @@ OPEN: tuple[Phase, ...] = ("firing", "recovering")
 class AlertConfig:
     """Rules of the life cycle; times in seconds, rounded up to at least one bucket."""
 
-    evidence: int = 3
     pending_share: float = 0.1
     calm_buckets: int = 3
     keep_firing: int = 2 * 3600
@@ -57,11 +56,6 @@ class AlertState:
     topics: tuple[TopicState, ...]
     reset: Flags
 
-    @property
-    def hold(self) -> Flags:
-        """Topics in a surge, or close to one: their baseline must not learn."""
-        return np.array([t.phase in ("pending", *OPEN) for t in self.topics])
-
 
 @dataclass(frozen=True)
 class Transition:
@@ -82,6 +76,15 @@ def start(topics: int) -> AlertState:
     return AlertState((TopicState(),) * topics, np.zeros(topics, dtype=bool))
 
 
+def holding(state: AlertState, bucket: int, detector: DetectorConfig) -> Flags:
+    """Topics in a surge, or for a while close to one: their baseline must not learn.
+
+    A topic of few stories can stay pending for weeks; held so long it would forget what is usual.
+    """
+    patience = 2 * detector.guard_buckets
+    return np.array([t.phase in OPEN or (t.phase == "pending" and bucket - t.since < patience) for t in state.topics])
+
+
 def renewing(state: AlertState, bucket: int, detector: DetectorConfig, config: AlertConfig) -> Flags:
     """Topics whose incident is so old that it must be the new normal, and for a learning time after it closed as such:
     their baseline learns again, and fast."""
@@ -89,7 +92,7 @@ def renewing(state: AlertState, bucket: int, detector: DetectorConfig, config: A
 
 
 def _is_old(topic: TopicState, bucket: int, detector: DetectorConfig, config: AlertConfig) -> bool:
-    return topic.phase in OPEN and (bucket - topic.opened) * detector.bucket > config.regime_age
+    return topic.phase in OPEN and bucket - topic.opened > max(_buckets(config.regime_age, detector), 14)
 
 
 def _relearns(topic: TopicState, bucket: int, detector: DetectorConfig) -> bool:
@@ -145,7 +148,7 @@ def _next(
 
 def _opens(k: int, verdict: Verdict, exposure: float, config: AlertConfig) -> bool:
     count = verdict.count[k] >= verdict.log_threshold and exposure >= config.least_exposure
-    return bool((count or verdict.share[k] >= verdict.log_threshold) and verdict.observed[k] >= config.evidence)
+    return bool((count or verdict.share[k] >= verdict.log_threshold) and verdict.enough[k])
 
 
 def _signal(k: int, verdict: Verdict, config: AlertConfig) -> Signal:

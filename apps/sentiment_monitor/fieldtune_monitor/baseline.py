@@ -1,6 +1,6 @@
 """What is normal for each topic: rate, hour-of-week profile, share of negative stories, over-dispersion (pure).
 
-A discounted Gamma-Poisson rate per topic, times a season profile pooled over topics, times a small correction per
+A discounted Gamma-Poisson rate per topic, its prior the topic's own long-run rate, times a season profile pooled over topics, times a small correction per
 topic and hour; a discounted Beta share of negatives; moment estimates of the over-dispersion, shrunk to the pooled
 one. Closed form, O(1) per topic and bucket. It learns whatever it is given: which buckets are fit to learn from is
 decided in `spikes`. All arrays are float64; K topics, S season slots (168 hours of the week, or 7 days).
@@ -19,6 +19,7 @@ TOPIC_HOUR_PRIOR = 40.0  # stories of evidence behind "this topic follows the co
 SPREAD_PRIOR = 20.0  # weight of the pooled over-dispersion against a topic's own
 SPREAD_LOW, SPREAD_HIGH = 0.05, 5.0
 RATE_PRIOR = 20.0  # stories of evidence behind "this topic is as negative as the others"
+LONG_PRIOR = 5.0  # stories of evidence behind "this topic is as it was all year"; what a thin topic mostly rests on
 SHARE_PRIOR = 10.0  # stories of evidence behind the pooled share of negatives
 UNSEEN_DAY_SPREAD = 1.0  # relative variance of a day of the week that was never seen
 
@@ -30,6 +31,9 @@ class Baseline:
     negative_mass: Array
     volume_mass: Array
     exposure: Array
+    long_negative: Array
+    long_volume: Array
+    long_exposure: Array
     share_negative: Array
     share_total: Array
     season_mass: Array
@@ -45,9 +49,10 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Keep:
-    """Factors by which one bucket discounts the past: rate [K], share [K], season per visit of a slot."""
+    """Factors by which one bucket discounts the past: rate, long-run rate, share [K]; season per visit of a slot."""
 
     rate: Array
+    long: Array
     share: Array
     season: float
 
@@ -68,7 +73,7 @@ def empty(topics: int, slots: int) -> Baseline:
     """A baseline that has seen nothing."""
     hours = _hours(slots)
     k, s, h = np.zeros(topics), np.zeros(slots), np.zeros((topics, hours))
-    return Baseline(k, k, k, k, k, s, s, h, h, k, k, k, k, np.ones((topics, slots)))
+    return Baseline(k, k, k, k, k, k, k, k, s, s, h, h, k, k, k, k, np.ones((topics, slots)))
 
 
 def _hours(slots: int) -> int:
@@ -78,17 +83,20 @@ def _hours(slots: int) -> int:
 def forecast(base: Baseline, slot: int, exposure: float) -> Forecast:
     """Mean and spread in season `slot`, when sources with share `exposure` (0..1) of the usual volume answer."""
     season = base.profile[:, slot] * exposure
-    weight = np.maximum(base.exposure, 1e-9)
-    volume_rate = (base.volume_mass + 0.02) / weight
-    pooled = _pooled_share(base)
-    mass = base.negative_mass + RATE_PRIOR * pooled
-    negative_rate = mass / (weight + RATE_PRIOR / volume_rate)
+    time, long_time = np.maximum(base.exposure, 1e-9), np.maximum(base.long_exposure, 1e-9)
+    usual_volume = (base.long_volume + 0.02) / long_time
+    pooled = RATE_PRIOR * _pooled_share(base)
+    usual_negative = (base.long_negative + pooled) / (long_time + RATE_PRIOR / usual_volume)
+    volume = (base.volume_mass + LONG_PRIOR) / (time + LONG_PRIOR / usual_volume)
+    negative = (base.negative_mass + LONG_PRIOR) / (time + LONG_PRIOR / usual_negative)
+    evidence = base.negative_mass + np.minimum(base.long_negative + pooled, LONG_PRIOR)
+    volume_evidence = base.volume_mass + np.minimum(base.long_volume, LONG_PRIOR)
     doubt = _season_doubt(base, slot)
     return Forecast(
-        negative_mean=np.maximum(negative_rate * season, 1e-9),
-        negative_spread=_spread(base.negative_spread, base.negative_weight) + 1 / (mass + 0.5) + doubt,
-        volume_mean=np.maximum(volume_rate * season, 1e-9),
-        volume_spread=_spread(base.volume_spread, base.volume_weight) + 1 / (base.volume_mass + 0.5) + doubt,
+        negative_mean=np.maximum(negative * season, 1e-9),
+        negative_spread=_spread(base.negative_spread, base.negative_weight) + 1 / (evidence + 0.5) + doubt,
+        volume_mean=np.maximum(volume * season, 1e-9),
+        volume_spread=_spread(base.volume_spread, base.volume_weight) + 1 / (volume_evidence + 0.5) + doubt,
         share=_share(base),
         share_evidence=base.share_total + SHARE_PRIOR,
     )
@@ -143,6 +151,9 @@ def absorb(
         negative_mass=base.negative_mass * keep.rate + x,
         volume_mass=base.volume_mass * keep.rate + n,
         exposure=base.exposure * keep.rate + base.profile[:, slot] * exposure * learns,
+        long_negative=base.long_negative * keep.long + x,
+        long_volume=base.long_volume * keep.long + n,
+        long_exposure=base.long_exposure * keep.long + base.profile[:, slot] * exposure * learns,
         share_negative=np.where(learns, base.share_negative * keep.share + np.minimum(x, n), base.share_negative),
         share_total=np.where(learns, base.share_total * keep.share + n, base.share_total),
         **_learn_season(base, n, slot, exposure, keep.season, learns),

@@ -80,7 +80,7 @@ def observe(
         documents=documents,
         negatives=negatives,
         exposure=1.0,
-        hold=alerts.hold,
+        hold=alerting.holding(alerts, index, config),
         renew=alerting.renewing(alerts, index, config, rules),
         reset=alerts.reset,
     )

@@ -41,7 +41,9 @@ class DetectorConfig:
     first_learning: int = 7 * DAY
     guard: int = 12 * 3600
     evidence_window: int = 6 * 3600
+    evidence: int = 3
     half_life: float = 10 * DAY
+    long_half_life: float = 365 * DAY
     share_half_life: float = 28 * DAY
     season_half_life: float = 56 * DAY
     renewal_half_life: float = 1 * DAY
@@ -120,7 +122,7 @@ class DetectorState:
 class Verdict:
     """Output of one step, per topic [K]. count, share, volume are ln R averaged over effects.
 
-    observed and expected are negatives within the evidence window; calm: the count lies below the 90 % quantile of
+    observed and expected are negatives within the evidence window, enough: sufficiently many to alert; calm: the count lies below the 90 % quantile of
     what is still normal; learning: the topic is too young to alert.
     """
 
@@ -132,6 +134,7 @@ class Verdict:
     learning: Flags
     calm: Flags
     observed: Array
+    enough: Flags
     expected: Array
     mean: Array
     spread: Array
@@ -160,9 +163,8 @@ def step(state: DetectorState, bucket: Bucket, config: DetectorConfig) -> tuple[
     ready = np.where(first == system, max(config.first_learning, config.learning), config.learning)
     learning = (bucket.index - first) * config.bucket < ready
     ahead = forecast(base, bucket.slot, bucket.exposure)
-    mute = learning | bucket.reset
-    moved = _statistics(state, bucket, ahead, mute, config)
     recent = _remember(recent, bucket, ahead, config)
+    moved = _statistics(state, bucket, ahead, learning | bucket.reset, _ceiling(recent, bucket, config), config)
     verdict = _verdict(moved, learning, recent, bucket, ahead, config)
     return DetectorState(state.topics, first, bucket.index, day, base, recent, *moved), verdict
 
@@ -176,11 +178,11 @@ def _learn(
     for row in due:
         may = recent.usable[row] & ~bucket.hold | bucket.renew
         young = (recent.index[row] - state.first) * config.bucket < config.learning
-        keep = Keep(
-            _keep(config.bucket, np.where(bucket.renew, config.renewal_half_life, config.half_life), may),
-            _keep(config.bucket, np.where(bucket.renew, config.renewal_half_life, config.share_half_life), may),
-            0.5 ** (config.bucket * config.slots / config.season_half_life),
+        lives = config.half_life, config.long_half_life, config.share_half_life
+        rate, long, share = (
+            _keep(config.bucket, np.where(bucket.renew, config.renewal_half_life, life), may) for life in lives
         )
+        keep = Keep(rate, long, share, 0.5 ** (config.bucket * config.slots / config.season_half_life))
         counts = recent.negatives[row], recent.documents[row], int(recent.slot[row]), float(recent.exposure[row])
         base = absorb(base, *counts, keep, ~(young | bucket.renew))
     learned = recent.learned.copy()
@@ -192,23 +194,31 @@ def _keep(bucket: int, half_life: Array, may: Flags) -> Array:
     return np.where(may, 0.5 ** (bucket / half_life), 1.0)
 
 
+def _ceiling(recent: Recent, bucket: Bucket, config: DetectorConfig) -> Array:
+    """Highest ln R per topic [K]: a topic with too few stories to alert waits at A, so that old evidence wears off."""
+    window = recent.index > bucket.index - config.evidence_buckets
+    enough = recent.negatives[window].sum(axis=0) >= config.evidence
+    return np.where(enough, LOG_CAP, config.log_threshold(len(enough)))
+
+
 def _statistics(
-    state: DetectorState, bucket: Bucket, ahead: Forecast, mute: Flags, config: DetectorConfig
+    state: DetectorState, bucket: Bucket, ahead: Forecast, mute: Flags, top: Array, config: DetectorConfig
 ) -> tuple[Array, Array, Array]:
     effects, zone = config.effects, config.zone
     count = count_ratio(bucket.negatives, ahead.negative_mean, ahead.negative_spread, effects, zone)
-    moved = _advance(state.log_count, count, mute)
+    moved = _advance(state.log_count, count, mute, top)
     if not config.share_signal:
         return moved, state.log_share, moved
     volume = count_ratio(bucket.documents, ahead.volume_mean, ahead.volume_spread, effects, zone)
     seen = bucket.negatives, bucket.documents, ahead.share, ahead.share_evidence
     share = share_ratio(*seen, effects, config.share_zone, config.concentration)
-    return moved, _advance(state.log_share, share, mute), _advance(state.log_volume, volume, mute)
+    top_volume = np.full(len(top), LOG_CAP)
+    return moved, _advance(state.log_share, share, mute, top), _advance(state.log_volume, volume, mute, top_volume)
 
 
-def _advance(log_r: Array, log_ratio: Array, mute: Flags) -> Array:
-    """ln((1 + R) * LR), kept at R = 0 where muted. [K, M]"""
-    moved = np.minimum(np.logaddexp(0.0, log_r) + log_ratio, LOG_CAP)
+def _advance(log_r: Array, log_ratio: Array, mute: Flags, top: Array) -> Array:
+    """ln((1 + R) * LR), at most `top`, kept at R = 0 where muted. [K, M]"""
+    moved = np.minimum(np.logaddexp(0.0, log_r) + log_ratio, top[:, None])
     return np.where(mute[:, None], -np.inf, moved)
 
 
@@ -241,6 +251,7 @@ def _verdict(
 ) -> Verdict:
     count, share, volume = (mixture(log_r) for log_r in moved)
     window = recent.index > bucket.index - config.evidence_buckets
+    observed = recent.negatives[window].sum(axis=0)
     return Verdict(
         count=count,
         share=share,
@@ -249,7 +260,8 @@ def _verdict(
         has_share=config.share_signal,
         learning=learning,
         calm=calm(bucket.negatives, config.zone * ahead.negative_mean, ahead.negative_spread, 0.9),
-        observed=recent.negatives[window].sum(axis=0),
+        observed=observed,
+        enough=observed >= config.evidence,
         expected=recent.expected[window].sum(axis=0),
         mean=ahead.negative_mean,
         spread=ahead.negative_spread,
