@@ -19,10 +19,11 @@ from fieldtune.models import Classifier, Embedder
 from fieldtune.models.folder import staged, verify
 from fieldtune.registry import version_of
 from fieldtune.retrieval.bm25 import Bm25
-from fieldtune_chatbot.deciding import FEATURES, Decider
+from fieldtune_chatbot.deciding import FEATURES, Decider, Logistic
 from fieldtune_chatbot.knowledge import Knowledge, from_rows, own_document, to_rows
 from fieldtune_chatbot.records import Document, KnownQuestion
-from fieldtune_chatbot.retrieve import Retriever
+from fieldtune_chatbot.retrieve import ANY, Retriever
+from fieldtune_chatbot.tune import vocabulary
 
 FORMAT = 1
 
@@ -32,11 +33,15 @@ class Bot:
     """A loaded version, ready to answer; `version` names its bytes."""
 
     retriever: Retriever
-    decider: Decider
+    deciders: Mapping[str, Decider]
     tuning: tuple[KnownQuestion, ...]
     held_out: tuple[KnownQuestion, ...]
     version: str
     folder: Path
+
+    def decider_for(self, language: str) -> Decider:
+        """The language's decider, or the one of all."""
+        return self.deciders.get(language) or self.deciders[ANY]
 
     @property
     def knowledge(self) -> Knowledge:
@@ -47,7 +52,7 @@ class Bot:
 def write(
     folder: Path,
     retriever: Retriever,
-    decider: Decider,
+    deciders: Mapping[str, Decider],
     tuning: Sequence[KnownQuestion],
     held_out: Sequence[KnownQuestion],
     *,
@@ -66,7 +71,8 @@ def write(
         "format": FORMAT,
         "name": name,
         "weights": {language: dict(weights) for language, weights in sorted(retriever.weights.items())},
-        "decider": {**asdict(decider), "features": list(FEATURES)},
+        "deciders": {language: asdict(decider) for language, decider in sorted(deciders.items())},
+        "features": list(FEATURES),
         "sources": len(retriever.knowledge.sources),
         "passages": len(retriever.knowledge.passages),
         "questions": len(retriever.knowledge.questions),
@@ -79,6 +85,7 @@ def write(
         write_rows(temporary / "held_out.jsonl", map(asdict, held_out))
         retriever.words_passage.save(temporary / "words_passage")
         retriever.words_question.save(temporary / "words_question")
+        retriever.words_source.save(temporary / "words_source")
         if retriever.vectors is not None:
             np.save(temporary / "vectors.npy", retriever.vectors, allow_pickle=False)
         for part, origin in (("encoder", encoder), ("intent", intent)):
@@ -95,10 +102,10 @@ def load(folder: Path) -> Bot:
     verify(folder)
     try:
         card = json.loads((folder / "bot.json").read_text(encoding="utf-8"))
-        if card["format"] != FORMAT or card["decider"].pop("features") != list(FEATURES):
+        if card["format"] != FORMAT or card["features"] != list(FEATURES):
             raise ArtefactError(f"a bot of format {FORMAT} at {folder}", f"format {card['format']}", "build it again")
         knowledge = from_rows(read_rows(folder / "documents.jsonl"), read_rows(folder / "entries.jsonl"))
-        decider = Decider(**{key: _frozen(value) for key, value in card["decider"].items()})
+        deciders = {language: _decider(row) for language, row in card["deciders"].items()}
         tuning, held_out = (
             tuple(KnownQuestion(**row) for row in read_rows(folder / f"{part}.jsonl"))
             for part in ("tuning", "held_out")
@@ -113,12 +120,14 @@ def load(folder: Path) -> Bot:
         knowledge,
         Bm25.load(folder / "words_passage"),
         Bm25.load(folder / "words_question"),
+        Bm25.load(folder / "words_source"),
         encoder.encode if isinstance(encoder, Embedder) else None,
         vectors,
         intent if isinstance(intent, Classifier) else None,
         card["weights"],
+        vocabulary(encoder),
     )
-    return Bot(retriever, decider, tuning, held_out, version_of(folder), folder)
+    return Bot(retriever, deciders, tuning, held_out, version_of(folder), folder)
 
 
 def load_intent(folder: Path) -> Classifier | None:
@@ -138,8 +147,12 @@ def _model(folder: Path) -> Any:
     return load_model(folder) if folder.is_dir() else None
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def _decider(row: Mapping[str, Any]) -> Decider:
+    answerable, right = (
+        Logistic(tuple(row[name]["mean"]), tuple(row[name]["scale"]), tuple(row[name]["weight"]), row[name]["bias"])
+        for name in ("answerable", "right")
+    )
+    return Decider(answerable, right, row["answer_at"], row["sure_at"])
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -206,18 +206,22 @@ def make_version(
     retriever = index(knowledge, encoder, intent)
     start = BOTH if encoder else WORDS
     retriever.weights = learning.with_weights(retriever, parts.tuning, start, languages if encoder else set())
-    decider = learning.fit_decider(retriever, parts.tuning)
-    bot.write(folder, retriever, decider, parts.tuning, parts.held_out, encoder=encoder, intent=intent, name=name)
+    deciders = learning.fit_deciders(retriever, parts.tuning)
+    bot.write(folder, retriever, deciders, parts.tuning, parts.held_out, encoder=encoder, intent=intent, name=name)
 
 
 def index(knowledge: Knowledge, encoder: Path | None, intent: Path | None) -> Retriever:
     """A retriever over the knowledge, with default weights."""
     passages, questions = knowledge.passage_texts(), knowledge.question_texts()
-    encode = tune.as_embedder(encoder).encode if encoder else None
-    vectors = encode([*passages, *questions]) if encode else None
+    embedder = tune.as_embedder(encoder) if encoder else None
+    encode = embedder.encode if embedder else None
+    vectors = encode([*passages, *knowledge.sentence_texts(), *questions]) if encode else None
     classifier = bot.load_intent(intent) if intent else None
     weights = {"any": BOTH if encoder else WORDS}
-    return Retriever(knowledge, Bm25.build(passages), Bm25.build(questions), encode, vectors, classifier, weights)
+    return Retriever(
+        knowledge, Bm25.build(passages), Bm25.build(questions), Bm25.build(knowledge.source_texts()),
+        encode, vectors, classifier, weights, tune.vocabulary(embedder),
+    )  # fmt: skip
 
 
 def _previous(store: Path, work: Path) -> Path | None:

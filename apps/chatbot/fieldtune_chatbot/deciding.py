@@ -1,7 +1,11 @@
-"""Answer, ask back or hand off: a small calibrated logistic over what retrieval saw. Pure.
+"""Answer, ask back or hand off: two small calibrated logistics over what retrieval saw. Pure.
 
-Learns from held-out questions how often the first hit is right, from the same questions with their source taken
-away and from questions known to have no answer how a miss looks. Knows nothing of texts and models.
+One says whether the company has an answer at all (how much of the question the best source holds), the other whether
+the first source is the right one (how far it leads). Low on the first: hand off. Low on the second: ask back. Knows
+scores; not texts and models.
+
+Learnt from held-out questions: as they are, with their source taken away, and questions known to have no answer.
+Weights are not negative, because more evidence must never lower the confidence.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,82 +14,94 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FEATURES = (
-    "fused", "margin", "dense", "dense_margin", "words", "words_margin", "coverage", "agreement",
-    "intent", "intent_agrees", "length", "chinese", "chinese_words", "chinese_intent",
-)  # fmt: skip
-"""What is looked at, in this order; all between about -1 and 2. `chinese_*` are the same seen for Chinese only."""
+ANSWERABLE = ("fused", "evidence")
+RIGHT = ("odds", "margin", "agreement", "intent_agrees")
+FEATURES = (*ANSWERABLE, *RIGHT)
 
 Matrix = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Decider:
-    """Probability that the first hit answers the question, and what to do with it.
-
-    Attributes:
-        mean, scale, weight: float64[features]; bias: their logistic.
-        answer_at: answer at or above this probability.
-        ask_at: below `answer_at`, ask back at or above this one; below it, hand off.
-    """
+class Logistic:
+    """Probability from standardised features; `mean`, `scale`, `weight` as long as its features."""
 
     mean: tuple[float, ...]
     scale: tuple[float, ...]
     weight: tuple[float, ...]
     bias: float
-    answer_at: float = 0.5
-    ask_at: float = 0.2
 
-    def probability(self, features: Matrix) -> NDArray[np.float64]:
+    def __call__(self, features: Matrix) -> NDArray[np.float64]:
         """float64[n, features] -> float64[n]."""
         z = (features - np.asarray(self.mean)) / np.asarray(self.scale) @ np.asarray(self.weight) + self.bias
         return np.asarray(1.0 / (1.0 + np.exp(-z)), np.float64)
 
 
+@dataclass(frozen=True)
+class Decider:
+    """What to do at which probability, for one language.
+
+    Attributes:
+        answerable, right: the two logistics, over `ANSWERABLE` and `RIGHT`.
+        answer_at: below this probability that there is an answer: hand off.
+        sure_at: below this probability that the first source is right: ask back.
+    """
+
+    answerable: Logistic
+    right: Logistic
+    answer_at: float = 0.5
+    sure_at: float = 0.3
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The outcome with its reason; `confidence` is the probability that the first source answers the question."""
+
+    outcome: str
+    confidence: float
+    reason: str
+
+
 DEFAULT = Decider(
-    mean=(0.0,) * len(FEATURES),
-    scale=(1.0,) * len(FEATURES),
-    weight=(1.5, 2.0, 3.0, 0.0, 2.0, 0.0, 2.0, 1.0) + (0.0,) * (len(FEATURES) - 8),
-    bias=-4.0,
-    answer_at=0.6,
-    ask_at=0.3,
+    Logistic((0.0, 0.0), (1.0, 1.0), (0.3, 1.0), -5.0), Logistic((0.0,) * 4, (1.0,) * 4, (3.0, 0.2, 1.0, 1.0), -1.5)
 )
 """Used until there are known questions to learn from: cautious, and not calibrated."""
 
 
-def vector(values: Mapping[str, float]) -> Matrix:
-    """Named features -> float64[1, features]; a missing one counts 0."""
-    return np.asarray([[values.get(name, 0.0) for name in FEATURES]], np.float64)
+@dataclass(frozen=True)
+class Case:
+    """One question as the decision saw it: named features, and what was true of it."""
+
+    features: Mapping[str, float]
+    right: bool
+    answerable: bool
+    certain: bool = True
 
 
-def fit(features: Matrix, right: NDArray[np.bool_], unanswerable: NDArray[np.bool_], *, wrong_share: float) -> Decider:
-    """Fit the logistic, then the lowest threshold that keeps both promises.
+def fit(cases: Sequence[Case], *, wrong_share: float) -> Decider:
+    """Fit both logistics, then the lowest threshold that keeps the promise.
 
     Args:
-        features: float64[n, features] of the first hits.
-        right: whether the first hit was right.
-        unanswerable: questions without any right source.
-        wrong_share: at most this share of the unanswerable may be answered.
+        cases: `certain` marks questions as users asked them; others are made up by taking the source away.
+        wrong_share: at most this share of the unanswerable (the certain ones, if there are 20) may be answered.
 
     Returns:
-        A decider; `DEFAULT` when all examples are right or all are wrong.
+        A decider; `DEFAULT` when either kind of case is missing.
     """
-    if right.all() or not right.any():
+    answerable = np.asarray([case.answerable for case in cases], bool)
+    right = np.asarray([case.right for case in cases], bool)
+    if not len(cases) or answerable.all() or not right.any():
         return DEFAULT
-    from sklearn.linear_model import LogisticRegression
-
-    mean, scale = features.mean(0), np.maximum(features.std(0), 1e-3)
-    scaled = (features - mean) / scale
-    model = LogisticRegression(C=1.0, max_iter=2000).fit(scaled, right)
-    out_of_sample = _crossed(scaled, right)
-    answer_at = threshold(out_of_sample, unanswerable, wrong_share)
-    return Decider(
-        tuple(mean.tolist()), tuple(scale.tolist()), tuple(model.coef_[0].tolist()), float(model.intercept_[0]),
-        answer_at, ask_at=answer_at / 3,
-    )  # fmt: skip
+    one, other = _matrix(cases, ANSWERABLE), _matrix(cases, RIGHT)
+    has_answer = _logistic(one, answerable)
+    sure = _logistic(other[answerable], right[answerable]) if not right[answerable].all() else DEFAULT.right
+    outside = ~answerable & np.asarray([case.certain for case in cases], bool)
+    outside = outside if outside.sum() >= 20 else ~answerable
+    held_out = _crossed(one, answerable)
+    return Decider(has_answer, sure, threshold(held_out, outside, wrong_share), DEFAULT.sure_at)
 
 
-def threshold(probability: NDArray[np.float64], unanswerable: NDArray[np.bool_], wrong_share: float) -> float:
+def threshold(probability: NDArray[np.float64], unanswerable: Flags, wrong_share: float) -> float:
     """The lowest value at which at most `wrong_share` of the unanswerable rows are still answered."""
     outside = np.sort(probability[unanswerable])[::-1]
     if not len(outside):
@@ -96,42 +112,57 @@ def threshold(probability: NDArray[np.float64], unanswerable: NDArray[np.bool_],
     return float((highest + above.min()) / 2) if len(above) else 1.0
 
 
-def _crossed(scaled: Matrix, right: NDArray[np.bool_], folds: int = 5) -> NDArray[np.float64]:
-    """Probability of each row by a model that did not see it; folds by position, so no chance is involved."""
-    from sklearn.linear_model import LogisticRegression
-
-    result = np.zeros(len(right))
-    for fold in range(folds):
-        held = np.arange(len(right)) % folds == fold
-        if len(set(right[~held].tolist())) < 2:
-            result[held] = right.mean()
-            continue
-        model = LogisticRegression(C=1.0, max_iter=2000).fit(scaled[~held], right[~held])
-        result[held] = model.predict_proba(scaled[held])[:, 1]
-    return result
-
-
-def outcome(probability: float, decider: Decider, *, found: bool) -> tuple[str, str]:
-    """What to do, and why in one sentence.
-
-    Args:
-        found: whether retrieval returned anything at all.
-    """
-    if not found:
-        return "hand_off", "nothing in the knowledge base shares a word or a meaning with the question"
-    if probability >= decider.answer_at:
-        return (
-            "answer",
-            f"confidence {probability:.2f} reaches the {decider.answer_at:.2f} learnt from known questions",
-        )
-    if probability >= decider.ask_at:
-        return (
-            "ask_back",
-            f"confidence {probability:.2f} is below {decider.answer_at:.2f}: one of these may be meant",
-        )
-    return "hand_off", f"confidence {probability:.2f} is below {decider.ask_at:.2f}: a person should answer"
+def decide(features: Mapping[str, float], decider: Decider) -> Decision:
+    """What to do; `features` is empty when nothing was found at all."""
+    if not features:
+        return Decision("hand_off", 0.0, "nothing in the knowledge base shares a word or a meaning with the question")
+    case = [Case(features, False, False)]
+    known = float(decider.answerable(_matrix(case, ANSWERABLE))[0])
+    sure = float(decider.right(_matrix(case, RIGHT))[0])
+    confidence = known * sure
+    if known < decider.answer_at:
+        reason = f"too little of the question is in any source: {known:.2f}, learnt limit {decider.answer_at:.2f}"
+        return Decision("hand_off", confidence, reason)
+    if sure < decider.sure_at:
+        reason = f"several sources fit alike: {sure:.2f} for the first, limit {decider.sure_at:.2f}"
+        return Decision("ask_back", confidence, reason)
+    return Decision("answer", confidence, f"one source fits, with {known:.2f} of {decider.answer_at:.2f} needed")
 
 
 def agreement(tops: Sequence[int]) -> float:
     """Share of the legs whose first hit is the commonest first hit."""
     return max(tops.count(top) for top in set(tops)) / len(tops) if tops else 0.0
+
+
+def _matrix(cases: Sequence[Case], names: Sequence[str]) -> Matrix:
+    rows = [[case.features.get(name, 0.0) for name in names] for case in cases]
+    return np.asarray(rows, np.float64).reshape(len(cases), len(names))
+
+
+def _logistic(features: Matrix, target: Flags, penalty: float = 0.01) -> Logistic:
+    """Logistic regression with weights >= 0, both classes weighing the same as they occur."""
+    from scipy.optimize import minimize
+
+    mean, scale = features.mean(0), np.maximum(features.std(0), 1e-3)
+    scaled = (features - mean) / scale
+
+    def loss(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        weight, z = values[:-1], scaled @ values[:-1] + values[-1]
+        off = 1.0 / (1.0 + np.exp(-z)) - target
+        slope = np.append(scaled.T @ off / len(z) + 2 * penalty * weight, off.mean())
+        return float(np.mean(np.logaddexp(0.0, z) - target * z) + penalty * weight @ weight), slope
+
+    bounds = [(0.0, None)] * features.shape[1] + [(None, None)]
+    found = minimize(loss, np.zeros(features.shape[1] + 1), jac=True, method="L-BFGS-B", bounds=bounds).x
+    values = [tuple(round(float(value), 6) for value in part) for part in (mean, scale, found)]
+    return Logistic(values[0], values[1], values[2][:-1], values[2][-1])
+
+
+def _crossed(features: Matrix, target: Flags, folds: int = 5) -> NDArray[np.float64]:
+    """Probability of each row by a model that did not see it; folds by position, so no chance is involved."""
+    result = np.zeros(len(target))
+    for fold in range(folds):
+        held = np.arange(len(target)) % folds == fold
+        if held.any():
+            result[held] = _logistic(features[~held], target[~held])(features[held])
+    return result

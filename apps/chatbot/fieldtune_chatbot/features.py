@@ -13,7 +13,9 @@ from fieldtune.retrieval.fusion import weighted
 from fieldtune_chatbot.deciding import agreement
 
 Scores = NDArray[np.float32]
-LEGS = ("dense_passage", "dense_question", "words_passage", "words_question", "intent")
+LEGS = (
+    "dense_passage", "dense_sentence", "dense_question", "words_passage", "words_question", "words_source", "intent",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -38,50 +40,30 @@ def rank(legs: Mapping[str, Scores], weights: Mapping[str, float], allowed: NDAr
     return Ranking(order[fused[order] > 0].astype(np.int64), fused, legs)
 
 
-def features(
-    ranking: Ranking, weights: Mapping[str, float], *, intent: float, coverage: float, terms: int, chinese: bool
-) -> dict[str, float]:
-    """Named features of the first hit (see `deciding.FEATURES`); all zero when there is none.
+def features(ranking: Ranking, weights: Mapping[str, float], *, ceiling: float) -> dict[str, float]:
+    """What `deciding` looks at, of the first hit; nothing when there is no hit.
 
     Args:
-        intent: highest intent probability.
-        coverage: share of the question's information (idf) that the first hit's own texts hold.
-        terms: number of terms in the question.
+        ceiling: information (idf) in the question, the scale of ``words_source``.
     """
     if not len(ranking.order):
         return {}
     first = int(ranking.order[0])
-    second = int(ranking.order[1]) if len(ranking.order) > 1 else None
-    legs = ranking.legs
-    dense, words = _trusted(legs, weights, "dense"), _trusted(legs, weights, "words")
-    scale = sum(weights.values()) or 1.0
-    gap = _gap(ranking.fused, first, second) / scale
-    named = {
-        "fused": float(ranking.fused[first]) / scale,
-        "margin": gap,
-        "dense": float(dense[first]),
-        "dense_margin": _gap(dense, first, second),
-        "words": float(words[first]),
-        "words_margin": _gap(words, first, second),
-        "coverage": coverage,
+    second = float(ranking.fused[ranking.order[1]]) if len(ranking.order) > 1 else 0.0
+    best = float(ranking.fused[first])
+    return {
+        "fused": best,
+        "evidence": float(np.log1p(max(0.0, float(ranking.legs["words_source"][first])) * ceiling)),
+        "odds": _odds(ranking.fused[np.isfinite(ranking.fused)], best),
+        "margin": best - second,
         "agreement": agreement(_tops(ranking, weights)),
-        "intent": intent,
-        "intent_agrees": float(legs["intent"][first]),
-        "length": float(np.log1p(terms)) / 3,
+        "intent_agrees": float(ranking.legs["intent"][first]),
     }
-    if chinese:
-        named.update(chinese=1.0, chinese_words=named["words"], chinese_intent=named["intent_agrees"])
-    return named
 
 
-def _trusted(legs: Mapping[str, Scores], weights: Mapping[str, float], kind: str) -> Scores:
-    """The better of a kind's two legs, zero where neither counts: an encoder that cannot read has no opinion."""
-    best = np.maximum(legs[f"{kind}_passage"], legs[f"{kind}_question"])
-    return best if weights.get(f"{kind}_passage") or weights.get(f"{kind}_question") else np.zeros_like(best)
-
-
-def _gap(scores: Scores, first: int, second: int | None) -> float:
-    return float(scores[first]) - (float(scores[second]) if second is not None else 0.0)
+def _odds(fused: Scores, best: float) -> float:
+    """The first hit's share of the probability under the fitted weights."""
+    return float(1.0 / np.exp(np.asarray(fused, np.float64) - best).sum())
 
 
 def _tops(ranking: Ranking, weights: Mapping[str, float]) -> list[int]:

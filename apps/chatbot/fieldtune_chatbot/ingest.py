@@ -48,16 +48,15 @@ def _document(file: Path, folder: Path, tenant: str) -> Document:
         raise InputError(
             f"UTF-8 text in {file}", f"byte {error.start} is not", "convert it, e.g. iconv -f gb18030 -t utf-8"
         ) from error
-    name = file.stem.replace("-", " ").replace("_", " ")
     match file.suffix.lower():
         case suffix if suffix in _HTML:
             text = html_text(raw)
-            heading = title(text, html_title(raw) or name)
+            heading = title(text, html_title(raw))
         case ".csv":
-            text, heading = csv_text(raw), name
+            text, heading = csv_text(raw), file.stem.replace("-", " ").replace("_", " ")
         case _:
             text = raw.replace("\r\n", "\n").replace("\r", "\n")
-            heading = title(text, name)
+            heading = title(text, "")
     return Document(file.relative_to(folder).as_posix(), text_version(text), heading, text, detect(text), tenant)
 
 

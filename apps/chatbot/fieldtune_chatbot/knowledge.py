@@ -7,7 +7,6 @@ rests on none. A *unit* is one searchable text of a source: a passage, or one wo
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from fieldtune.text.ngrams import lexical_tokens
 from fieldtune.text.normalise import equality_key
+from fieldtune.text.sentences import spans
 from fieldtune_chatbot.chunking import passages
 from fieldtune_chatbot.records import (
     Document,
@@ -48,41 +48,57 @@ class Knowledge:
 
     Attributes:
         passages: (position of the document, passage).
+        sentences: (position of the document, sentence), of passages with more than one.
         questions: (position of the entry, wording).
-        passage_source, question_source: int64, position of the source of each passage and wording.
+        passage_source, sentence_source, question_source: int64, position of the source of each.
     """
 
     documents: tuple[Document, ...]
     entries: tuple[FaqEntry, ...]
     sources: tuple[Source, ...]
     passages: tuple[tuple[int, Passage], ...]
+    sentences: tuple[tuple[int, Passage], ...]
     questions: tuple[tuple[int, str], ...]
     passage_source: NDArray[np.int64] = field(compare=False)
+    sentence_source: NDArray[np.int64] = field(compare=False)
     question_source: NDArray[np.int64] = field(compare=False)
 
     def passage_texts(self) -> list[str]:
         """What is searched of each passage: title and headings, then the passage itself."""
+        return [self._passage_text(place, passage) for place, passage in self.passages]
+
+    def sentence_texts(self) -> list[str]:
+        """What is searched of each sentence: the title, then the sentence."""
         result = []
-        for place, passage in self.passages:
+        for place, sentence in self.sentences:
             document = self.documents[place]
-            head = [part for part in dict.fromkeys((document.title, passage.heading)) if part]
-            result.append("\n".join([*head, document.text[passage.start : passage.end]]))
+            text = document.text[sentence.start : sentence.end]
+            result.append(f"{document.title}: {text}" if document.title else text)
         return result
+
+    def _passage_text(self, place: int, passage: Passage) -> str:
+        document = self.documents[place]
+        head = [part for part in dict.fromkeys((document.title, passage.heading)) if part]
+        return "\n".join([*head, document.text[passage.start : passage.end]])
 
     def question_texts(self) -> list[str]:
         """Every wording of every question."""
         return [wording for _, wording in self.questions]
 
-    def wordings(self, question: str) -> list[int]:
-        """Positions of the wordings that say exactly `question`."""
-        return list(self._same.get(equality_key(question), ()))
+    def source_text(self, source: int, without: Sequence[int] = ()) -> str:
+        """All that is searched of a source in one text, some wordings left out."""
+        said = [self._passage_text(*self.passages[unit]) for unit in np.flatnonzero(self.passage_source == source)]
+        asked = np.flatnonzero(self.question_source == source).tolist()
+        return "\n".join([*said, *(self.questions[unit][1] for unit in asked if unit not in without)])
 
-    @cached_property
-    def _same(self) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = {}
-        for unit, (_, wording) in enumerate(self.questions):
-            found.setdefault(equality_key(wording), []).append(unit)
-        return found
+    def source_texts(self) -> list[str]:
+        """`source_text` of every source."""
+        texts: list[list[str]] = [[] for _ in self.sources]
+        for source, text in zip(self.passage_source.tolist(), self.passage_texts(), strict=True):
+            texts[source].append(text)
+        for source, text in zip(self.question_source.tolist(), self.question_texts(), strict=True):
+            texts[source].append(text)
+        return ["\n".join(parts) for parts in texts]
 
     def source_of(self) -> dict[str, int]:
         """Source id, and the id of every FAQ entry, to the source's position."""
@@ -116,16 +132,25 @@ def organise(documents: Sequence[Document], entries: Sequence[FaqEntry]) -> Know
     ]
     owner = {entry: place for place, source in enumerate(sources) for entry in source.entries}
     cut = [(place, passage) for place, document in enumerate(documents) for passage in passages(document.text)]
+    lines = [(place, line) for place, passage in cut for line in _sentences(documents[place].text, passage)]
     asked = [(number, text) for number, entry in enumerate(entries) for text in (entry.question, *entry.similar)]
     return Knowledge(
         tuple(documents),
         tuple(entries),
         tuple(sources),
         tuple(cut),
+        tuple(lines),
         tuple(asked),
         np.asarray([place for place, _ in cut], np.int64),
+        np.asarray([place for place, _ in lines], np.int64),
         np.asarray([owner[number] for number, _ in asked], np.int64),
     )
+
+
+def _sentences(text: str, passage: Passage) -> list[Passage]:
+    inside = spans(text[passage.start : passage.end])
+    found = [Passage(passage.start + start, passage.start + end) for start, end in inside]
+    return found if len(found) > 1 else []
 
 
 def _source(

@@ -9,19 +9,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fieldtune.retrieval.fusion import Example, choose_weights
+from fieldtune.retrieval.fusion import Example, fit_weights
 from fieldtune_chatbot import deciding
-from fieldtune_chatbot.deciding import Decider
+from fieldtune_chatbot.deciding import Case, Decider
 from fieldtune_chatbot.features import LEGS
 from fieldtune_chatbot.records import KnownQuestion
 from fieldtune_chatbot.replying import without
 from fieldtune_chatbot.retrieve import ANY, Legs, Retriever
 
-WORDS = {"dense_passage": 0.0, "dense_question": 0.0, "words_passage": 1.0, "words_question": 1.0, "intent": 0.0}
-BOTH = {"dense_passage": 0.35, "dense_question": 0.35, "words_passage": 0.75, "words_question": 0.75, "intent": 0.2}
-UNANSWERABLE_SHARE = 0.03
-"""Of the unanswerable questions it is tuned on, the bot may answer this share; the promise is .05 on new ones."""
-_LEAST = 20
+WORDS = {**dict.fromkeys(LEGS, 0.0), "words_passage": 10.0, "words_question": 5.0, "words_source": 10.0}
+BOTH = {**WORDS, "dense_passage": 6.0, "dense_sentence": 6.0, "dense_question": 8.0, "intent": 1.0}
+"""Weights until there are known questions; 0 where a leg is not there or must not count."""
+UNANSWERABLE_SHARE = 0.05
+"""Of the unanswerable questions it is tuned on (each judged by a model that did not see it) this share is answered."""
+_LEAST, _PENALTY = 20, 0.03
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,9 @@ def with_weights(
         own = [e for e, spoken in zip(examples, languages, strict=True) if language in (ANY, spoken)]
         blind = language != ANY and language not in readable
         first = {leg: 0.0 if blind and leg.startswith("dense") else start[leg] for leg in LEGS}
-        free = {leg: value for leg, value in first.items() if value > 0}
+        free = [leg for leg, value in first.items() if value > 0]
         if len(own) >= _LEAST:
-            weights[language] = {**dict.fromkeys(LEGS, 0.0), **choose_weights(own, free)}
+            weights[language] = {**dict.fromkeys(LEGS, 0.0), **fit_weights(own, free, _PENALTY)}
         elif language == ANY or blind:
             weights[language] = first
     return weights
@@ -89,28 +90,36 @@ def _example(retriever: Retriever, row: KnownQuestion, legs: Legs) -> Example:
     return Example({name: scores[allowed] for name, scores in legs.items()}, relevant(retriever, row)[allowed])
 
 
-def fit_decider(retriever: Retriever, known: Sequence[KnownQuestion]) -> Decider:
-    """A decider from known questions: as they are, with their source taken away, and those without any source."""
+def fit_deciders(retriever: Retriever, known: Sequence[KnownQuestion]) -> dict[str, Decider]:
+    """A decider per language with at least 20 answerable questions, and one of all for the others."""
     legs = retriever.legs([row.question for row in known], hide_self=True)
-    vectors, right, outside, certain = [], [], [], []
+    cases: dict[str, list[Case]] = {ANY: []}
     for row, scores in zip(known, legs, strict=True):
-        hits = relevant(retriever, row)
-        if row.answerable and not hits.any():
-            continue
-        cases = [(scores, not row.answerable)]
-        if row.answerable:
-            cases.append((without(scores, np.flatnonzero(hits)), True))
-        for seen, lacking in cases:
-            language = retriever.language_of(row.question)
-            ranking = retriever.rank(seen, language)
-            vectors.append(deciding.vector(retriever.features(row.question, ranking, language)))
-            right.append(not lacking and len(ranking.order) > 0 and bool(hits[ranking.order[0]]))
-            outside.append(lacking)
-            certain.append(lacking and not row.answerable)
-    if not vectors:
-        return deciding.DEFAULT
-    judged = np.asarray(certain if sum(certain) >= _LEAST else outside)
-    return deciding.fit(np.concatenate(vectors), np.asarray(right), judged, wrong_share=UNANSWERABLE_SHARE)
+        language = retriever.language_of(row.question)
+        made = _cases(retriever, row, scores, language)
+        cases[ANY] += made
+        cases.setdefault(language, []).extend(made)
+    return {
+        language: deciding.fit(found, wrong_share=UNANSWERABLE_SHARE)
+        for language, found in sorted(cases.items())
+        if language == ANY or sum(case.answerable for case in found) >= _LEAST
+    }
+
+
+def _cases(retriever: Retriever, row: KnownQuestion, legs: Legs, language: str) -> list[Case]:
+    """The question as it is and, if it has a source, as it would be without."""
+    hits = relevant(retriever, row)
+    if row.answerable and not hits.any():
+        return []
+
+    def case(seen: Legs, answerable: bool, certain: bool) -> Case:
+        ranking = retriever.rank(seen, language)
+        right = answerable and len(ranking.order) > 0 and bool(hits[ranking.order[0]])
+        return Case(retriever.features(row.question, ranking, language), right, answerable, certain)
+
+    if not row.answerable:
+        return [case(legs, False, True)]
+    return [case(legs, True, True), case(without(legs, np.flatnonzero(hits)), False, False)]
 
 
 def scores(retriever: Retriever, known: Sequence[KnownQuestion]) -> NDArray[np.float64]:

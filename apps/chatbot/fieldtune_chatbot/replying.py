@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fieldtune.errors import ArtefactError
 from fieldtune_chatbot import answering, deciding
 from fieldtune_chatbot.bot import Bot
+from fieldtune_chatbot.deciding import Decision
 from fieldtune_chatbot.features import Ranking
 from fieldtune_chatbot.knowledge import own_document
 from fieldtune_chatbot.phrases import phrase
@@ -29,9 +30,7 @@ class Judgement:
     question: str
     language: str
     ranking: Ranking
-    probability: float
-    outcome: str
-    reason: str
+    decision: Decision
     intent: str
     features: Mapping[str, float]
 
@@ -42,9 +41,8 @@ def judge(bot: Bot, question: str, *, tenant: str = "default", legs: Legs | None
     scores = legs if legs is not None else bot.retriever.legs([question])[0]
     ranking = bot.retriever.rank(scores, language, tenant)
     named = bot.retriever.features(question, ranking, language)
-    probability = float(bot.decider.probability(deciding.vector(named))[0]) if named else 0.0
-    outcome, reason = deciding.outcome(probability, bot.decider, found=bool(named))
-    return Judgement(question, language, ranking, probability, outcome, reason, _intent(bot, ranking), named)
+    decision = deciding.decide(named, bot.decider_for(language))
+    return Judgement(question, language, ranking, decision, _intent(bot, ranking), named)
 
 
 def answer(bot: Bot, question: str, *, tenant: str = "default", judgement: Judgement | None = None) -> Iterator[Event]:
@@ -57,7 +55,7 @@ def answer(bot: Bot, question: str, *, tenant: str = "default", judgement: Judge
         return
     judgement = judgement or judge(bot, question, tenant=tenant)
     yield Event("retrieved", {"sources": shown(bot, judgement.ranking)})
-    yield Event("decided", {key: getattr(judgement, key) for key in ("outcome", "probability", "reason", "intent")})
+    yield Event("decided", {**asdict(judgement.decision), "intent": judgement.intent})
     said, cited = [], []
     for words, citation in _words(bot, judgement):
         said.append(words)
@@ -70,12 +68,12 @@ def answer(bot: Bot, question: str, *, tenant: str = "default", judgement: Judge
         {
             "answer": Answer(
                 "".join(said),
-                judgement.outcome,
-                round(judgement.probability, 6),
-                judgement.reason,
+                judgement.decision.outcome,
+                round(judgement.decision.confidence, 6),
+                judgement.decision.reason,
                 judgement.intent,
                 tuple(cited),
-                alternatives(bot, judgement) if judgement.outcome != "answer" else (),
+                alternatives(bot, judgement) if judgement.decision.outcome != "answer" else (),
                 judgement.language,
             ),
             "features": dict(judgement.features),
@@ -104,10 +102,10 @@ def _nothing_asked(bot: Bot, question: str) -> Answer:
 
 
 def _words(bot: Bot, judgement: Judgement) -> Iterator[tuple[str, Citation | None]]:
-    if judgement.outcome == "answer":
+    if judgement.decision.outcome == "answer":
         yield from answering.stream(pieces(bot, judgement.question, judgement.ranking))
     else:
-        yield phrase(judgement.outcome, judgement.language), None
+        yield phrase(judgement.decision.outcome, judgement.language), None
 
 
 def pieces(bot: Bot, question: str, ranking: Ranking) -> list[answering.Piece]:
@@ -160,7 +158,7 @@ def alternatives(bot: Bot, judgement: Judgement, most: int = 3) -> tuple[str, ..
 def _label(bot: Bot, place: int) -> str:
     source = bot.knowledge.sources[place]
     if source.article >= 0:
-        return bot.knowledge.documents[source.article].title
+        return bot.knowledge.documents[source.article].title or source.id
     return bot.knowledge.entries[source.entries[0]].question
 
 

@@ -1,26 +1,30 @@
 """Hybrid search: how well every source fits a question by meaning, by words and by intent.
 
-Five legs, each on a scale that means the same for every question: cosines, BM25 over its ceiling, a probability.
+Seven legs, each on a scale that means the same for every question: cosines, BM25 over its ceiling, a probability.
 Knows vectors and words; not what will be done with the result.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fieldtune.models import Classifier
-from fieldtune.retrieval.bm25 import Bm25, analyse
+from fieldtune.retrieval.bm25 import Bm25
 from fieldtune.retrieval.index import FlatIndex
+from fieldtune.retrieval.spelling import Speller
 from fieldtune.text.language import detect
+from fieldtune.text.ngrams import character_ngrams
 from fieldtune_chatbot.features import Ranking, features, rank
 from fieldtune_chatbot.knowledge import Knowledge
+from fieldtune_chatbot.mining import substance
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 Legs = dict[str, NDArray[np.float32]]
 DEPTH = 512
 """Units taken from the vector index; a source beyond gets the score of the last one."""
+_NEAR, _SAME = 40, 0.5
 ANY = "any"
 """Weights of a language that has none of its own."""
 
@@ -30,58 +34,79 @@ class Retriever:
     """Everything needed to score sources.
 
     Attributes:
+        words_passage, words_question, words_source: BM25 over passages, wordings, and all texts of each source.
         encode: texts -> unit vectors, or None to go by words alone.
-        vectors: float32[passages + wordings, d] of the units in `knowledge`'s order, or None.
+        vectors: float32[passages + sentences + wordings, d] of the units in `knowledge`'s order, or None.
         intent: classifier of intents, or None.
         weights: language -> leg -> weight.
+        known_words: words that are right as they stand, for `clean`.
     """
 
     knowledge: Knowledge
     words_passage: Bm25
     words_question: Bm25
+    words_source: Bm25
     encode: Encode | None
     vectors: NDArray[np.float32] | None
     intent: Classifier | None
     weights: Mapping[str, Mapping[str, float]]
+    known_words: Collection[str] = ()
 
     def __post_init__(self) -> None:
         known = self.knowledge
         self._languages = np.asarray([source.language for source in known.sources])
         self._tenants = np.asarray([source.tenant for source in known.sources])
-        self._passages: FlatIndex | None = None
-        self._questions: FlatIndex | None = None
+        self._indexes: dict[str, FlatIndex] = {}
+        self._starts = {"passage": 0, "sentence": len(known.passages)}
+        self._starts["question"] = self._starts["sentence"] + len(known.sentences)
+        self._owners = {
+            "passage": known.passage_source, "sentence": known.sentence_source, "question": known.question_source,
+        }  # fmt: skip
         self._last: tuple[tuple[str, ...], NDArray[np.float32] | None] = ((), None)
         if self.vectors is not None and len(self.vectors):
-            self._passages = _index(self.vectors[: len(known.passages)])
-            self._questions = _index(self.vectors[len(known.passages) :])
-        self._has_passage = _holds(known.passage_source, len(known.sources))
-        self._has_question = _holds(known.question_source, len(known.sources))
-        self._vocabulary = self._terms_of_sources()
+            for kind, start in self._starts.items():
+                self._indexes[kind] = _index(self.vectors[start : start + len(self._owners[kind])])
+        self._has = {kind: _holds(owner, len(known.sources)) for kind, owner in self._owners.items()}
+        self._speller = Speller(approved_texts(known), self.known_words)
         self._labels = self._intent_labels()
 
     def legs(self, questions: Sequence[str], *, hide_self: bool = False) -> list[Legs]:
         """Score of every source for every question, one dict of float32[sources] per question.
 
         Args:
-            hide_self: a stored wording identical to the question does not count (for tuning and comparing).
+            hide_self: stored wordings that are the question itself, give or take a typing error, do not count: in
+                tuning and comparing they would say how well the bot knows what it was told.
         """
-        hide = [self.knowledge.wordings(question) if hide_self else [] for question in questions]
+        questions = [self.clean(question) for question in questions]
+        hide = [self.same_wordings(question) if hide_self else [] for question in questions]
         vectors = self._encoded(questions)
         probabilities = self.intent.probabilities(questions) if self.intent and len(questions) else None
         result = []
         for row, question in enumerate(questions):
             vector = None if vectors is None else vectors[row : row + 1]
-            legs = {
-                "dense_passage": self._dense(vector, self._passages, self.knowledge.passage_source, []),
-                "dense_question": self._dense(vector, self._questions, self.knowledge.question_source, hide[row]),
-                "words_passage": self._words(question, self.words_passage, self.knowledge.passage_source, []),
-                "words_question": self._words(question, self.words_question, self.knowledge.question_source, hide[row]),
-                "intent": self._intent(None if probabilities is None else probabilities[row]),
-            }
-            for kind in ("dense", "words"):
-                self._fill(legs, kind)
+            legs = {f"dense_{kind}": self._dense(vector, kind, hide[row]) for kind in self._starts}
+            legs["words_passage"] = self._words(question, self.words_passage, "passage", [])
+            legs["words_question"] = self._words(question, self.words_question, "question", hide[row])
+            legs["words_source"] = self._sources(question, hide[row])
+            legs["intent"] = self._intent(None if probabilities is None else probabilities[row])
+            self._fill(legs)
             result.append(legs)
         return result
+
+    def clean(self, question: str) -> str:
+        """The question without greetings and typing errors, as it is searched; never shown."""
+        return self._speller.mend(substance(question) or question)
+
+    def same_wordings(self, question: str) -> list[int]:
+        """Positions of the stored wordings that share at least half of their letter triples with the question."""
+        _, near = self.words_question.search([question], _NEAR)
+        own = set(character_ngrams(question, 3, 3))
+        found = []
+        for unit in near[0].tolist():
+            held = set(character_ngrams(self.knowledge.questions[unit][1], 3, 3))
+            if len(own & held) >= _SAME * len(own | held):
+                found.append(unit)
+        return found
 
     def unit_scores(
         self, question: str, *, passages: Sequence[int] = (), questions: Sequence[int] = ()
@@ -90,8 +115,11 @@ class Retriever:
         weights = self.weights_for(self.language_of(question))
         index, units, offset = self.words_passage, list(passages), 0
         if questions:
-            index, units, offset = self.words_question, list(questions), len(self.knowledge.passages)
-        words = weights.get("words_passage", 0.0) + weights.get("words_question", 0.0)
+            index, units, offset = self.words_question, list(questions), self._starts["question"]
+        question = self.clean(question)
+        words = (
+            weights.get("words_source", 0.0) + weights.get("words_passage", 0.0) + weights.get("words_question", 0.0)
+        )
         dense = weights.get("dense_passage", 0.0) + weights.get("dense_question", 0.0)
         scores = words * index.scores(question)[units] / np.float32(index.ceiling(question) or 1.0)
         vectors = self._encoded([question])
@@ -101,7 +129,7 @@ class Retriever:
 
     def _encoded(self, questions: Sequence[str]) -> NDArray[np.float32] | None:
         """Vectors of the questions; one question asked twice in a row is computed once."""
-        if self.encode is None or self._passages is None:
+        if self.encode is None or not self._indexes:
             return None
         key = tuple(questions)
         if self._last[0] != key:
@@ -118,19 +146,8 @@ class Retriever:
 
     def features(self, question: str, ranking: Ranking, language: str) -> dict[str, float]:
         """What the decision looks at."""
-        terms = analyse(question)
-        best = int(ranking.order[0]) if len(ranking.order) else None
-        held = self._vocabulary[best] if best is not None else frozenset()
-        idf = {term: self.words_passage.idf(term) for term in terms}
-        total = sum(idf.values())
-        return features(
-            ranking,
-            self.weights_for(language),
-            intent=float(ranking.legs["intent"].max(initial=0.0)),
-            coverage=sum(value for term, value in idf.items() if term in held) / total if total else 0.0,
-            terms=len(terms),
-            chinese=language == "zh",
-        )
+        ceiling = self.words_source.ceiling(self.clean(question))
+        return features(ranking, self.weights_for(language), ceiling=ceiling)
 
     def language_of(self, question: str) -> str:
         """The question's language by its script."""
@@ -142,58 +159,64 @@ class Retriever:
         same = mine & (self._languages == language)
         return np.asarray(same if same.any() else mine, np.bool_)
 
-    def _dense(
-        self,
-        vector: NDArray[np.float32] | None,
-        index: FlatIndex | None,
-        owner: NDArray[np.int64],
-        hidden: Sequence[int],
-    ) -> NDArray[np.float32]:
+    def _dense(self, vector: NDArray[np.float32] | None, kind: str, hidden: Sequence[int]) -> NDArray[np.float32]:
+        """Highest cosine of a source's units; `hidden` are wordings."""
         best = np.zeros(len(self.knowledge.sources), np.float32)
+        index = self._indexes.get(kind)
         if vector is None or index is None or not len(index):
             return best
         scores, units = index.search(vector, DEPTH)
-        shown = ~np.isin(units[0], hidden)
+        shown = ~np.isin(units[0], hidden) if kind == "question" else np.ones(len(units[0]), bool)
         best[:] = scores[0, -1] if len(index) > DEPTH else 0.0
-        np.maximum.at(best, owner[units[0][shown]], scores[0][shown])
+        np.maximum.at(best, self._owners[kind][units[0][shown]], scores[0][shown])
         return best
 
-    def _words(
-        self, question: str, index: Bm25, owner: NDArray[np.int64], hidden: Sequence[int]
-    ) -> NDArray[np.float32]:
+    def _words(self, question: str, index: Bm25, kind: str, hidden: Sequence[int]) -> NDArray[np.float32]:
         best = np.zeros(len(self.knowledge.sources), np.float32)
         ceiling = index.ceiling(question)
         if ceiling <= 0:
             return best
         scores = index.scores(question) / np.float32(ceiling)
         scores[list(hidden)] = 0.0
-        np.maximum.at(best, owner, scores)
+        np.maximum.at(best, self._owners[kind], scores)
         return best
+
+    def _sources(self, question: str, hidden: Sequence[int]) -> NDArray[np.float32]:
+        """BM25 of all that a source says; sources with hidden wordings are scored as if they had never had them."""
+        ceiling = self.words_source.ceiling(question)
+        if ceiling <= 0:
+            return np.zeros(len(self.knowledge.sources), np.float32)
+        scores = self.words_source.scores(question)
+        for source in sorted({int(self.knowledge.question_source[unit]) for unit in hidden}):
+            text = self.knowledge.source_text(source, without=hidden)
+            scores[source] = self.words_source.score_of(question, text)
+        return scores / np.float32(ceiling)
 
     def _intent(self, probabilities: NDArray[np.float32] | None) -> NDArray[np.float32]:
         if probabilities is None or self._labels is None:
             return np.zeros(len(self.knowledge.sources), np.float32)
         return np.asarray((self._labels * probabilities).max(axis=1), np.float32)
 
-    def _fill(self, legs: Legs, kind: str) -> None:
-        """A source without passages, or without questions, is not punished for it: its other leg stands in."""
-        passage, question = legs[f"{kind}_passage"], legs[f"{kind}_question"]
-        legs[f"{kind}_question"] = np.where(self._has_question, question, passage)
-        legs[f"{kind}_passage"] = np.where(self._has_passage, passage, question)
-
-    def _terms_of_sources(self) -> list[frozenset[str]]:
-        terms: list[set[str]] = [set() for _ in self.knowledge.sources]
-        texts = zip(self.knowledge.passage_source, self.knowledge.passage_texts(), strict=True)
-        asked = zip(self.knowledge.question_source, self.knowledge.question_texts(), strict=True)
-        for source, text in (*texts, *asked):
-            terms[int(source)].update(analyse(text))
-        return [frozenset(found) for found in terms]
+    def _fill(self, legs: Legs) -> None:
+        """A source without passages, sentences or questions is not punished for it: another leg stands in."""
+        for kind in ("dense", "words"):
+            passage, question = legs[f"{kind}_passage"], legs[f"{kind}_question"]
+            legs[f"{kind}_question"] = np.where(self._has["question"], question, passage)
+            legs[f"{kind}_passage"] = np.where(self._has["passage"], passage, question)
+        sentence, passage = legs["dense_sentence"], legs["dense_passage"]
+        legs["dense_sentence"] = np.where(self._has["sentence"], np.maximum(sentence, passage), passage)
 
     def _intent_labels(self) -> NDArray[np.float32] | None:
         if self.intent is None:
             return None
         rows = [[label in source.intents for label in self.intent.labels] for source in self.knowledge.sources]
         return np.asarray(rows, np.float32).reshape(len(rows), len(self.intent.labels))
+
+
+def approved_texts(knowledge: Knowledge) -> list[str]:
+    """Articles and approved questions and answers: the company's own words; customers' may hold errors."""
+    entries = [text for entry in knowledge.entries for text in (entry.question, entry.answer)]
+    return [*(document.text for document in knowledge.documents), *entries]
 
 
 def _index(vectors: NDArray[np.float32]) -> FlatIndex:

@@ -175,3 +175,9 @@ def as_embedder(folder: Path) -> Embedder:
     if not isinstance(model, Embedder):
         raise TypeError(f"{folder} holds a classifier")
     return model
+
+
+def vocabulary(embedder: Embedder | None) -> frozenset[str]:
+    """Whole words the encoder's tokenizer knows: right as they stand, whatever the company's texts hold."""
+    encoder = getattr(embedder.features, "encoder", None) if embedder else None
+    return frozenset(encoder.tokenizer.get_vocab()) if encoder else frozenset()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from fieldtune.errors import ArtefactError
 from fieldtune.retrieval.bm25 import Bm25, analyse
 
@@ -34,6 +35,14 @@ def by_hand(query: str, place: int, k1: float = 1.2, b: float = 0.75) -> float:
 def test_scores_follow_the_published_formula(query: str) -> None:
     expected = [by_hand(query, place) for place in range(len(TEXTS))]
     np.testing.assert_allclose(Bm25.build(TEXTS).scores(query), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_text_scores_outside_the_index_what_it_scores_inside() -> None:
+    index = Bm25.build(TEXTS)
+    for place, text in enumerate(TEXTS):
+        assert index.score_of("freeze card refund 退款", text) == pytest.approx(
+            float(index.scores("freeze card refund 退款")[place]), rel=1e-5
+        )
 
 
 def test_stems_keeps_codes_and_negation() -> None:

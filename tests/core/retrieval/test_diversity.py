@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from fieldtune.errors import InputError
-from fieldtune.retrieval.diversity import mmr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from fieldtune.errors import InputError
+from fieldtune.retrieval.diversity import mmr
 
 
 def by_definition(relevance: np.ndarray, vectors: np.ndarray, k: int, balance: float) -> list[int]:

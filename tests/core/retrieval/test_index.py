@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from fieldtune.errors import InputError
-from fieldtune.retrieval.index import BruteIndex, FlatIndex, VectorIndex
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from fieldtune.errors import InputError
+from fieldtune.retrieval.index import BruteIndex, FlatIndex, VectorIndex
 
 KINDS = [FlatIndex, BruteIndex]
 
