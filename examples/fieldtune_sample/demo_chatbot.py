@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,8 @@ def write(place: Place, seed: int, size: Size) -> None:
 
 def build(place: Place, size: Size, seed: int, now: datetime) -> dict[str, Any]:
     """Build, ask a handful, and measure on all test questions."""
+    from fieldtune_chatbot import wire
+
     folder = place.company / "support"
     built = command(
         "chatbot", "build", "--documents", folder / "documents", "--faq", folder / "faq.csv", "--dialogues",
@@ -39,27 +41,46 @@ def build(place: Place, size: Size, seed: int, now: datetime) -> dict[str, Any]:
         "--max-steps", size.encoder_steps, "--seed", seed,
     )  # fmt: skip
     figures = command("chatbot", "evaluate", "--store", place.chatbot, "--questions", folder / "questions.csv")
-    return {"built": built, "figures": figures, "asked": ask_some(place, now)}
+    service = wire.open_service(place.chatbot)
+    asked = ask_some(service, simulate.read_csv(place.later / "questions_kept.csv"), now)
+    return {
+        "built": built,
+        "figures": figures,
+        "asked": asked,
+        "words_alone_mrr@10": by_words(service, folder / "questions.csv"),
+    }
 
 
-def ask_some(place: Place, now: datetime) -> list[dict[str, Any]]:
-    """The first kept questions of each language, and the first of each that has no answer, whatever comes of them."""
+def ask_some(service: Any, rows: list[dict[str, str]], now: datetime) -> list[dict[str, Any]]:
+    """The first questions of each language, and the first of each that has no answer, whatever comes of them."""
     from fieldtune_chatbot import wire
 
-    service = wire.open_service(place.chatbot)
-    rows = simulate.read_csv(place.later / "questions_kept.csv")
     found = []
     for (language, kind), count in SHOWN.items():
         for row in [row for row in rows if (row["language"], row["kind"]) == (language, kind)][:count]:
             answer = wire.ask(service, row["question"], now=now)
             cited = answer.citations[0].document if answer.citations else ""
-            right = cited == row["document"] if row["document"] else True
-            found.append({
-                "question": row["question"], "outcome": answer.outcome, "answer": answer.answer,
-                "source": cited, "confidence": answer.confidence, "reason": answer.reason,
-                "as it should be": right and (answer.outcome == "answer") == bool(row["document"]),
-            })  # fmt: skip
+            answered = answer.outcome == "answer"
+            right = answered and cited == row["document"] if row["document"] else not answered
+            found.append(
+                {
+                    "question": row["question"],
+                    "outcome": answer.outcome.replace("_", " "),
+                    "answer": answer.answer,
+                    "source": cited,
+                    "why": answer.reason,
+                    "right": right,
+                }
+            )
     return found
+
+
+def by_words(service: Any, questions: Path) -> float:
+    """The rival on the same articles and questions: reciprocal rank of the right source found by words alone (BM25)."""
+    from fieldtune_chatbot import ingest, learning
+
+    retriever = replace(service.bot.retriever, weights={"any": learning.WORDS})
+    return float(learning.scores(retriever, ingest.read_questions(questions)).mean())
 
 
 def loop(place: Place, size: Size, seed: int, now: datetime) -> Loop:
@@ -69,23 +90,19 @@ def loop(place: Place, size: Size, seed: int, now: datetime) -> Loop:
     def speak(random_share: float) -> Counter[str]:
         return simulate.customers(place.chatbot, questions, random_share, np.random.default_rng([seed, 42]), now)
 
-    return Loop(APP, place.chatbot, "correct_first", speak, partial(measure, place), partial(probe, place, now))
+    return Loop(APP, place.chatbot, "correct_first", speak, partial(look, place, now))
 
 
-def measure(place: Place) -> dict[str, Any]:
-    """Figures of what serves now on the kept questions."""
-    return command("chatbot", "evaluate", "--store", place.chatbot, "--questions", place.later / "questions_kept.csv")
-
-
-def probe(place: Place, now: datetime) -> bytes:
-    """The answers to some kept questions, without their ids and times."""
+def look(place: Place, now: datetime) -> tuple[dict[str, Any], bytes]:
+    """Figures on the kept questions, and the answers to some of them without their ids and times."""
     from fieldtune_chatbot import wire
 
+    kept = place.later / "questions_kept.csv"
+    figures = command("chatbot", "evaluate", "--store", place.chatbot, "--questions", kept)
     service = wire.open_service(place.chatbot)
-    rows = simulate.read_csv(place.later / "questions_kept.csv")[:PROBED]
-    answers = [asdict(wire.ask(service, row["question"], now=now)) for row in rows]
+    answers = [asdict(wire.ask(service, row["question"], now=now)) for row in simulate.read_csv(kept)[:PROBED]]
     told = [{key: value for key, value in one.items() if key not in ("decision", "milliseconds")} for one in answers]
-    return json.dumps(told, ensure_ascii=False, sort_keys=True).encode()
+    return figures, json.dumps(told, ensure_ascii=False, sort_keys=True).encode()
 
 
 def outputs(place: Place) -> list[Path]:

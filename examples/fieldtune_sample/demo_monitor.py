@@ -168,7 +168,7 @@ def loop(place: Place, size: Size, seed: int, now: datetime) -> Loop:
         engine = wire.open_monitor_store(place.monitor / "monitor")
         return simulate.readers(engine, model, chosen, random_share, np.random.default_rng([seed, 44]), now)
 
-    return Loop(APP, model, "tone_accuracy", speak, partial(measure, model, table), partial(probe, model, table))
+    return Loop(APP, model, "tone_accuracy", speak, partial(look, model, table))
 
 
 def told(place: Place) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -194,11 +194,13 @@ def told(place: Place) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     return stories[:edge], stories[edge:]
 
 
-def measure(model: Path, table: Path) -> dict[str, Any]:
-    """Figures of the tone of what serves now, on the kept stories."""
+def look(model: Path, table: Path) -> tuple[dict[str, Any], bytes]:
+    """Figures of the tone of the kept stories as scored now, and the scored table itself."""
     from fieldtune.evaluate.classification import report
 
-    rows = _scored(model, table)
+    out = table.with_name("stories_scored.csv")
+    command("monitor", "score", "--model", model, "--data", table, "--out", out)
+    rows = simulate.read_csv(out)
     probabilities = np.array([[float(row[f"p_{tone}"]) for tone in simulate.TONES] for row in rows])
     found = report([row["truth"] for row in rows], [row["tone"] for row in rows], probabilities, simulate.TONES)
     shares = {
@@ -207,25 +209,10 @@ def measure(model: Path, table: Path) -> dict[str, Any]:
         )
         for language in sorted({row["language"] for row in rows})
     }
-    return {
-        "tone_accuracy": found["accuracy"],
-        **shares,
-        "macro_f1": found["macro_f1"],
-        "ece": found["ece"],
-        "n": len(rows),
-    }
-
-
-def probe(model: Path, table: Path) -> bytes:
-    """The kept stories as scored now."""
-    _scored(model, table)
-    return table.with_name("stories_scored.csv").read_bytes()
-
-
-def _scored(model: Path, table: Path) -> list[dict[str, str]]:
-    out = table.with_name("stories_scored.csv")
-    command("monitor", "score", "--model", model, "--data", table, "--out", out)
-    return simulate.read_csv(out)
+    figures = {
+        "tone_accuracy": found["accuracy"], **shares, "macro_f1": found["macro_f1"], "ece": found["ece"], "n": len(rows)
+    }  # fmt: skip
+    return figures, out.read_bytes()
 
 
 def outputs(place: Place) -> list[Path]:

@@ -19,6 +19,7 @@ APP = "recommender"
 LOG, BOUGHT = 0.86, 0.95  # of the events: known to the company; then what visitors buy; the rest measures
 LENGTH = 10
 COMPARED = 200
+MEASURED = 1_000
 Rows = list[dict[str, str]]
 
 
@@ -56,8 +57,7 @@ def build(place: Place, size: Size, seed: int, now: datetime) -> dict[str, Any]:
         "recommender", "train", "--events", folder / "log.csv", "--items", folder / "items.csv", "--out",
         place.recommender, "--max-steps", size.tower_steps, "--min-positives", size.min_positives, "--seed", seed,
     )  # fmt: skip
-    figures = command("recommender", "evaluate", "--model", place.recommender, "--events", folder / "log.csv")
-    return {"trained": trained["verdict"], "figures": figures, "lists": two_lists(place)}
+    return {"trained": trained["verdict"], "figures": trained, "lists": two_lists(place)}
 
 
 def two_lists(place: Place) -> dict[str, Any]:
@@ -123,38 +123,25 @@ def loop(place: Place, size: Size, seed: int, now: datetime) -> Loop:
     def speak(random_share: float) -> Counter[str]:
         return simulate.visitors(place.recommender, chosen, items, random_share, np.random.default_rng([seed, 45]))
 
-    return Loop(APP, place.recommender, "ndcg@10", speak, partial(measure, place), partial(probe, place))
+    return Loop(APP, place.recommender, "ndcg@10", speak, partial(look, place), publishes=False)
 
 
-def measure(place: Place) -> dict[str, Any]:
-    """Ranking figures of the lists of what serves now, against what their users chose last of all."""
+def look(place: Place) -> tuple[dict[str, Any], bytes]:
+    """Figures of the lists of what serves now against what their users chose last of all, and the lists."""
     from fieldtune.evaluate import ranking
 
-    kept = simulate.read_csv(place.later / "choices_kept.csv")
     wanted: dict[str, set[str]] = {}
-    for row in kept:
+    for row in simulate.read_csv(place.later / "choices_kept.csv"):
         wanted.setdefault(row["user"], set()).add(row["item"])
-    lists = _lists(place, sorted(wanted))
-    figures = ranking.summary(
-        ranking.per_query([lists.get(user, []) for user in sorted(wanted)], [wanted[user] for user in sorted(wanted)])
-    )
-    return {**figures, "n": len(wanted)}
-
-
-def probe(place: Place) -> bytes:
-    """The lists of the measured users as they are now."""
-    _lists(place, sorted({row["user"] for row in simulate.read_csv(place.later / "choices_kept.csv")}))
-    return (place.later / "lists.csv").read_bytes()
-
-
-def _lists(place: Place, users: list[str]) -> dict[str, list[str]]:
+    users = sorted(wanted)[:MEASURED]
     table, out = place.later / "users.csv", place.later / "lists.csv"
     simulate.write_csv(table, [{"user": user} for user in users])
     command("recommender", "recommend", "--model", place.recommender, "--users", table, "--out", out, "-k", LENGTH)
     lists: dict[str, list[str]] = {}
     for row in simulate.read_csv(out):
         lists.setdefault(row["user"], []).append(row["item"])
-    return lists
+    found = ranking.per_query([lists.get(user, []) for user in users], [wanted[user] for user in users])
+    return {**ranking.summary(found), "n": len(users)}, out.read_bytes()
 
 
 def outputs(place: Place) -> list[Path]:

@@ -26,18 +26,20 @@ class Loop:
     """One application as its loop sees it.
 
     Attributes:
-        app, origin: as the registry knows them. headline: the figure of `measure` that tells better from worse.
+        app, origin: as the registry knows them. headline: the figure of `look` that tells better from worse.
         speak: (share of random statements) -> what was said, by kind; writes feedback rows.
-        measure: figures of what serves now on rows no feedback touched.
-        probe: what it answers now, as bytes that depend on nothing but the version.
+        look: figures of what serves now on rows no feedback touched, and its answers as bytes that depend on nothing
+            but the version.
+        publishes: whether `models publish` judges a version on rows that tell it from what serves; where it does not,
+            the better version comes back by learning again.
     """
 
     app: str
     origin: Path
     headline: str
     speak: Callable[[float], Counter[str]]
-    measure: Callable[[], Mapping[str, Any]]
-    probe: Callable[[], bytes]
+    look: Callable[[], tuple[Mapping[str, Any], bytes]]
+    publishes: bool = True
 
 
 def turn(loop: Loop) -> dict[str, Any]:
@@ -48,18 +50,18 @@ def turn(loop: Loop) -> dict[str, Any]:
         run again after an interruption: it starts from the version that was trained.
     """
     base = _reset(loop)
-    first, shown = dict(loop.measure()), loop.probe()
+    first, shown = loop.look()
     said_badly = _say(loop, RANDOM_SHARE)
     noisy = command("feedback", "retrain", loop.app)
     if noisy["promoted"]:
         _reset(loop)
     said = _say(loop, HONEST)
     honest = command("feedback", "retrain", loop.app)
-    second, answers = dict(loop.measure()), loop.probe()
+    second, answers = loop.look() if honest["promoted"] else (first, shown)
     identical = None
     if honest["promoted"]:
         command("models", "rollback", loop.app)
-        identical = loop.probe() == shown
+        identical = loop.look()[1] == shown
         _put_back(loop, honest["version"])
     return {
         "promoted": honest["promoted"],
@@ -68,8 +70,8 @@ def turn(loop: Loop) -> dict[str, Any]:
         "refused_with_noise": not noisy["promoted"],
         "rollback_identical": identical,
         "headline": loop.headline,
-        "figures_before": first,
-        "figures_after": second,
+        "figures_before": dict(first),
+        "figures_after": dict(second),
         "answers_changed": answers != shown,
         "answers_sha256": {"before": _hash(shown), "after": _hash(answers)},
         "honest": {"said": dict(said), **honest},
@@ -103,10 +105,10 @@ def _reset(loop: Loop) -> str:
 
 
 def _put_back(loop: Loop, version: str) -> None:
-    """The better version into service again: by the gate, or, where it compares on other rows, by learning again."""
-    try:
+    """The better version into service again."""
+    if loop.publishes:
         command("models", "publish", registry.version_folder(version), "--into", f"{loop.app}/{loop.origin.name}")
-    except RefusedError:
+    else:
         command("feedback", "retrain", loop.app)
 
 

@@ -10,7 +10,7 @@ class Size:
 
     Attributes:
         support, news, shop: parameters of the generators; those not named keep their defaults.
-        encoder_steps, monitor_steps, tower_steps: optimizer steps, the budget of the whole demo.
+        encoder: what the three start from. encoder_steps, monitor_steps, tower_steps: optimizer steps, the budget of the whole demo.
         methods: those that compete for the monitor's models. min_positives: of users in the recommender's headline.
         questions, corrections, purchases: what simulated users say at most.
     """
@@ -22,6 +22,7 @@ class Size:
     monitor_steps: int
     tower_steps: int
     methods: str
+    encoder: str = "default"
     min_positives: int = 5
     questions: int = 1_000
     corrections: int = 400

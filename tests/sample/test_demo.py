@@ -1,0 +1,140 @@
+"""The demo end to end on the small company with a tiny encoder; steps that stand are kept; simulated users."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fieldtune.errors import RefusedError
+from fieldtune_sample import demo, demo_monitor, demo_recommender, simulate, steps
+from fieldtune_sample.place import Place
+from fieldtune_sample.size import SMALL
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> tuple[Path, dict[str, Any]]:
+    out = tmp_path_factory.mktemp("somewhere") / "demo"
+    return out, demo.run(out, 3, replace(SMALL, encoder=str(tiny_encoder)))
+
+
+def test_the_report_holds_pictures_and_every_figure_beside_its_rival(shown: tuple[Path, dict[str, Any]]) -> None:
+    out, result = shown
+    page = Path(result["report"]).read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64,") >= 5
+    told = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    summary = next(block for block in told["blocks"] if block["kind"] == "table")["rows"]
+    assert {row["application"] for row in summary} == {"chatbot", "monitor", "recommender"}
+    assert all(isinstance(row["rival's figure"], int | float) and row["rival"] for row in summary)
+    assert set(told["figures"]) >= {"chatbot", "monitor", "recommender", "loop", "seconds"}
+
+
+def test_questions_without_an_answer_are_refused_and_surges_and_decoys_are_listed(
+    shown: tuple[Path, dict[str, Any]],
+) -> None:
+    figures = shown[1]["figures"]
+    languages = {row["question"].isascii() for row in figures["chatbot"]["asked"]}
+    assert languages == {True, False}
+    assert any(row["outcome"] != "answer" and row["right"] for row in figures["chatbot"]["asked"])
+    assert len(figures["monitor"]["surges"]) == 2
+    assert {row["kind"] for row in figures["monitor"]["decoys"]} == {"volume", "copies", "drift", "outage"}
+    assert {chart["kind"] for chart in figures["monitor"]["charts"]} == {"surge", "decoy"}
+
+
+def test_every_loop_ran_and_a_rollback_restored_the_same_bytes(shown: tuple[Path, dict[str, Any]]) -> None:
+    for name, turn in shown[1]["figures"]["loop"].items():
+        assert turn["careless"]["rows"] and turn["honest"]["rows"], name
+        assert turn["rollback_identical"] is (True if turn["promoted"] else None), name
+
+
+def test_a_second_run_keeps_what_stands(shown: tuple[Path, dict[str, Any]], tiny_encoder: Path) -> None:
+    out, first = shown
+    kept = steps.Steps(out, "")
+    again = demo.run(out, 3, replace(SMALL, encoder=str(tiny_encoder)))
+    assert again == first
+    assert (out / steps.NOTES / "company.json").is_file() and not kept.anew
+
+
+def test_a_step_runs_again_when_its_output_changed_and_so_do_the_later_ones(tmp_path: Path) -> None:
+    ran: list[str] = []
+
+    def work(name: str) -> Callable[[], dict[str, Any]]:
+        def do() -> dict[str, Any]:
+            ran.append(name)
+            (tmp_path / name).write_text(name)
+            return {"name": name}
+
+        return do
+
+    def run(key: str = "k") -> None:
+        made = steps.Steps(tmp_path, key)
+        for name in ("a", "b", "c"):
+            assert made.run(name, name, work(name), [tmp_path / name]) == {"name": name}
+
+    run()
+    run()
+    assert ran == ["a", "b", "c"]
+    (tmp_path / "b").write_text("damaged")
+    run()
+    assert ran == ["a", "b", "c", "b", "c"]
+    run("another")
+    assert ran[5:] == ["a", "b", "c"]
+
+
+def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.doc").write_text("mine")
+    with pytest.raises(RefusedError, match="--out"):
+        steps.prepare(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["thesis.doc"]
+
+
+def test_what_is_asked_and_what_is_kept_never_meet(shown: tuple[Path, dict[str, Any]]) -> None:
+    place = Place(shown[0])
+    asked = simulate.read_csv(place.later / "customers_will_ask.csv")
+    kept = simulate.read_csv(place.later / "questions_kept.csv")
+    assert len(asked) + len(kept) == len(simulate.read_csv(place.company / "support" / "questions.csv"))
+    assert not {row["question"] for row in asked} & {row["question"] for row in kept}
+    log, chosen, last = (
+        {(row["user"], row["item"]) for row in simulate.read_csv(path)}
+        for path in (
+            place.company / "shop" / "log.csv",
+            place.later / "visitors_will_choose.csv",
+            place.later / "choices_kept.csv",
+        )
+    )
+    assert chosen and last and not (log & chosen or log & last or chosen & last)
+
+
+def test_fresh_choices_are_first_ones_of_known_users_and_items() -> None:
+    def row(user: str, item: str, kind: str = "click") -> dict[str, str]:
+        return {"user": user, "item": item, "type": kind, "time": "2026-02-01T00:00:00Z"}
+
+    before = [row("u", "a", "view"), row("v", "b")]
+    events = [row("u", "a"), row("u", "b", "view"), row("u", "b"), row("u", "b", "buy"), row("w", "a"), row("v", "c")]
+    assert [(one["user"], one["item"]) for one in demo_recommender.fresh(events, before)] == [("u", "b")]
+
+
+def test_halves_split_every_language_and_kind() -> None:
+    rows = [
+        {"question": f"{language}{kind}{n}", "language": language, "kind": kind}
+        for language in ("en", "zh")
+        for kind in ("known", "far")
+        for n in range(4)
+    ]
+    asked, held = simulate.halves(rows, np.random.default_rng(0))
+    assert sorted(row["question"] for row in asked + held) == sorted(row["question"] for row in rows)
+    for part in (asked, held):
+        assert {(row["language"], row["kind"]) for row in part} == {(x, y) for x in ("en", "zh") for y in ("known", "far")}
+
+
+def test_an_alert_belongs_to_a_window_until_six_hours_after_it() -> None:
+    import pandas as pd
+
+    span = (pd.Timestamp("2026-02-01T00:00Z"), pd.Timestamp("2026-02-01T10:00Z"))
+    inside = [("a", pd.Timestamp("2026-02-01T16:00Z")), ("a", pd.Timestamp("2026-02-01T00:00Z"))]
+    assert all(demo_monitor.within(alert, "a", span) and demo_monitor.within(alert, "", span) for alert in inside)
+    assert not demo_monitor.within(("b", inside[0][1]), "a", span)
+    assert not demo_monitor.within(("a", pd.Timestamp("2026-02-01T16:01Z")), "a", span)
