@@ -51,7 +51,7 @@ def rows(database: Path, query: str) -> list[Any]:
 
 def prepare_news(folder: Path) -> None:
     """A short stream and its models, trained before the clock starts."""
-    sample(folder, "news", "--stories", 6000, "--days", 40)
+    sample(folder, "news", "--stories", 12000, "--days", 60, "--surges", 3)
     news = folder / "news"
     fieldtune("monitor", "train", "--data", news / "labelled.csv", "--out", folder / "model", "--methods", "linear",
               home=folder / "home")  # fmt: skip
@@ -91,14 +91,14 @@ def seen(folder: Path) -> Any:
     """Alerts written and documents stored, without the clock of processing."""
     alerts = [json.loads(line) for line in (folder / "news" / "alerts.jsonl").read_text().splitlines()]
     database = next(file for file in folder.rglob("fieldtune.db") if rows(file, HAS_DOCUMENTS))
-    return sorted(alert["key"] for alert in alerts), rows(database, "SELECT id, topic, tone FROM documents ORDER BY id")
+    return sorted(alert["key"] for alert in alerts), rows(database, "SELECT id, topics, tone, story FROM documents ORDER BY identity")
 
 
 HAS_DOCUMENTS = "SELECT name FROM sqlite_master WHERE name = 'documents'"
 SUPPORT = ("--dialogues", 200)
 TARGETS = {
     "train": Target(
-        lambda folder: sample(folder, "news", "--stories", 2000, "--days", 30),
+        lambda folder: sample(folder, "news", "--stories", 2000, "--days", 60, "--surges", 3),
         lambda folder: [
             "train", "--task", "text-classification", "--train", folder / "news" / "labelled.csv", "--text", "title",
             "--label", "sentiment", "--out", folder / "model", "--set", "max_steps=60", "--set", "checkpoint_steps=5",
