@@ -91,7 +91,9 @@ def seen(folder: Path) -> Any:
     """Alerts written and documents stored, without the clock of processing."""
     alerts = [json.loads(line) for line in (folder / "news" / "alerts.jsonl").read_text().splitlines()]
     database = next(file for file in folder.rglob("fieldtune.db") if rows(file, HAS_DOCUMENTS))
-    return sorted(alert["key"] for alert in alerts), rows(database, "SELECT id, topics, tone, story FROM documents ORDER BY identity")
+    return sorted(alert["key"] for alert in alerts), rows(
+        database, "SELECT id, topics, tone, story FROM documents ORDER BY identity"
+    )
 
 
 HAS_DOCUMENTS = "SELECT name FROM sqlite_master WHERE name = 'documents'"

@@ -20,7 +20,9 @@ def headlines() -> pd.DataFrame:
     """time (date), title, source; empty rows out, line breaks folded."""
     folder, frames = data("headlines_2018_2020"), []
     for source in ("guardian", "cnbc"):
-        table = pd.read_csv(io.StringIO(text_of(folder / f"{source}_headlines.csv.gz")), dtype=str).dropna(subset=["Headlines", "Time"])
+        table = pd.read_csv(io.StringIO(text_of(folder / f"{source}_headlines.csv.gz")), dtype=str).dropna(
+            subset=["Headlines", "Time"]
+        )
         stamp = table["Time"].str.extract(r"(\d{1,2} \w+ \d{4})", expand=False).str.replace("Sept ", "Sep ")
         time = pd.to_datetime(stamp, format="mixed", dayfirst=True, errors="coerce").dt.strftime("%Y-%m-%d")
         title = table["Headlines"].str.split().str.join(" ")
@@ -115,7 +117,17 @@ def main() -> None:
             config.write_text(configuration(model, budget * topics * 2))
             store = folder / f"store-{place}"
             summary = fieldtune(
-                "monitor", "replay", "--config", config, "--input", stories, "--alerts", alerts, "--store", store, home=home
+                "monitor",
+                "replay",
+                "--config",
+                config,
+                "--input",
+                stories,
+                "--alerts",
+                alerts,
+                "--store",
+                store,
+                home=home,
             )
             backtest = fieldtune(
                 "monitor", "backtest", "--alerts", alerts, "--events", data("headlines_2018_2020") / "events.csv",

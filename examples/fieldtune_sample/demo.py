@@ -41,9 +41,9 @@ def run(out: Path, seed: int, size: Size) -> dict[str, Any]:
     place = Place(out)
     steps = Steps(out, key_of({"seed": seed, "release": __version__, **asdict(size)}))
     with home_at(out.resolve() / "home"):
-        figures = _figures(steps, place, seed, size)
+        figures = {**_figures(steps, place, seed, size), "seconds": steps.seconds}
     say(f"[{steps.clock()}] write the report")
-    report = story.write({**figures, "seconds": steps.seconds}, out)
+    report = story.write(figures, out)
     say(f"[{steps.clock()}] done")
     return {"report": str(report), "pages": place.pages(), "figures": figures}
 

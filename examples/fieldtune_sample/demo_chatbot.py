@@ -18,20 +18,21 @@ from fieldtune_sample.steps import command
 
 APP = "chatbot"
 SHOWN = {("en", "known"): 3, ("zh", "known"): 2, ("en", "far"): 1, ("zh", "far"): 1}
-PROBED = 24
+PROBED = 12
 
 
 def write(place: Place, seed: int, size: Size) -> None:
     """The support records; half of the test questions will be asked by customers, the other half is kept to measure."""
     folder = place.company / "support"
     support.generate(folder, seed, **size.support)
-    asked, held = simulate.halves(simulate.read_csv(folder / "questions.csv"), np.random.default_rng([seed, 41]))
+    rows = simulate.read_csv(folder / "questions.csv")[: 2 * size.questions]
+    asked, held = simulate.halves(rows, np.random.default_rng([seed, 41]))
     simulate.write_csv(place.later / "customers_will_ask.csv", asked)
     simulate.write_csv(place.later / "questions_kept.csv", held)
 
 
 def build(place: Place, size: Size, seed: int, now: datetime) -> dict[str, Any]:
-    """Build, ask a handful, and measure on all test questions."""
+    """Build, ask a handful, and measure on the kept questions."""
     from fieldtune_chatbot import wire
 
     folder = place.company / "support"
@@ -40,14 +41,15 @@ def build(place: Place, size: Size, seed: int, now: datetime) -> dict[str, Any]:
         folder / "dialogues.jsonl", "--questions", folder / "known_questions.csv", "--store", place.chatbot,
         "--max-steps", size.encoder_steps, "--seed", seed,
     )  # fmt: skip
-    figures = command("chatbot", "evaluate", "--store", place.chatbot, "--questions", folder / "questions.csv")
+    kept = place.later / "questions_kept.csv"
+    figures = command("chatbot", "evaluate", "--store", place.chatbot, "--questions", kept)
     service = wire.open_service(place.chatbot)
-    asked = ask_some(service, simulate.read_csv(place.later / "questions_kept.csv"), now)
+    asked = ask_some(service, simulate.read_csv(kept), now)
     return {
         "built": built,
         "figures": figures,
         "asked": asked,
-        "words_alone_mrr@10": by_words(service, folder / "questions.csv"),
+        "words_alone_mrr@10": by_words(service, kept),
     }
 
 
@@ -85,7 +87,7 @@ def by_words(service: Any, questions: Path) -> float:
 
 def loop(place: Place, size: Size, seed: int, now: datetime) -> Loop:
     """Customers ask their half of the questions; the kept half measures."""
-    questions = simulate.read_csv(place.later / "customers_will_ask.csv")[: size.questions]
+    questions = simulate.read_csv(place.later / "customers_will_ask.csv")
 
     def speak(random_share: float) -> Counter[str]:
         return simulate.customers(place.chatbot, questions, random_share, np.random.default_rng([seed, 42]), now)

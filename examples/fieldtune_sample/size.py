@@ -12,7 +12,7 @@ class Size:
         support, news, shop: parameters of the generators; those not named keep their defaults.
         encoder: what the three start from. encoder_steps, monitor_steps, tower_steps: optimizer steps, the budget of the whole demo.
         methods: those that compete for the monitor's models. min_positives: of users in the recommender's headline.
-        questions, corrections, purchases: what simulated users say at most.
+        questions, corrections, purchases: what simulated users ask and say at most; as many questions are kept.
     """
 
     support: dict[str, Any]
@@ -24,7 +24,7 @@ class Size:
     methods: str
     encoder: str = "default"
     min_positives: int = 5
-    questions: int = 1_000
+    questions: int = 500
     corrections: int = 400
     purchases: int = 3_000
 
@@ -33,13 +33,13 @@ FULL = Size({}, {}, {}, encoder_steps=60, monitor_steps=100, tower_steps=60, met
 SMALL = Size(
     {"dialogues": 60},
     {"stories": 3_000, "days": 50, "surges": 2, "labelled": 400, "test": 120, "warm_up_days": 14},
-    {"items": 200, "users": 120, "events": 4_000, "days": 30},
+    {"items": 200, "users": 100, "events": 3_000, "days": 30},
     encoder_steps=0,
     monitor_steps=0,
     tower_steps=0,
     methods="linear",
     min_positives=2,
-    questions=40,
+    questions=60,
     corrections=120,
     purchases=200,
 )

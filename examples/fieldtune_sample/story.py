@@ -83,7 +83,7 @@ def _chatbot(report: Report, bot: Figures) -> None:
     tables = {"all": bot["figures"], **bot["figures"]["languages"]}
     report.table(
         [{"language": name, **{key: table.get(key) for key in keys}} for name, table in tables.items()],
-        "All test questions; their wordings come from a pool that no training text was made from",
+        "Test questions; their wordings come from a pool that no training text was made from",
     )
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fieldtune.errors import InputError
 
+from fieldtune.errors import InputError
 from fieldtune_sample import support_pool
 from fieldtune_sample.noise import roughen
 from fieldtune_sample.support_dialogues import Shares

@@ -12,7 +12,19 @@ Cli = Callable[..., Ran]
 # command -> options that scripts and other people's tests rely on
 NOW = {
     "demo": ["--out"],
-    "train": ["--task", "--train", "--valid", "--model", "--method", "--out", "--set", "--resume", "--text", "--label", "--map"],
+    "train": [
+        "--task",
+        "--train",
+        "--valid",
+        "--model",
+        "--method",
+        "--out",
+        "--set",
+        "--resume",
+        "--text",
+        "--label",
+        "--map",
+    ],
     "evaluate": ["--model", "--data", "--json"],
     "predict": ["--model", "--data", "--out"],
     "encode": ["--model", "--data", "--text", "--out"],

@@ -111,7 +111,16 @@ def test_evaluate_agrees_with_scikit_learn_and_predict_keeps_the_rows(
     assert set(predicted["in_scope"]) <= {"true", "false"}
     kept = predicted[predicted["text"] != ""]
     kept.to_csv(tmp_path / "kept.csv", index=False)
-    evaluated = ("evaluate", "--model", model, "--data", tmp_path / "kept.csv", "--report", tmp_path / "report", "--json")
+    evaluated = (
+        "evaluate",
+        "--model",
+        model,
+        "--data",
+        tmp_path / "kept.csv",
+        "--report",
+        tmp_path / "report",
+        "--json",
+    )
     found = cli(*evaluated).json
     page = Path(found["report"]).read_text()
     assert page.count("data:image/png") == 3

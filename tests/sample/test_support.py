@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from fieldtune.data.scrub import scrub
 from fieldtune.errors import InputError
 from fieldtune.text.normalise import equality_key
@@ -20,8 +23,6 @@ from fieldtune_sample import noise, personal, support_documents, support_pool
 from fieldtune_sample.__main__ import main
 from fieldtune_sample.support import generate
 from fieldtune_sample.support_pool import LANGUAGES, Entry, Topic
-from hypothesis import given
-from hypothesis import strategies as st
 
 NEARLY_EQUAL = 0.7
 TOPICS = support_pool.topics()

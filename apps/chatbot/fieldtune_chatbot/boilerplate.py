@@ -20,8 +20,21 @@ LEAST_CONTEXTS = 5
 _COMMA = ("，", ",")
 
 
-def wrappers(texts: Iterable[str]) -> frozenset[str]:
-    """Keys of the sentences and opening or closing clauses that only wrap what people say."""
+def wrappers(texts: Sequence[str], rounds: int = 3) -> frozenset[str]:
+    """Keys of the sentences and opening or closing clauses that only wrap what people say.
+
+    In `rounds`, because a wrapper may itself be wrapped ("sure, ... let me know if ...").
+    """
+    known: frozenset[str] = frozenset()
+    for _ in range(rounds):
+        found = _outermost([unwrapped(text, known) for text in texts]) - known
+        if not found:
+            break
+        known |= found
+    return known
+
+
+def _outermost(texts: Iterable[str]) -> frozenset[str]:
     beside: dict[str, dict[str, set[str]]] = {}
     alone: dict[str, set[str]] = {}
     clauses: set[str] = set()

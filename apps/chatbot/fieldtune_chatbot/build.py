@@ -165,15 +165,18 @@ def _candidates(
     """The version folders to compare, the simplest first: words alone, frozen encoder, tuned encoder, old models."""
     folders: dict[str, Path] = {}
     frozen = tune.frozen_encoder(settings.model, work / "encoder-frozen")
+    judged = [row.question for row in (*parts.tuning, *parts.held_out)]
+    plain = index(knowledge, None, None)
+    leave_out = frozenset(knowledge.questions[unit][1] for text in judged for unit in plain.same_wordings(text))
     samples: dict[str, list[str]] = {}
     for document in knowledge.documents:
         samples.setdefault(document.language, []).append(document.text)
     languages = tune.readable(frozen, samples)
     intent, chosen = tune.train_intent(
-        knowledge, parts.train, parts.tuning, work, model=settings.model,
+        knowledge, parts.train, parts.tuning, work, model=settings.model, leave_out=leave_out,
         rng=generator(settings.seed), seed=settings.seed, progress=progress,
     )  # fmt: skip
-    table = tune.training_pairs(knowledge, parts.train, languages, generator(settings.seed))
+    table = tune.training_pairs(knowledge, parts.train, languages, generator(settings.seed), leave_out=leave_out)
     tuned = tune.tune_encoder(
         table, work / "encoder-tuned", model=settings.model, max_steps=settings.max_steps, seed=settings.seed,
         progress=progress,
@@ -246,7 +249,10 @@ def _publish(candidates: dict[str, Path], store: Path, work: Path, settings: Set
     """Compare on the held-out questions; what served before gives way only to something surely better."""
     note = work / "scores.json"
     if not note.is_file():
-        scores = {name: learning.scores(b.retriever, b.held_out).tolist() for name, b in _loaded(candidates)}
+        scores = {
+            name: learning.experience(version.retriever, version.deciders, version.held_out).tolist()
+            for name, version in _loaded(candidates)
+        }
         temporary = note.with_suffix(".partial")
         temporary.write_text(json.dumps(scores), encoding="utf-8")
         temporary.replace(note)

@@ -19,12 +19,15 @@ from fieldtune.models.folder import MANIFEST, recover
 from fieldtune.progress import say
 from fieldtune.registry import INCUMBENT, Verdict
 from fieldtune.runtime import generator
+from fieldtune.text.language import detect
+from fieldtune.text.normalise import equality_key
 from fieldtune_chatbot import bot, corrections, learning
 from fieldtune_chatbot.bot import Bot
 from fieldtune_chatbot.build import APP, make_version, part
 from fieldtune_chatbot.corrections import Lesson
 from fieldtune_chatbot.knowledge import organise
 from fieldtune_chatbot.learning import Split
+from fieldtune_chatbot.records import KnownQuestion
 from fieldtune_chatbot.wire import serving_folder
 
 CANDIDATE = "feedback"
@@ -104,14 +107,27 @@ def write_candidate(served: Bot, taught: Sequence[Lesson], folder: Path) -> None
     )  # fmt: skip
 
 
+def asked(served: Bot, taught: Sequence[Lesson]) -> list[KnownQuestion]:
+    """What users asked, with the source they confirmed, as known questions to choose weights and threshold on.
+
+    Real questions are worded otherwise than collected ones; learning from them is most of what feedback brings.
+    """
+    known = {equality_key(row.question) for row in (*served.tuning, *served.held_out)}
+    return [
+        KnownQuestion(row.question, row.document, row.answer, True, row.intent, detect(row.question))
+        for row in taught
+        if row.document and equality_key(row.question) not in known
+    ]
+
+
 def compare(served: Bot, folder: Path, store: Path, *, now: datetime, details: dict[str, object]) -> Verdict:
     """The gate: candidate against what serves, on the held-out questions of what serves."""
     candidate = bot.load(folder)
     if not served.held_out:
         return Verdict(False, INCUMBENT, "there are no held-out questions to compare on: build with --questions", ())
     scores = {
-        INCUMBENT: learning.scores(served.retriever, served.held_out),
-        CANDIDATE: learning.scores(candidate.retriever, served.held_out),
+        INCUMBENT: learning.experience(served.retriever, served.deciders, served.held_out),
+        CANDIDATE: learning.experience(candidate.retriever, candidate.deciders, served.held_out),
     }
     rng: np.random.Generator = generator(0)
     return registry.publish(APP, store, {CANDIDATE: folder}, scores, rng=rng, now=now, details=details)

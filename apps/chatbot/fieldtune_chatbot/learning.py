@@ -22,6 +22,7 @@ BOTH = {**WORDS, "dense_passage": 6.0, "dense_sentence": 6.0, "dense_question": 
 """Weights until there are known questions; 0 where a leg is not there or must not count."""
 UNANSWERABLE_SHARE = 0.05
 """Of the unanswerable questions it is tuned on (each judged by a model that did not see it) this share is answered."""
+Scores = NDArray[np.float64]
 _LEAST, _PENALTY = 20, 0.03
 
 
@@ -35,15 +36,15 @@ class Split:
 
 
 def split(known: Sequence[KnownQuestion], rng: np.random.Generator) -> Split:
-    """Answerable questions 40 / 30 / 30, per language; the unanswerable ones all go to tuning."""
+    """Per language: answerable questions 40 / 30 / 30, unanswerable ones 0 / 70 / 30."""
     parts: dict[str, list[int]] = {"train": [], "tuning": [], "held_out": []}
     for language in sorted({row.language for row in known}):
-        places = [place for place, row in enumerate(known) if row.language == language and row.answerable]
-        order = rng.permutation(len(places))
-        one, two = int(0.4 * len(places)), int(0.7 * len(places))
-        for part, chosen in (("train", order[:one]), ("tuning", order[one:two]), ("held_out", order[two:])):
-            parts[part] += [places[int(place)] for place in chosen]
-    parts["tuning"] += [place for place, row in enumerate(known) if not row.answerable]
+        for answerable, first, second in ((True, 0.4, 0.7), (False, 0.0, 0.7)):
+            places = [i for i, row in enumerate(known) if (row.language, row.answerable) == (language, answerable)]
+            order = rng.permutation(len(places))
+            one, two = int(first * len(places)), int(second * len(places))
+            for part, chosen in (("train", order[:one]), ("tuning", order[one:two]), ("held_out", order[two:])):
+                parts[part] += [places[int(place)] for place in chosen]
     return Split(**{name: tuple(known[place] for place in sorted(places)) for name, places in parts.items()})
 
 
@@ -131,4 +132,26 @@ def scores(retriever: Retriever, known: Sequence[KnownQuestion]) -> NDArray[np.f
         order = retriever.rank(seen, retriever.language_of(row.question)).order[:10]
         found = np.flatnonzero(relevant(retriever, row)[order])
         result[number] = 1.0 / (1 + found[0]) if len(found) else 0.0
+    return result
+
+
+def experience(retriever: Retriever, deciders: Mapping[str, Decider], known: Sequence[KnownQuestion]) -> Scores:
+    """What customers get, per question, float64[n]: the score that the gate compares.
+
+    Answered from the right source 1, from a wrong one 0; not answered although there is an answer: half the
+    reciprocal rank of the right source, for it is among what is offered; not answered and rightly so 1.
+    """
+    legs = retriever.legs([row.question for row in known], hide_self=True)
+    result = np.zeros(len(known))
+    for number, (row, seen) in enumerate(zip(known, legs, strict=True)):
+        language = retriever.language_of(row.question)
+        ranking = retriever.rank(seen, language)
+        decider = deciders.get(language) or deciders[ANY]
+        decision = deciding.decide(retriever.features(row.question, ranking, language), decider)
+        answered = decision.outcome == "answer"
+        found = np.flatnonzero(relevant(retriever, row)[ranking.order[:10]])
+        if not row.answerable:
+            result[number] = float(not answered)
+        elif len(found):
+            result[number] = float(found[0] == 0) if answered else 0.5 / (1 + found[0])
     return result

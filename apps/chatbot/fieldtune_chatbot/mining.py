@@ -81,9 +81,9 @@ def _without_boilerplate(dialogues: Sequence[Dialogue]) -> list[Dialogue]:
     Idle is what goes with anything: an agent's turn that follows questions it has nothing to do with, a customer's
     turn that all kinds of answers follow. Taking some away shows others, hence twice.
     """
-    plain = [_merged(_mapped(dialogue, _said)) for dialogue in dialogues]
+    plain = [_mapped(_merged(dialogue), _said) for dialogue in dialogues]
     wraps = {
-        role: wrappers(turn.text for dialogue in plain for turn in dialogue.turns if turn.role == role)
+        role: wrappers([turn.text for dialogue in plain for turn in dialogue.turns if turn.role == role])
         for role in ("customer", "agent")
     }
     plain = [_mapped(dialogue, lambda turn: unwrapped(turn.text, wraps[turn.role])) for dialogue in plain]
@@ -103,7 +103,9 @@ def _without_turns(dialogues: Sequence[Dialogue], idle: set[tuple[str, str]]) ->
 def _said(turn: Turn) -> str:
     """What a turn says, without personal data; empty for one that only gives data ("It is 4012 8888 8888 1881")."""
     scrubbed = scrub(turn.text)
-    only_data = turn.role == "customer" and scrubbed.kinds and len(set(lexical_tokens(scrubbed.text))) <= 8
+    asks = "?" in turn.text or "？" in turn.text
+    few = len(set(lexical_tokens(scrubbed.text))) <= 8
+    only_data = turn.role == "customer" and bool(scrubbed.kinds) and few and not asks
     return "" if only_data else substance(scrubbed.text)
 
 

@@ -43,13 +43,20 @@ def readable(encoder: Path, texts: dict[str, list[str]]) -> set[str]:
 
 
 def training_pairs(
-    knowledge: Knowledge, known: Sequence[KnownQuestion], languages: Collection[str], rng: np.random.Generator
+    knowledge: Knowledge,
+    known: Sequence[KnownQuestion],
+    languages: Collection[str],
+    rng: np.random.Generator,
+    *,
+    leave_out: Collection[str] = (),
 ) -> pd.DataFrame:
     """query, positive, negative: wordings with their answers, known questions with their passage.
 
-    The negative is the passage or answer of another source that shares most words with the query.
+    The negative is the passage or answer of another source that shares most words with the query. `leave_out` are
+    wordings too near to questions that will judge the result.
     """
     rows = _faq_pairs(knowledge, languages) + _known_pairs(knowledge, known, languages)
+    rows = [row for row in rows if row[0] not in leave_out]
     if len(rows) > MAX_PAIRS:
         rows = [rows[place] for place in sorted(rng.permutation(len(rows))[:MAX_PAIRS].tolist())]
     texts = knowledge.passage_texts() + [entry.answer for entry in knowledge.entries]
@@ -123,6 +130,7 @@ def train_intent(
     work: Path,
     *,
     model: str,
+    leave_out: Collection[str] = (),
     rng: np.random.Generator,
     seed: int,
     progress: bool,
@@ -131,7 +139,7 @@ def train_intent(
 
     `tuning` calibrates them, fits the in-scope threshold (its unanswerable questions) and decides between them.
     """
-    train = intent_rows(knowledge, known)
+    train = intent_rows(knowledge, known, leave_out)
     valid = _rows([(row.question, row.intent if row.answerable else OUT_OF_SCOPE) for row in tuning])
     if train["label"].nunique() < 2 or len(train) < _LEAST_PAIRS:
         return None, None
@@ -152,12 +160,12 @@ def train_intent(
     return folders[verdict.winner], verdict
 
 
-def intent_rows(knowledge: Knowledge, known: Sequence[KnownQuestion]) -> pd.DataFrame:
+def intent_rows(knowledge: Knowledge, known: Sequence[KnownQuestion], leave_out: Collection[str] = ()) -> pd.DataFrame:
     """text, label: every wording with its entry's intent, every known question with its own; labels seen twice."""
     rows = [
         (wording, knowledge.entries[number].intent)
         for number, wording in knowledge.questions
-        if knowledge.entries[number].intent
+        if knowledge.entries[number].intent and wording not in leave_out
     ]
     rows += [(row.question, row.intent) for row in known if row.answerable and row.intent]
     table = _rows(rows).drop_duplicates("text", ignore_index=True)

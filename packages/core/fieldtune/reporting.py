@@ -33,7 +33,8 @@ def classifier_report(model: Classifier, table: pd.DataFrame, figures: dict[str,
     report.table([{name: figures[name] for name in ("accuracy", "macro_f1", "weighted_f1", "ece", "log_loss", "n")}])
     report.picture(pictures.reliability(confidence, right), "How sure it is, and how often it is right")
     report.picture(
-        pictures.risk_coverage({"model": (confidence, right)}), "Errors that remain when the least sure rows are left out"
+        pictures.risk_coverage({"model": (confidence, right)}),
+        "Errors that remain when the least sure rows are left out",
     )
     counts = confusion(table["label"].tolist(), predicted.tolist(), model.labels)
     report.picture(pictures.confusion(counts, model.labels), "True class against predicted class")

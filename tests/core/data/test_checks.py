@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+
 from fieldtune.data.checks import Finding, check_table, leakage, unknown_share
 from fieldtune.errors import InputError
 

@@ -3,9 +3,10 @@
 import re
 
 import pytest
-from fieldtune.data.scrub import scrub
 from hypothesis import given
 from hypothesis import strategies as st
+
+from fieldtune.data.scrub import scrub
 
 
 def luhn_digit(body: str) -> str:

@@ -4,10 +4,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from fieldtune.data.split import stratified, time_cut
-from fieldtune.errors import InputError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from fieldtune.data.split import stratified, time_cut
+from fieldtune.errors import InputError
 
 SHARES = st.floats(0.01, 0.99)
 

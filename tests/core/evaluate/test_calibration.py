@@ -2,6 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import special
+from sklearn.metrics import log_loss
+
 from fieldtune.errors import InputError
 from fieldtune.evaluate.calibration import (
     area_under_risk_coverage,
@@ -12,11 +18,6 @@ from fieldtune.evaluate.calibration import (
     softmax,
     threshold_keeping,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
-from scipy import special
-from sklearn.metrics import log_loss
 
 ROWS = st.integers(1, 60).flatmap(lambda n: st.tuples(arrays(float, n, elements=st.floats(0, 1)), arrays(bool, n)))
 

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from fieldtune.errors import InputError
-from fieldtune.evaluate.classification import confusion, report
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, f1_score, log_loss, precision_recall_fscore_support
+
+from fieldtune.errors import InputError
+from fieldtune.evaluate.classification import confusion, report
 
 CLASSES = ("a", "b", "c", "d")
 

@@ -6,9 +6,10 @@ import warnings
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+
 from fieldtune.evaluate import pictures
 from fieldtune.evaluate.significance import Interval
-from matplotlib.figure import Figure
 
 RNG = np.random.default_rng(0)
 SURE, RIGHT = RNG.random(200), RNG.random(200) < 0.7

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from fieldtune.errors import InputError
-from fieldtune.evaluate.ranking import METRICS, per_query, summary
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
+
+from fieldtune.errors import InputError
+from fieldtune.evaluate.ranking import METRICS, per_query, summary
 
 
 def test_published_dcg_example() -> None:

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+
 from fieldtune.evaluate.pictures import bars, png
 from fieldtune.evaluate.report import Report
 from fieldtune.evaluate.significance import Interval

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from fieldtune.errors import InputError
-from fieldtune.evaluate.significance import bootstrap, paired_bootstrap
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+
+from fieldtune.errors import InputError
+from fieldtune.evaluate.significance import bootstrap, paired_bootstrap
 
 
 def test_agrees_with_scipy() -> None:

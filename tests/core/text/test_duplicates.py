@@ -4,11 +4,12 @@ from functools import cache
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from fieldtune.errors import InputError
 from fieldtune.text.duplicates import SHINGLE, StoryIndex, signature, signatures, similarity
 from fieldtune.text.normalise import equality_key
-from hypothesis import given
-from hypothesis import strategies as st
 
 VOCABULARY = (
     "bank rate profit falls rises quarter market shares deal court strike loan credit dollar oil outlook "

@@ -1,6 +1,7 @@
 """language.detect."""
 
 import pytest
+
 from fieldtune.text.language import detect
 
 

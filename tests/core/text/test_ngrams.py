@@ -1,9 +1,10 @@
 """lexical_tokens, character_ngrams."""
 
 import pytest
-from fieldtune.text.ngrams import character_ngrams, lexical_tokens
 from hypothesis import given
 from hypothesis import strategies as st
+
+from fieldtune.text.ngrams import character_ngrams, lexical_tokens
 
 
 @pytest.mark.parametrize(

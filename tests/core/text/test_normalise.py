@@ -3,9 +3,10 @@
 import unicodedata
 
 import pytest
-from fieldtune.text.normalise import equality_key, normalise, simplify
 from hypothesis import given
 from hypothesis import strategies as st
+
+from fieldtune.text.normalise import equality_key, normalise, simplify
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
 """sentences.spans."""
 
 import pytest
-from fieldtune.text.sentences import spans
 from hypothesis import given
 from hypothesis import strategies as st
+
+from fieldtune.text.sentences import spans
 
 LONG = "This line of a paragraph was wrapped by somebody's editor at some width"
 
