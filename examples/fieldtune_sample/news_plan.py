@@ -37,7 +37,7 @@ class Window:
 def profile(days: int) -> Array:
     """Hour-of-week profile over `days` days from a Monday, mean 1 over a whole week; shape [days * 24]."""
     week = np.outer(WEEKDAYS, HOURS).ravel()
-    return np.resize(week / week.mean(), days * 24)
+    return np.asarray(np.resize(week / week.mean(), days * 24))
 
 
 def rates(topics: int, days: int, rng: np.random.Generator) -> Array:

@@ -68,13 +68,16 @@ def _topic(raw: dict[str, Any]) -> Topic:
 def load() -> Pool:
     """The pool that is shipped with this package, read once."""
     folder = Path(__file__).parent / "news_text"
-    read = lambda part: tomllib.loads(part.read_text(encoding="utf-8"))  # noqa: E731 - used three times below
-    world = read(folder / "world.toml")
+    world = _read(folder / "world.toml")
     for key in ("places", "brokers", "people", "quarters", "weekdays"):
         world[key] = _pairs(world[key])
     paths = sorted((folder / "topics").glob("*.toml"))
-    topics = [_topic(read(path)) for path in paths]
-    return Pool({topic.name: topic for topic in topics}, read(folder / "shared.toml"), world)
+    topics = [_topic(_read(path)) for path in paths]
+    return Pool({topic.name: topic for topic in topics}, _read(folder / "shared.toml"), world)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 def templates(pool: Pool, topic: str, tone: str, language: str, split: Split) -> tuple[list[str], list[str]]:

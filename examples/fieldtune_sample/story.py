@@ -216,7 +216,8 @@ def _rival(figures: Figures, name: str) -> float | None:
     """A rival's figure; our own when the rival is what ships."""
     if figures["answers_with"] == name:
         return float(figures["ndcg@10"])
-    return figures["rivals"].get(name, {}).get("ndcg@10")
+    found: float | None = figures["rivals"].get(name, {}).get("ndcg@10")
+    return found
 
 
 def _sentence(reason: str) -> str:

@@ -58,7 +58,7 @@ def test_one_bucket_above_normal_keeps_it_firing():
 
 
 def test_within_the_cooldown_it_is_the_same_incident_and_says_nothing():
-    state, found = drive(verdict(), verdict(count=6.0), *[CALM] * 5)
+    state, _ = drive(verdict(), verdict(count=6.0), *[CALM] * 5)
     state, more = drive(verdict(count=6.0), state=state, first=107)
     assert not more
     assert state.topics[0].sequence == 1

@@ -32,7 +32,15 @@ def table(weeks=4, topics=("a", "b"), rate=3.0, seed=0, surge=None):
 
 def detect(folder, frame, *options):
     frame.to_csv(folder / "counts.csv", index=False)
-    command = ["detect", "--counts", str(folder / "counts.csv"), "--alerts", str(folder / "out.jsonl"), "--json", *options]
+    command = [
+        "detect",
+        "--counts",
+        str(folder / "counts.csv"),
+        "--alerts",
+        str(folder / "out.jsonl"),
+        "--json",
+        *options,
+    ]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.output
     lines = [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
@@ -90,7 +98,10 @@ def test_a_second_detection_is_the_same_byte_for_byte(tmp_path):
         (pd.DataFrame({"time": ["2026-01-01"], "documents": [1]}), "topic"),
         (pd.DataFrame({"time": ["2026-01-01"] * 2, "topic": ["a", "b"], "documents": [1, 2]}), "two different times"),
         (pd.DataFrame({"time": ["2026-01-01", "2026-01-02"], "topic": ["a", "b"], "documents": [1, -2]}), "0 or more"),
-        (pd.DataFrame({"time": ["2026-01-01", "2026-01-02"], "topic": ["a", "b"], "documents": ["1", "many"]}), "numbers"),
+        (
+            pd.DataFrame({"time": ["2026-01-01", "2026-01-02"], "topic": ["a", "b"], "documents": ["1", "many"]}),
+            "numbers",
+        ),
     ],
 )
 def test_bad_tables_are_one_clear_error(tmp_path, frame, words):
@@ -116,7 +127,10 @@ def test_intervals_agree_with_scipy():
     low, high = backtest.wilson(7, 10)
     want = stats.binomtest(7, 10).proportion_ci(method="wilson")
     assert (low, high) == (pytest.approx(want.low, abs=1e-3), pytest.approx(want.high, abs=1e-3))
-    assert backtest.poisson_interval(4) == (pytest.approx(stats.chi2.ppf(0.025, 8) / 2), pytest.approx(stats.chi2.ppf(0.975, 10) / 2))
+    assert backtest.poisson_interval(4) == (
+        pytest.approx(stats.chi2.ppf(0.025, 8) / 2),
+        pytest.approx(stats.chi2.ppf(0.975, 10) / 2),
+    )
     assert backtest.poisson_interval(0)[0] == 0.0
 
 

@@ -89,7 +89,13 @@ def test_copies_of_one_bad_story_are_amplification_not_a_surge(place, rows, writ
 
 def test_a_week_of_old_stories_in_one_dump_never_alerts(place, rows, write):
     dump = [
-        {**row, "id": f"d{n}", "url": f"https://dump.example/{n}", "first_seen": "2026-01-20T10:00:00Z", "sentiment": "negative"}
+        {
+            **row,
+            "id": f"d{n}",
+            "url": f"https://dump.example/{n}",
+            "first_seen": "2026-01-20T10:00:00Z",
+            "sentiment": "negative",
+        }
         for n, row in enumerate(rows)
         if "2026-01-13" < str(row["time"]) < "2026-01-20"
     ]

@@ -20,7 +20,9 @@ def page(place, home, monkeypatch):
     """The page over a replayed store."""
     settings = read_config(place / "monitor.toml")
     engine = wire.empty_store(place / "monitor")
-    history.replay(wire.setup(settings, engine, {"r": False}), place / "stories.jsonl", datetime(2026, 6, 1, tzinfo=UTC))
+    history.replay(
+        wire.setup(settings, engine, {"r": False}), place / "stories.jsonl", datetime(2026, 6, 1, tzinfo=UTC)
+    )
     engine.dispose()
     monkeypatch.setenv("FIELDTUNE_MONITOR_CONFIG", str(place / "monitor.toml"))
     monkeypatch.setenv("FIELDTUNE_MONITOR_STORE", "")

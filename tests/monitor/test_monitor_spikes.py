@@ -118,7 +118,10 @@ def surges(kind, factor, rate, seed=3, topics=40):
             negatives[span, k] += rng.binomial(extra, 0.2)
         documents[span, k] += extra
     found, _ = run(documents, negatives, config(topics))
-    told = {k: [c.bucket - starts[k] for c in fired(found) if c.topic == k and 0 <= c.bucket - starts[k] < 14] for k in starts}
+    told = {
+        k: [c.bucket - starts[k] for c in fired(found) if c.topic == k and 0 <= c.bucket - starts[k] < 14]
+        for k in starts
+    }
     quiet = {c.topic for c in found if not c.told and 0 <= c.bucket - starts[c.topic] < 14}
     return told, quiet
 

@@ -86,7 +86,10 @@ def test_a_bundle_holds_a_model_per_task_and_language(model):
 
 
 def test_score_keeps_columns_and_order(model, tmp_path):
-    rows = [{"n": "007", "title": "Brine shares plunge in Saltmere", "x": ""}, {"n": "2", "title": "Tallow profit jumps", "x": "y"}]
+    rows = [
+        {"n": "007", "title": "Brine shares plunge in Saltmere", "x": ""},
+        {"n": "2", "title": "Tallow profit jumps", "x": "y"},
+    ]
     pd.DataFrame(rows).to_csv(tmp_path / "in.csv", index=False)
     command = ["score", "--model", str(model), "--data", str(tmp_path / "in.csv"), "--out", str(tmp_path / "out.csv")]
     assert CliRunner().invoke(app, command).exit_code == 0
@@ -95,7 +98,9 @@ def test_score_keeps_columns_and_order(model, tmp_path):
     assert out["n"].tolist() == ["007", "2"]
     assert out["tone"].tolist() == ["negative", "positive"]
     assert float(out["p_negative"][0]) > 0.5
-    assert out[["p_negative", "p_neutral", "p_positive"]].astype(float).sum(axis=1).tolist() == pytest.approx([1, 1], abs=1e-4)
+    assert out[["p_negative", "p_neutral", "p_positive"]].astype(float).sum(axis=1).tolist() == pytest.approx(
+        [1, 1], abs=1e-4
+    )
 
 
 def test_a_damaged_bundle_is_named(model, tmp_path):
@@ -122,7 +127,14 @@ def test_bad_training_tables_are_one_clear_error(tmp_path, home, columns, words)
 
 def said(rows, model):
     return [
-        Feedback("monitor", f"s{n}", "tone", "u", "en", payload={"title": r.title, "sentiment": r.sentiment, "origin": str(model)})
+        Feedback(
+            "monitor",
+            f"s{n}",
+            "tone",
+            "u",
+            "en",
+            payload={"title": r.title, "sentiment": r.sentiment, "origin": str(model)},
+        )
         for n, r in enumerate(rows.itertuples())
     ]
 

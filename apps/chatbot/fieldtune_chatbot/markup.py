@@ -7,6 +7,7 @@ the same file; change the rules only together with the documents' versions.
 import csv
 import io
 import re
+from html import unescape
 from html.parser import HTMLParser
 
 _SKIP = {"script", "style", "head", "nav", "footer", "template", "noscript", "svg"}
@@ -45,7 +46,7 @@ def html_text(source: str) -> str:
 def html_title(source: str) -> str:
     """The text of ``<title>``, or ""."""
     found = re.search(r"<title[^>]*>(.*?)</title>", source, re.IGNORECASE | re.DOTALL)
-    return " ".join(re.sub(r"<[^>]+>", "", found.group(1)).split()) if found else ""
+    return " ".join(unescape(re.sub(r"<[^>]+>", "", found.group(1))).split()) if found else ""
 
 
 def csv_text(source: str) -> str:

@@ -105,7 +105,9 @@ def run(
 def detect(
     counts: Annotated[Path, typer.Option(help="Table: time, topic, documents, optional negative.")],
     alerts: Alerts,
-    budget: Annotated[float, typer.Option(help="False alerts per week, all topics and signals together.", min=1e-6)] = 1.0,
+    budget: Annotated[
+        float, typer.Option(help="False alerts per week, all topics and signals together.", min=1e-6)
+    ] = 1.0,
     warmup: Annotated[str, typer.Option(help="Learning time, e.g. 7d; default a week, 56 days for daily counts.")] = "",
     zone: Annotated[float, typer.Option(help="Rates up to this multiple of the usual are no surge.")] = 1.3,
     info: Info = False,
@@ -121,7 +123,9 @@ def detect(
 def backtest(
     alerts: Alerts,
     events: Annotated[Path, typer.Option(help="Dated events: topic, time, optional end.")],
-    config: Annotated[Path | None, typer.Option("--config", help="The monitor's configuration: topics, time zone.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="The monitor's configuration: topics, time zone.")
+    ] = None,
     source: Annotated[Path | None, typer.Option("--input", help="The history that was replayed: its span.")] = None,
     placebo: Annotated[int, typer.Option(help="Replays with days permuted within weekdays (needs config, input).")] = 0,
     as_json: Json = False,

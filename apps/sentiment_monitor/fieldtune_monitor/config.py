@@ -17,7 +17,7 @@ _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def seconds(text: str | int | float) -> int:
-    """"15m", "1 h", "56d" or a number of seconds -> whole seconds.
+    """ "15m", "1 h", "56d" or a number of seconds -> whole seconds.
 
     Raises:
         ValueError: not a positive duration.

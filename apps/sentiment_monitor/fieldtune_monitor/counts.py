@@ -44,7 +44,9 @@ def grid(times: Sequence[int], topics: Sequence[str], documents: Array, negative
     for name, counts in (("documents", documents), ("negative", negatives)):
         wrong = np.flatnonzero(~np.isfinite(counts) | (counts < 0))
         if len(wrong):
-            raise InputError(f"counts of 0 or more in '{name}'", f"row {wrong[0] + 1}: {counts[wrong[0]]}", "correct it")
+            raise InputError(
+                f"counts of 0 or more in '{name}'", f"row {wrong[0] + 1}: {counts[wrong[0]]}", "correct it"
+            )
     moments = sorted(set(times))
     if len(moments) < 2:
         raise InputError("at least two different times", str(len(moments)), "give a longer table")

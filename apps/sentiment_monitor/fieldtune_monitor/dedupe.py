@@ -27,7 +27,10 @@ def bare_title(title: str, source: str) -> str:
 def marks(titles: Sequence[str], texts: Sequence[str], sources: Sequence[str]) -> Signatures:
     """Signatures of title and lead, uint32 [n, 128]."""
     return signatures(
-        [f"{bare_title(title, source)} {text[:600]}" for title, text, source in zip(titles, texts, sources, strict=True)]
+        [
+            f"{bare_title(title, source)} {text[:600]}"
+            for title, text, source in zip(titles, texts, sources, strict=True)
+        ]
     )
 
 

@@ -88,7 +88,9 @@ def read_alerts(path: Path, dismissed: frozenset[str] = frozenset()) -> list[Ale
             which = "closed" if line["state"] == "resolved" else "opened"
             entry[which] = time if which == "closed" or entry[which] is None else min(entry[which], time or 0)
         except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"an alert on every line of {path}", f"line {number}: {error!r}", "write it again") from error
+            raise InputError(
+                f"an alert on every line of {path}", f"line {number}: {error!r}", "write it again"
+            ) from error
     return [
         Alert(entry["topic"], entry["opened"], entry["closed"], incident in dismissed)
         for incident, entry in found.items()
@@ -109,7 +111,9 @@ def read_events(path: Path, config: Config | None = None) -> list[Event]:
         first = parse_time(start, zone)
         last = parse_time(end, zone) if end else None if first is None else first + DATE_ONLY_END
         if first is None or last is None or last < first:
-            raise InputError("a time, and an end after it", f"{start!r}, {end!r} in row {number} of {path}", "correct it")
+            raise InputError(
+                "a time, and an end after it", f"{start!r}, {end!r} in row {number} of {path}", "correct it"
+            )
         events.append(Event(str(topic), first, last))
     return events
 

@@ -84,9 +84,7 @@ def restore(setup: Setup) -> Monitor:
         heads = store.recent_heads(connection, windows.iso(edge))
     stories = Stories()
     marks = dedupe.marks([h[1] for h in heads], [h[2] for h in heads], [h[3] for h in heads])
-    stories.tell(
-        (h[0], mark, dedupe.figures(h[1], h[3]), _seconds(h[4])) for h, mark in zip(heads, marks, strict=True)
-    )
+    stories.tell((h[0], mark, dedupe.figures(h[1], h[3]), _seconds(h[4])) for h, mark in zip(heads, marks, strict=True))
     return Monitor(setup, memory, stories, state[2])
 
 

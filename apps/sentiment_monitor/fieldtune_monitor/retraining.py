@@ -59,7 +59,11 @@ def corrections(rows: Sequence[Feedback]) -> pd.DataFrame:
 def merged(known: pd.DataFrame, corrected: pd.DataFrame) -> pd.DataFrame:
     """Known rows with the corrections laid over them, title by title; a correction of the tone keeps the topic."""
     both = pd.concat([known, corrected], ignore_index=True)
-    filled = both.replace("", pd.NA).groupby(["title", "language"], sort=False, as_index=False)[["sentiment", "topic"]].last()
+    filled = (
+        both.replace("", pd.NA)
+        .groupby(["title", "language"], sort=False, as_index=False)[["sentiment", "topic"]]
+        .last()
+    )
     return clean_rows(filled.fillna(""), "the merged rows")
 
 
@@ -140,7 +144,9 @@ def publish(folder: Path, slot: str | None, now: datetime) -> registry.Verdict:
     served = registry.origins(APP)
     matching = [origin for origin in served if slot in (None, origin.name, str(origin))]
     if slot is not None and not matching:
-        raise RefusedError(f"a slot of the monitor: {', '.join(o.name for o in served) or 'none yet'}", slot, "choose one")
+        raise RefusedError(
+            f"a slot of the monitor: {', '.join(o.name for o in served) or 'none yet'}", slot, "choose one"
+        )
     return publish_bundle(folder, matching[0] if matching else folder, rows, now=now)
 
 
@@ -173,5 +179,3 @@ def _plan(folder: Path, progress: bool) -> Plan:
         if name in about:
             about[name] = tuple(about[name])
     return Plan(**{**about, "progress": progress})
-
-

@@ -44,7 +44,14 @@ def silent(_what: str, _count: int) -> None:
 
 
 def read_all(
-    monitor: Monitor, path: Path, now: datetime, *, live: bool, final: bool, progress: Progress = silent, batch: int = BATCH
+    monitor: Monitor,
+    path: Path,
+    now: datetime,
+    *,
+    live: bool,
+    final: bool,
+    progress: Progress = silent,
+    batch: int = BATCH,
 ) -> Counts:
     """Take in everything a file has beyond its cursor, a transaction per batch."""
     counts, name = Counts(), str(path)
@@ -65,9 +72,7 @@ def read_all(
             return counts
 
 
-def close_due(
-    monitor: Monitor, now: datetime, *, finish: bool, progress: Progress = silent
-) -> int:
+def close_due(monitor: Monitor, now: datetime, *, finish: bool, progress: Progress = silent) -> int:
     """Close the buckets that are over; returns how many documents were told.
 
     Args:
@@ -112,7 +117,13 @@ def check_usable(path: Path, counts: Counts) -> None:
 
 
 def poll(
-    monitor: Monitor, files: Sequence[Path], sizes: Mapping[Path, int], now: datetime, *, final: bool, progress: Progress
+    monitor: Monitor,
+    files: Sequence[Path],
+    sizes: Mapping[Path, int],
+    now: datetime,
+    *,
+    final: bool,
+    progress: Progress,
 ) -> Counts:
     """One look at every file, then close what is due. `sizes`: of the last look; a file at rest is taken to its end."""
     total = Counts()
@@ -126,5 +137,3 @@ def poll(
         total.add(counts)
     total.told = close_due(monitor, now, finish=final, progress=progress)
     return total
-
-

@@ -49,9 +49,7 @@ def score_table(model: Path, data: Path, out: Path) -> dict[str, Any]:
     return {"out": str(out), "rows": len(table), "tones": dict(table["tone"].value_counts())}
 
 
-def detect_table(
-    path: Path, alerts: Path, budget: float, warmup: str, zone: float, *, info: bool
-) -> dict[str, Any]:
+def detect_table(path: Path, alerts: Path, budget: float, warmup: str, zone: float, *, info: bool) -> dict[str, Any]:
     """The detector on a counts file; writes the alerts and returns a summary.
 
     Raises:

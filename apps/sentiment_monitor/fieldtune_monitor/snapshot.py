@@ -36,7 +36,9 @@ def load(text: str) -> Memory:
             memory: Memory = _built(Memory, values["memory"])
             return memory
     except (ValueError, KeyError, TypeError) as error:
-        raise ArtefactError("the state of a monitor", f"damaged text ({error})", "restore the store from a backup") from error
+        raise ArtefactError(
+            "the state of a monitor", f"damaged text ({error})", "restore the store from a backup"
+        ) from error
     raise ArtefactError(
         f"state of version {VERSION}", f"version {version}", "start with a new store folder, and replay the history"
     )

@@ -88,7 +88,9 @@ def read_file(path: Path, cursor: Cursor, limit: int, *, final: bool) -> Reading
 def _kind(path: Path) -> str:
     suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
     if suffix not in KINDS:
-        raise InputError(f"stories in a file ending in {', '.join(KINDS)} (.gz allowed)", str(path), "convert or rename it")
+        raise InputError(
+            f"stories in a file ending in {', '.join(KINDS)} (.gz allowed)", str(path), "convert or rename it"
+        )
     return KINDS[suffix]
 
 

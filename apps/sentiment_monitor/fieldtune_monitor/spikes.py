@@ -169,9 +169,7 @@ def step(state: DetectorState, bucket: Bucket, config: DetectorConfig) -> tuple[
     return DetectorState(state.topics, first, bucket.index, day, base, recent, *moved), verdict
 
 
-def _learn(
-    base: Baseline, state: DetectorState, bucket: Bucket, config: DetectorConfig
-) -> tuple[Baseline, Recent]:
+def _learn(base: Baseline, state: DetectorState, bucket: Bucket, config: DetectorConfig) -> tuple[Baseline, Recent]:
     """Absorb the buckets that have left the guard gap; a topic in a surge, or that bucket of it, is left out."""
     recent = state.recent
     due = np.flatnonzero(~recent.learned & (recent.index <= bucket.index - config.guard_buckets))

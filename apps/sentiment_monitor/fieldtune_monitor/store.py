@@ -102,7 +102,9 @@ def waiting(connection: Connection, before: int, limit: int) -> list[Mapping[str
     About `limit` rows: always whole buckets.
     """
     edge = connection.execute(
-        text("SELECT bucket FROM documents WHERE counted = -1 AND bucket < :before ORDER BY bucket LIMIT 1 OFFSET :limit"),
+        text(
+            "SELECT bucket FROM documents WHERE counted = -1 AND bucket < :before ORDER BY bucket LIMIT 1 OFFSET :limit"
+        ),
         {"before": before, "limit": limit},
     ).scalar()
     last = before - 1 if edge is None else edge
@@ -126,7 +128,9 @@ def close_documents(connection: Connection, told: Sequence[tuple[str, str, bool]
     """Record story and whether it counted: (identity, identity of the story's first article, counted)."""
     if told:
         connection.execute(
-            text("UPDATE documents SET story = :story, counted = :counted WHERE tenant = 'default' AND identity = :identity"),
+            text(
+                "UPDATE documents SET story = :story, counted = :counted WHERE tenant = 'default' AND identity = :identity"
+            ),
             [{"identity": i, "story": s, "counted": int(c)} for i, s, c in told],
         )
 

@@ -97,9 +97,7 @@ def is_held_out(title: str) -> bool:
     return int(hashlib.sha256(equality_key(title).encode()).hexdigest()[:8], 16) % HELD == 0
 
 
-def train_bundle(
-    rows: pd.DataFrame, out: Path, plan: Plan, keep: Mapping[str, Path] | None = None
-) -> dict[str, Any]:
+def train_bundle(rows: pd.DataFrame, out: Path, plan: Plan, keep: Mapping[str, Path] | None = None) -> dict[str, Any]:
     """Train every slot and write the bundle folder; an interrupted call, made again, goes on where it stopped.
 
     Args:
@@ -142,7 +140,9 @@ def train_bundle(
 
 def _fingerprint(rows: pd.DataFrame, plan: Plan) -> str:
     """Names the work folder, so that only the same rows and plan go on where they stopped."""
-    return hashlib.sha256((rows.to_json(orient="values") + repr(replace(plan, progress=False))).encode()).hexdigest()[:10]
+    return hashlib.sha256((rows.to_json(orient="values") + repr(replace(plan, progress=False))).encode()).hexdigest()[
+        :10
+    ]
 
 
 def _slots(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -155,7 +155,9 @@ def _slots(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
             if len(table) >= FEWEST and table["label"].nunique() > 1:
                 found[f"{task}-{language}"] = table
             elif len(table):
-                say(f"{task} in language '{language}': {len(table)} rows of {table['label'].nunique()} labels are too few")
+                say(
+                    f"{task} in language '{language}': {len(table)} rows of {table['label'].nunique()} labels are too few"
+                )
     return found
 
 
@@ -297,5 +299,3 @@ def held_out_report(read: Read, rows: pd.DataFrame) -> dict[str, dict[str, float
                 accuracy = sum(a == b for a, b in pairs) / len(pairs)
                 found[f"{task}-{language}"] = {"accuracy": accuracy, "n": float(len(pairs))}
     return found
-
-

@@ -132,7 +132,9 @@ def _alerts(alerts: list[dict[str, Any]], config: Config, user: str, origin: str
     for place, alert in enumerate(alerts):
         line, mark = alert["line"], "🔴" if alert["state"] == "firing" else "⚪"
         signal = t("tone_signal") if alert["signal"] == "tone" else t(alert["signal"])
-        title = f"{mark} **{alert['topic']}** · {signal} · {alert['opened'][:16].replace('T', ' ')} · {t(alert['state'])}"
+        title = (
+            f"{mark} **{alert['topic']}** · {signal} · {alert['opened'][:16].replace('T', ' ')} · {t(alert['state'])}"
+        )
         with st.expander(title, expanded=place < 2):
             left, right = st.columns([2, 3], gap="large")
             with left:

@@ -1,6 +1,7 @@
 """What the page shows, read from the store, and what its buttons record. Functions over an engine; no widgets."""
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -141,7 +142,7 @@ def judge_incident(incident: dict[str, Any], verdict: str, user: str, origin: st
         feedback.record(connection, feedback.Feedback(APP, incident["id"], verdict, user, payload=payload), now)
 
 
-def correct_tone(story: dict[str, Any], tone: str, user: str, origin: str, now: datetime) -> None:
+def correct_tone(story: Mapping[str, Any], tone: str, user: str, origin: str, now: datetime) -> None:
     """Record the right tone of a story; `fieldtune feedback retrain monitor` learns from it."""
     payload = {"title": story["title"], "sentiment": tone, "was": story["tone"], "origin": origin}
     row = feedback.Feedback(APP, story["id"], "tone", user, story["language"], payload=payload)

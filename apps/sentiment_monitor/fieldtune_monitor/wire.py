@@ -73,8 +73,6 @@ def source_files(config: Config) -> list[Path]:
     return [config.place(source.path) for source in config.sources]
 
 
-
-
 def empty_store(place: Path | None) -> Engine:
     """A store for a replay: in memory, or a new folder.
 

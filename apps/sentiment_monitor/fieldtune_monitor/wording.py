@@ -40,7 +40,11 @@ def unseen_wording(
 
 
 def _hold(
-    groups: dict[str, list[int]], share: float, rng: np.random.Generator, rows: list[int], words: Sequence[frozenset[str]]
+    groups: dict[str, list[int]],
+    share: float,
+    rng: np.random.Generator,
+    rows: list[int],
+    words: Sequence[frozenset[str]],
 ) -> set[int]:
     """Rows of one label to hold out: whole words at random until their rows reach the share."""
     order = sorted(groups)

@@ -235,9 +235,9 @@ def series(
         mark = {"boxstyle": "circle,pad=0.25", "facecolor": WRONG, "edgecolor": "none"}
         axes.text(when, top * 1.1, str(number), color="white", fontsize=8, ha="center", va="center", bbox=mark)
     if len(times) and hasattr(times[0], "year"):
-        locator = AutoDateLocator()  # type: ignore[no-untyped-call]
+        locator = AutoDateLocator()
         axes.xaxis.set_major_locator(locator)
-        formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
+        formatter = ConciseDateFormatter(locator)
         axes.xaxis.set_major_formatter(formatter)
     axes.set(ylim=(0, top * 1.2), ylabel=label)
     axes.set_title(title, pad=22)

@@ -1,0 +1,62 @@
+"""Every piece of an answer is approved or verbatim, and its citation opens to its text."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fieldtune_chatbot.answering import Piece, cite, find_support, from_faq, from_passage, stream
+from fieldtune_chatbot.chunking import passages
+from fieldtune_chatbot.knowledge import own_document
+from fieldtune_chatbot.records import Document, FaqEntry, text_version
+
+TEXT = (
+    "# Cards\n\nFreezing pauses your card. It takes effect at once. Refunds still arrive. "
+    "Direct debits keep running because they use the account. Freezing is free.\n"
+)
+ARTICLE = Document("en/cards.md", text_version(TEXT), "Cards", TEXT, "en")
+
+
+def entry(answer: str) -> FaqEntry:
+    return FaqEntry("f1", "How do I freeze my card?", answer, language="en", document=ARTICLE.id)
+
+
+def test_an_approved_answer_cites_the_words_of_its_article() -> None:
+    answer = "It takes effect at once."
+    (piece,) = from_faq(entry(answer), own_document(entry(answer)), ARTICLE)
+    assert piece.text == piece.citation.text == answer
+    assert piece.citation.document == ARTICLE.id
+
+
+def test_a_reworded_answer_cites_the_sentences_that_support_it() -> None:
+    answer = "Direct debits go on running since they use your account."
+    (piece,) = from_faq(entry(answer), own_document(entry(answer)), ARTICLE)
+    assert piece.text == answer
+    assert piece.citation.text == "Direct debits keep running because they use the account."
+
+
+def test_an_answer_the_article_does_not_say_cites_the_entry() -> None:
+    answer = "Call the hotline on Sundays."
+    (piece,) = from_faq(entry(answer), own_document(entry(answer)), ARTICLE)
+    assert (piece.citation.document, piece.citation.text) == ("faq/f1", answer)
+    assert find_support(answer, TEXT) is None
+
+
+def test_a_passage_answers_with_its_nearest_sentences() -> None:
+    (passage,) = passages(TEXT)
+    (piece,) = from_passage("do direct debits keep running", ARTICLE, passage, lambda term: 1.0, sentences=2)
+    assert piece.text == "Refunds still arrive. Direct debits keep running because they use the account."
+    assert TEXT[piece.citation.start : piece.citation.end] == piece.text
+
+
+@given(st.text("ab. \n。！", min_size=1, max_size=80), st.integers(0, 80), st.integers(0, 80))
+def test_citations_open_to_their_text(text: str, one: int, other: int) -> None:
+    start, end = sorted((min(one, len(text)), min(other, len(text))))
+    citation = cite(Document("d", text_version(text), "", text, "en"), start, end)
+    assert text[citation.start : citation.end] == citation.text
+
+
+@given(st.lists(st.text("ab. 。！", min_size=1, max_size=40), min_size=1, max_size=3))
+def test_a_stream_says_what_the_pieces_say(texts: list[str]) -> None:
+    pieces = [Piece(text, cite(ARTICLE, 0, 5)) for text in texts]
+    said = list(stream(pieces))
+    assert "".join(words for words, _ in said) == "\n\n".join(texts)
+    assert sum(citation is not None for _, citation in said) == len(texts)

@@ -1,0 +1,260 @@
+"""The whole bot, built from files with a tiny encoder: answers, citations, crash, feedback, page."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fieldtune import feedback, registry
+from fieldtune.errors import ArtefactError, InputError
+from fieldtune.models.folder import MANIFEST
+from fieldtune_chatbot import bot, improving, ingest, learning, replying, wire
+from fieldtune_chatbot.build import Inputs, Settings, build
+from fieldtune_chatbot.store import open_citation
+
+NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(built: Path, tmp_path: Path) -> Path:
+    """A copy of the built store: it works without the registry it was published in."""
+    return Path(shutil.copytree(built, tmp_path / "bot"))
+
+
+@pytest.fixture
+def service(store: Path) -> wire.Service:
+    return wire.open_service(store)
+
+
+def test_answers_with_a_citation_that_opens_to_its_text(service: wire.Service) -> None:
+    answer = wire.ask(service, "How long does the refund take?", now=NOW)
+    assert (answer.outcome, answer.citations[0].document) == ("answer", "en/refund.md")
+    with service.engine.begin() as connection:
+        for citation in answer.citations:
+            place = (citation.document, citation.version, citation.start, citation.end)
+            assert open_citation(connection, *place) == citation.text
+
+
+def test_the_answer_is_in_the_language_of_the_question(service: wire.Service) -> None:
+    answer = wire.ask(service, "退款需要多长时间？", now=NOW)
+    assert (answer.language, answer.citations[0].document) == ("zh", "zh/refund.md")
+    assert wire.ask(service, "你会唱歌跳舞吗", now=NOW).outcome == "hand_off"
+
+
+@pytest.mark.parametrize("question", ["", "   ", "🙂🙂", "asdf qwer zxcv", "x" * 10_000, "%$#", "\x00", "ＡＢＣ 何か"])
+def test_nonsense_is_never_answered(service: wire.Service, question: str) -> None:
+    assert wire.ask(service, question, now=NOW).outcome != "answer"
+
+
+def test_every_stored_question_finds_its_own_source(service: wire.Service) -> None:
+    known = service.bot.knowledge
+    for unit, (_, wording) in enumerate(known.questions):
+        ranking = replying.judge(service.bot, wording).ranking
+        assert known.sources[int(ranking.order[0])].id == known.sources[int(known.question_source[unit])].id
+
+
+def test_codes_are_found(service: wire.Service) -> None:
+    answer = wire.ask(service, "what is WARRANTY-40", now=NOW)
+    assert answer.outcome != "hand_off"
+    assert "en/warranty.md" in [row["source"] for row in _sources(service, "what is WARRANTY-40")]
+
+
+def _sources(service: wire.Service, question: str) -> list[dict[str, Any]]:
+    return replying.shown(service.bot, replying.judge(service.bot, question).ranking)
+
+
+def test_the_stream_says_what_the_answer_says(service: wire.Service) -> None:
+    events = list(wire.stream(service, "How long does the delivery take?", now=NOW))
+    assert [event.kind for event in events][:2] == ["retrieved", "decided"]
+    said = "".join(event.data["text"] for event in events if event.kind == "text")
+    assert said == events[-1].data["answer"].answer
+
+
+def test_history_and_decision_are_kept_without_personal_data(service: wire.Service) -> None:
+    from fieldtune import decisions
+
+    answer = wire.ask(service, "refund for jo@example.com please", session="s", now=NOW)
+    turns = wire.history(service, "s")
+    assert [turn["role"] for turn in turns] == ["customer", "bot"]
+    assert turns[1]["decision"] == answer.decision
+    with service.engine.begin() as connection:
+        record = decisions.get(connection, answer.decision)
+    assert record is not None and record["model_version"] == service.bot.version
+    assert "jo@example.com" not in json.dumps([turns, record], default=str)
+
+
+def test_evaluate_counts_and_writes_nothing(service: wire.Service, world: Path) -> None:
+    figures = wire.evaluate(service, ingest.read_questions(world / "test.csv"))
+    assert figures["recall@1"] >= 0.9
+    assert figures["n"] == 54 and set(figures["languages"]) == {"en", "zh"}
+    assert wire.history(service, "") == []
+
+
+def test_a_version_folder_gives_the_same_bot_again(service: wire.Service, tmp_path: Path) -> None:
+    old = service.bot
+    bot.write(
+        tmp_path / "copy", old.retriever, old.deciders, old.tuning, old.held_out,
+        encoder=None, intent=old.folder / "intent" if (old.folder / "intent").is_dir() else None, name="plain",
+    )  # fmt: skip
+    new = bot.load(tmp_path / "copy")
+    assert new.deciders == old.deciders and new.knowledge == old.knowledge
+    for name in ("documents.jsonl", "entries.jsonl", "words_source/data.csc.index.npy"):
+        assert (new.folder / name).read_bytes() == (old.folder / name).read_bytes()
+
+
+def test_a_damaged_version_is_refused(store: Path) -> None:
+    file = store / "current" / "entries.jsonl"
+    file.write_text(file.read_text(encoding="utf-8").replace("five", "nine"), encoding="utf-8")
+    with pytest.raises(ArtefactError, match=r"entries\.jsonl"):
+        wire.open_service(store)
+
+
+def test_a_second_build_from_the_same_files_gives_the_same_bytes(
+    world: Path, tiny_encoder: Path, built: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "again"
+    inputs = Inputs(world / "documents", world / "faq.csv", world / "dialogues.jsonl", world / "known.csv")
+    settings = Settings(str(tiny_encoder), 0, 0)
+    interrupted = store / ".build" / "0123456789abcdef" / "rubbish"
+    interrupted.mkdir(parents=True)
+    found = build(inputs, store, settings, now=datetime(2030, 1, 1, tzinfo=UTC), progress=False)
+    assert found.verdict.promoted and not list((store / ".build").iterdir())
+    first = (built / "current" / MANIFEST).read_bytes()
+    assert (store / "current" / MANIFEST).read_bytes() == first
+    build(inputs, store, settings, now=NOW, progress=False)
+    assert (store / "current" / MANIFEST).read_bytes() == first
+
+
+def test_a_deleted_article_is_never_cited_again(world: Path, tiny_encoder: Path, tmp_path: Path) -> None:
+    documents = Path(shutil.copytree(world / "documents", tmp_path / "documents"))
+    store, settings = tmp_path / "bot", Settings(str(tiny_encoder), 0, 0)
+    build(Inputs(documents), store, settings, now=NOW, progress=False)
+    (documents / "en" / "refund.md").unlink()
+    build(Inputs(documents), store, settings, now=NOW, progress=False)
+    served = wire.open_service(store)
+    assert "en/refund.md" not in wire.source_ids(served)
+    assert all(row["source"] != "en/refund.md" for row in _sources(served, "refund"))
+
+
+@pytest.mark.parametrize("missing", ["documents", "faq", "dialogues", "questions"])
+def test_missing_files_are_named_before_anything_is_written(world: Path, tmp_path: Path, missing: str) -> None:
+    paths = {"documents": world / "documents", missing: tmp_path / "nothing"}
+    with pytest.raises(InputError, match=f"--{missing}"):
+        build(Inputs(**paths), tmp_path / "bot", Settings(), now=NOW, progress=False)
+    assert not (tmp_path / "bot").exists()
+
+
+def published(store: Path) -> wire.Service:
+    """The store's own version, promoted in this test's registry."""
+    registry.publish(
+        "chatbot", store, {"built": store / "current"}, {"built": np.ones(1)}, rng=np.random.default_rng(0), now=NOW
+    )
+    return wire.open_service(store)
+
+
+def test_feedback_becomes_lessons_a_candidate_and_a_verdict(store: Path, home: Path) -> None:
+    service = published(store)
+    answer = wire.ask(service, "my money has not come back", now=NOW)
+    wire.give_feedback(service, answer.decision, "correction", now=NOW, document="en/refund.md")
+    wire.give_feedback(service, answer.decision, "thumb_down", now=NOW)
+    with registry.open_home().begin() as connection:
+        rows = feedback.rows(connection, "chatbot")
+    verdict = improving.retrain(rows, home=home, now=NOW, progress=False)
+    assert {standing.name for standing in verdict.standings} == {"incumbent", "feedback"}
+    assert improving.origin(rows) == store.resolve()
+    improving.write_candidate(service.bot, [improving.Lesson("my money has not come back", "en/refund.md")], home / "c")
+    taught = bot.load(home / "c")
+    assert "my money has not come back" in taught.knowledge.question_texts()
+    assert replying.judge(taught, "my money has not come back").decision.outcome == "answer"
+
+
+def test_random_labels_are_refused(store: Path, home: Path) -> None:
+    service = published(store)
+    rng = np.random.default_rng(0)
+    anything = wire.source_ids(service)
+    for number, row in enumerate(service.bot.held_out[:30]):
+        answer = wire.ask(service, row.question, now=NOW)
+        wrong = anything[int(rng.integers(len(anything)))]
+        wire.give_feedback(service, answer.decision, "correction", now=NOW, user=str(number), document=wrong)
+    with registry.open_home().begin() as connection:
+        rows = feedback.rows(connection, "chatbot")
+    verdict = improving.retrain(rows, home=home, now=NOW, progress=False)
+    assert not verdict.promoted
+    assert wire.open_service(store).bot.version == service.bot.version
+
+
+def test_a_better_version_ships_and_a_rollback_restores_every_byte(store: Path, home: Path, tmp_path: Path) -> None:
+    current = bot.load(store / "current")
+    blind = {
+        language: dict.fromkeys(weights, 0.0) | {"intent": 1e-6}
+        for language, weights in current.retriever.weights.items()
+    }
+    part = current.folder / "intent"
+    worse = replace(current.retriever, weights=blind)
+    bot.write(tmp_path / "worse", worse, current.deciders, current.tuning, current.held_out,
+              encoder=None, intent=part if part.is_dir() else None, name="worse")  # fmt: skip
+    registry.publish(
+        "chatbot", store, {"x": tmp_path / "worse"}, {"x": np.ones(1)}, rng=np.random.default_rng(0), now=NOW
+    )
+    asked = [row.question for row in current.held_out[:12]]
+
+    def answers() -> list[dict[str, Any]]:
+        service = wire.open_service(store)
+        told = [asdict(wire.ask(service, question, now=NOW)) for question in asked]
+        return [{key: value for key, value in row.items() if key not in ("milliseconds", "decision")} for row in told]
+
+    before = answers()
+    verdict = improving.publish(store / "current", store.name, now=NOW)
+    assert verdict.promoted and answers() != before
+    registry.rollback("chatbot", now=NOW)
+    assert answers() == before
+
+
+def test_feedback_on_nothing_is_refused(service: wire.Service) -> None:
+    with pytest.raises(InputError, match="id of an answer"):
+        wire.give_feedback(service, "none", "thumb_up", now=NOW)
+    answer = wire.ask(service, "refund", now=NOW)
+    with pytest.raises(InputError, match="right document"):
+        wire.give_feedback(service, answer.decision, "correction", now=NOW)
+    with pytest.raises(InputError, match="thumb_up"):
+        wire.give_feedback(service, answer.decision, "applause", now=NOW)
+
+
+def test_split_parts_never_meet(world: Path) -> None:
+    known = ingest.read_questions(world / "known.csv")
+    parts = learning.split(known, np.random.default_rng(0))
+    together = [*parts.train, *parts.tuning, *parts.held_out]
+    assert sorted(map(repr, together)) == sorted(map(repr, known))
+    assert {row.answerable for row in parts.train} == {True}
+
+
+def test_the_commands(cli: Callable[..., Any], world: Path, store: Path, tmp_path: Path) -> None:
+    mined = cli("chatbot", "mine", "--dialogues", world / "dialogues.jsonl", "--out", tmp_path / "m.csv", "--json")
+    assert mined.json["pairs"] == 6 and len(ingest.read_faq(tmp_path / "m.csv")) == 6
+    asked = cli("chatbot", "ask", "How long does the parcel take?", "--store", store, "--json")
+    keys = {
+        "answer",
+        "outcome",
+        "confidence",
+        "reason",
+        "intent",
+        "citations",
+        "alternatives",
+        "language",
+        "milliseconds",
+    }
+    assert keys <= set(asked.json)
+    figures = cli("chatbot", "evaluate", "--store", store, "--questions", world / "test.csv", "--json").json
+    assert {"recall@1", "coverage", "answered_wrong", "unanswerable_answered", "correct_first", "p50_ms"} <= set(
+        figures
+    )
+    nothing = cli("chatbot", "ask", "hello", "--store", tmp_path / "nothing")
+    assert nothing.code == 1 and "chatbot build" in nothing.err and "Traceback" not in nothing.err
+    later = cli("chatbot", "review")
+    assert later.code == 1 and "0.2" in later.err

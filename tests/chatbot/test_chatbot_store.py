@@ -1,0 +1,40 @@
+"""Documents keep every wording; conversations keep their order; real SQLite."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fieldtune_chatbot.records import Document, text_version
+from fieldtune_chatbot.store import history, keep_documents, open_chatbot, open_citation, say
+
+NOW = datetime(2026, 5, 4, tzinfo=UTC)
+
+
+def document(text: str, identity: str = "a.md") -> Document:
+    return Document(identity, text_version(text), "A", text, "en")
+
+
+def test_an_old_citation_opens_after_the_article_changed(tmp_path: Path) -> None:
+    engine = open_chatbot(tmp_path)
+    old, new = document("It costs five euros."), document("It costs six euros.")
+    with engine.begin() as connection:
+        assert keep_documents(connection, [old], "default", NOW) == 1
+        assert keep_documents(connection, [new], "default", NOW) == 1
+        assert keep_documents(connection, [new], "default", NOW) == 0
+    with open_chatbot(tmp_path).begin() as connection:
+        assert open_citation(connection, "a.md", old.version, 9, 19) == "five euros"
+        assert open_citation(connection, "a.md", new.version, 9, 18) == "six euros"
+        assert open_citation(connection, "a.md", "unknown", 0, 1) is None
+        assert open_citation(connection, "a.md", old.version, 0, 2, tenant="other") is None
+
+
+def test_turns_come_back_in_order_per_session_and_tenant(tmp_path: Path) -> None:
+    with open_chatbot(tmp_path).begin() as connection:
+        for number in range(3):
+            say(connection, "s", "customer", f"q{number}", NOW)
+            say(connection, "other", "customer", "x", NOW)
+        say(connection, "s", "customer", "hidden", NOW, tenant="other")
+        assert [(turn["position"], turn["body"]) for turn in history(connection, "s")] == [
+            (1, "q0"),
+            (2, "q1"),
+            (3, "q2"),
+        ]

@@ -1,0 +1,96 @@
+"""Good files become rows; bad ones give one line that names the file."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fieldtune.errors import InputError
+from fieldtune_chatbot.ingest import read_dialogues, read_documents, read_faq, read_questions
+from fieldtune_chatbot.records import text_version
+
+
+def test_documents_keep_their_path_language_and_version(tmp_path: Path) -> None:
+    (tmp_path / "zh").mkdir()
+    (tmp_path / "zh" / "a.md").write_text("# 退款\n\n五天到账。\n", encoding="utf-8")
+    (tmp_path / "b.html").write_text("<title>Fees</title><p>None at all.</p>", encoding="utf-8")
+    (tmp_path / "c.csv").write_text("Plan,Price\nBasic,0\n", encoding="utf-8")
+    (tmp_path / "d.pdf").write_bytes(b"%PDF")
+    (tmp_path / "e.md").write_text("\n", encoding="utf-8")
+    documents, skipped = read_documents(tmp_path)
+    assert [(doc.id, doc.title, doc.language) for doc in documents] == [
+        ("b.html", "Fees", "en"), ("c.csv", "c", "en"), ("zh/a.md", "退款", "zh"),
+    ]  # fmt: skip
+    assert all(doc.version == text_version(doc.text) for doc in documents)
+    assert skipped == ["d.pdf"]
+
+
+def test_wrong_encoding_and_missing_folder_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_bytes("退款".encode("gb18030"))
+    with pytest.raises(InputError, match=r"UTF-8.*a\.md.*iconv"):
+        read_documents(tmp_path)
+    with pytest.raises(InputError, match="nothing at"):
+        read_documents(tmp_path / "none")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="articles"):
+        read_documents(tmp_path / "empty")
+
+
+def csv(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_faq_rows(tmp_path: Path) -> None:
+    text = "question,answer,similar,document\nHow?,So.,How so|Why ,./a.md\nhow,So.,,\n"
+    (entry,) = read_faq(csv(tmp_path / "faq.csv", text))
+    assert (entry.similar, entry.language, entry.document) == (("How so", "Why"), "en", "a.md")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("question,answer\nHow?,So.\nHOW,Not so.\n", r"one answer per question.*line 3"),
+        ("question,answer\n?,So.\n", "line 2"),
+        ("question,answer\nHow?,\n", "line 2"),
+        ("frage,answer\nHow?,So.\n", "question"),
+        ("question,answer\n", "at least one row"),
+    ],
+)
+def test_bad_faq(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        read_faq(csv(tmp_path / "faq.csv", text))
+
+
+def lines(path: Path, *rows: object) -> Path:
+    return csv(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_dialogues(tmp_path: Path) -> None:
+    turns = [{"role": "customer", "text": "Hi"}, {"role": "agent", "text": "Hello", "time": "2026-01-01"}]
+    rows = lines(tmp_path / "d.jsonl", {"turns": turns, "resolved": False, "rating": 4}, {"turns": turns, "id": "x"})
+    one, other = read_dialogues(rows)
+    assert (one.id, one.resolved, one.rating, one.turns[1].time) == ("1", False, 4.0, "2026-01-01")
+    assert (other.id, other.resolved, other.rating) == ("x", None, None)
+
+
+@pytest.mark.parametrize(
+    ("row", "complaint"),
+    [
+        ({"turns": "no"}, "turns as a list"),
+        ({"turns": [{"role": "customer"}]}, "turns as a list"),
+        ({"turns": [{"role": "bot", "text": "x"}]}, "roles"),
+        ({"talk": []}, "turns"),
+    ],
+)
+def test_bad_dialogues(tmp_path: Path, row: object, complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        read_dialogues(lines(tmp_path / "d.jsonl", row))
+
+
+def test_questions(tmp_path: Path) -> None:
+    text = "question,document,answerable\nHow?,./a.md,1\nWhy?,,0\n为什么？,,no\n"
+    rows = read_questions(csv(tmp_path / "q.csv", text))
+    assert [(row.document, row.answerable, row.language) for row in rows] == [
+        ("a.md", True, "en"), ("", False, "en"), ("", False, "zh"),
+    ]  # fmt: skip

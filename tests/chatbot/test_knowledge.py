@@ -1,0 +1,96 @@
+"""Sources and units hang together, and what is learnt from users goes to the right place."""
+
+import dataclasses
+
+import pytest
+
+from fieldtune_chatbot.corrections import Lesson, learnt, lessons, odd
+from fieldtune_chatbot.knowledge import from_rows, organise, pseudo_known, to_rows, with_mined
+from fieldtune_chatbot.records import Document, FaqEntry, MinedPair, text_version
+
+TEXT = "# Refunds\n\nA refund takes five days. It goes to your card.\n\n## Late\n\nWrite to us.\n"
+ARTICLE = Document("en/refunds.md", text_version(TEXT), "Refunds", TEXT, "en")
+RESTS = FaqEntry(
+    "a", "How long is a refund?", "A refund takes five days.", "refund", ("refund time",), "en", ARTICLE.id
+)
+ALONE = FaqEntry("b", "Do you sell gift cards?", "Yes, from ten euros.", "gift", (), "en")
+KNOWN = organise([ARTICLE], [RESTS, ALONE])
+
+
+def test_sources_are_articles_and_entries_that_rest_on_none() -> None:
+    assert [source.id for source in KNOWN.sources] == [ARTICLE.id, "faq/b"]
+    assert KNOWN.sources[0].entries == (0,) and KNOWN.sources[0].intents == {"refund"}
+    assert KNOWN.source_of() == {ARTICLE.id: 0, "faq/a": 0, "faq/b": 1}
+
+
+def test_units_point_to_their_sources() -> None:
+    assert KNOWN.question_texts() == ["How long is a refund?", "refund time", "Do you sell gift cards?"]
+    assert KNOWN.question_source.tolist() == [0, 0, 1]
+    assert KNOWN.passage_source.tolist() == [0, 0]
+    assert KNOWN.sentence_texts() == ["Refunds: A refund takes five days.", "Refunds: It goes to your card."]
+    assert "refund time" not in KNOWN.source_text(0, without=[1])
+    assert KNOWN.source_text(0) == KNOWN.source_texts()[0]
+
+
+def test_rows_bring_the_knowledge_back() -> None:
+    again = from_rows(*to_rows(KNOWN))
+    assert again == KNOWN
+    assert again.passage_source.tolist() == KNOWN.passage_source.tolist()
+
+
+def test_mined_wordings_join_the_entry_with_their_answer() -> None:
+    pairs = [
+        MinedPair("when is my refund there", "A refund takes five days, mostly.", ("refund time",), "en", 0.9, 1),
+        MinedPair("can I pay by cheque", "No, cheques are not taken.", (), "en", 0.9, 2),
+        MinedPair("can I pay by gold", "No, gold is not taken here.", (), "en", 0.9, 1),
+    ]
+    entries = with_mined([RESTS, ALONE], pairs)
+    assert entries[0].similar == ("refund time", "when is my refund there")
+    assert [entry.question for entry in entries[2:]] == ["can I pay by cheque"]  # one conversation is not enough
+    assert entries[2].origin == "dialogue"
+    assert with_mined([RESTS, ALONE], pairs) == entries
+
+
+def test_pseudo_known_questions_are_spread_and_bounded() -> None:
+    many = [dataclasses.replace(RESTS, id=str(n), question=f"question {n}", similar=(f"like {n}",)) for n in range(30)]
+    found = pseudo_known(organise([ARTICLE], many), 10)
+    assert len(found) == 10
+    assert all(row.document == ARTICLE.id and row.question.startswith("like") for row in found)
+
+
+def payload(question: str, **extra: str) -> dict[str, str]:
+    return {"question": question, "outcome": "answer", "chosen": ARTICLE.id, **extra}
+
+
+def test_lessons_from_thumbs_and_corrections() -> None:
+    rows = [
+        ("thumb_up", payload("refund when?")),
+        ("thumb_down", payload("nonsense")),
+        ("correction", payload("gift voucher", document="faq/b")),
+        ("thumb_up", {**payload("handed off"), "outcome": "hand_off"}),
+        ("correction", payload("", document="faq/b")),
+    ]
+    assert lessons(rows) == [Lesson("refund when?", ARTICLE.id), Lesson("gift voucher", "faq/b")]
+
+
+def test_contradiction_is_settled_by_majority_and_a_tie_by_nobody() -> None:
+    one, other = payload("same", document=ARTICLE.id), payload("SAME!", document="faq/b")
+    assert lessons([("correction", one), ("correction", other)]) == []
+    assert [
+        lesson.document for lesson in lessons([("correction", one), ("correction", other), ("correction", one)])
+    ] == [ARTICLE.id]
+
+
+def test_what_is_learnt_goes_to_the_nearest_entry_or_a_new_one() -> None:
+    entries = learnt(KNOWN, [Lesson("refund duration please", ARTICLE.id), Lesson("open on sunday?", "", "No.")])
+    assert entries[0].similar == ("refund time", "refund duration please")
+    assert (entries[2].question, entries[2].answer, entries[2].origin) == ("open on sunday?", "No.", "feedback")
+    bare = organise([ARTICLE], [])
+    (made,) = learnt(bare, [Lesson("late refund, whom do I write?", ARTICLE.id)])
+    assert made.document == ARTICLE.id and made.answer in TEXT
+    assert learnt(KNOWN, [Lesson("what?", "en/unknown.md")]) == list(KNOWN.entries)
+
+
+@pytest.mark.parametrize(("place", "strange"), [(None, True), (0, False), (19, False), (20, True)])
+def test_a_source_far_from_the_question_is_odd(place: int | None, strange: bool) -> None:
+    assert odd([place]) == [strange]
