@@ -100,7 +100,7 @@ def test_a_version_folder_gives_the_same_bot_again(service: wire.Service, tmp_pa
     old = service.bot
     bot.write(
         tmp_path / "copy", old.retriever, old.deciders, old.tuning, old.held_out,
-        encoder=None, intent=old.folder / "intent" if (old.folder / "intent").is_dir() else None, name="plain",
+        encoder=None, intent=old.folder / "intent" if (old.folder / "intent").is_dir() else None,
     )  # fmt: skip
     new = bot.load(tmp_path / "copy")
     assert new.deciders == old.deciders and new.knowledge == old.knowledge
@@ -198,7 +198,7 @@ def test_a_better_version_ships_and_a_rollback_restores_every_byte(store: Path, 
     part = current.folder / "intent"
     worse = replace(current.retriever, weights=blind)
     bot.write(tmp_path / "worse", worse, current.deciders, current.tuning, current.held_out,
-              encoder=None, intent=part if part.is_dir() else None, name="worse")  # fmt: skip
+              encoder=None, intent=part if part.is_dir() else None)  # fmt: skip
     registry.publish(
         "chatbot", store, {"x": tmp_path / "worse"}, {"x": np.ones(1)}, rng=np.random.default_rng(0), now=NOW
     )

@@ -58,18 +58,15 @@ def write(
     *,
     encoder: Path | None,
     intent: Path | None,
-    name: str,
 ) -> None:
     """Write a version folder, all or nothing.
 
     Args:
         encoder, intent: model folders to copy into it.
-        name: what kind of candidate this is, e.g. ``tuned``.
     """
     documents, entries = to_rows(retriever.knowledge)
     card = {
         "format": FORMAT,
-        "name": name,
         "weights": {language: dict(weights) for language, weights in sorted(retriever.weights.items())},
         "deciders": {language: asdict(decider) for language, decider in sorted(deciders.items())},
         "features": list(FEATURES),
@@ -77,7 +74,7 @@ def write(
         "passages": len(retriever.knowledge.passages),
         "questions": len(retriever.knowledge.questions),
     }
-    with staged(folder, {"chatbot": name}) as temporary:
+    with staged(folder) as temporary:
         (temporary / "bot.json").write_text(json.dumps(card, indent=1, sort_keys=True), encoding="utf-8")
         write_rows(temporary / "documents.jsonl", documents)
         write_rows(temporary / "entries.jsonl", entries)

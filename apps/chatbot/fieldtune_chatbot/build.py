@@ -192,7 +192,7 @@ def _candidates(
         if not (folders[name] / MANIFEST).is_file():
             if progress:
                 say(f"indexing and tuning: {name}")
-            make_version(knowledge, parts, folders[name], encoder, classifier, languages, name)
+            make_version(knowledge, parts, folders[name], encoder, classifier, languages)
     return folders, chosen.winner if chosen else ""
 
 
@@ -203,14 +203,13 @@ def make_version(
     encoder: Path | None,
     intent: Path | None,
     languages: set[str],
-    name: str,
 ) -> None:
     """Index everything with these models, learn weights and threshold, write the folder."""
     retriever = index(knowledge, encoder, intent)
     start = BOTH if encoder else WORDS
     retriever.weights = learning.with_weights(retriever, parts.tuning, start, languages if encoder else set())
     deciders = learning.fit_deciders(retriever, parts.tuning)
-    bot.write(folder, retriever, deciders, parts.tuning, parts.held_out, encoder=encoder, intent=intent, name=name)
+    bot.write(folder, retriever, deciders, parts.tuning, parts.held_out, encoder=encoder, intent=intent)
 
 
 def index(knowledge: Knowledge, encoder: Path | None, intent: Path | None) -> Retriever:

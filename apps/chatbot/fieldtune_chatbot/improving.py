@@ -103,7 +103,7 @@ def write_candidate(served: Bot, taught: Sequence[Lesson], folder: Path) -> None
     readable = {language for language, legs in weights.items() if legs["dense_passage"] or legs["dense_question"]}
     make_version(
         knowledge, Split((), served.tuning, served.held_out), folder,
-        part(served.folder, "encoder"), part(served.folder, "intent"), readable, CANDIDATE,
+        part(served.folder, "encoder"), part(served.folder, "intent"), readable,
     )  # fmt: skip
 
 

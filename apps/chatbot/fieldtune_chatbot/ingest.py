@@ -116,7 +116,8 @@ def _dialogue(row: Mapping[Any, Any], path: Path, number: int) -> Dialogue:
         )
     resolved = None if _blank(row["resolved"]) else str(row["resolved"]).strip().lower() not in _FALSE
     rating = None if _blank(row["rating"]) else float(row["rating"])
-    return Dialogue(str(row["id"] or number), read, resolved, rating, str(row["language"] or ""))
+    identity, language = ("" if _blank(row[name]) else str(row[name]) for name in ("id", "language"))
+    return Dialogue(identity or str(number), read, resolved, rating, language)
 
 
 def _blank(value: Any) -> bool:
