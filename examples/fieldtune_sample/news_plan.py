@@ -37,7 +37,7 @@ class Window:
 def profile(days: int) -> Array:
     """Hour-of-week profile over `days` days from a Monday, mean 1 over a whole week; shape [days * 24]."""
     week = np.outer(WEEKDAYS, HOURS).ravel()
-    return np.asarray(np.resize(week / week.mean(), days * 24))
+    return np.asarray(np.resize(week / week.mean(), days * 24), dtype=np.float64)
 
 
 def rates(topics: int, days: int, rng: np.random.Generator) -> Array:
@@ -46,7 +46,7 @@ def rates(topics: int, days: int, rng: np.random.Generator) -> Array:
     level = rng.permutation(classes) * rng.gamma(60, 1 / 60, topics)
     steps = rng.normal(0, 0.05, (topics, days)).cumsum(axis=1)
     drift = np.exp(np.clip(steps - steps.mean(axis=1, keepdims=True), -0.35, 0.35))
-    return level[:, None] * np.repeat(drift, 24, axis=1) * profile(days)
+    return np.asarray(level[:, None] * np.repeat(drift, 24, axis=1) * profile(days), dtype=np.float64)
 
 
 def _starts(parts: int, days: int, warm_up_days: int, rng: np.random.Generator) -> list[int]:
