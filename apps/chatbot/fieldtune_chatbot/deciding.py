@@ -121,12 +121,13 @@ def decide(features: Mapping[str, float], decider: Decider) -> Decision:
     sure = float(decider.right(_matrix(case, RIGHT))[0])
     confidence = known * sure
     if known < decider.answer_at:
-        reason = f"too little of the question is in any source: {known:.2f}, learnt limit {decider.answer_at:.2f}"
+        reason = f"no source covers the question: {known:.2f} that one does, at least {decider.answer_at:.2f} is needed"
         return Decision("hand_off", confidence, reason)
     if sure < decider.sure_at:
-        reason = f"several sources fit alike: {sure:.2f} for the first, limit {decider.sure_at:.2f}"
+        reason = f"several sources fit alike: {sure:.2f} for the first, at least {decider.sure_at:.2f} is needed"
         return Decision("ask_back", confidence, reason)
-    return Decision("answer", confidence, f"one source fits, with {known:.2f} of {decider.answer_at:.2f} needed")
+    reason = f"one source fits: {known:.2f} that it answers this, at least {decider.answer_at:.2f} is needed"
+    return Decision("answer", confidence, reason)
 
 
 def agreement(tops: Sequence[int]) -> float:

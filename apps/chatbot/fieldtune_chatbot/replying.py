@@ -73,7 +73,7 @@ def answer(bot: Bot, question: str, *, tenant: str = "default", judgement: Judge
                 judgement.decision.reason,
                 judgement.intent,
                 tuple(cited),
-                alternatives(bot, judgement) if judgement.decision.outcome != "answer" else (),
+                alternatives(bot, judgement) if judgement.decision.outcome == "ask_back" else (),
                 judgement.language,
             ),
             "features": dict(judgement.features),

@@ -1,7 +1,7 @@
 """The page: chat, sources, confidence, thumbs, corrections, history, in English and Chinese.
 
 A face: it calls `wire` and never a model. Each browser session is its own conversation; what is shared between
-sessions (the loaded bot) is only read.
+sessions (the loaded bot) is only read. A link may open it with ``?language=zh&ask=...``.
 """
 
 import os
@@ -21,6 +21,7 @@ from fieldtune_chatbot.wording import WORDS
 
 STORE = "FIELDTUNE_CHATBOT_STORE"
 Translate = Callable[[str], str]
+_MARKUP = frozenset("\\`*_{}[]()<>#+-.!|$:~&")
 _MARKS = {"answer": ":green-badge", "ask_back": ":orange-badge", "hand_off": ":red-badge"}
 
 
@@ -43,17 +44,27 @@ def main() -> None:
     st.session_state.setdefault("session", uuid4().hex[:12])
     st.session_state.setdefault("talk", [])
     language = st.sidebar.radio(
-        f"{WORDS['language'][0]} / {WORDS['language'][1]}", list(LANGUAGES), format_func=LANGUAGES.get, horizontal=True
+        f"{WORDS['language'][0]} / {WORDS['language'][1]}",
+        list(LANGUAGES),
+        index=int(st.query_params.get("language") == "zh"),
+        format_func=LANGUAGES.get,
+        horizontal=True,
     )
     t = translator(language or "en", WORDS)
     st.title(t("title"))
     st.caption(t("lead"))
     for number, (question, answer, sources) in enumerate(st.session_state.talk):
         _turn(service, t, number, question, answer, sources)
-    asked = st.chat_input(t("input")) or st.session_state.pop("next", None)
+    asked = st.chat_input(t("input")) or st.session_state.pop("next", None) or _linked()
     if asked:
         _reply(service, t, asked)
     _sidebar(service, t)
+
+
+def _linked() -> str | None:
+    """The question of the link that opened this session, once."""
+    questions = st.session_state.setdefault("linked", st.query_params.get_all("ask"))
+    return questions.pop(0) if questions else None
 
 
 def _reply(service: wire.Service, t: Translate, question: str) -> None:
@@ -81,13 +92,13 @@ def _turn(
         st.text(answer.answer)  # as text: an article must not bring markup or pictures of its own into the page
         mark = _MARKS[answer.outcome]
         st.markdown(f"{mark}[{t(answer.outcome)}] {t('confidence')} **{answer.confidence:.0%}**")
-        st.caption(answer.reason)
+        st.caption(t(f"why_{answer.outcome}"))
         for place, citation in enumerate(answer.citations):
             where = f"{citation.document} · {citation.start}-{citation.end} · {citation.version}"
             with st.expander(f"{t('sources')} {place + 1}: {where}", expanded=place == 0):
                 st.text(citation.text)
         for place, title in enumerate(answer.alternatives):
-            if st.button(title, key=f"alternative-{number}-{place}"):
+            if st.button(_plain(title), key=f"alternative-{number}-{place}"):
                 st.session_state.next = title
                 st.rerun()
         _feedback(service, t, number, answer, sources)
@@ -118,11 +129,17 @@ def _feedback(service: wire.Service, t: Translate, number: int, answer: Answer, 
             st.success(t("thanks"))
 
 
+def _plain(text: str) -> str:
+    """Text for a place that reads Markdown: what could be markup, a link or a picture is shown, not obeyed."""
+    return "".join(f"\\{letter}" if letter in _MARKUP else letter for letter in text.replace("\n", " "))
+
+
 def _sidebar(service: wire.Service, t: Translate) -> None:
     st.sidebar.subheader(t("history"))
     turns = wire.history(service, st.session_state.session)
     for turn in turns:
-        st.sidebar.caption(f"{'🧑' if turn['role'] == 'customer' else '💬'} {turn['body'][:80]}")
+        icon = ":material/person:" if turn["role"] == "customer" else ":material/smart_toy:"
+        st.sidebar.caption(f"{icon} {_plain(turn['body'][:80])}")
     if not turns:
         st.sidebar.caption(t("empty_history"))
     if st.sidebar.button(t("new")):
