@@ -68,6 +68,11 @@ def test_a_history_asks_with_the_words_of_its_items() -> None:
     assert lexical.shared(built, 1, np.array([0])) == ["tea"]
 
 
+def test_words_that_stand_everywhere_explain_nothing() -> None:
+    built = lexical.index([["the", "x", f"word{number}"] for number in range(100)])
+    assert lexical.telling(built, ["the", "x", "word7", "word8", "word7"]) == ("word7", "word8")
+
+
 def test_an_empty_history_asks_nothing() -> None:
     built = lexical.index([["tea"], []])
     assert lexical.scores(built, lexical.query(built, np.zeros(0, int), np.zeros(0, np.float32))).tolist() == [0, 0]

@@ -90,7 +90,7 @@ def recommend(
         raise InputError("--user, --history, --interest or --users", "none of them", "give one")
     if user and history:
         raise InputError("--user or --history", "both", "give one of them")
-    show(wire.answer(model, _asked(user, history, interest), k, diversity=diversity), as_json)
+    _show(wire.answer(model, _asked(user, history, interest), k, diversity=diversity), as_json)
 
 
 @app.command()
@@ -107,7 +107,7 @@ def rank(
     from fieldtune_recommender import wire
 
     among = read_table(candidates, ["item"])["item"].astype(str).tolist()
-    show(wire.answer(model, _asked(user, history, ""), k, diversity=0.0, among=among), as_json)
+    _show(wire.answer(model, _asked(user, history, ""), k, diversity=0.0, among=among), as_json)
 
 
 @app.command()
@@ -159,6 +159,17 @@ def _asked(user: str, history: str, interest: str) -> Mapping[str, Any]:
         "history": [part.strip() for part in history.split(",") if part.strip()],
         "interest": interest,
     }
+
+
+def _show(result: dict[str, Any], as_json: bool) -> None:
+    """The whole result as JSON; for a person one line an item with its first reason."""
+    if not as_json:
+        lines = [
+            f"{item['title'] or item['item']} ({item['item']}), {item['probability']:.0%}: {item['reasons'][0]['text']}"
+            for item in result["items"]
+        ]
+        result = {**result, "items": lines}
+    show(result, as_json)
 
 
 def _pairs(text: str, option: str) -> dict[str, str]:

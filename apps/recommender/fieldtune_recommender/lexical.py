@@ -15,15 +15,23 @@ from fieldtune_recommender.records import Floats
 K1 = 1.2
 B = 0.75
 QUERY_TERMS = 200
+COMMON = 0.05
+"""Share of the items above which a shared word explains nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class LexicalIndex:
-    """`weights` float32 items x terms holds BM25; `terms` says in which column a token stands, `names` the reverse."""
+    """BM25 of every item.
+
+    Attributes:
+        weights: float32 items x terms. terms: token -> column. names: column -> token.
+        frequency: int64[terms], in how many items each stands.
+    """
 
     weights: sparse.csr_matrix
     terms: dict[str, int]
     names: tuple[str, ...]
+    frequency: np.ndarray
 
 
 def index(documents: Iterable[Sequence[str]], k1: float = K1, b: float = B) -> LexicalIndex:
@@ -48,7 +56,7 @@ def index(documents: Iterable[Sequence[str]], k1: float = K1, b: float = B) -> L
     at, column = np.array(rows, int), np.array(columns, int)
     saturated = tf * (k1 + 1) / (tf + k1 * (1 - b + b * length[at] / mean))
     table = sparse.csr_matrix((saturated * idf[column], (at, column)), shape=(n, width))
-    return LexicalIndex(table.astype(np.float32), terms, tuple(terms))
+    return LexicalIndex(table.astype(np.float32), terms, tuple(terms), frequency)
 
 
 def query(lexicon: LexicalIndex, items: np.ndarray, weights: Floats) -> sparse.csr_matrix:
@@ -69,12 +77,17 @@ def sentence(lexicon: LexicalIndex, tokens: Sequence[str]) -> sparse.csr_matrix:
     return sparse.csr_matrix((np.ones(len(known), np.float32), at), shape=(1, lexicon.weights.shape[1]))
 
 
-def shared(lexicon: LexicalIndex, item: int, others: np.ndarray, top: int = 3) -> list[str]:
+def shared(lexicon: LexicalIndex, item: int, others: np.ndarray) -> list[str]:
     """The terms an item has in common with other items, the most telling first."""
     row = lexicon.weights[item].multiply(lexicon.weights[others].max(axis=0) > 0).tocsr()
-    best = np.lexsort((row.indices, -row.data))[:top]
-    names = lexicon.names
-    return [names[column] for column in row.indices[best]]
+    return [lexicon.names[column] for column in row.indices[np.lexsort((row.indices, -row.data))]]
+
+
+def telling(lexicon: LexicalIndex, words: Iterable[str], most: int = 3) -> tuple[str, ...]:
+    """Words worth naming to a person: longer than one character, in few items, no repeats, in their order."""
+    limit = max(3.0, COMMON * lexicon.weights.shape[0])
+    kept = [word for word in dict.fromkeys(words) if len(word) > 1 and lexicon.frequency[lexicon.terms[word]] <= limit]
+    return tuple(kept[:most])
 
 
 def scores(lexicon: LexicalIndex, asked: sparse.csr_matrix) -> Floats:

@@ -39,7 +39,7 @@ def _interest(taste: Taste, world: World, item: int) -> list[Reason]:
         return []
     asked = lexical.sentence(world.lexicon, world.tokenise(taste.interest))
     both = np.intersect1d(asked.indices, world.lexicon.weights[item].indices)
-    words = _tidy([world.lexicon.names[column] for column in both])
+    words = lexical.telling(world.lexicon, (world.lexicon.names[column] for column in both))
     return [Reason("interest", f"you asked for: {', '.join(words)}", (), words, 2.0)] if words else []
 
 
@@ -79,7 +79,7 @@ def _cite(
     titles = ", ".join(f"'{catalogue.titles[number]}'" for number in history[best])
     words: tuple[str, ...] = ()
     if kind == "similar" and world.lexicon is not None:
-        words = _tidy(lexical.shared(world.lexicon, item, history[best], top=8))
+        words = lexical.telling(world.lexicon, lexical.shared(world.lexicon, item, history[best]))
     text = f"{phrase} {titles}" + (f" (shared words: {', '.join(words)})" if words else "")
     cited = tuple(catalogue.ids[number] for number in history[best])
     return [Reason(kind, text, cited, words, float(strength[best].sum()))]
@@ -93,8 +93,3 @@ def _popular(world: World, item: int) -> list[Reason]:
 def _new(world: World, item: int) -> list[Reason]:
     age = float(world.snapshot.age[item])
     return [Reason("new", "new in the catalogue", weight=0.1)] if age < NEW_UNTIL else []
-
-
-def _tidy(words: list[str], most: int = 3) -> tuple[str, ...]:
-    """Words worth showing: longer than one character, no repeats, in their order."""
-    return tuple(dict.fromkeys(word for word in words if len(word) > 1))[:most]
