@@ -39,7 +39,7 @@ def build(place: Place, size: Size, seed: int, now: datetime) -> dict[str, Any]:
     built = command(
         "chatbot", "build", "--documents", folder / "documents", "--faq", folder / "faq.csv", "--dialogues",
         folder / "dialogues.jsonl", "--questions", folder / "known_questions.csv", "--store", place.chatbot,
-        "--max-steps", size.encoder_steps, "--seed", seed,
+        "--max-steps", size.encoder_steps, "--seed", seed, apart=size.apart,
     )  # fmt: skip
     kept = place.later / "questions_kept.csv"
     figures = command("chatbot", "evaluate", "--store", place.chatbot, "--questions", kept)
@@ -92,7 +92,7 @@ def loop(place: Place, size: Size, seed: int, now: datetime) -> Loop:
     def speak(random_share: float) -> Counter[str]:
         return simulate.customers(place.chatbot, questions, random_share, np.random.default_rng([seed, 42]), now)
 
-    return Loop(APP, place.chatbot, "correct_first", speak, partial(look, place, now))
+    return Loop(APP, place.chatbot, "correct_first", speak, partial(look, place, now), apart=size.apart)
 
 
 def look(place: Place, now: datetime) -> tuple[dict[str, Any], bytes]:

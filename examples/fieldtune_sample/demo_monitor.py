@@ -42,7 +42,7 @@ def build(place: Place, size: Size, seed: int, now: datetime) -> dict[str, Any]:
     folder, model, store = place.company / "news", place.monitor / "model", place.monitor / "monitor"
     trained = command(
         "monitor", "train", "--data", folder / "labelled.csv", "--out", model, "--methods", size.methods,
-        "--max-steps", size.monitor_steps or 1, "--seed", seed,
+        "--max-steps", size.monitor_steps or 1, "--seed", seed, apart=size.apart,
     )  # fmt: skip
     shutil.rmtree(store, ignore_errors=True)  # of a replay that was interrupted
     replayed = command(
@@ -168,7 +168,7 @@ def loop(place: Place, size: Size, seed: int, now: datetime) -> Loop:
         engine = wire.open_monitor_store(place.monitor / "monitor")
         return simulate.readers(engine, model, chosen, random_share, np.random.default_rng([seed, 44]), now)
 
-    return Loop(APP, model, "tone_accuracy", speak, partial(look, model, table))
+    return Loop(APP, model, "tone_accuracy", speak, partial(look, model, table), apart=size.apart)
 
 
 def told(place: Place) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

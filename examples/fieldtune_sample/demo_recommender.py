@@ -16,7 +16,10 @@ from fieldtune_sample.size import Size
 from fieldtune_sample.steps import command
 
 APP = "recommender"
-LOG, BOUGHT = 0.86, 0.95  # of the events: known to the company; then what visitors buy; the rest measures
+LOG, BOUGHT = (
+    0.82,
+    0.95,
+)  # of the events: known to the company; then two weeks of what visitors choose; the rest measures
 LENGTH = 10
 COMPARED = 200
 MEASURED = 1_000
@@ -55,7 +58,7 @@ def build(place: Place, size: Size, seed: int, now: datetime) -> dict[str, Any]:
     folder = place.company / "shop"
     trained = command(
         "recommender", "train", "--events", folder / "log.csv", "--items", folder / "items.csv", "--out",
-        place.recommender, "--max-steps", size.tower_steps, "--min-positives", size.min_positives, "--seed", seed,
+        place.recommender, "--max-steps", size.tower_steps, "--min-positives", size.min_positives, "--seed", seed, apart=size.apart,
     )  # fmt: skip
     return {"trained": trained["verdict"], "figures": trained, "lists": two_lists(place)}
 
@@ -123,7 +126,7 @@ def loop(place: Place, size: Size, seed: int, now: datetime) -> Loop:
     def speak(random_share: float) -> Counter[str]:
         return simulate.visitors(place.recommender, chosen, items, random_share, np.random.default_rng([seed, 45]))
 
-    return Loop(APP, place.recommender, "ndcg@10", speak, partial(look, place), publishes=False)
+    return Loop(APP, place.recommender, "ndcg@10", speak, partial(look, place), publishes=False, apart=size.apart)
 
 
 def look(place: Place) -> tuple[dict[str, Any], bytes]:

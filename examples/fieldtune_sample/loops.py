@@ -32,6 +32,7 @@ class Loop:
             but the version.
         publishes: whether `models publish` judges a version on rows that tell it from what serves; where it does not,
             the better version comes back by learning again.
+        apart: whether to learn in a process of its own.
     """
 
     app: str
@@ -40,6 +41,7 @@ class Loop:
     speak: Callable[[float], Counter[str]]
     look: Callable[[], tuple[Mapping[str, Any], bytes]]
     publishes: bool = True
+    apart: bool = False
 
 
 def turn(loop: Loop) -> dict[str, Any]:
@@ -52,11 +54,11 @@ def turn(loop: Loop) -> dict[str, Any]:
     base = _reset(loop)
     first, shown = loop.look()
     said_badly = _say(loop, RANDOM_SHARE)
-    noisy = command("feedback", "retrain", loop.app)
+    noisy = command("feedback", "retrain", loop.app, apart=loop.apart)
     if noisy["promoted"]:
         _reset(loop)
     said = _say(loop, HONEST)
-    honest = command("feedback", "retrain", loop.app)
+    honest = command("feedback", "retrain", loop.app, apart=loop.apart)
     second, answers = loop.look() if honest["promoted"] else (first, shown)
     identical = None
     if honest["promoted"]:
@@ -109,7 +111,7 @@ def _put_back(loop: Loop, version: str) -> None:
     if loop.publishes:
         command("models", "publish", registry.version_folder(version), "--into", f"{loop.app}/{loop.origin.name}")
     else:
-        command("feedback", "retrain", loop.app)
+        command("feedback", "retrain", loop.app, apart=loop.apart)
 
 
 def _hash(answers: bytes) -> str:

@@ -12,6 +12,7 @@ class Size:
         support, news, shop: parameters of the generators; those not named keep their defaults.
         encoder: what the three start from. encoder_steps, monitor_steps, tower_steps: optimizer steps, the budget of the whole demo.
         methods: those that compete for the monitor's models. min_positives: of users in the recommender's headline.
+        apart: whether trainings run in processes of their own, which gives their memory back.
         questions, corrections, purchases: what simulated users ask and say at most; as many questions are kept.
     """
 
@@ -27,6 +28,7 @@ class Size:
     questions: int = 500
     corrections: int = 400
     purchases: int = 3_000
+    apart: bool = True
 
 
 FULL = Size({}, {}, {}, encoder_steps=60, monitor_steps=100, tower_steps=60, methods="linear,head,full")
@@ -42,4 +44,5 @@ SMALL = Size(
     questions=60,
     corrections=120,
     purchases=200,
+    apart=False,
 )

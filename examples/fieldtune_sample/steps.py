@@ -8,6 +8,8 @@ import hashlib
 import io
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -85,12 +87,26 @@ def fingerprint(path: Path) -> str:
     return hashed.hexdigest()
 
 
-def command(*words: object) -> Result:
-    """One fieldtune command in this process, exactly as typed; what it printed with ``--json``."""
-    from fieldtune.cli import build
+def command(*words: object, apart: bool = False) -> Result:
+    """One fieldtune command exactly as typed; what it printed with ``--json``.
 
+    Args:
+        apart: in a process of its own, so that the memory of a training is given back; otherwise in this one, which
+            spares starting torch again.
+
+    Raises:
+        FieldtuneError: what the command raises; RefusedError when a command in its own process failed.
+    """
     told = [str(word) for word in words]
     say("    $ fieldtune " + " ".join(f'"{word}"' if " " in word else word for word in told))
+    if apart:
+        start = [sys.executable, "-c", "from fieldtune.cli import main; main()"]
+        done = subprocess.run([*start, *told, "--json"], stdout=subprocess.PIPE, text=True)
+        if done.returncode:
+            raise RefusedError(f"`fieldtune {' '.join(told[:2])}` to succeed", f"exit {done.returncode}", "see above")
+        return dict(json.loads(done.stdout))
+    from fieldtune.cli import build
+
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         build()([*told, "--json"], standalone_mode=False)
