@@ -11,10 +11,12 @@ from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import text
+from typer.testing import CliRunner
 
 from fieldtune import outbox
-from fieldtune.errors import ConfigError
+from fieldtune.errors import ConfigError, InputError
 from fieldtune_monitor import history, runner, sinks, store, wire
+from fieldtune_monitor.commands import app
 from fieldtune_monitor.config import read_config
 from fieldtune_monitor.monitor import restore
 
@@ -140,6 +142,16 @@ def test_killed_again_and_again_it_loses_and_doubles_nothing(place, home):
     assert {k: totals[k] for k in ("documents", "stories", "copies")} == {
         k: summary[k] for k in ("documents", "stories", "copies")
     }
+
+
+def test_a_failed_replay_leaves_nothing(place, home):
+    (place / "empty.jsonl").write_text("")
+    command = ["replay", "--config", str(place / "monitor.toml"), "--input", str(place / "empty.jsonl"),
+               "--alerts", str(place / "a.jsonl"), "--store", str(place / "kept")]  # fmt: skip
+    before = sorted(file.name for file in place.iterdir())
+    with pytest.raises(InputError, match="empty file"):
+        CliRunner().invoke(app, command, catch_exceptions=False)
+    assert sorted(file.name for file in place.iterdir()) == before
 
 
 def test_another_set_of_topics_needs_another_store(place, home):

@@ -19,11 +19,9 @@ PAGE = Path(wire.__file__).with_name("ui.py")
 def page(place, home, monkeypatch):
     """The page over a replayed store."""
     settings = read_config(place / "monitor.toml")
-    engine = wire.empty_store(place / "monitor")
-    history.replay(
-        wire.setup(settings, engine, {"r": False}), place / "stories.jsonl", datetime(2026, 6, 1, tzinfo=UTC)
-    )
-    engine.dispose()
+    with wire.replay_store(place / "monitor") as engine:
+        made = wire.setup(settings, engine, {"r": False})
+        history.replay(made, place / "stories.jsonl", datetime(2026, 6, 1, tzinfo=UTC))
     monkeypatch.setenv("FIELDTUNE_MONITOR_CONFIG", str(place / "monitor.toml"))
     monkeypatch.setenv("FIELDTUNE_MONITOR_STORE", "")
     return AppTest.from_file(str(PAGE), default_timeout=60)

@@ -77,10 +77,11 @@ def replay(
     from fieldtune_monitor.config import read_config
 
     settings = read_config(config)
-    engine = wire.empty_store(store)
-    made = wire.setup(settings, engine, {"replay": info})
-    lines, summary = history.replay(made, source, now(), _progress())
-    history.write_lines(alerts, lines)
+    judged = wire.judge_of(settings)
+    with wire.replay_store(store) as engine:
+        made = wire.setup(settings, engine, {"replay": info}, judged)
+        lines, summary = history.replay(made, source, now(), _progress())
+        history.write_lines(alerts, lines)
     show({"alerts_file": str(alerts), **summary}, as_json)
 
 

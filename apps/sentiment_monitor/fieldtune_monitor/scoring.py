@@ -130,8 +130,9 @@ def _placebo(
     with tempfile.TemporaryDirectory() as folder:
         shuffled, written = Path(folder) / "stories.jsonl", Path(folder) / "alerts.jsonl"
         history.shuffled_days(source, shuffled, settings, generator(seed))
-        made = wire.setup(settings, wire.empty_store(None), {"replay": False})
-        lines, _ = history.replay(made, shuffled, now, progress)
+        with wire.replay_store(None) as engine:
+            made = wire.setup(settings, engine, {"replay": False})
+            lines, _ = history.replay(made, shuffled, now, progress)
         history.write_lines(written, lines)
         return history.backtest(history.read_alerts(written), known, span, [topic.name for topic in settings.topics])
 

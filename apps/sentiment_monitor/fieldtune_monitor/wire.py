@@ -1,5 +1,8 @@
 """Puts a monitor together from a configuration: models, store, sinks. The only place that knows all parts."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from typing import Any, cast
@@ -44,9 +47,9 @@ def judge_of(config: Config) -> tuple[Judge, str]:
     return make_judge(load_bundle(folder), by_keywords, names), registry.version_of(folder)
 
 
-def setup(config: Config, engine: Engine, sinks: dict[str, bool]) -> Setup:
-    """Everything a monitor needs."""
-    judge, version = judge_of(config)
+def setup(config: Config, engine: Engine, sinks: dict[str, bool], judged: tuple[Judge, str] | None = None) -> Setup:
+    """Everything a monitor needs; `judged` is what `judge_of` gave, where it was called before a store was made."""
+    judge, version = judged or judge_of(config)
     names = tuple(topic.name for topic in config.topics)
     return Setup(engine, judge, names, config.detector(), ALERTS, config.zone_info(), sinks, version)
 
@@ -73,17 +76,30 @@ def source_files(config: Config) -> list[Path]:
     return [config.place(source.path) for source in config.sources]
 
 
-def empty_store(place: Path | None) -> Engine:
-    """A store for a replay: in memory, or a new folder.
+@contextmanager
+def replay_store(place: Path | None) -> Iterator[Engine]:
+    """A store for a replay: in memory, or a new folder that appears when the block ends well.
 
     Raises:
         RefusedError: the folder already holds a store.
     """
     if place is None:
-        return open_monitor_store("sqlite://")
+        yield open_monitor_store("sqlite://")
+        return
     if (place / "fieldtune.db").exists():
         raise RefusedError("a new folder for the replay's store", f"a store in {place}", "name another, or delete it")
-    return open_monitor_store(place)
+    partial = place.with_name(f".{place.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    engine = open_monitor_store(partial)
+    try:
+        yield engine
+        engine.dispose()
+        place.mkdir(parents=True, exist_ok=True)
+        for file in sorted(partial.iterdir()):
+            file.replace(place / file.name)
+    finally:
+        engine.dispose()
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def dismissed_incidents() -> frozenset[str]:
@@ -103,12 +119,12 @@ def run(config: Config, *, once: bool, stop: Event, progress: runner.Progress) -
     if not config.sources or not config.sinks:
         missing = "[[sources]]" if not config.sources else "[[sinks]]"
         raise ConfigError(f"at least one {missing}", "none", f"add {missing} to the configuration")
-    place = store_place(config)
+    place, judged = store_place(config), judge_of(config)
     lock = config.place("monitor") if isinstance(place, str) else place
     with locked(lock):
         senders, info = sinks_of(config)
         engine = open_monitor_store(place)
-        made = setup(config, engine, info)
+        made = setup(config, engine, info, judged)
         deliver(engine, senders, now())
         files, sizes = source_files(config), dict[Path, int]()
         pause = min(source.every for source in config.sources)
