@@ -6,16 +6,19 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner
 
 from fieldtune import outbox
 from fieldtune.errors import ConfigError, InputError
-from fieldtune_monitor import history, runner, sinks, store, wire
+from fieldtune_monitor import config, engine, history, runner, sinks, snapshot, store, wire
 from fieldtune_monitor.commands import app
 from fieldtune_monitor.config import read_config
 from fieldtune_monitor.monitor import restore
@@ -110,8 +113,6 @@ def test_a_week_of_old_stories_in_one_dump_never_alerts(place, rows, write):
 def test_run_continues_where_it_stopped_and_sends_what_replay_says(place, rows, home, write):
     lines, _, _ = replayed(place)
     settings = read_config(place / "monitor.toml")
-    import threading
-
     write(place / "stories.jsonl", rows[: len(rows) // 2])
     wire.run(settings, once=True, stop=threading.Event(), progress=runner.silent)
     write(place / "stories.jsonl", rows)
@@ -154,14 +155,50 @@ def test_a_failed_replay_leaves_nothing(place, home):
     assert sorted(file.name for file in place.iterdir()) == before
 
 
-def test_another_set_of_topics_needs_another_store(place, home):
-    import threading
-
+def test_another_bucket_needs_another_store(place, home):
     settings = read_config(place / "monitor.toml")
     wire.run(settings, once=True, stop=threading.Event(), progress=runner.silent)
-    fewer = settings.model_copy(update={"topics": settings.topics[:2]})
-    with pytest.raises(ConfigError, match="topics"):
-        wire.run(fewer, once=True, stop=threading.Event(), progress=runner.silent)
+    with pytest.raises(ConfigError, match="bucket"):
+        wire.run(
+            settings.model_copy(update={"bucket": 1800}), once=True, stop=threading.Event(), progress=runner.silent
+        )
+
+
+def test_other_topics_keep_what_was_learned(place, home):
+    settings = read_config(place / "monitor.toml")
+    wire.run(settings, once=True, stop=threading.Event(), progress=runner.silent)
+    before = restore(wire.setup(settings, wire.open_monitor_store(wire.store_place(settings)), {})).memory
+    new = config.Topic(name="rail", keywords=("rail",))
+    other = settings.model_copy(update={"topics": (settings.topics[2], new, settings.topics[0])})
+    after = restore(wire.setup(other, wire.open_monitor_store(wire.store_place(other)), {})).memory
+    assert after.detector.topics == ("tea", "rail", "ferries")
+    old, now = before.detector.baseline, after.detector.baseline
+    assert now.negative_mass.tolist() == [old.negative_mass[2], 0.0, old.negative_mass[0]]
+    assert [topic.sequence for topic in after.alerts.topics] == [0, 0, before.alerts.topics[0].sequence]
+    counts = np.array([2.0, 5.0, 2.0])
+    last = before.detector.last
+    moved, verdict, _ = engine.observe(after, last + 1, 0, counts, counts, settings.detector(), config.ALERTS)
+    assert verdict.learning.tolist() == [False, True, False]
+    assert snapshot.load(snapshot.dump(moved)).detector.topics == after.detector.topics
+
+
+def test_another_model_learns_what_is_usual_anew(place, home):
+    settings = read_config(place / "monitor.toml")
+    wire.run(settings, once=True, stop=threading.Event(), progress=runner.silent)
+    made = wire.setup(settings, wire.open_monitor_store(wire.store_place(settings)), {})
+    before = restore(made).memory.detector
+    memory = restore(replace(made, model="another")).memory
+    volume = before.baseline.volume_mass / before.baseline.exposure
+    assert memory.detector.baseline.volume_mass / memory.detector.baseline.exposure == pytest.approx(volume)
+    rng = np.random.default_rng(0)
+    for t in range(before.last + 1, before.last + 8 * 24):  # now most stories are negative
+        counts = rng.poisson(1.2, 3).astype(float)
+        slot = t % 168
+        bad = rng.binomial(counts.astype(int), 0.6).astype(float)
+        memory, verdict, happened = engine.observe(memory, t, slot, counts, bad, made.detector, made.rules)
+        assert not happened
+    assert not verdict.learning.any()
+    assert verdict.mean == pytest.approx(0.72, rel=0.5)
 
 
 def test_a_stopped_run_ends_by_itself(place, home):

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine
 
 from fieldtune import decisions, outbox
 from fieldtune.errors import ConfigError
+from fieldtune.progress import say
 from fieldtune_monitor import dedupe, lags, snapshot, store, windows
 from fieldtune_monitor.alerting import AlertConfig, Transition, incident_id, notice_key
 from fieldtune_monitor.classify import Judge
@@ -26,6 +27,7 @@ from fieldtune_monitor.engine import SILENT, Memory, Tally, advance, begin
 from fieldtune_monitor.intake import document
 from fieldtune_monitor.ratios import interval
 from fieldtune_monitor.records import Document, Line, RawRow
+from fieldtune_monitor.reshaping import with_model, with_topics
 from fieldtune_monitor.sources import Cursor
 from fieldtune_monitor.spikes import DetectorConfig, Verdict
 
@@ -72,14 +74,13 @@ def restore(setup: Setup) -> Monitor:
     """A monitor that goes on where the store says it stopped.
 
     Raises:
-        ConfigError: the store was made for other topics or another bucket.
+        ConfigError: the store was made with another bucket.
     """
     with setup.engine.begin() as connection:
         state = store.read_state(connection)
         if state is None:
             return Monitor(setup, begin(setup.topics, setup.detector), Stories(), None)
-        memory = snapshot.load(state[0])
-        _check_same(memory, setup)
+        memory = _fitted(snapshot.load(state[0]), state[1], setup)
         edge = windows.bucket_start(state[2] + 1, setup.detector.bucket, setup.zone) - dedupe.MEMORY
         heads = store.recent_heads(connection, windows.iso(edge))
     stories = Stories()
@@ -88,13 +89,30 @@ def restore(setup: Setup) -> Monitor:
     return Monitor(setup, memory, stories, state[2])
 
 
-def _check_same(memory: Memory, setup: Setup) -> None:
-    if memory.detector.topics != setup.topics or memory.detector.baseline.profile.shape[1] != setup.detector.slots:
+def _fitted(memory: Memory, model: str, setup: Setup) -> Memory:
+    """The stored memory, fitted to the topics and the model of today."""
+    if memory.detector.baseline.profile.shape[1] != setup.detector.slots or model.split(" ")[0] != _bucket(setup):
         raise ConfigError(
-            f"the topics this store was made for: {', '.join(memory.detector.topics)}",
-            ", ".join(setup.topics),
-            "give another `store`, or restore the topics and the bucket in the configuration",
+            f"the bucket this store was made with ({model.split(' ')[0]} s)",
+            f"{_bucket(setup)} s",
+            "give another `store`, or restore the bucket in the configuration",
         )
+    if memory.detector.topics != setup.topics:
+        say("the topics changed: new ones learn first")
+        memory = with_topics(memory, setup.topics, setup.detector)
+    if model != _version(setup):
+        say("the model changed: what is usual is learned anew, alerts wait")
+        memory = with_model(memory, setup.detector)
+    return memory
+
+
+def _bucket(setup: Setup) -> str:
+    return str(setup.detector.bucket)
+
+
+def _version(setup: Setup) -> str:
+    """What the memory was made with: bucket and model."""
+    return f"{_bucket(setup)} {setup.model}"
 
 
 def ingest(
@@ -164,7 +182,7 @@ def _close_chunk(monitor: Monitor, rows: Sequence[Mapping[str, Any]], end: int, 
         store.add_buckets(connection, batch.charts)
         for transition, verdict in batch.happened:
             _announce(connection, setup, transition, verdict, now)
-        store.put_state(connection, snapshot.dump(memory), setup.model, end - 1, windows.iso(int(now.timestamp())))
+        store.put_state(connection, snapshot.dump(memory), _version(setup), end - 1, windows.iso(int(now.timestamp())))
     monitor.memory, monitor.last = memory, end - 1
 
 
