@@ -58,6 +58,17 @@ def test_probabilities_are_calibrated_on_new_users(trained: ranker.Ranker) -> No
         assert abs(told[bin_].mean() - taken[bin_].mean()) < 0.05
 
 
+def test_thinning_keeps_what_was_taken_and_the_probabilities() -> None:
+    full = users(300, 7)
+    rng = np.random.default_rng(0)
+    thin = [ranker.thinned(one, rng, 10) for one in full]
+    assert all(one.taken.sum() == two.taken.sum() for one, two in zip(full, thin, strict=True))
+    assert max(len(one.taken) - one.taken.sum() for one in thin) == 10
+    knots = ranker.calibration([one.features[:, 0] for one in thin], thin)
+    told = np.concatenate([ranker.between_knots(knots, one.features[:, 0]) for one in full])
+    assert told.mean() == pytest.approx(np.concatenate([one.taken for one in full]).mean(), rel=0.1)
+
+
 def test_knots_are_the_isotonic_fit() -> None:
     rng = np.random.default_rng(5)
     scores = rng.normal(size=500)

@@ -13,13 +13,11 @@ import numpy as np
 from fieldtune.errors import ArtefactError, InputError, MissingExtraError
 from fieldtune_recommender.records import Floats
 
-ROUNDS = 300
-PATIENCE = 30
+ROUNDS = 200
+NEGATIVES = 100
 HELD_BACK = 0.2
 SETTINGS: Mapping[str, Any] = {
     "objective": "lambdarank",
-    "metric": "ndcg",
-    "eval_at": [10],
     "label_gain": [0, 1],
     "lambdarank_truncation_level": 30,
     "learning_rate": 0.05,
@@ -36,10 +34,30 @@ SETTINGS: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """One user's candidates: float32[c, features] and bool[c], whether the user took it."""
+    """Candidates of one user.
+
+    Attributes:
+        features: float32[c, features]. taken: bool[c], whether the user took it.
+        share: of the candidates not taken that are among these.
+    """
 
     features: Floats
     taken: np.ndarray
+    share: float = 1.0
+
+    @property
+    def weights(self) -> np.ndarray:
+        """float64[c]: how many candidates each row stands for."""
+        return np.where(self.taken, 1.0, 1.0 / self.share)
+
+
+def thinned(one: Examples, rng: np.random.Generator, most: int = NEGATIVES) -> Examples:
+    """All that was taken and at most `most` of the rest, drawn at random: trees grow faster and not worse."""
+    rest = np.flatnonzero(~one.taken)
+    if len(rest) <= most:
+        return one
+    chosen = np.sort(np.concatenate([np.flatnonzero(one.taken), rng.choice(rest, most, replace=False)]))
+    return Examples(one.features[chosen], one.taken[chosen], most / len(rest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +90,8 @@ def fit(
 ) -> Ranker:
     """Train on the candidates of many users.
 
-    A fifth of the users is held back to choose the number of trees and to calibrate; the shipped trees are then
-    grown on all of them.
+    A fifth of the users is held back to calibrate trees grown on the others; the shipped trees are grown on all.
+    Their number is fixed: with directions kept they do not overfit, and a choice on a few hundred users is noise.
 
     Args:
         names: of the columns. rising: per column 1 where a larger value can only raise the score, else 0.
@@ -92,14 +110,9 @@ def fit(
     back = max(int(len(useful) * HELD_BACK), 2)
     held, kept = [useful[i] for i in order[:back]], [useful[i] for i in order[back:]]
     settings = {**SETTINGS, "seed": seed, "num_threads": threads, "monotone_constraints": list(rising)}
-    trial = _grow(kept, names, settings, ROUNDS, held)
-    rounds = max(int(trial.best_iteration or ROUNDS), 10)
-    probe = Ranker("", np.zeros((2, 1)), trial)
-    knots = isotonic(
-        np.concatenate([probe.score(one.features) for one in held]), np.concatenate([one.taken for one in held])
-    )
-    final = _grow(useful, names, settings, rounds)
-    return load(final.model_to_string(num_iteration=rounds), knots)
+    trial = Ranker("", np.zeros((2, 1)), _grow(kept, names, settings))
+    knots = calibration([trial.score(one.features) for one in held], held)
+    return load(_grow(useful, names, settings).model_to_string(), knots)
 
 
 def load(model: str, knots: np.ndarray) -> Ranker:
@@ -116,14 +129,24 @@ def load(model: str, knots: np.ndarray) -> Ranker:
     return Ranker(model, knots, booster)
 
 
-def isotonic(scores: np.ndarray, taken: np.ndarray, most: int = 200) -> np.ndarray:
+def calibration(scores: Sequence[Floats], examples: Sequence[Examples]) -> np.ndarray:
+    """Knots from the scores of the users' candidates, each counted for those it stands for."""
+    return isotonic(
+        np.concatenate(scores),
+        np.concatenate([one.taken for one in examples]),
+        np.concatenate([one.weights for one in examples]),
+    )
+
+
+def isotonic(scores: np.ndarray, taken: np.ndarray, weights: np.ndarray | None = None, most: int = 200) -> np.ndarray:
     """float64[2, m <= most]: knots of the best non-decreasing map from score to frequency.
 
     Source: pool adjacent violators (Ayer et al. 1955), through scikit-learn.
     """
     from sklearn.isotonic import IsotonicRegression
 
-    model = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(scores.astype(np.float64), taken)
+    model = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip")
+    model.fit(scores.astype(np.float64), taken, sample_weight=weights)
     x, y = model.X_thresholds_, model.y_thresholds_
     if len(x) > most:
         chosen = np.unique(np.linspace(0, len(x) - 1, most).astype(int))
@@ -136,37 +159,16 @@ def between_knots(knots: np.ndarray, scores: Floats) -> Floats:
     return np.asarray(np.interp(scores, knots[0], knots[1]), np.float32)
 
 
-def _grow(
-    users: Sequence[Examples],
-    names: Sequence[str],
-    settings: Mapping[str, Any],
-    rounds: int,
-    held: Sequence[Examples] = (),
-) -> Any:
+def _grow(users: Sequence[Examples], names: Sequence[str], settings: Mapping[str, Any]) -> Any:
     lightgbm = _lightgbm()
-    data = _dataset(users, names, settings)
-    if not held:
-        return lightgbm.train(dict(settings), data, rounds)
-    return lightgbm.train(
-        dict(settings),
-        data,
-        rounds,
-        valid_sets=[_dataset(held, names, settings, data)],
-        callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
-    )
-
-
-def _dataset(
-    users: Sequence[Examples], names: Sequence[str], settings: Mapping[str, Any], reference: Any = None
-) -> Any:
-    return _lightgbm().Dataset(
+    data = lightgbm.Dataset(
         np.concatenate([one.features for one in users]),
         np.concatenate([one.taken for one in users]).astype(np.int32),
         group=[len(one.taken) for one in users],
         feature_name=list(names),
         params=dict(settings),
-        reference=reference,
     )
+    return lightgbm.train(dict(settings), data, ROUNDS)
 
 
 def _lightgbm() -> Any:

@@ -153,10 +153,7 @@ def grow(
         for name, rows in track(wanted.items(), "growing trees", len(wanted), show=progress)
     }
     plain = made["without_text"]
-    knots = ranker.isotonic(
-        np.concatenate([one.features[:, POPULARITY_COLUMN] for one in plain]),
-        np.concatenate([one.taken for one in plain]),
-    )
+    knots = ranker.calibration([one.features[:, POPULARITY_COLUMN] for one in plain], plain)
     return rankers, knots
 
 
@@ -180,7 +177,7 @@ def _examples(
     users = track(tastes, "features", len(tastes), show=progress)
     for found in scoring.examples(users, queries.relevant, worlds, reads):
         for name, (table, taken) in found.items():
-            made[name].append(ranker.Examples(table, taken))
+            made[name].append(ranker.thinned(ranker.Examples(table, taken), rng))
     if not made["without_text"]:
         raise InputError("users who took something new in the ranker's window", "none", "give a longer log")
     return made
