@@ -114,3 +114,11 @@ def test_top_is_a_stable_sort(values: list[int], count: int) -> None:
     allowed = np.arange(len(values)) % 3 != 1
     expected = [i for i in sorted(range(len(values)), key=lambda i: (-values[i], i)) if allowed[i]][:count]
     assert candidates.top(scores, count, allowed).tolist() == expected
+
+
+def test_age_counts_from_arrival_where_it_is_known() -> None:
+    log = as_log([(0, 1, 1.0), (1, 2, 1.0), (0, 3, 1.0), (1, 3, 1.0)])
+    added = np.full(ITEMS, np.nan)
+    added[[3, 4, 5]] = [1.0, 2.0, 99.0]
+    age = snapshot.take(log, 4.0, USERS, added).age
+    assert age[[1, 2, 3, 4, 5, 6]].tolist() == [1.0, 0.75, 0.75, 0.5, 0.0, 0.0]

@@ -23,6 +23,7 @@ from fieldtune.registry import Verdict
 from fieldtune.retrieval.bm25 import Bm25
 from fieldtune.runtime import generator
 from fieldtune_chatbot import bot, ingest, learning, mining, tune
+from fieldtune_chatbot.bot import Bot
 from fieldtune_chatbot.knowledge import Knowledge, organise, pseudo_known, with_mined
 from fieldtune_chatbot.learning import BOTH, WORDS, Split
 from fieldtune_chatbot.records import FaqEntry
@@ -207,8 +208,9 @@ def make_version(
     """Index everything with these models, learn weights and threshold, write the folder."""
     retriever = index(knowledge, encoder, intent)
     start = BOTH if encoder else WORDS
-    retriever.weights = learning.with_weights(retriever, parts.tuning, start, languages if encoder else set())
-    deciders = learning.fit_deciders(retriever, parts.tuning)
+    seen = learning.see(retriever, parts.tuning)
+    retriever.weights = learning.fit_weights(retriever, seen, start, languages if encoder else set())
+    deciders = learning.fit_deciders(retriever, seen)
     bot.write(folder, retriever, deciders, parts.tuning, parts.held_out, encoder=encoder, intent=intent)
 
 
@@ -248,10 +250,7 @@ def _publish(candidates: dict[str, Path], store: Path, work: Path, settings: Set
     """Compare on the held-out questions; what served before gives way only to something surely better."""
     note = work / "scores.json"
     if not note.is_file():
-        scores = {
-            name: learning.experience(version.retriever, version.deciders, version.held_out).tolist()
-            for name, version in _loaded(candidates)
-        }
+        scores = {name: _judged(bot.load(folder)).tolist() for name, folder in candidates.items()}
         temporary = note.with_suffix(".partial")
         temporary.write_text(json.dumps(scores), encoding="utf-8")
         temporary.replace(note)
@@ -269,8 +268,8 @@ def _publish(candidates: dict[str, Path], store: Path, work: Path, settings: Set
     return Verdict(published.promoted, verdict.winner, verdict.reason, verdict.standings, published.version)
 
 
-def _loaded(candidates: dict[str, Path]) -> Any:
-    return ((name, bot.load(folder)) for name, folder in candidates.items())
+def _judged(version: Bot) -> learning.Scores:
+    return learning.experience(version.retriever, version.deciders, learning.see(version.retriever, version.held_out))
 
 
 def _install(winner: Path, store: Path) -> None:

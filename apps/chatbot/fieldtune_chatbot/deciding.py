@@ -78,12 +78,14 @@ class Case:
     certain: bool = True
 
 
-def fit(cases: Sequence[Case], *, wrong_share: float) -> Decider:
+def fit(cases: Sequence[Case], *, wrong_share: float, made_up_share: float = 0.25) -> Decider:
     """Fit both logistics, then the lowest threshold that keeps the promise.
 
     Args:
         cases: `certain` marks questions as users asked them; others are made up by taking the source away.
-        wrong_share: at most this share of the unanswerable (the certain ones, if there are 20) may be answered.
+        wrong_share: at most this share of the certain unanswerable questions may be answered.
+        made_up_share: the same for the made-up ones, used while fewer than 20 are certain. They are harder: the
+            sources next to the one taken away are about nearly the same thing, and often answer too.
 
     Returns:
         A decider; `DEFAULT` when either kind of case is missing.
@@ -96,9 +98,12 @@ def fit(cases: Sequence[Case], *, wrong_share: float) -> Decider:
     has_answer = _logistic(one, answerable)
     sure = _logistic(other[answerable], right[answerable]) if not right[answerable].all() else DEFAULT.right
     outside = ~answerable & np.asarray([case.certain for case in cases], bool)
-    outside = outside if outside.sum() >= 20 else ~answerable
     held_out = _crossed(one, answerable)
-    return Decider(has_answer, sure, threshold(held_out, outside, wrong_share), DEFAULT.sure_at)
+    if outside.sum() >= 20:
+        answer_at = threshold(held_out, outside, wrong_share)
+    else:
+        answer_at = threshold(held_out, ~answerable, made_up_share)
+    return Decider(has_answer, sure, answer_at, DEFAULT.sure_at)
 
 
 def threshold(probability: NDArray[np.float64], unanswerable: Flags, wrong_share: float) -> float:

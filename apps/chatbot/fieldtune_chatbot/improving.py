@@ -1,9 +1,11 @@
 """A better version from what users said, or none: build a candidate, compare, publish or refuse.
 
-The candidate keeps the models and learns the new wordings; weights and threshold are learnt anew on the tuning
-questions. Compared on the held-out questions inside the version, which no feedback row may answer for itself.
+The candidate keeps the models, learns the new wordings, and chooses weights and threshold anew on the tuning questions
+and on what users asked. Compared on the held-out questions of the version that serves, and on the users' questions:
+each of those with its own wording hidden, and by weights chosen without it, so that no row vouches for itself.
 """
 
+import copy
 import shutil
 from collections.abc import Sequence
 from datetime import datetime
@@ -28,6 +30,7 @@ from fieldtune_chatbot.corrections import Lesson
 from fieldtune_chatbot.knowledge import organise
 from fieldtune_chatbot.learning import Split
 from fieldtune_chatbot.records import KnownQuestion
+from fieldtune_chatbot.retrieve import NEAR, SAME
 from fieldtune_chatbot.wire import serving_folder
 
 CANDIDATE = "feedback"
@@ -99,11 +102,9 @@ def write_candidate(served: Bot, taught: Sequence[Lesson], folder: Path) -> None
         return
     entries = corrections.learnt(served.knowledge, taught)
     knowledge = organise(served.knowledge.documents, entries)
-    weights = served.retriever.weights
-    readable = {language for language, legs in weights.items() if legs["dense_passage"] or legs["dense_question"]}
     make_version(
-        knowledge, Split((), served.tuning, served.held_out), folder,
-        part(served.folder, "encoder"), part(served.folder, "intent"), readable,
+        knowledge, Split((), (*served.tuning, *asked(served, taught)), served.held_out), folder,
+        part(served.folder, "encoder"), part(served.folder, "intent"), _readable(served),
     )  # fmt: skip
 
 
@@ -120,17 +121,45 @@ def asked(served: Bot, taught: Sequence[Lesson]) -> list[KnownQuestion]:
     ]
 
 
+def _readable(version: Bot) -> set[str]:
+    """The languages whose questions a version compares by meaning."""
+    legs = ("dense_passage", "dense_sentence", "dense_question")
+    return {language for language, weights in version.retriever.weights.items() if any(weights[leg] for leg in legs)}
+
+
 def compare(served: Bot, folder: Path, store: Path, *, now: datetime, details: dict[str, object]) -> Verdict:
-    """The gate: candidate against what serves, on the held-out questions of what serves."""
+    """The gate: candidate against what serves, on held-out questions and on what the candidate learnt from users."""
     candidate = bot.load(folder)
     if not served.held_out:
         return Verdict(False, INCUMBENT, "there are no held-out questions to compare on: build with --questions", ())
+    known = {equality_key(row.question) for row in served.tuning}
+    events = [row for row in candidate.tuning if equality_key(row.question) not in known]
     scores = {
-        INCUMBENT: learning.experience(served.retriever, served.deciders, served.held_out),
-        CANDIDATE: learning.experience(candidate.retriever, candidate.deciders, served.held_out),
+        INCUMBENT: np.concatenate([_judged(served, served.held_out), _judged(served, events, SAME)]),
+        CANDIDATE: np.concatenate([_judged(candidate, served.held_out), _crossed(candidate, events)]),
     }
     rng: np.random.Generator = generator(0)
     return registry.publish(APP, store, {CANDIDATE: folder}, scores, rng=rng, now=now, details=details)
+
+
+def _judged(version: Bot, rows: Sequence[KnownQuestion], hide: str = NEAR) -> learning.Scores:
+    return learning.experience(version.retriever, version.deciders, learning.see(version.retriever, rows, hide))
+
+
+def _crossed(candidate: Bot, events: Sequence[KnownQuestion], folds: int = 3) -> learning.Scores:
+    """The candidate on the users' questions, each judged by weights and threshold that were chosen without it."""
+    keys = {equality_key(row.question) for row in events}
+    retriever = copy.copy(candidate.retriever)
+    start = learning.BOTH if retriever.encode else learning.WORDS
+    base = learning.see(retriever, [row for row in candidate.tuning if equality_key(row.question) not in keys])
+    learnt, judged = learning.see(retriever, events), learning.see(retriever, events, SAME)
+    result = np.zeros(len(events))
+    for fold in range(folds):
+        kept = [one for place, one in enumerate(learnt) if place % folds != fold]
+        retriever.weights = learning.fit_weights(retriever, [*base, *kept], start, _readable(candidate))
+        deciders = learning.fit_deciders(retriever, [*base, *kept])
+        result[fold::folds] = learning.experience(retriever, deciders, judged[fold::folds])
+    return result
 
 
 def publish(folder: Path, slot: str | None, *, now: datetime) -> Verdict:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fieldtune.retrieval.fusion import Example, fit_weights
+from fieldtune.retrieval import fusion
 from fieldtune_chatbot import deciding
 from fieldtune_chatbot.deciding import Case, Decider
 from fieldtune_chatbot.features import LEGS
 from fieldtune_chatbot.records import KnownQuestion
 from fieldtune_chatbot.replying import without
-from fieldtune_chatbot.retrieve import ANY, Legs, Retriever
+from fieldtune_chatbot.retrieve import ANY, NEAR, Legs, Retriever
 
 WORDS = {**dict.fromkeys(LEGS, 0.0), "words_passage": 10.0, "words_question": 5.0, "words_source": 10.0}
 BOTH = {**WORDS, "dense_passage": 6.0, "dense_sentence": 6.0, "dense_question": 8.0, "intent": 1.0}
@@ -61,45 +61,59 @@ def relevant(retriever: Retriever, row: KnownQuestion) -> NDArray[np.bool_]:
     return right
 
 
-def with_weights(
-    retriever: Retriever, known: Sequence[KnownQuestion], start: Mapping[str, float], readable: Collection[str]
+@dataclass(frozen=True)
+class Seen:
+    """A known question as retrieval sees it: scores of every source, and which sources are right."""
+
+    row: KnownQuestion
+    language: str
+    legs: Legs
+    right: NDArray[np.bool_]
+
+
+def see(retriever: Retriever, known: Sequence[KnownQuestion], hide: str = NEAR) -> list[Seen]:
+    """Score the questions once for all that is learnt from them; `hide` as in `Retriever.legs`."""
+    legs = retriever.legs([row.question for row in known], hide=hide)
+    return [
+        Seen(row, retriever.language_of(row.question), scores, relevant(retriever, row))
+        for row, scores in zip(known, legs, strict=True)
+    ]
+
+
+def fit_weights(
+    retriever: Retriever, seen: Sequence[Seen], start: Mapping[str, float], readable: Collection[str]
 ) -> dict[str, dict[str, float]]:
     """Weights per language from known questions; a language with fewer than 20 gets the ones of all.
 
-    A leg that starts at 0 where the encoder cannot read the language is not tried.
+    A leg that starts at 0, or where the encoder cannot read the language, is not tried.
     """
-    rows = [row for row in known if row.answerable]
-    legs = retriever.legs([row.question for row in rows], hide_self=True)
-    languages = [retriever.language_of(row.question) for row in rows]
-    examples = [_example(retriever, row, scores) for row, scores in zip(rows, legs, strict=True)]
+    examples = [(one.language, _example(retriever, one)) for one in seen if one.row.answerable]
     weights: dict[str, dict[str, float]] = {}
     for language in (ANY, *sorted({source.language for source in retriever.knowledge.sources})):
-        own = [e for e, spoken in zip(examples, languages, strict=True) if language in (ANY, spoken)]
+        own = [example for spoken, example in examples if language in (ANY, spoken)]
         blind = language != ANY and language not in readable
         first = {leg: 0.0 if blind and leg.startswith("dense") else start[leg] for leg in LEGS}
         free = [leg for leg, value in first.items() if value > 0]
         if len(own) >= _LEAST:
-            weights[language] = {**dict.fromkeys(LEGS, 0.0), **fit_weights(own, free, _PENALTY)}
+            weights[language] = {**dict.fromkeys(LEGS, 0.0), **fusion.fit_weights(own, free, _PENALTY)}
         elif language == ANY or blind:
             weights[language] = first
     return weights
 
 
-def _example(retriever: Retriever, row: KnownQuestion, legs: Legs) -> Example:
+def _example(retriever: Retriever, seen: Seen) -> fusion.Example:
     """Only sources of the question's language compete, as they do when it is asked."""
-    allowed = retriever.allowed(retriever.language_of(row.question))
-    return Example({name: scores[allowed] for name, scores in legs.items()}, relevant(retriever, row)[allowed])
+    allowed = retriever.allowed(seen.language)
+    return fusion.Example({name: scores[allowed] for name, scores in seen.legs.items()}, seen.right[allowed])
 
 
-def fit_deciders(retriever: Retriever, known: Sequence[KnownQuestion]) -> dict[str, Decider]:
+def fit_deciders(retriever: Retriever, seen: Sequence[Seen]) -> dict[str, Decider]:
     """A decider per language with at least 20 answerable questions, and one of all for the others."""
-    legs = retriever.legs([row.question for row in known], hide_self=True)
     cases: dict[str, list[Case]] = {ANY: []}
-    for row, scores in zip(known, legs, strict=True):
-        language = retriever.language_of(row.question)
-        made = _cases(retriever, row, scores, language)
+    for one in seen:
+        made = _cases(retriever, one)
         cases[ANY] += made
-        cases.setdefault(language, []).extend(made)
+        cases.setdefault(one.language, []).extend(made)
     return {
         language: deciding.fit(found, wrong_share=UNANSWERABLE_SHARE)
         for language, found in sorted(cases.items())
@@ -107,51 +121,47 @@ def fit_deciders(retriever: Retriever, known: Sequence[KnownQuestion]) -> dict[s
     }
 
 
-def _cases(retriever: Retriever, row: KnownQuestion, legs: Legs, language: str) -> list[Case]:
+def _cases(retriever: Retriever, seen: Seen) -> list[Case]:
     """The question as it is and, if it has a source, as it would be without."""
-    hits = relevant(retriever, row)
-    if row.answerable and not hits.any():
+    if seen.row.answerable and not seen.right.any():
         return []
 
-    def case(seen: Legs, answerable: bool, certain: bool) -> Case:
-        ranking = retriever.rank(seen, language)
-        right = answerable and len(ranking.order) > 0 and bool(hits[ranking.order[0]])
-        return Case(retriever.features(row.question, ranking, language), right, answerable, certain)
+    def case(legs: Legs, answerable: bool, certain: bool) -> Case:
+        ranking = retriever.rank(legs, seen.language)
+        right = answerable and len(ranking.order) > 0 and bool(seen.right[ranking.order[0]])
+        return Case(retriever.features(seen.row.question, ranking, seen.language), right, answerable, certain)
 
-    if not row.answerable:
-        return [case(legs, False, True)]
-    return [case(legs, True, True), case(without(legs, np.flatnonzero(hits)), False, False)]
+    if not seen.row.answerable:
+        return [case(seen.legs, False, True)]
+    lacking = without(seen.legs, np.flatnonzero(seen.right))
+    return [case(seen.legs, True, True), case(lacking, False, False)]
 
 
-def scores(retriever: Retriever, known: Sequence[KnownQuestion]) -> NDArray[np.float64]:
+def scores(retriever: Retriever, known: Sequence[KnownQuestion]) -> Scores:
     """Reciprocal rank of the right source per answerable question, 0 below the tenth place, float64[answerable]."""
-    rows = [row for row in known if row.answerable]
-    legs = retriever.legs([row.question for row in rows], hide_self=True)
-    result = np.zeros(len(rows))
-    for number, (row, seen) in enumerate(zip(rows, legs, strict=True)):
-        order = retriever.rank(seen, retriever.language_of(row.question)).order[:10]
-        found = np.flatnonzero(relevant(retriever, row)[order])
-        result[number] = 1.0 / (1 + found[0]) if len(found) else 0.0
-    return result
+    seen = see(retriever, [row for row in known if row.answerable])
+    return np.asarray([_reciprocal_rank(retriever, one) for one in seen], np.float64)
 
 
-def experience(retriever: Retriever, deciders: Mapping[str, Decider], known: Sequence[KnownQuestion]) -> Scores:
+def _reciprocal_rank(retriever: Retriever, seen: Seen) -> float:
+    found = np.flatnonzero(seen.right[retriever.rank(seen.legs, seen.language).order[:10]])
+    return 1.0 / (1 + int(found[0])) if len(found) else 0.0
+
+
+def experience(retriever: Retriever, deciders: Mapping[str, Decider], seen: Sequence[Seen]) -> Scores:
     """What customers get, per question, float64[n]: the score that the gate compares.
 
     Answered from the right source 1, from a wrong one 0; not answered although there is an answer: half the
     reciprocal rank of the right source, for it is among what is offered; not answered and rightly so 1.
     """
-    legs = retriever.legs([row.question for row in known], hide_self=True)
-    result = np.zeros(len(known))
-    for number, (row, seen) in enumerate(zip(known, legs, strict=True)):
-        language = retriever.language_of(row.question)
-        ranking = retriever.rank(seen, language)
-        decider = deciders.get(language) or deciders[ANY]
-        decision = deciding.decide(retriever.features(row.question, ranking, language), decider)
-        answered = decision.outcome == "answer"
-        found = np.flatnonzero(relevant(retriever, row)[ranking.order[:10]])
-        if not row.answerable:
+    result = np.zeros(len(seen))
+    for number, one in enumerate(seen):
+        ranking = retriever.rank(one.legs, one.language)
+        decider = deciders.get(one.language) or deciders[ANY]
+        decision = deciding.decide(retriever.features(one.row.question, ranking, one.language), decider)
+        answered, place = decision.outcome == "answer", _reciprocal_rank(retriever, one)
+        if one.row.answerable:
+            result[number] = float(place == 1.0) if answered else place / 2
+        else:
             result[number] = float(not answered)
-        elif len(found):
-            result[number] = float(found[0] == 0) if answered else 0.5 / (1 + found[0])
     return result

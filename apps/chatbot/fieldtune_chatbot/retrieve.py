@@ -16,6 +16,7 @@ from fieldtune.retrieval.index import FlatIndex
 from fieldtune.retrieval.spelling import Speller
 from fieldtune.text.language import detect
 from fieldtune.text.ngrams import character_ngrams
+from fieldtune.text.normalise import equality_key
 from fieldtune_chatbot.features import Ranking, features, rank
 from fieldtune_chatbot.knowledge import Knowledge
 from fieldtune_chatbot.mining import substance
@@ -24,7 +25,8 @@ Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 Legs = dict[str, NDArray[np.float32]]
 DEPTH = 512
 """Units taken from the vector index; a source beyond gets the score of the last one."""
-_NEAR, _SAME = 40, 0.5
+NOTHING, SAME, NEAR = "", "same", "near"
+_NEIGHBOURS, _ALIKE = 40, 0.5
 ANY = "any"
 """Weights of a language that has none of its own."""
 
@@ -70,24 +72,25 @@ class Retriever:
         self._speller = Speller(approved_texts(known), self.known_words)
         self._labels = self._intent_labels()
 
-    def legs(self, questions: Sequence[str], *, hide_self: bool = False) -> list[Legs]:
+    def legs(self, questions: Sequence[str], *, hide: str = NOTHING) -> list[Legs]:
         """Score of every source for every question, one dict of float32[sources] per question.
 
         Args:
-            hide_self: stored wordings that are the question itself, give or take a typing error, do not count: in
-                tuning and comparing they would say how well the bot knows what it was told.
+            hide: which stored wordings do not count. `NEAR`: those that are the question itself, give or take a
+                typing error; in tuning and comparing they would say how well the bot knows what it was told. `SAME`:
+                only those equal to it.
         """
         questions = [self.clean(question) for question in questions]
-        hide = [self.same_wordings(question) if hide_self else [] for question in questions]
+        hidden = [self.same_wordings(question, hide) for question in questions]
         vectors = self._encoded(questions)
         probabilities = self.intent.probabilities(questions) if self.intent and len(questions) else None
         result = []
         for row, question in enumerate(questions):
             vector = None if vectors is None else vectors[row : row + 1]
-            legs = {f"dense_{kind}": self._dense(vector, kind, hide[row]) for kind in self._starts}
+            legs = {f"dense_{kind}": self._dense(vector, kind, hidden[row]) for kind in self._starts}
             legs["words_passage"] = self._words(question, self.words_passage, "passage", [])
-            legs["words_question"] = self._words(question, self.words_question, "question", hide[row])
-            legs["words_source"] = self._sources(question, hide[row])
+            legs["words_question"] = self._words(question, self.words_question, "question", hidden[row])
+            legs["words_source"] = self._sources(question, hidden[row])
             legs["intent"] = self._intent(None if probabilities is None else probabilities[row])
             self._fill(legs)
             result.append(legs)
@@ -97,14 +100,17 @@ class Retriever:
         """The question without greetings and typing errors, as it is searched; never shown."""
         return self._speller.mend(substance(question) or question)
 
-    def same_wordings(self, question: str) -> list[int]:
-        """Positions of the stored wordings that share at least half of their letter triples with the question."""
-        _, near = self.words_question.search([question], _NEAR)
-        own = set(character_ngrams(question, 3, 3))
+    def same_wordings(self, question: str, hide: str = NEAR) -> list[int]:
+        """Positions of stored wordings equal to the question, or sharing half of their letter triples with it."""
+        if hide == NOTHING:
+            return []
+        _, near = self.words_question.search([question], _NEIGHBOURS)
+        own, key = set(character_ngrams(question, 3, 3)), equality_key(question)
         found = []
         for unit in near[0].tolist():
-            held = set(character_ngrams(self.knowledge.questions[unit][1], 3, 3))
-            if len(own & held) >= _SAME * len(own | held):
+            wording = self.knowledge.questions[unit][1]
+            held = set(character_ngrams(wording, 3, 3)) if hide == NEAR else set()
+            if equality_key(self.clean(wording)) == key or (held and len(own & held) >= _ALIKE * len(own | held)):
                 found.append(unit)
         return found
 

@@ -16,10 +16,10 @@ from fieldtune_recommender.covisits import keep_largest
 from fieldtune_recommender.records import Floats, Log
 
 TERMS = 4000
-EVENTS = 60_000
-REACH = 10
-PARTNERS = 60
-DAMPING = 3.0
+EVENTS = 100_000
+REACH = 20
+PARTNERS = 80
+DAMPING = 1.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ class Snapshot:
         t: events at or after this time are unknown.
         popularity: float32[windows, items], log of (share in the window x number of items), smoothed.
         standing: float32[windows, items], rank in [0, 1], ties shared; 1 is the most popular.
-        age: float32[items], share of the log since the item was first seen; 0 without events.
+        age: float32[items], share of the log since the item came (since its first event where that is not known).
         known: bool[items], whether the item exists at t.
         neighbours, recent_neighbours: items x items co-visitation over the whole and over the last tenth.
     """
@@ -59,7 +59,7 @@ def take(log: Log, t: float, n_users: int, added: Times) -> Snapshot:
         t=t,
         popularity=np.log(share * n_items).astype(np.float32),
         standing=np.stack([standing(row) for row in counts]),
-        age=_age(past, n_items),
+        age=_age(past, t, added),
         known=np.isnan(added) | (added < t) | (counts[-1] > 0),
         neighbours=covisits.neighbours(likes),
         recent_neighbours=covisits.neighbours(recent),
@@ -81,7 +81,9 @@ def _counts(liked: Log, share: float, n_items: int) -> np.ndarray:
     return np.bincount(_last(liked, share).items, minlength=n_items).astype(np.float64)
 
 
-def _age(past: Log, n_items: int) -> Floats:
-    first = np.full(n_items, len(past), np.int64)
+def _age(past: Log, t: float, added: Times) -> Floats:
+    first = np.full(len(added), len(past), np.int64)
     np.minimum.at(first, past.items, np.arange(len(past)))
+    known = ~np.isnan(added) & (added < t)
+    first[known] = np.minimum(first[known], np.searchsorted(past.times, added[known], side="left"))
     return ((len(past) - first) / max(len(past), 1)).astype(np.float32)
