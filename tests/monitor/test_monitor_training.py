@@ -112,6 +112,16 @@ def test_score_keeps_columns_and_order(model, tmp_path):
     )
 
 
+def test_score_never_overwrites_a_column(model, tmp_path):
+    pd.DataFrame({"title": ["Brine shares plunge in Saltmere"], "topic": ["mine"]}).to_csv(
+        tmp_path / "in.csv", index=False
+    )
+    command = ["score", "--model", str(model), "--data", str(tmp_path / "in.csv"), "--out", str(tmp_path / "out.csv")]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    out = pd.read_csv(tmp_path / "out.csv", dtype=str)
+    assert (out["topic"][0], out["predicted_topic"][0], out["tone"][0]) == ("mine", "banks", "negative")
+
+
 def test_a_damaged_bundle_is_named(model, tmp_path):
     (model / "tone-en" / "fieldtune.json").write_text("{}")
     with pytest.raises(ArtefactError, match="tone-en"):

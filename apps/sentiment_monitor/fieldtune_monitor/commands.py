@@ -56,7 +56,7 @@ def score(
     out: Annotated[Path, typer.Option(help="Table to write: the input with topic, tone, p_negative, ...")],
     as_json: Json = False,
 ) -> None:
-    """Add topic and tone to a table; input columns and their order are kept."""
+    """Add topic and tone to a table; input columns are kept (a name that is taken becomes predicted_NAME)."""
     from fieldtune_monitor import scoring
 
     show(scoring.score_table(model, data, out), as_json)

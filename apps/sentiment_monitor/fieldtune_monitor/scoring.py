@@ -23,7 +23,9 @@ from fieldtune_monitor.windows import parse_time
 
 
 def score_table(model: Path, data: Path, out: Path) -> dict[str, Any]:
-    """Write `data` with topic, topic_in_scope, tone, negative, p_negative, p_neutral, p_positive; nothing else changes.
+    """Write `data` with topic, topic_in_scope, tone, negative, p_negative, p_neutral, p_positive added.
+
+    Input columns stay as they are, in their order; where one has such a name, what is added is called `predicted_...`.
 
     Raises:
         InputError: no title or text column. ArtefactError: a damaged model.
@@ -39,14 +41,18 @@ def score_table(model: Path, data: Path, out: Path) -> dict[str, Any]:
         for own, title in zip(table.get("language", pd.Series("", index=table.index)).fillna(""), titles, strict=True)
     ]
     opinions = read(titles, languages)
-    table["topic"] = [opinion.topic for opinion in opinions]
-    table["topic_in_scope"] = [str(opinion.in_scope).lower() for opinion in opinions]
-    table["tone"] = [opinion.tone for opinion in opinions]
-    table["negative"] = [int(opinion.negative) for opinion in opinions]
-    for name, values in probability_columns(opinions).items():
-        table[name] = np.round(values, 6)
+    added: dict[str, Any] = {
+        "topic": [opinion.topic for opinion in opinions],
+        "topic_in_scope": [str(opinion.in_scope).lower() for opinion in opinions],
+        "tone": [opinion.tone for opinion in opinions],
+        "negative": [int(opinion.negative) for opinion in opinions],
+        **{name: np.round(values, 6) for name, values in probability_columns(opinions).items()},
+    }
+    taken = set(table)
+    for name, values in added.items():
+        table[f"predicted_{name}" if name in taken else name] = values
     write_table(table, out)
-    return {"out": str(out), "rows": len(table), "tones": dict(table["tone"].value_counts())}
+    return {"out": str(out), "rows": len(table), "tones": dict(pd.Series(added["tone"]).value_counts())}
 
 
 def detect_table(path: Path, alerts: Path, budget: float, warmup: str, zone: float, *, info: bool) -> dict[str, Any]:
@@ -56,7 +62,8 @@ def detect_table(path: Path, alerts: Path, budget: float, warmup: str, zone: flo
         InputError: missing columns, an unusable time or count, a bad duration.
     """
     table = read_table(path, ["time", "topic", "documents"])
-    times = [parse_time(value, counts.UTC) for value in table["time"]]
+    known = {value: parse_time(value, counts.UTC) for value in table["time"].unique()}
+    times = [known[value] for value in table["time"]]
     if None in times:
         row = times.index(None)
         raise InputError("ISO 8601 times", f"{table['time'][row]!r} in row {row + 1} of {path}", "correct it")
