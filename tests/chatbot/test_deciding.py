@@ -26,8 +26,8 @@ def cases(seed: int, count: int = 300) -> list[Case]:
         answerable, right = number % 3 > 0, number % 6 > 1 and number % 3 > 0
         values = rng.normal(0, 1, len(FEATURES))
         named = dict(zip(FEATURES, values, strict=True))
-        named["fused"] += 2.0 * answerable
-        named["evidence"] += 2.0 * answerable
+        for name in ANSWERABLE:
+            named[name] += 1.0 * answerable
         named["odds"] += 2.0 * right
         made.append(Case(named, right, answerable))
     return made

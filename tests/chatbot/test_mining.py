@@ -85,6 +85,10 @@ def test_chinese() -> None:
         ("Hello, where is my parcel?", "where is my parcel?"),
         ("Refunds take five days. Thanks!", "Refunds take five days."),
         ("Is it OK to pay later?", "Is it OK to pay later?"),
+        ("Excuse me, can i return it thx", "can i return it"),
+        ("Quick question: where is my card? Please help", "where is my card?"),
+        ("不好意思，怎么退货，谢谢", "怎么退货"),
+        ("thank you note with my order", "thank you note with my order"),
     ],
 )
 def test_substance(text: str, left: str) -> None:

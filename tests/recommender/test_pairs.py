@@ -27,6 +27,13 @@ def test_equal_and_empty_texts_teach_nothing(log_of: Callable[..., Log]) -> None
     assert set(made.itertuples(index=False, name=None)) == {("tea", "pot")}
 
 
+def test_unreadable_texts_teach_nothing(log_of: Callable[..., Log]) -> None:
+    log = log_of((0, 0, 1.0), (0, 1, 1.0), (0, 2, 1.0))
+    allowed = np.array([True, False, True])
+    made = pairs.table(log, catalogue("tea", "壶", "pot"), 10, np.random.default_rng(0), allowed)
+    assert set(made.itertuples(index=False, name=None)) == {("tea", "pot")}
+
+
 def test_popular_items_do_not_fill_the_table(log_of: Callable[..., Log]) -> None:
     rows = [(user, item, 1.0) for user in range(60) for item in (0, 1 + user % 10, 0, 11 + user % 10)]
     log = log_of(*rows)

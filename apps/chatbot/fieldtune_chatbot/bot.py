@@ -100,7 +100,7 @@ def load(folder: Path) -> Bot:
     try:
         card = json.loads((folder / "bot.json").read_text(encoding="utf-8"))
         if card["format"] != FORMAT or card["features"] != list(FEATURES):
-            raise ArtefactError(f"a bot of format {FORMAT} at {folder}", f"format {card['format']}", "build it again")
+            raise ArtefactError(f"a bot of format {FORMAT} at {folder}", "one of another release", "build it again")
         knowledge = from_rows(read_rows(folder / "documents.jsonl"), read_rows(folder / "entries.jsonl"))
         deciders = {language: _decider(row) for language, row in card["deciders"].items()}
         tuning, held_out = (

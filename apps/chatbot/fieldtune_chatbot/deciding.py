@@ -14,7 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-ANSWERABLE = ("fused", "evidence")
+ANSWERABLE = (
+    "fused", "evidence", "first_dense_passage", "first_dense_sentence", "first_dense_question", "first_words_passage",
+    "first_words_question", "first_words_source",
+)  # fmt: skip
 RIGHT = ("odds", "margin", "agreement", "intent_agrees")
 FEATURES = (*ANSWERABLE, *RIGHT)
 
@@ -63,7 +66,8 @@ class Decision:
 
 
 DEFAULT = Decider(
-    Logistic((0.0, 0.0), (1.0, 1.0), (0.3, 1.0), -5.0), Logistic((0.0,) * 4, (1.0,) * 4, (3.0, 0.2, 1.0, 1.0), -1.5)
+    Logistic((0.0,) * len(ANSWERABLE), (1.0,) * len(ANSWERABLE), (0.3, 1.0) + (0.0,) * (len(ANSWERABLE) - 2), -5.0),
+    Logistic((0.0,) * len(RIGHT), (1.0,) * len(RIGHT), (3.0, 0.2, 1.0, 1.0), -1.5),
 )
 """Used until there are known questions to learn from: cautious, and not calibrated."""
 

@@ -58,6 +58,7 @@ def features(ranking: Ranking, weights: Mapping[str, float], *, ceiling: float) 
         "margin": best - second,
         "agreement": agreement(_tops(ranking, weights)),
         "intent_agrees": float(ranking.legs["intent"][first]),
+        **{f"first_{name}": float(scores[first]) for name, scores in ranking.legs.items()},
     }
 
 

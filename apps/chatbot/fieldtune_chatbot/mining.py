@@ -24,15 +24,25 @@ _POLITE_EN = (
     r"have a (?:nice|great|good) \w+|there|team|all|again|please|for (?:your|the) (?:help|time|patience)|"
     r"that(?:'s| is) (?:all|great|perfect|it)|that (?:helps|works|solved it)|glad (?:to|i could) help|"
     r"(?:is there )?anything else(?: i can (?:help|do)(?: you)?(?: with)?(?: today)?(?: for you)?)?|"
-    r"how (?:can|may) i help(?: you)?(?: today)?|one moment|just a (?:moment|second|minute)|let me (?:check|look|see)"
+    r"how (?:can|may) i help(?: you)?(?: today)?|one moment|just a (?:moment|second|minute)|let me (?:check|look|see)|"
+    r"excuse me|sorry to bother(?: you)?|(?:just )?(?:a |one )?(?:quick|short|small|simple) (?:question|one)|"
+    r"i have (?:a|one) (?:quick )?question|thx|thnx|tks|tysm|ty|many thanks|in advance|much appreciated|"
+    r"please help(?: me)?|help(?: me)? please|plz|pls|lol"
 )
 _POLITE_ZH = (
     r"你好|您好|早上好|上午好|下午好|晚上好|在吗|有人吗|谢谢(?:你|您)?|多谢|感谢|好的|好|嗯|行|明白了?|知道了|收到|再见|拜拜|"
     r"不客气|没关系|懂了|太好了|随时为您服务|请慢走|很高兴(?:能)?帮到(?:您|你)|非常感谢|不用谢|请问|请稍等|稍等|请稍候|我查一下|我看一下|很高兴(?:为您)?服务|祝您(?:生活愉快|愉快)|"
+    r"麻烦(?:问一下|了)?|打扰(?:一下|了)?|不好意思|想问一下|咨询一下|问一下|帮帮忙|急|在线等|"
     r"还有(?:什么|其他)?(?:可以帮您|需要帮助|问题)(?:的)?(?:吗)?|有什么可以帮您(?:的)?(?:吗)?|亲|啊|呀|哦|了"
 )
 _POLITE = re.compile(
     rf"(?:(?<!\w)(?:{_POLITE_EN})(?!\w)|{_POLITE_ZH}|[\s,.!?;:~，。！？；：、…～\-\U0001F300-\U0001FAFF])+",
+    re.I,
+)
+_CLOSING = re.compile(
+    r"(?:[\s,.!;:~，。！；：～]+(?:(?:many |so many )?thanks?(?: you)?(?: (?:so|very) much| a lot| in advance)?|thx|thnx|tks|ty|"
+    r"cheers|please help(?: me)?|help(?: me)? please|plz|pls|lol)(?!\w)|[\s,，]*(?:谢谢(?:你|您|了|啦)?|多谢(?:了)?|感谢|麻烦了|急))+"
+    r"[\s,.!?~，。！？～]*\Z",
     re.I,
 )
 _ASKS_BACK = re.compile(
@@ -128,12 +138,16 @@ def _mapped(dialogue: Dialogue, change: Callable[[Turn], str]) -> Dialogue:
 
 
 def substance(text: str) -> str:
-    """`text` without greeting sentences, thanks and "one moment": what is left says something, or is empty."""
+    """`text` without greetings, thanks and "one moment", as sentences or around one: what is left says something, or
+    is empty."""
     kept = [text[start:end] for start, end in spans(text) if not _POLITE.fullmatch(text[start:end])]
     joined = " ".join(part.strip() for part in kept) if not _is_chinese(text) else "".join(kept)
     opening = _POLITE.match(joined)
     if opening and 0 < opening.end() < len(joined) and re.search(r"[,，!！.。:：~～]\s*$", joined[: opening.end()]):
         joined = joined[opening.end() :]
+    closing = _CLOSING.search(joined)
+    if closing and joined[: closing.start()].strip():
+        joined = joined[: closing.start()]
     return joined.strip()
 
 

@@ -4,7 +4,7 @@ Seven legs, each on a scale that means the same for every question: cosines, BM2
 Knows vectors and words; not what will be done with the result.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +41,7 @@ class Retriever:
         vectors: float32[passages + sentences + wordings, d] of the units in `knowledge`'s order, or None.
         intent: classifier of intents, or None.
         weights: language -> leg -> weight.
-        known_words: words that are right as they stand, for `clean`.
+        known_words: words that are right as they stand, commonest first, for `clean`.
     """
 
     knowledge: Knowledge
@@ -52,7 +52,7 @@ class Retriever:
     vectors: NDArray[np.float32] | None
     intent: Classifier | None
     weights: Mapping[str, Mapping[str, float]]
-    known_words: Collection[str] = ()
+    known_words: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         known = self.knowledge

@@ -117,7 +117,7 @@ def tune_encoder(
     """Fine-tune the encoder on the pairs; None when there are too few of them or no steps to spend."""
     if len(table) < _LEAST_PAIRS or max_steps <= 0:
         return None
-    settings = {"batch_rows": 32, "max_steps": max_steps, "epochs": 2, "max_length": 192, "learning_rate": 3e-5}
+    settings = {"batch_rows": 32, "max_steps": max_steps, "epochs": 2, "max_length": 96, "learning_rate": 5e-5}
     return finetune(
         "embedding", table, model=model, method="full", out=out, settings=settings, seed=seed, progress=progress
     ).path
@@ -185,7 +185,10 @@ def as_embedder(folder: Path) -> Embedder:
     return model
 
 
-def vocabulary(embedder: Embedder | None) -> frozenset[str]:
-    """Whole words the encoder's tokenizer knows: right as they stand, whatever the company's texts hold."""
+def vocabulary(embedder: Embedder | None) -> tuple[str, ...]:
+    """Whole English words the encoder's tokenizer knows, in its order, which is by frequency: right as they stand."""
     encoder = getattr(embedder.features, "encoder", None) if embedder else None
-    return frozenset(encoder.tokenizer.get_vocab()) if encoder else frozenset()
+    if encoder is None:
+        return ()
+    numbered = sorted(encoder.tokenizer.get_vocab().items(), key=lambda pair: pair[1])
+    return tuple(word for word, _ in numbered if word.isascii() and word.isalpha() and len(word) > 3)

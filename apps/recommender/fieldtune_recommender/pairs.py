@@ -30,15 +30,20 @@ def following(log: Log, reach: int = REACH) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(both), np.concatenate(strength)
 
 
-def table(log: Log, catalogue: Catalogue, rows: int, rng: np.random.Generator) -> pd.DataFrame:
+def table(
+    log: Log, catalogue: Catalogue, rows: int, rng: np.random.Generator, allowed: np.ndarray | None = None
+) -> pd.DataFrame:
     """At most `rows` training rows with the columns query and positive; pairs of equal texts are left out.
 
     Args:
         log: the base window only; nothing the ranker or the test window holds.
+        allowed: bool[items], items whose text the encoder can read: the others would teach it noise; None for all.
     """
     both, strength = following(log)
     texts = np.array(catalogue.texts, dtype=object)
     kept = (texts[both[:, 0]] != texts[both[:, 1]]) & (texts[both[:, 0]] != "") & (texts[both[:, 1]] != "")
+    if allowed is not None:
+        kept &= allowed[both].all(axis=1)
     both, strength = both[kept], strength[kept]
     if len(both):
         count = np.bincount(both.ravel(), minlength=len(texts)).astype(float)

@@ -17,6 +17,7 @@ import pandas as pd
 
 from fieldtune import registry
 from fieldtune.errors import InputError
+from fieldtune.pipeline import readable
 from fieldtune.progress import say, track
 from fieldtune.runtime import generator
 from fieldtune_recommender import (
@@ -109,7 +110,11 @@ def _vectors(
     frozen = texts.encoder(options.model)
     encoders: dict[str, Any] = {"frozen": frozen}
     rows = pairs.table(
-        timecut.before(data.log, cuts.ranker), data.catalogue, options.steps * 64, generator(options.seed)
+        timecut.before(data.log, cuts.ranker),
+        data.catalogue,
+        options.steps * int(texts.SETTINGS["batch_rows"]),
+        generator(options.seed),
+        allowed=readable(frozen, list(data.catalogue.texts)),
     )
     if options.steps and len(rows) >= 100:
         encoders["tuned"] = texts.tune(

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from fieldtune.errors import ArtefactError
-from fieldtune.models.folder import verify
+from fieldtune.models.folder import MANIFEST, verify
 from fieldtune_monitor.records import TONES, Document
 
 BUNDLE = "monitor.json"
+ENCODER = "model.safetensors"
 LANGUAGES = ("en", "zh")
 
 
@@ -60,13 +61,46 @@ def load_bundle(folder: Path) -> Read:
         raise ArtefactError(
             f"a model of the monitor with {BUNDLE}", f"none in {folder}", "make one with: fieldtune monitor train"
         ) from error
-    models = {name: load(folder / name) for name in slots}
+    models = shared({name: load(folder / name) for name in slots}, folder)
     thresholds = {name: float(about.get("threshold", 0.5)) for name, about in slots.items()}
 
     def read(titles: Sequence[str], languages: Sequence[str]) -> list[Opinion]:
         return _read(models, thresholds, titles, languages)
 
     return read
+
+
+class _Once:
+    """Features of the texts read last are remembered: tone and topic read the same titles one after the other."""
+
+    def __init__(self, features: Any) -> None:
+        self._features = features
+        self._texts: list[str] = []
+        self._matrix: Any = None
+
+    def __call__(self, texts: Sequence[str]) -> Any:
+        if self._matrix is None or self._texts != list(texts):
+            self._texts, self._matrix = list(texts), self._features(texts)
+        return self._matrix
+
+    def save(self, folder: Path) -> Any:
+        return self._features.save(folder)
+
+
+def has_encoder(folder: Path) -> bool:
+    """Whether the model of a slot reads with an encoder of its own; character n-grams have none."""
+    return (folder / ENCODER).is_file()
+
+
+def shared(models: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The models, those with the same encoder and length of text reading through one copy of it."""
+    files = json.loads((folder / MANIFEST).read_text())["files"]
+    copies: dict[tuple[str, int], _Once] = {}
+    for name, model in models.items():
+        if has_encoder(folder / name):
+            key = (files[f"{name}/{ENCODER}"]["sha256"], int(model.card["max_length"]))
+            model.features = copies.setdefault(key, _Once(model.features))
+    return models
 
 
 def _read(

@@ -11,7 +11,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from fieldtune.data.checks import check_table, leakage
 from fieldtune.data.tables import training_table
@@ -186,12 +188,24 @@ def _warn_unreadable(trained: Classifier | Embedder, rows: pd.DataFrame, progres
 
 def unknown_share(trained: Classifier | Embedder, texts: list[str]) -> float:
     """Share of tokens the model's tokenizer does not know; 0 for n-grams, which read anything."""
+    unknown, known = _tokens(trained, texts)
+    return float(unknown.sum() / max((unknown + known).sum(), 1))
+
+
+def readable(trained: Classifier | Embedder, texts: list[str]) -> NDArray[np.bool_]:
+    """Which texts the model can read, bool ``[texts]``: at most a fifth of their tokens are unknown to its tokenizer."""
+    unknown, known = _tokens(trained, texts)
+    return np.asarray(unknown <= UNKNOWN_LIMIT * (unknown + known), dtype=np.bool_)
+
+
+def _tokens(trained: Classifier | Embedder, texts: list[str]) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    """Unknown and known tokens of each text, [CLS] and [SEP] apart; n-grams know everything."""
     encoder = getattr(trained.features, "encoder", None)
     if encoder is None:
-        return 0.0
+        return np.zeros(len(texts), dtype=int), np.ones(len(texts), dtype=int)
     tokens = encoder.tokens(texts)
-    inner = sum(max(len(ids) - 2, 0) for ids in tokens)  # without [CLS] and [SEP]
-    return float(sum(encoder.unknown(tokens)) / max(inner, 1))
+    unknown = np.asarray(encoder.unknown(tokens), dtype=int)
+    return unknown, np.asarray([max(len(ids) - 2, 0) for ids in tokens], dtype=int) - unknown
 
 
 def _rivals(

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fieldtune.retrieval.spelling import Speller, one_edit
+from fieldtune.retrieval.spelling import Speller, edits
 
 
 def distance(one: str, other: str) -> int:
@@ -21,15 +21,17 @@ def distance(one: str, other: str) -> int:
 
 
 @given(st.text("abc", max_size=7), st.text("abc", max_size=7))
-def test_one_edit_is_distance_one(one: str, other: str) -> None:
-    assert one_edit(one, other) == (distance(one, other) == 1)
+def test_edits_are_at_distance_one(one: str, other: str) -> None:
+    assert (other in set(edits(one))) == (distance(one, other) == 1)
 
 
-SPELLER = Speller(["Please freeze the card, the refund for the jacket arrives", "Refund refund"], {"lease"})
+SPELLER = Speller(["Please freeze the card, the refund for the jacket arrives", "Refund refund"], ["lease", "daughter", "laughter"])
 
 
 def test_mends_what_is_no_word() -> None:
     assert SPELLER.mend("my Refnud for a jcaket, freze!") == "my refund for a jacket, freeze!"
+    assert SPELLER.mend("my duaghter") == "my daughter"  # no word of the collection
+    assert SPELLER.mend("frez the crd") == "frez the crd"  # too short to tell
 
 
 def test_leaves_known_short_and_distant_words_alone() -> None:

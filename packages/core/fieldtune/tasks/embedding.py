@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from fieldtune.batching import fixed, whole_run
+from fieldtune.batching import by_length, fixed, whole_run
 from fieldtune.data.split import stratified
 from fieldtune.evaluate.ranking import per_query, summary
 from fieldtune.models.features import EncoderFeatures, NgramFeatures
@@ -51,7 +51,7 @@ def train(
     }
     module: Any = Body(encoder) if method == "full" else Projection(encoder.dimensions)
     made = (
-        _token_problem(encoder, tokens, settings.temperature)
+        _token_problem(encoder, tokens, settings)
         if method == "full"
         else _vector_problem(load_encoder(model, settings.max_length), table, settings.temperature)
     )
@@ -133,18 +133,26 @@ def _plan(table: pd.DataFrame, settings: Settings, seed: int) -> list[list[int]]
     return whole_run(epochs, settings.max_steps * settings.accumulate or None)
 
 
-def _token_problem(encoder: Any, tokens: dict[str, list[list[int]]], temperature: float) -> Problem:
+def _token_problem(encoder: Any, tokens: dict[str, list[list[int]]], settings: Settings) -> Problem:
+    """The texts of a batch, queries first, computed in pieces of similar length: short questions and long documents
+    padded to one length would cost several times as much."""
+
     def collate(rows: list[int]) -> Tensors:
-        batch: Tensors = {}
-        for name, ids_of in tokens.items():
-            batch[f"{name}_ids"], batch[f"{name}_mask"] = batch_of(encoder, ids_of, rows)
+        texts = [ids_of[row] for ids_of in tokens.values() for row in rows]
+        pieces = by_length([len(ids) for ids in texts], settings.token_budget)
+        places = torch.tensor([place for piece in pieces for place in piece])
+        batch: Tensors = {"order": torch.argsort(places), "queries": torch.ones(len(rows))}
+        for number, piece in enumerate(pieces):
+            batch[f"ids_{number}"], batch[f"mask_{number}"] = batch_of(encoder, texts, piece)
         return batch
 
     def loss(module: nn.Module, batch: Tensors) -> torch.Tensor:
-        vectors = [module(batch[f"{name}_ids"], batch[f"{name}_mask"]) for name in tokens if name != "query"]
-        return contrastive(module(batch["query_ids"], batch["query_mask"]), torch.cat(vectors), temperature)
+        count = sum(name.startswith("ids_") for name in batch)
+        pieces = [module(batch[f"ids_{number}"], batch[f"mask_{number}"]) for number in range(count)]
+        vectors, n = torch.cat(pieces)[batch["order"]], len(batch["queries"])
+        return contrastive(vectors[:n], vectors[n:], settings.temperature)
 
-    return Problem(collate, loss, lambda batch: float(len(batch["query_ids"])))
+    return Problem(collate, loss, lambda batch: float(len(batch["queries"])))
 
 
 def _vector_problem(frozen: Embedder, table: pd.DataFrame, temperature: float) -> Problem:
