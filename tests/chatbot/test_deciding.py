@@ -69,7 +69,7 @@ def test_more_evidence_never_lowers_the_confidence() -> None:
 def test_three_outcomes_each_with_its_reason() -> None:
     decider = fit(cases(2), wrong_share=0.05)
     much = dict.fromkeys(FEATURES, 6.0)
-    tied = {**dict.fromkeys(FEATURES, -6.0), "fused": 6.0, "evidence": 6.0}
+    tied = {**dict.fromkeys(FEATURES, -6.0), **dict.fromkeys(ANSWERABLE, 6.0)}
     assert decide(much, decider).outcome == "answer"
     assert decide(tied, decider).outcome == "ask_back"
     assert decide(dict.fromkeys(FEATURES, -6.0), decider).outcome == "hand_off"
