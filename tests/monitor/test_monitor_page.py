@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from fieldtune import feedback, registry
 from fieldtune_monitor import history, wire
@@ -18,6 +19,11 @@ PAGE = Path(wire.__file__).with_name("ui.py")
 @pytest.fixture
 def page(place, home, monkeypatch):
     """The page over a replayed store."""
+    return opened(place, monkeypatch)
+
+
+def opened(place, monkeypatch):
+    """Replay the stories of a folder into its store, and open the page on it."""
     settings = read_config(place / "monitor.toml")
     with wire.replay_store(place / "monitor") as engine:
         made = wire.setup(settings, engine, {"r": False})
@@ -44,6 +50,25 @@ def test_it_shows_the_alert_and_keeps_what_is_said(page):
     page.selectbox[1].select("neutral").run()
     assert not page.exception
     assert said()["tone"].payload["sentiment"] == "neutral"
+
+
+def test_headlines_are_never_mark_up(place, rows, home, monkeypatch, write):
+    picture = "![x](http://t/x.png)"
+    evil = [
+        {**row, "title": f"{row['title']} {picture}", "source": picture, "url": f"{row['url']}) {picture}"}
+        for row in rows
+    ]
+    write(place / "stories.jsonl", evil)
+    page = opened(place, monkeypatch).run()
+    assert not page.exception
+    shown = [MarkdownIt().render(element.value) for element in page.markdown]
+    assert any("x.png" in text for text in shown)
+    assert not any("<img" in text for text in shown)
+
+
+def test_a_story_with_an_address_is_a_link(page):
+    page.run()
+    assert any('<a href="https://example.org/' in MarkdownIt().render(element.value) for element in page.markdown)
 
 
 def test_it_speaks_chinese(page):

@@ -1,13 +1,15 @@
 """The page: a list with reasons, a history that changes it, clicks that become feedback rows, two languages."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from markdown_it import MarkdownIt
 from streamlit.testing.v1 import AppTest
 
 from fieldtune import decisions, feedback, registry
-from fieldtune_recommender import ui, wording
+from fieldtune_recommender import bundle, wording
 from fieldtune_recommender.records import Reason
 
 
@@ -62,8 +64,19 @@ def test_a_missing_model_is_said_on_the_page(monkeypatch: pytest.MonkeyPatch, tm
     assert not page.exception and "trained recommender" in page.error[0].value
 
 
-def test_titles_are_never_mark_up() -> None:
-    assert ui._plain("[x](http://evil) <b>*_`") == r"\[x\](http://evil) \<b\>\*\_\`"
+def test_titles_are_never_mark_up(
+    trained: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    one = bundle.read(trained[0])
+    evil = tuple(f"![{number}](http://t/x.png)" for number in range(len(one.data.catalogue)))
+    catalogue = replace(one.data.catalogue, titles=evil)
+    bundle.write(replace(one, data=replace(one.data, catalogue=catalogue)), tmp_path / "evil", None)
+    monkeypatch.setenv("FIELDTUNE_RECOMMENDER_MODEL", str(tmp_path / "evil"))
+    page = AppTest.from_file(str(Path(wording.__file__).with_name("ui.py")), default_timeout=60).run()
+    assert not page.exception
+    shown = [MarkdownIt().render(element.value) for element in (*page.markdown, *page.caption)]
+    assert sum("x.png" in text for text in shown) >= 8
+    assert not any("<img" in text for text in shown)
 
 
 @pytest.mark.parametrize("kind", ["similar", "together", "popular", "interest", "new"])

@@ -14,6 +14,7 @@ import streamlit as st
 
 from fieldtune.errors import FieldtuneError
 from fieldtune.runtime import now, set_threads
+from fieldtune.ui.plain import plain
 from fieldtune.ui.translate import LANGUAGES, translator
 from fieldtune_chatbot import wire
 from fieldtune_chatbot.records import Answer
@@ -21,7 +22,6 @@ from fieldtune_chatbot.wording import WORDS
 
 STORE = "FIELDTUNE_CHATBOT_STORE"
 Translate = Callable[[str], str]
-_MARKUP = frozenset("\\`*_{}[]()<>#+-.!|$:~&")
 _MARKS = {"answer": ":green-badge", "ask_back": ":orange-badge", "hand_off": ":red-badge"}
 
 
@@ -98,7 +98,7 @@ def _turn(
             with st.expander(f"{t('sources')} {place + 1}: {where}", expanded=place == 0):
                 st.text(citation.text)
         for place, title in enumerate(answer.alternatives):
-            if st.button(_plain(title), key=f"alternative-{number}-{place}"):
+            if st.button(plain(title), key=f"alternative-{number}-{place}"):
                 st.session_state.next = title
                 st.rerun()
         _feedback(service, t, number, answer, sources)
@@ -129,17 +129,12 @@ def _feedback(service: wire.Service, t: Translate, number: int, answer: Answer, 
             st.success(t("thanks"))
 
 
-def _plain(text: str) -> str:
-    """Text for a place that reads Markdown: what could be markup, a link or a picture is shown, not obeyed."""
-    return "".join(f"\\{letter}" if letter in _MARKUP else letter for letter in text.replace("\n", " "))
-
-
 def _sidebar(service: wire.Service, t: Translate) -> None:
     st.sidebar.subheader(t("history"))
     turns = wire.history(service, st.session_state.session)
     for turn in turns:
         icon = ":material/person:" if turn["role"] == "customer" else ":material/smart_toy:"
-        st.sidebar.caption(f"{icon} {_plain(turn['body'][:80])}")
+        st.sidebar.caption(f"{icon} {plain(turn['body'][:80])}")
     if not turns:
         st.sidebar.caption(t("empty_history"))
     if st.sidebar.button(t("new")):

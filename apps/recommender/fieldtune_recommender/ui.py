@@ -12,6 +12,7 @@ import streamlit as st
 
 from fieldtune.errors import FieldtuneError
 from fieldtune.runtime import now, set_threads
+from fieldtune.ui.plain import plain
 from fieldtune.ui.translate import LANGUAGES, translator
 from fieldtune_recommender import wire
 from fieldtune_recommender.records import Suggestion
@@ -86,9 +87,9 @@ def _draw(shop: wire.Shop, t, user: str, shown: list[Suggestion], language: str,
     for rank, one in enumerate(shown, 1):
         with st.container(border=True):
             words, chance, buy, refuse = st.columns([7, 1.1, 1.1, 2.1], vertical_alignment="center")
-            reasons = "  \n".join(f"• {sentence(reason, t, title, language == 'zh')}" for reason in one.reasons)
-            words.markdown(f"**{rank}. {_plain(title(one.item))}**")
-            words.caption(_plain(reasons))
+            reasons = [plain(sentence(reason, t, title, language == "zh")) for reason in one.reasons]
+            words.markdown(f"**{rank}. {plain(title(one.item))}**")
+            words.caption("  \n".join(f"• {reason}" for reason in reasons))
             chance.caption(t("chance"))
             chance.markdown(f"**{one.probability:.0%}**" if one.probability >= 0.01 else "**<1%**")
             buy.button(
@@ -114,13 +115,6 @@ def _said(shop: wire.Shop, user: str, item: str, kind: str, decision: str) -> No
     else:
         st.session_state.disliked = [*st.session_state.disliked, item]
     st.session_state.said = kind
-
-
-def _plain(text: str) -> str:
-    """Titles are data: no mark-up of theirs is rendered."""
-    for sign in ("\\", "*", "_", "`", "[", "]", "<", ">", "#", "$"):
-        text = text.replace(sign, "\\" + sign)
-    return text
 
 
 if __name__ == "__main__":

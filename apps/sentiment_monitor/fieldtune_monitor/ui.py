@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 
 from fieldtune.errors import FieldtuneError
 from fieldtune.runtime import now
+from fieldtune.ui.plain import plain
 from fieldtune.ui.translate import LANGUAGES, translator
 from fieldtune_monitor import views, wire
 from fieldtune_monitor.config import Config, read_config
@@ -159,8 +160,7 @@ def _verdict(alert: dict[str, Any], verdicts: dict[str, str], user: str, origin:
 
 def _story(story: dict[str, Any], key: str, tones: dict[str, str], user: str, origin: str, t: Translate) -> None:
     text, choice = st.columns([3, 1], vertical_alignment="center")
-    link = f"[{story['title']}]({story['url']})" if story["url"].startswith(("http://", "https://")) else story["title"]
-    text.markdown(f"{link}  \n:gray[{story['source']} · P(−) {story['p_negative']:.2f}]")
+    text.markdown(f"{_headline(story)}  \n:gray[{plain(story['source'])} · P(−) {story['p_negative']:.2f}]")
     options = [t("unchanged"), *(t(tone) for tone in TONES)]
     present = TONES.index(tones[story["id"]]) + 1 if tones.get(story["id"]) in TONES else 0
     picked = choice.selectbox(t("correct"), options, index=present, key=key, label_visibility="collapsed")
@@ -168,6 +168,12 @@ def _story(story: dict[str, Any], key: str, tones: dict[str, str], user: str, or
     if chosen and tones.get(story["id"]) != chosen:
         views.correct_tone(story, chosen, user, origin, now())
         choice.caption(t("corrected"))
+
+
+def _headline(story: dict[str, Any]) -> str:
+    """Title, source and address come from outside: nothing of theirs is read as markup."""
+    linked = story["url"].startswith(("http://", "https://"))
+    return f"[{plain(story['title'])}]({plain(story['url'])})" if linked else plain(story["title"])
 
 
 def _sources(about: dict[str, Any], t: Translate) -> None:
