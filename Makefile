@@ -29,8 +29,11 @@ check: setup  ## formatting, lint, types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-ui: setup  ## one of the pages: make ui APP=chatbot
-	$(BIN)/fieldtune $(or $(APP),chatbot) ui --store demo/chatbot
+ui_chatbot := --store demo/chatbot
+ui_monitor := --config demo/monitor/monitor.toml
+ui_recommender := --model demo/recommender
+ui: setup  ## one of the demo's pages: make ui APP=chatbot|monitor|recommender
+	FIELDTUNE_HOME=demo/home $(BIN)/fieldtune $(or $(APP),chatbot) ui $(ui_$(or $(APP),chatbot))
 
 accept: setup  ## the acceptance table with what was last measured
 	$(BIN)/python -m benchmarks.accept

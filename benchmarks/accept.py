@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.run import RESULTS, name_of, rows
+from benchmarks.run import RESULTS, code_digest, name_of, rows
 
 COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "==": operator.eq}
 
@@ -34,22 +34,24 @@ def holds(figures: Any, check: str) -> tuple[bool | None, str]:
 
 
 def main() -> None:
-    """Print the table; exit 1 when a measured row does not hold."""
-    failed = 0
+    """Print the table; exit 1 when a row does not hold or is not measured."""
+    failed, now = 0, code_digest()
     for row in rows():
         file = RESULTS / f"{name_of(row['command'])}.json"
         result = json.loads(file.read_text()) if file.is_file() else None
         print(f"\n{row['id']}: {row['what']}")
         if result is None:
+            failed += 1
             print(f"   not measured yet: {row['command']}")
             continue
         for check in row["must"]:
             good, shown = holds(result["figures"], check)
-            failed += good is False
+            failed += good is not True
             mark = {True: "holds ", False: "FAILS ", None: "absent"}[good]
             print(f"   {mark} {check}   [{shown}]")
+        outdated = "" if result["code"] == now else ", the code has changed since"
         print(
-            f"   measured {result['measured_at'][:10]} at {result['commit']} in {result['seconds']:.0f} s: {row['command']}"
+            f"   measured {result['measured_at'][:10]} at {result['commit']} in {result['seconds']:.0f} s{outdated}: {row['command']}"
         )
     sys.exit(1 if failed else 0)
 

@@ -166,7 +166,7 @@ def main() -> None:
         wanted = target.state(place)
         instants = 2 if options.quick else options.instants
         for number in range(instants):
-            seconds = rng.uniform(0.1, 1.0) * length
+            seconds = rng.uniform(0.05, 0.9) * length
             early += killed(target, base, place, seconds)
             equal = target.state(place) == wanted
             same += equal

@@ -162,9 +162,12 @@ def test_feedback_becomes_lessons_a_candidate_and_a_verdict(store: Path, home: P
     service = published(store)
     answer = wire.ask(service, "my money has not come back", now=NOW)
     wire.give_feedback(service, answer.decision, "correction", now=NOW, document="en/refund.md")
-    wire.give_feedback(service, answer.decision, "thumb_down", now=NOW)
+    other = wire.ask(service, "where is my parcel", now=NOW)
+    wire.give_feedback(service, other.decision, "thumb_up", now=NOW)
+    wire.give_feedback(service, other.decision, "thumb_down", now=NOW)
     with registry.open_home().begin() as connection:
         rows = feedback.rows(connection, "chatbot")
+    assert {row.kind for row in rows} == {"correction", "thumb_down"}  # the later thumb replaces the earlier
     verdict = improving.retrain(rows, home=home, now=NOW, progress=False)
     assert {standing.name for standing in verdict.standings} == {"incumbent", "feedback"}
     assert improving.origin(rows) == store.resolve()

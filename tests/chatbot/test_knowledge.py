@@ -70,7 +70,11 @@ def test_lessons_from_thumbs_and_corrections() -> None:
         ("thumb_up", {**payload("handed off"), "outcome": "hand_off"}),
         ("correction", payload("", document="faq/b")),
     ]
-    assert lessons(rows) == [Lesson("refund when?", ARTICLE.id), Lesson("gift voucher", "faq/b")]
+    assert lessons(rows) == [
+        Lesson("refund when?", ARTICLE.id), Lesson("nonsense", ""), Lesson("gift voucher", "faq/b")
+    ]  # fmt: skip
+    corrected = [("thumb_down", payload("nonsense")), ("correction", payload("nonsense", document="faq/b"))]
+    assert lessons(corrected) == [Lesson("nonsense", "faq/b")]
 
 
 def test_contradiction_is_settled_by_majority_and_a_tie_by_nobody() -> None:

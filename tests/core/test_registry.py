@@ -91,3 +91,24 @@ def test_two_folders_of_one_name_do_not_share_a_slot(tmp_path: Path) -> None:
 def test_rolling_back_what_never_served_is_refused() -> None:
     with pytest.raises(RefusedError, match="earlier version of monitor"):
         registry.rollback("monitor", now=NOW)
+
+
+def test_two_folders_of_equal_content_each_have_their_place(tmp_path: Path, home: Path) -> None:
+    for name in ("staging", "production"):
+        origin = bundle(tmp_path / name, "the same")
+        registry.publish("shop", origin, {"new": origin}, {"new": scores(0.7)}, rng=rng(), now=NOW)
+    assert {origin.name for origin in registry.origins("shop")} == {"staging", "production"}
+    assert registry.serving("shop", tmp_path / "staging") == registry.serving("shop", tmp_path / "production")
+
+
+def test_a_slot_is_named_by_its_folder_or_its_path(tmp_path: Path, home: Path) -> None:
+    origin = bundle(tmp_path / "store", "first")
+    registry.publish("shop", origin, {"new": origin}, {"new": scores(0.5)}, rng=rng(), now=NOW)
+    better = bundle(tmp_path / "better", "second")
+    both = {"new": scores(0.9), "incumbent": scores(0.5)}
+    registry.publish("shop", origin, {"new": better}, both, rng=rng(), now=NOW)
+    first = registry.rollback("shop", "store", now=NOW)
+    assert registry.serving("shop", origin).name == first
+    assert registry.origin_of("shop", str(origin.resolve())) == origin.resolve()
+    with pytest.raises(RefusedError):
+        registry.rollback("shop", "another", now=NOW)

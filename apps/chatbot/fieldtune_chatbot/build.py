@@ -77,14 +77,13 @@ def build(inputs: Inputs, store: Path, settings: Settings, *, now: datetime, pro
     """
     check(inputs)
     store = Path(store)
+    knowledge, counts, skipped = gather(inputs)  # what cannot be read is refused before anything is written
+    if progress and skipped:
+        say(f"note: {len(skipped)} files of kinds this release does not read, e.g. {skipped[0]}")
+    parts = _questions(inputs, knowledge, generator(settings.seed), counts, progress)
     store.mkdir(parents=True, exist_ok=True)
     with locked(store / CURRENT):
         work = _work(store, fingerprint(inputs, settings))
-        knowledge, counts, skipped = gather(inputs)
-        if progress and skipped:
-            say(f"note: {len(skipped)} files of kinds this release does not read, e.g. {skipped[0]}")
-        rng = generator(settings.seed)
-        parts = _questions(inputs, knowledge, rng, counts, progress)
         candidates, intent = _candidates(knowledge, parts, store, work, settings, progress)
         with open_chatbot(store).begin() as connection:
             keep_documents(connection, bot.citable(knowledge), "default", now)
@@ -247,7 +246,10 @@ def part(folder: Path, name: str) -> Path | None:
 
 
 def _publish(candidates: dict[str, Path], store: Path, work: Path, settings: Settings, now: datetime) -> Verdict:
-    """Compare on the held-out questions; what served before gives way only to something surely better."""
+    """Compare on the held-out questions; the models that served before give way only to surely better ones.
+
+    Refused models or not, what serves afterwards has read the articles and entries of today.
+    """
     note = work / "scores.json"
     if not note.is_file():
         scores = {name: _judged(bot.load(folder)).tolist() for name, folder in candidates.items()}
@@ -256,16 +258,25 @@ def _publish(candidates: dict[str, Path], store: Path, work: Path, settings: Set
         temporary.replace(note)
     scores = {name: np.asarray(values) for name, values in json.loads(note.read_text(encoding="utf-8")).items()}
     rng = generator(settings.seed)
-    if not len(scores["plain"]):
-        name = "tuned" if "tuned" in candidates else "frozen"
-        scores = {name: np.zeros(1)}
-    verdict = registry.gate(scores, rng, "previous" if "previous" in scores else None)
+    if len(scores["plain"]):
+        verdict = registry.gate(scores, rng, "previous" if "previous" in scores else None)
+    else:
+        verdict = _unmeasured(candidates)
+        scores = {verdict.winner: np.zeros(1)}
     details: dict[str, Any] = {"held_out": len(next(iter(scores.values()))), "verdict": verdict.as_dict()}
     published = registry.publish(
         APP, store, {verdict.winner: candidates[verdict.winner]}, {verdict.winner: scores[verdict.winner]},
         rng=rng, now=now, details=details,
     )  # fmt: skip
-    return Verdict(published.promoted, verdict.winner, verdict.reason, verdict.standings, published.version)
+    return Verdict(verdict.promoted, verdict.winner, verdict.reason, verdict.standings, published.version)
+
+
+def _unmeasured(candidates: Mapping[str, Path]) -> Verdict:
+    """Without known questions nothing tuned ships: what served before stays, else the encoder as it came."""
+    reason = "no known questions to compare on (add --questions FILE)"
+    if "previous" in candidates:
+        return Verdict(False, "previous", f"{reason}: the models that serve stay", ())
+    return Verdict(True, "frozen", f"{reason}: nothing tuned ships", ())
 
 
 def _judged(version: Bot) -> learning.Scores:

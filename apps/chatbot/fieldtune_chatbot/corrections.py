@@ -1,7 +1,7 @@
 """Thumbs and corrections as new wordings and entries, with a check that they mean it. Pure.
 
-A thumb up says the cited source answers the question; a correction names the right one, or the right answer. Knows
-rows and rankings; not how a version is built.
+A thumb up says the cited source answers the question; a thumb down that nothing should have been claimed; a correction
+names the right source, or the right answer. Knows rows and rankings; not how a version is built.
 """
 
 from collections import Counter
@@ -23,7 +23,8 @@ LARGEST_ODD_SHARE = 0.15
 
 @dataclass(frozen=True)
 class Lesson:
-    """What one row teaches: `question` belongs to the source `document`, or deserves the new `answer`."""
+    """What one row teaches: `question` belongs to the source `document`, or deserves the new `answer`; with neither,
+    it should not have been answered."""
 
     question: str
     document: str
@@ -32,18 +33,23 @@ class Lesson:
 
 
 def lessons(payloads: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Lesson]:
-    """(kind, payload) rows as lessons; users who contradict each other are settled by majority, a tie by nobody."""
+    """(kind, payload) rows as lessons; users who contradict each other are settled by majority, a tie by nobody.
+
+    A correction counts as two votes: who corrects an answer has often put the thumb down first.
+    """
     votes: dict[str, Counter[Lesson]] = {}
     for kind, payload in payloads:
         question = str(payload.get("question", "")).strip()
         document, answer = str(payload.get("document", "")), str(payload.get("answer", "")).strip()
         if kind == "thumb_up" and payload.get("outcome", "answer") == "answer":
             document, answer = document or str(payload.get("chosen", "")), ""
-        elif kind != "correction":
+        elif kind == "thumb_down" and payload.get("outcome") == "answer":
+            document, answer = "", ""
+        elif kind != "correction" or not (document or answer):
             continue
-        if equality_key(question) and (document or answer):
+        if equality_key(question):
             lesson = Lesson(question, document, answer, str(payload.get("intent", "")))
-            votes.setdefault(equality_key(question), Counter())[lesson] += 1
+            votes.setdefault(equality_key(question), Counter())[lesson] += 2 if kind == "correction" else 1
     return [winner for counted in votes.values() if (winner := _majority(counted)) is not None]
 
 
@@ -72,7 +78,7 @@ def learnt(knowledge: Knowledge, taught: Sequence[Lesson]) -> list[FaqEntry]:
     places = knowledge.source_of()
     known = {equality_key(text) for entry in entries for text in (entry.question, *entry.similar)}
     for lesson in taught:
-        if equality_key(lesson.question) in known:
+        if equality_key(lesson.question) in known or not (lesson.document or lesson.answer):
             continue
         known.add(equality_key(lesson.question))
         source = places.get(lesson.document)

@@ -47,7 +47,7 @@ def retrain(rows: Sequence[Feedback], *, home: Path, now: datetime, progress: bo
     taught = corrections.lessons([(row.kind, _scrubbed(row)) for row in rows])
     if not taught:
         raise InputError(
-            "a thumb up or a correction with its right document or answer",
+            "thumbs on answers, or corrections with their right document or answer",
             f"{len(rows)} rows without one",
             "correct some answers on the page first",
         )
@@ -86,8 +86,8 @@ def _scrubbed(row: Feedback) -> dict[str, object]:
 
 
 def _place(served: Bot, lesson: Lesson) -> int | None:
-    """Where the bot ranks the source a user named; a new answer without a document is always plausible."""
-    if lesson.answer and not lesson.document:
+    """Where the bot ranks the source a user named; a statement that names none is always plausible."""
+    if not lesson.document:
         return 0
     target = served.knowledge.source_of().get(lesson.document)
     legs = served.retriever.legs([lesson.question])[0]
@@ -109,15 +109,15 @@ def write_candidate(served: Bot, taught: Sequence[Lesson], folder: Path) -> None
 
 
 def asked(served: Bot, taught: Sequence[Lesson]) -> list[KnownQuestion]:
-    """What users asked, with the source they confirmed, as known questions to choose weights and threshold on.
+    """What users asked, with the source they confirmed, or none, as known questions to choose weights and threshold on.
 
     Real questions are worded otherwise than collected ones; learning from them is most of what feedback brings.
     """
     known = {equality_key(row.question) for row in (*served.tuning, *served.held_out)}
     return [
-        KnownQuestion(row.question, row.document, row.answer, True, row.intent, detect(row.question))
+        KnownQuestion(row.question, row.document, row.answer, bool(row.document), row.intent, detect(row.question))
         for row in taught
-        if row.document and equality_key(row.question) not in known
+        if (row.document or not row.answer) and equality_key(row.question) not in known
     ]
 
 
@@ -168,7 +168,7 @@ def publish(folder: Path, slot: str | None, *, now: datetime) -> Verdict:
     Raises:
         InputError: no such slot.
     """
-    stores = [store for store in registry.origins(APP) if slot is None or store.name == slot]
-    if not stores:
+    store = registry.origin_of(APP, slot)
+    if store is None:
         raise InputError("the name of a chatbot store in service", repr(slot or ""), "build one first, see models list")
-    return compare(bot.load(serving_folder(stores[0])), folder, stores[0], now=now, details={"origin": str(folder)})
+    return compare(bot.load(serving_folder(store)), folder, store, now=now, details={"origin": str(folder)})

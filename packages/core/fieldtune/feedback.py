@@ -1,7 +1,7 @@
 """What users say about answers, alerts and lists, as rows that a retraining can read.
 
-A row is idempotent: the same user saying the same kind of thing about the same subject again replaces the row.
-Text inside is scrubbed of personal data before it is stored.
+A row is idempotent: the same user saying the same kind of thing, or its opposite, about the same subject again
+replaces the row. Text inside is scrubbed of personal data before it is stored; ids and places are kept as they are.
 """
 
 import json
@@ -14,6 +14,12 @@ from sqlalchemy import Connection, text
 
 from fieldtune.data.scrub import scrub
 from fieldtune.runtime import iso
+
+OPPOSITES = (("thumb_up", "thumb_down"), ("confirmed", "dismissed"))
+IDENTIFIERS = frozenset(
+    {"chosen", "decision", "document", "evidence", "item", "model", "opened", "origin", "store", "time"}
+)
+"""Keys of a payload that name things: an item number may look like a telephone number, a folder like an address."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,16 @@ class Feedback:
 
 
 def record(connection: Connection, row: Feedback, now: datetime) -> None:
-    """Store one row, replacing what this user said before of this kind about this subject."""
+    """Store one row, replacing what this user said before of this kind, or of its opposite, about this subject."""
+    for one, other in (*OPPOSITES, *(pair[::-1] for pair in OPPOSITES)):
+        if row.kind == one:
+            connection.execute(
+                text(
+                    """DELETE FROM feedback WHERE app = :app AND tenant = :tenant AND subject = :subject
+                       AND kind = :kind AND user_id = :user"""
+                ),
+                {"app": row.app, "tenant": row.tenant, "subject": row.subject, "kind": other, "user": row.user},
+            )
     connection.execute(
         text(
             """INSERT INTO feedback (app, subject, kind, user_id, tenant, language, made_at, payload)
@@ -79,7 +94,7 @@ def _scrubbed(value: Any) -> Any:
     if isinstance(value, str):
         return scrub(value).text
     if isinstance(value, dict):
-        return {key: _scrubbed(inner) for key, inner in value.items()}
+        return {key: inner if key in IDENTIFIERS else _scrubbed(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_scrubbed(inner) for inner in value]
     return value

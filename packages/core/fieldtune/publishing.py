@@ -10,6 +10,7 @@ from fieldtune.errors import InputError
 from fieldtune.models import load
 from fieldtune.pipeline import task_module
 from fieldtune.registry import INCUMBENT, Verdict, publish, serving
+from fieldtune.runtime import home
 
 
 def publish_model(
@@ -22,7 +23,7 @@ def publish_model(
     """
     if data is None:
         raise InputError(f"an application ({name!r} is none) or a held-out table", "neither", "add --data HELD_OUT.csv")
-    origin = Path(name) / slot if slot else Path(name)  # a name, not a folder: its slot is all that is used
+    origin = home() / "published" / name / (slot or name)  # a name, not a folder; the same from wherever it is called
     candidate = load(folder)
     about = task_module(candidate.card["task"])
     table = training_table(data, candidate.card["task"])

@@ -35,6 +35,10 @@ MIGRATIONS = (
            tenant TEXT NOT NULL DEFAULT 'default', language TEXT NOT NULL DEFAULT '', version TEXT NOT NULL,
            previous TEXT, made_at TEXT NOT NULL, reason TEXT NOT NULL)""",
     ),
+    statements(
+        "registry 002 origins of promotions",  # two folders of equal content are one version, in two places
+        "ALTER TABLE promotions ADD COLUMN origin TEXT NOT NULL DEFAULT ''",
+    ),
 )
 
 
@@ -151,7 +155,7 @@ def publish(
     }
     with engine.begin() as connection:
         _record(connection, app, origin, version, record, now)
-        _promote(connection, app, _slot(origin), version, verdict.reason, now)
+        _promote(connection, app, origin, version, verdict.reason, now)
     return Verdict(True, verdict.winner, verdict.reason, verdict.standings, version)
 
 
@@ -162,8 +166,7 @@ def serving(app: str, origin: Path) -> Path:
         return origin
     with open_home().begin() as connection:
         version = _current(connection, app, _slot(origin))
-        row = connection.execute(text("SELECT origin FROM versions WHERE id = :id"), {"id": version}).first()
-    return version_folder(version) if version and row and row[0] == str(origin) else origin
+    return version_folder(version) if version else origin
 
 
 def version_of(folder: Path) -> str:
@@ -176,27 +179,39 @@ def origins(app: str) -> list[Path]:
     with open_home().begin() as connection:
         rows = connection.execute(
             text(
-                """SELECT v.origin, MAX(p.position) AS newest FROM promotions p JOIN versions v ON v.id = p.version
-                   WHERE p.app = :app GROUP BY v.origin ORDER BY newest DESC"""
+                """SELECT origin, MAX(position) AS newest FROM promotions WHERE app = :app
+                   GROUP BY origin ORDER BY newest DESC"""
             ),
             {"app": app},
         )
         return [Path(row[0]) for row in rows]
 
 
+def origin_of(app: str, slot: str | None = None) -> Path | None:
+    """The application's folder by name or path; without either the one promoted last. None where nothing serves."""
+    known = origins(app)
+    if slot is None:
+        return known[0] if known else None
+    return next((origin for origin in known if slot in (origin.name, str(origin), _slot(origin))), None)
+
+
 def rollback(app: str, slot: str | None = None, *, now: datetime) -> str:
     """Put the version before the present one back into service; returns its id.
+
+    Args:
+        slot: which of the application's folders, by its name or path; None for the one promoted last.
 
     Raises:
         RefusedError: there is none.
     """
+    origin = origin_of(app, slot)
     with open_home().begin() as connection:
         row = connection.execute(
             text(
-                """SELECT slot, version, previous FROM promotions WHERE app = :app AND (:slot = '' OR slot = :slot)
+                """SELECT slot, version, previous FROM promotions WHERE app = :app AND origin = :origin
                    ORDER BY position DESC LIMIT 1"""
             ),
-            {"app": app, "slot": slot or ""},
+            {"app": app, "origin": str(origin)},
         ).first()
         if row is None or row[2] is None:
             raise RefusedError(
@@ -212,7 +227,7 @@ def rollback(app: str, slot: str | None = None, *, now: datetime) -> str:
             ),
             {"app": app, "slot": row[0], "version": row[2]},
         ).scalar()
-        _insert_promotion(connection, app, row[0], row[2], before, f"rolled back from {row[1]}", now)
+        _insert_promotion(connection, app, Path(str(origin)), row[2], before, f"rolled back from {row[1]}", now)
         return str(row[2])
 
 
@@ -220,14 +235,9 @@ def versions() -> list[dict[str, Any]]:
     """Every version with its application, slot, origin, time, details, and whether it serves now."""
     with open_home().begin() as connection:
         rows = connection.execute(text("SELECT * FROM versions ORDER BY made_at, id")).mappings().all()
-        return [
-            {
-                **row,
-                "details": json.loads(row["details"]),
-                "serving": _current(connection, row["app"], row["slot"]) == row["id"],
-            }
-            for row in rows
-        ]
+        slots = connection.execute(text("SELECT DISTINCT app, slot FROM promotions")).all()
+        current = {_current(connection, app, slot) for app, slot in slots}
+        return [{**row, "details": json.loads(row["details"]), "serving": row["id"] in current} for row in rows]
 
 
 def version_folder(version: str) -> Path:
@@ -277,21 +287,22 @@ def _record(
     )  # fmt: skip
 
 
-def _promote(connection: Connection, app: str, slot: str, version: str, reason: str, now: datetime) -> None:
-    previous = _current(connection, app, slot)
+def _promote(connection: Connection, app: str, origin: Path, version: str, reason: str, now: datetime) -> None:
+    previous = _current(connection, app, _slot(origin))
     if previous != version:
-        _insert_promotion(connection, app, slot, version, previous, reason, now)
+        _insert_promotion(connection, app, origin, version, previous, reason, now)
 
 
 def _insert_promotion(
-    connection: Connection, app: str, slot: str, version: str, previous: str | None, reason: str, now: datetime
+    connection: Connection, app: str, origin: Path, version: str, previous: str | None, reason: str, now: datetime
 ) -> None:
     connection.execute(
         text(
-            """INSERT INTO promotions (app, slot, version, previous, made_at, reason)
-               VALUES (:app, :slot, :version, :previous, :now, :reason)"""
+            """INSERT INTO promotions (app, slot, origin, version, previous, made_at, reason)
+               VALUES (:app, :slot, :origin, :version, :previous, :now, :reason)"""
         ),
         {
-            "app": app, "slot": slot, "version": version, "previous": previous, "now": iso(now), "reason": reason,
+            "app": app, "slot": _slot(origin), "origin": str(origin), "version": version, "previous": previous,
+            "now": iso(now), "reason": reason,
         },
     )  # fmt: skip
