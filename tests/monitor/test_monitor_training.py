@@ -144,6 +144,17 @@ def test_bad_training_tables_are_one_clear_error(tmp_path, home, columns, words)
     assert not (tmp_path / "m").exists()
 
 
+def test_without_a_held_out_row_nothing_is_written(tmp_path, home):
+    rows = titles(KNOWN)
+    rows = rows[[not training.is_held_out(title) for title in rows["title"]]].head(120)
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    before = sorted(tmp_path.iterdir())
+    command = ["train", "--data", str(tmp_path / "rows.csv"), "--out", str(tmp_path / "model"), "--methods", "linear"]
+    with pytest.raises(InputError, match="held out"):
+        CliRunner().invoke(app, command, catch_exceptions=False)
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def said(rows, model):
     return [
         Feedback(

@@ -98,6 +98,19 @@ def is_held_out(title: str) -> bool:
     return int(hashlib.sha256(equality_key(title).encode()).hexdigest()[:8], 16) % HELD == 0
 
 
+def held_out(rows: pd.DataFrame) -> pd.DataFrame:
+    """The labelled rows that the gate compares on.
+
+    Raises:
+        InputError: there is none.
+    """
+    labelled = (rows[list(TASKS.values())] != "").any(axis=1)
+    held = rows[labelled & [is_held_out(title) for title in rows["title"]]].reset_index(drop=True)
+    if held.empty:
+        raise InputError(f"enough rows for one in {HELD} to be held out", f"{len(rows)} rows", "label more titles")
+    return pd.DataFrame(held)
+
+
 def train_bundle(rows: pd.DataFrame, out: Path, plan: Plan, keep: Mapping[str, Path] | None = None) -> dict[str, Any]:
     """Train every slot and write the bundle folder; an interrupted call, made again, goes on where it stopped.
 
@@ -281,9 +294,7 @@ def publish_bundle(
     Raises:
         InputError: no row is held out.
     """
-    held = rows[[is_held_out(title) for title in rows["title"]]].reset_index(drop=True)
-    if held.empty:
-        raise InputError(f"enough rows for one in {HELD} to be held out", f"{len(rows)} rows", "label more titles")
+    held = held_out(rows)
     scores = {"new": bundle_scores(load_bundle(folder), held)}
     present = registry.serving(APP, origin)
     if present != Path(origin).resolve():
@@ -297,7 +308,12 @@ def publish_bundle(
 def train_and_publish(
     rows: pd.DataFrame, out: Path, plan: Plan, now: datetime
 ) -> tuple[dict[str, Any], registry.Verdict]:
-    """What `monitor train` does: bundle into `out`, then the gate."""
+    """What `monitor train` does: bundle into `out`, then the gate.
+
+    Raises:
+        InputError: nothing to train on, or no row is held out; nothing is written then.
+    """
+    held_out(rows)
     slots = train_bundle(rows, out, plan)
     return slots, publish_bundle(out, out, rows, now=now)
 
