@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -106,14 +107,15 @@ def test_no_import_circle(package: str) -> None:
 def test_pure_modules_import_no_model_storage_or_screen(package: str) -> None:
     seen = set()
     for name, tree in modules(package):
-        if name.split(".")[0] in PURE[package] and name not in DRAWS:
+        says_so = re.search(r"\bPure[.,:]", ast.get_docstring(tree) or "")
+        if (name.split(".")[0] in PURE[package] or says_so) and name not in DRAWS:
             seen.add(name.split(".")[0])
             found = {used.split(".")[0] for used in imports(tree)}
             assert not found & IMPURE, f"{package}.{name} imports {found & IMPURE}"
             text = ast.unparse(tree)
             assert "datetime.now" not in text, f"{package}.{name} reads the clock"
             assert "np.random.seed" not in text, f"{package}.{name} seeds globally"
-    assert seen == set(PURE[package]), f"pure modules that are gone: {set(PURE[package]) - seen}"
+    assert seen >= set(PURE[package]), f"pure modules that are gone: {set(PURE[package]) - seen}"
 
 
 def test_nothing_can_load_a_pickle() -> None:

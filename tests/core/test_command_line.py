@@ -41,6 +41,11 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
+def training(table: Path, out: Path, *more: object) -> tuple[object, ...]:
+    """The words of the quickest training."""
+    return ("train", "--task", "text-classification", "--train", table, "--method", "linear", "--out", out, *more)
+
+
 @pytest.fixture
 def model(cli: Cli, table: Path, tmp_path: Path) -> Path:
     ran = cli("train", "--task", "text-classification", "--train", table, "--valid", table, "--method", "linear",
@@ -328,3 +333,11 @@ def test_feedback_commands(cli: Cli, tmp_path: Path) -> None:
     assert cli("feedback", "list", "--json").json["feedback"][0]["payload"]["label"] == "negative"
     assert cli("feedback", "export", "--out", tmp_path / "f.csv", "--json").json["rows"] == 1
     assert cli("feedback", "erase", "--user", "ann", "--json").json["erased"] == 1
+
+
+def test_a_folder_with_files_of_the_user_is_refused_before_training(cli: Cli, table: Path, tmp_path: Path) -> None:
+    out = tmp_path / "home of my thesis"
+    out.mkdir()
+    (out / "thesis.txt").write_text("years of work")
+    check_refused(cli(*training(table, out)), "thesis.txt")
+    assert [entry.name for entry in out.iterdir()] == ["thesis.txt"]

@@ -19,7 +19,7 @@ from fieldtune.data.checks import check_table, leakage
 from fieldtune.data.tables import training_table
 from fieldtune.errors import ArtefactError, InputError
 from fieldtune.models.encoder import DEFAULT, find
-from fieldtune.models.folder import MANIFEST, digest, locked, recover, staged, verify
+from fieldtune.models.folder import CHECKPOINTS, MANIFEST, digest, locked, recover, replaceable, staged, verify
 from fieldtune.models.trained import CARD, OUT_OF_SCOPE, Classifier, Embedder
 from fieldtune.progress import say
 from fieldtune.train.checkpoint import claim
@@ -78,12 +78,14 @@ def finetune(
 
     Raises:
         InputError: the data cannot be trained on; ConfigError: an unknown setting;
-        ArtefactError: ``out`` holds something else; RefusedError: another process is writing to it.
+        ArtefactError: ``out`` holds something else, or what fieldtune did not write; RefusedError: another process is writing to it.
     """
     about = task_module(task)
     if method not in about.METHODS:
         raise InputError(f"a method out of {', '.join(about.METHODS)}", repr(method), "choose with --method")
     chosen = about.DEFAULTS.updated(settings)
+    path = Path(out)
+    replaceable(path)
     rows = training_table(train, task, rename=rename, labels=labels)
     held_out = training_table(valid, task, rename=rename, labels=labels) if valid is not None else None
     _check(rows, held_out, task, progress)
@@ -94,12 +96,11 @@ def finetune(
             "validation rows", f"none left of {len(rows)} training rows", "give more rows, or --valid FILE"
         )
     fingerprint = _fingerprint(task, method, model, chosen, seed, rows, held_out)
-    path = Path(out)
     with locked(path):
         recover(path)
         if (path / MANIFEST).is_file():
             return _finished(path, fingerprint)
-        work = path / "checkpoints"
+        work = path / CHECKPOINTS
         claim(work, fingerprint)
         trained = about.train(rows, method, model, chosen, seed=seed, folder=work, show=progress)
         metrics = about.finish(trained, held_out)

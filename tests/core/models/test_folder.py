@@ -104,3 +104,29 @@ def test_a_second_writer_is_refused_until_the_first_is_gone(tmp_path: Path) -> N
         pass
     with locked(tmp_path / "model"):
         pass
+
+
+def test_a_folder_that_is_not_ours_is_never_replaced(tmp_path: Path) -> None:
+    for name, file in {"notes": "thesis.txt", "run": "checkpoints/mine.pt", "hidden": ".git/HEAD"}.items():
+        path = tmp_path / name / file
+        path.parent.mkdir(parents=True)
+        path.write_text("years of work")
+        with pytest.raises(ArtefactError, match="would be deleted"):
+            make(tmp_path / name)
+        assert path.read_text() == "years of work"
+        assert not list(tmp_path.glob(f".{name}.*"))
+
+
+def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for path in (tmp_path / "file", tmp_path / "file" / "deep" / "model"):
+        with pytest.raises(InputError, match="the file"):
+            make(path)
+
+
+def test_an_empty_folder_a_model_and_an_unfinished_run_are_replaced(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "run" / "checkpoints" / "run.json").write_text("{}")
+    for path in (tmp_path / "empty", tmp_path / "run", make(tmp_path / "old", "old")):
+        assert (make(path, "new") / "inner" / "a.txt").read_text() == "new"

@@ -17,6 +17,8 @@ from typing import Any
 from fieldtune.errors import ArtefactError, InputError, RefusedError
 
 MANIFEST = "MANIFEST.json"
+CHECKPOINTS = "checkpoints"
+RUN = "run.json"
 _PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".joblib", ".ckpt", ".h5", ".msgpack"}
 
 
@@ -30,9 +32,13 @@ def staged(path: Path, details: Mapping[str, Any] | None = None) -> Iterator[Pat
     Args:
         path: the folder to create or replace.
         details: recorded in the manifest, e.g. versions and the fingerprint of the data.
+
+    Raises:
+        InputError, ArtefactError: see :func:`replaceable`.
     """
     path = Path(path)
     recover(path)
+    replaceable(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{path.name}.staged-{os.getpid()}"
     shutil.rmtree(temporary, ignore_errors=True)
@@ -43,6 +49,34 @@ def staged(path: Path, details: Mapping[str, Any] | None = None) -> Iterator[Pat
         replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def replaceable(path: Path) -> None:
+    """Refuse a place whose content is not ours: replacing the folder would delete it.
+
+    Ours are a folder with a manifest and an unfinished run, which holds nothing but its checkpoints. Call it before
+    long work too, so that nobody trains for an hour and is refused then.
+
+    Raises:
+        InputError: a file stands in the way.
+        ArtefactError: the folder holds something that fieldtune did not write.
+    """
+    path = Path(path)
+    for place in (path, *path.parents):
+        if place.exists() and not place.is_dir():
+            raise InputError(f"a folder at {path}", f"the file {place}", "choose another --out")
+    names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
+    if names and MANIFEST not in names and not (names == {CHECKPOINTS} and unfinished(path / CHECKPOINTS)):
+        raise ArtefactError(
+            "an empty folder, or a model or an unfinished training of fieldtune",
+            f"{sorted(names)[0]} in {path}, which would be deleted",
+            "choose another --out, or empty that folder yourself",
+        )
+
+
+def unfinished(work: Path) -> bool:
+    """Whether ``work`` is a folder of checkpoints that we may write to: one of a run of ours, or an empty one."""
+    return (work / RUN).is_file() or not any(entry.name != f".{RUN}" for entry in work.iterdir())
 
 
 def replace(new: Path, path: Path) -> None:

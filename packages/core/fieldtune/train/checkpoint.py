@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from fieldtune.errors import ArtefactError
-from fieldtune.models.folder import verify
+from fieldtune.models.folder import RUN, unfinished, verify
 from fieldtune.progress import say
 
 # Written and read by torch; loaded with weights_only=True, and only after the manifest's digests matched.
@@ -50,9 +50,9 @@ def claim(folder: Path, fingerprint: dict[str, object]) -> None:
     """Mark ``folder`` as the work of one configuration and data; refuse to continue another's.
 
     Raises:
-        ArtefactError: it holds an unfinished run of something else.
+        ArtefactError: it holds an unfinished run of something else, or files that are not ours.
     """
-    file = folder / "run.json"
+    file = folder / RUN
     text = json.dumps(fingerprint, indent=1, sort_keys=True, default=str)
     if file.is_file():
         if file.read_text() != text:
@@ -63,6 +63,8 @@ def claim(folder: Path, fingerprint: dict[str, object]) -> None:
             )
         return
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / ".run.json"
+    if not unfinished(folder):
+        raise ArtefactError("an empty folder for checkpoints", f"other files in {folder}", "choose another --out")
+    temporary = folder / f".{RUN}"
     temporary.write_text(text)
     temporary.replace(file)

@@ -6,6 +6,7 @@ Three things are ours: the loss is a sum over the batch divided by the items of 
 whole run in advance, so a resumed run skips exactly what was done; and a checkpoint is staged, hashed and renamed.
 """
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -148,6 +149,7 @@ class _Trainer(Trainer):
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         """Trainer writes in place; here its files go to a staging folder that is hashed and renamed."""
         name = f"checkpoint-{self.state.global_step}"
+        shutil.rmtree(self.folder / name, ignore_errors=True)  # there is one only where `newest` found it damaged
         with staged(self.folder / name, {"step": self.state.global_step}) as temporary:
             self._staging = temporary
             super()._save_checkpoint(model, trial)
