@@ -105,7 +105,7 @@ def held_out(rows: pd.DataFrame) -> pd.DataFrame:
         InputError: there is none.
     """
     labelled = (rows[list(TASKS.values())] != "").any(axis=1).to_numpy()
-    held = rows[labelled & np.array([is_held_out(title) for title in rows["title"]])].reset_index(drop=True)
+    held = rows[labelled & np.array([is_held_out(title) for title in rows["title"]], dtype=bool)].reset_index(drop=True)
     if held.empty:
         raise InputError(f"enough rows for one in {HELD} to be held out", f"{len(rows)} rows", "label more titles")
     return pd.DataFrame(held)
