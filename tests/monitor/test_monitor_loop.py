@@ -155,6 +155,34 @@ def test_a_failed_replay_leaves_nothing(place, home):
     assert sorted(file.name for file in place.iterdir()) == before
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "an empty file"),
+        ("no json\n{broken\n", "2 broken lines"),
+        ('{"headline": "no title"}\n', "1 broken lines"),
+        (None, "nothing at"),
+    ],
+)
+def test_one_look_at_a_source_without_stories_fails_every_time(place, home, content, words):
+    (place / "stories.jsonl").unlink()
+    if content is not None:
+        (place / "stories.jsonl").write_text(content)
+    settings = read_config(place / "monitor.toml")
+    for _ in range(2):
+        with pytest.raises(InputError, match=words):
+            wire.run(settings, once=True, stop=threading.Event(), progress=runner.silent)
+
+
+def test_one_look_at_a_source_with_few_stories_among_broken_lines_is_fine(place, rows, home):
+    lines = [json.dumps(row) for row in rows[:2]] + ["broken"] * 5
+    (place / "stories.jsonl").write_text("\n".join(lines) + "\n")
+    settings = read_config(place / "monitor.toml")
+    for _ in range(2):
+        found = wire.run(settings, once=True, stop=threading.Event(), progress=runner.silent)
+        assert found["documents"] == 2
+
+
 def test_another_bucket_needs_another_store(place, home):
     settings = read_config(place / "monitor.toml")
     wire.run(settings, once=True, stop=threading.Event(), progress=runner.silent)

@@ -132,7 +132,8 @@ def ingest(
     """
     setup, seconds = monitor.setup, int(now.timestamp())
     made = [document(row, seconds, setup.zone, arrival=seconds if live else None) for row in rows]
-    trouble = [*problems, *(reason for reason in made if isinstance(reason, str))]
+    wrong = [reason for reason in made if isinstance(reason, str)]
+    trouble = [*problems, *wrong]
     distinct = {d.identity: d for d in reversed(made) if isinstance(d, Document)}
     with setup.engine.begin() as connection:
         old = store.known(connection, list(distinct))
@@ -140,7 +141,7 @@ def ingest(
     entries = [_entry(monitor, d, j) for d, j in zip(fresh, setup.judge(fresh), strict=True)] if fresh else []
     with setup.engine.begin() as connection:
         store.add_documents(connection, entries)
-        store.put_cursor(connection, source, cursor, len(rows), trouble, windows.iso(seconds))
+        store.put_cursor(connection, source, cursor, len(rows) - len(wrong), trouble, windows.iso(seconds))
     return len(entries), trouble
 
 

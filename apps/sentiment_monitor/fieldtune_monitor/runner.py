@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from sqlalchemy import Engine
+
 from fieldtune.errors import InputError
 from fieldtune_monitor import store, windows
 from fieldtune_monitor.monitor import Monitor, close, ingest
@@ -112,8 +114,22 @@ def check_usable(path: Path, counts: Counts) -> None:
     """
     if counts.documents or counts.rows > counts.broken:
         return
-    found = f"{counts.broken} broken lines, the first: {counts.problems[0]}" if counts.problems else "an empty file"
+    found = f"{counts.broken} broken lines, e.g. {counts.problems[0]}" if counts.problems else "an empty file"
     raise InputError(f"stories with time and title in {path}", found, "check columns and encoding (UTF-8)")
+
+
+def check_sources(engine: Engine, files: Sequence[Path]) -> None:
+    """A source that never gave anything usable is an error where nobody waits for more.
+
+    Raises:
+        InputError: no such file, or `check_usable` over all looks at it.
+    """
+    for path in files:
+        if not path.exists():
+            raise InputError("a file with stories", f"nothing at {path}", "check the path of the source")
+        with engine.begin() as connection:
+            usable, broken, problem = store.source_counts(connection, str(path))
+        check_usable(path, Counts(usable + broken, broken=broken, problems=[problem] if problem else []))
 
 
 def poll(

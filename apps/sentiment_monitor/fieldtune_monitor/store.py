@@ -209,7 +209,7 @@ def read_cursor(connection: Connection, source: str) -> Cursor:
 def put_cursor(
     connection: Connection, source: str, cursor: Cursor, rows: int, problems: Sequence[str], now: datetime | str
 ) -> None:
-    """Move a cursor; `rows` and `problems` are added to the counts of the source."""
+    """Move a cursor; `rows` (usable ones) and `problems` are added to the counts of the source."""
     connection.execute(
         text(
             """INSERT INTO sources (source, cursor, row_count, broken, problem, polled_at)
@@ -223,6 +223,14 @@ def put_cursor(
             "broken": len(problems), "problem": problems[-1] if problems else "", "now": str(now),
         },
     )  # fmt: skip
+
+
+def source_counts(connection: Connection, source: str) -> tuple[int, int, str]:
+    """Usable rows and broken ones a source ever gave, and the last problem."""
+    row = connection.execute(
+        text("SELECT row_count, broken, problem FROM sources WHERE source = :source"), {"source": source}
+    ).first()
+    return (0, 0, "") if row is None else (row[0], row[1], row[2])
 
 
 def read_state(connection: Connection) -> tuple[str, str, int] | None:

@@ -115,6 +115,7 @@ def run(config: Config, *, once: bool, stop: Event, progress: runner.Progress) -
 
     Raises:
         ConfigError: no source or no sink. RefusedError: another process runs on this store.
+        InputError: with `once`, a source of which nothing could ever be used.
     """
     if not config.sources or not config.sinks:
         missing = "[[sources]]" if not config.sources else "[[sinks]]"
@@ -137,6 +138,8 @@ def run(config: Config, *, once: bool, stop: Event, progress: runner.Progress) -
             sizes = {path: path.stat().st_size for path in files if path.exists()}
             if once or stop.wait(pause):
                 break
+        if once:
+            runner.check_sources(engine, files)
         with engine.begin() as connection:
             return {**store.totals(connection), "new": total.documents, "problems": total.problems[:3]}
 
