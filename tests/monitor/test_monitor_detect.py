@@ -102,6 +102,10 @@ def test_a_second_detection_is_the_same_byte_for_byte(tmp_path):
             pd.DataFrame({"time": ["2026-01-01", "2026-01-02"], "topic": ["a", "b"], "documents": ["1", "many"]}),
             "numbers",
         ),
+        (
+            pd.DataFrame({"time": ["2026-01-01", "2026-01-02"], "topic": "a", "documents": [3, 3], "negative": [3, 4]}),
+            "4 of 3 in row 2",
+        ),
     ],
 )
 def test_bad_tables_are_one_clear_error(tmp_path, frame, words):
@@ -110,6 +114,31 @@ def test_bad_tables_are_one_clear_error(tmp_path, frame, words):
         CliRunner().invoke(app, ["detect", "--counts", str(tmp_path / "counts.csv"), "--alerts", str(tmp_path / "o")],
                            catch_exceptions=False)  # fmt: skip
     assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["--zone", "-1"], 2, "--zone"),
+        (["--zone", "nan"], 2, "--zone"),
+        (["--zone", "2.5"], 1, "--zone from 1.0 to below 2.5; found 2.5"),
+        (["--budget", "nan"], 2, "--budget"),
+        (["--budget", "inf"], 1, "finite --budget"),
+        (["--budget", "-1"], 2, "--budget"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(tmp_path, cli, options, code, words):
+    table().to_csv(tmp_path / "counts.csv", index=False)
+    ran = cli("monitor", "detect", "--counts", tmp_path / "counts.csv", "--alerts", tmp_path / "o", *options)
+    assert ran.code == code
+    assert words in ran.err
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_negative_number_of_placebos_is_refused(tmp_path, cli):
+    ran = cli("monitor", "backtest", "--alerts", tmp_path / "a", "--events", tmp_path / "e", "--placebo", "-1")
+    assert ran.code == 2
+    assert "--placebo" in ran.err
 
 
 def test_match_tells_found_from_outside():
@@ -168,6 +197,9 @@ CONFIGURATION = '[[topics]]\nname = "a"\nkeywords = ["a"]\n'
         ("bugdet = 1\n" + CONFIGURATION, "did you mean 'budget'"),
         (CONFIGURATION + 'keyword = ["b"]\n', "did you mean 'keywords'"),
         ("budget = 0\n" + CONFIGURATION, "budget"),
+        ("budget = inf\n" + CONFIGURATION, "budget"),
+        ("zone = nan\n" + CONFIGURATION, "zone"),
+        ("bucket = inf\n" + CONFIGURATION, "duration"),
         ('bucket = "7m"\n' + CONFIGURATION, "divides the day"),
         ('bucket = "soon"\n' + CONFIGURATION, "duration"),
         ('timezone = "Mars/Base"\n' + CONFIGURATION, "time zone"),

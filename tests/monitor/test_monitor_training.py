@@ -155,6 +155,15 @@ def test_without_a_held_out_row_nothing_is_written(tmp_path, home):
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize(("methods", "found"), [("", "none"), (" , ", "none"), ("linear,quantum", "'quantum'")])
+def test_methods_that_are_none_are_refused_before_anything_is_written(tmp_path, home, methods, found):
+    titles(KNOWN).to_csv(tmp_path / "rows.csv", index=False)
+    command = ["train", "--data", str(tmp_path / "rows.csv"), "--out", str(tmp_path / "m"), "--methods", methods]
+    with pytest.raises(InputError, match=f"linear, head, full; found {found}"):
+        CliRunner().invoke(app, command, catch_exceptions=False)
+    assert not (tmp_path / "m").exists()
+
+
 def said(rows, model):
     return [
         Feedback(

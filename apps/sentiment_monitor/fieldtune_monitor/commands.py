@@ -34,9 +34,9 @@ def train(
     out: Annotated[Path, typer.Option(help="Model folder to write.")],
     model: Annotated[str, typer.Option(help="Encoder: default (reads English), a folder, or a hub name.")] = "default",
     languages: Annotated[str, typer.Option(help="Languages the encoder reads; others get n-grams.")] = "en",
-    methods: Annotated[str, typer.Option(help="Methods that compete.")] = "linear,head,full",
-    max_steps: Annotated[int, typer.Option(help="Most steps of fine-tuning per model.")] = 200,
-    seed: Annotated[int, typer.Option(help="Of splits, batches and dropout.")] = 0,
+    methods: Annotated[str, typer.Option(help="Methods that compete, out of linear, head, full.")] = "linear,head,full",
+    max_steps: Annotated[int, typer.Option(help="Most steps of fine-tuning per model.", min=0)] = 200,
+    seed: Annotated[int, typer.Option(help="Of splits, batches and dropout.", min=0)] = 0,
     as_json: Json = False,
 ) -> None:
     """Train tone and topic models per language; the best of each ships, if the whole beats what serves."""
@@ -110,7 +110,9 @@ def detect(
         float, typer.Option(help="False alerts per week, all topics and signals together.", min=1e-6)
     ] = 1.0,
     warmup: Annotated[str, typer.Option(help="Learning time, e.g. 7d; default a week, 56 days for daily counts.")] = "",
-    zone: Annotated[float, typer.Option(help="Rates up to this multiple of the usual are no surge.")] = 1.3,
+    zone: Annotated[
+        float, typer.Option(help="Rates up to this multiple of the usual (below 2.5) are no surge.", min=1.0)
+    ] = 1.3,
     info: Info = False,
     as_json: Json = False,
 ) -> None:
@@ -128,7 +130,9 @@ def backtest(
         Path | None, typer.Option("--config", help="The monitor's configuration: topics, time zone.")
     ] = None,
     source: Annotated[Path | None, typer.Option("--input", help="The history that was replayed: its span.")] = None,
-    placebo: Annotated[int, typer.Option(help="Replays with days permuted within weekdays (needs config, input).")] = 0,
+    placebo: Annotated[
+        int, typer.Option(help="Replays with days permuted within weekdays (needs config, input).", min=0)
+    ] = 0,
     as_json: Json = False,
 ) -> None:
     """Alerts against events: found, delay, alerts outside events per topic-week, and the placebo."""

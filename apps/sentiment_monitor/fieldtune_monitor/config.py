@@ -1,6 +1,7 @@
 """The configuration of `fieldtune monitor`, read once from TOML; an unknown key answers with the nearest valid one."""
 
 import difflib
+import math
 import re
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from fieldtune.errors import ConfigError
 from fieldtune_monitor.alerting import AlertConfig
 from fieldtune_monitor.spikes import DetectorConfig
 
+ZONE = (1.0, 2.5)  # a multiple of the usual at the upper one is a surge for sure
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -22,7 +24,7 @@ def seconds(text: str | int | float) -> int:
     Raises:
         ValueError: not a positive duration.
     """
-    if isinstance(text, int | float) and not isinstance(text, bool) and text > 0:
+    if isinstance(text, int | float) and not isinstance(text, bool) and 0 < text < math.inf:
         return int(text)
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h|d|w)\s*", str(text))
     if not found or float(found[1]) <= 0:
@@ -68,13 +70,13 @@ class Config(_Strict):
     topics: tuple[Topic, ...] = Field(min_length=1)
     sources: tuple[Source, ...] = ()
     sinks: tuple[Sink, ...] = ()
-    budget: float = Field(default=1.0, gt=0)
+    budget: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     bucket: int = 900
     model: str = ""
     store: str = ""
     timezone: str = "UTC"
     warmup: int | None = None
-    zone: float = Field(default=1.3, ge=1.0, lt=2.5)
+    zone: float = Field(default=1.3, ge=ZONE[0], lt=ZONE[1])
     folder: Path = Path()
 
     _durations = field_validator("bucket", "warmup", mode="before")(lambda v: None if v is None else seconds(v))

@@ -39,7 +39,8 @@ def grid(times: Sequence[int], topics: Sequence[str], documents: Array, negative
     """Rows of a counts table -> a grid; rows of one (time, topic) are added up.
 
     Raises:
-        InputError: fewer than two distinct times, or a count that is negative or no number.
+        InputError: fewer than two distinct times, a count that is negative or no number, or more negatives than
+            documents.
     """
     for name, counts in (("documents", documents), ("negative", negatives)):
         wrong = np.flatnonzero(~np.isfinite(counts) | (counts < 0))
@@ -47,6 +48,10 @@ def grid(times: Sequence[int], topics: Sequence[str], documents: Array, negative
             raise InputError(
                 f"counts of 0 or more in '{name}'", f"row {wrong[0] + 1}: {counts[wrong[0]]}", "correct it"
             )
+    over = np.flatnonzero(negatives > documents)
+    if len(over):
+        found = f"{negatives[over[0]]:g} of {documents[over[0]]:g} in row {over[0] + 1}"
+        raise InputError("no more 'negative' than 'documents'", found, "correct it")
     moments = sorted(set(times))
     if len(moments) < 2:
         raise InputError("at least two different times", str(len(moments)), "give a longer table")

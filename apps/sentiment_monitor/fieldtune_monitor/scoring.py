@@ -16,7 +16,7 @@ from fieldtune.runtime import generator
 from fieldtune.text.language import detect as language_of
 from fieldtune_monitor import counts, history, runner, wire
 from fieldtune_monitor.classify import load_bundle, probability_columns
-from fieldtune_monitor.config import ALERTS, detector_settings, read_config, seconds
+from fieldtune_monitor.config import ALERTS, ZONE, detector_settings, read_config, seconds
 from fieldtune_monitor.intake import plain
 from fieldtune_monitor.monitor import APP
 from fieldtune_monitor.windows import parse_time
@@ -59,8 +59,12 @@ def detect_table(path: Path, alerts: Path, budget: float, warmup: str, zone: flo
     """The detector on a counts file; writes the alerts and returns a summary.
 
     Raises:
-        InputError: missing columns, an unusable time or count, a bad duration.
+        InputError: missing columns, an unusable time or count, a bad duration, budget or zone.
     """
+    if not 0 < budget < np.inf:
+        raise InputError("a finite --budget above 0", str(budget), "for example --budget 1")
+    if not ZONE[0] <= zone < ZONE[1]:
+        raise InputError(f"--zone from {ZONE[0]} to below {ZONE[1]}", str(zone), "for example --zone 1.3")
     table = read_table(path, ["time", "topic", "documents"])
     known = {value: parse_time(value, counts.UTC) for value in table["time"].unique()}
     times = [known[value] for value in table["time"]]

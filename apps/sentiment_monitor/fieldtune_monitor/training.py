@@ -43,6 +43,7 @@ TASKS = {"tone": "sentiment", "topic": "topic"}
 COLUMNS = ("title", "sentiment", "topic", "language")
 STREAM_SHARE = 0.15
 SURGE = 5.0  # the threshold of "negative" is chosen to see a surge of this size best
+METHODS = ("linear", "head", "full")
 READABLE = ("en",)  # languages the embedded encoder reads
 SETTINGS: Mapping[str, Any] = {"epochs": 3, "max_length": 64, "class_weights": "sqrt"}
 Scores = NDArray[np.float64]
@@ -50,14 +51,24 @@ Scores = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train: the encoder ("default" reads English), its languages, step limit, methods, seed."""
+    """How to train: the encoder ("default" reads English), its languages, step limit, methods, seed.
+
+    Raises:
+        InputError: no method, or an unknown one.
+    """
 
     encoder: str = "default"
     languages: tuple[str, ...] = READABLE
     max_steps: int = 200
-    methods: tuple[str, ...] = ("linear", "head", "full")
+    methods: tuple[str, ...] = METHODS
     seed: int = 0
     progress: bool = True
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.methods if name not in METHODS]
+        if unknown or not self.methods:
+            found = repr(unknown[0]) if unknown else "none"
+            raise InputError(f"methods out of {', '.join(METHODS)}", found, "for example --methods linear,head")
 
 
 def read_rows(path: Path) -> pd.DataFrame:
