@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -206,13 +207,23 @@ CONFIGURATION = '[[topics]]\nname = "a"\nkeywords = ["a"]\n'
         (CONFIGURATION + CONFIGURATION, "there twice"),
         ("budget = 1\n", "topics"),
         ("budget = = 1\n", "TOML"),
-        (CONFIGURATION + '[[sources]]\nkind = "telepathy"\npath = "x"\n', "sources.0.kind"),
+        ('folder = "/tmp"\n' + CONFIGURATION, "known keys in m.toml; found 'folder'"),
+        (CONFIGURATION + '[[sources]]\nkind = "rss"\nurl = "http://x"\n', r"kind file \(others come .*sources.0.kind"),
+        (CONFIGURATION + '[[sinks]]\nkind = "webhook"\n', r"kind jsonl or file or stdout \(others .*sinks.0.kind"),
+        (CONFIGURATION + '[[sources]]\nkind = "file"\npath = "x"\nurl = "y"\n', "use one of every, kind, path"),
     ],
 )
 def test_a_wrong_configuration_names_the_key(tmp_path, text, words):
     (tmp_path / "m.toml").write_text(text)
     with pytest.raises(ConfigError, match=words):
         read_config(tmp_path / "m.toml")
+
+
+def test_paths_are_relative_to_the_folder_of_the_file(tmp_path):
+    (tmp_path / "m.toml").write_text(CONFIGURATION)
+    config = read_config(tmp_path / "m.toml")
+    assert config.place("stories.csv") == tmp_path / "stories.csv"
+    assert config.model_copy(update={"budget": 2.0}).place("/else/where") == Path("/else/where")
 
 
 def test_durations():

@@ -229,6 +229,16 @@ def test_another_model_learns_what_is_usual_anew(place, home):
     assert verdict.mean == pytest.approx(0.72, rel=0.5)
 
 
+def test_alerts_for_stdout_do_not_mix_with_the_json_object(place, home):
+    settings = (place / "monitor.toml").read_text().replace('kind = "jsonl"\npath = "alerts.jsonl"', 'kind = "stdout"')
+    (place / "monitor.toml").write_text(settings)
+    command = [sys.executable, "-m", "fieldtune_monitor", "run", "--config", str(place / "monitor.toml"), "--once"]
+    found = subprocess.run([*command, "--json"], check=True, capture_output=True, text=True)
+    assert json.loads(found.stdout)["documents"] > 0
+    alerts = [json.loads(line) for line in found.stderr.splitlines() if line.startswith("{")]
+    assert [line["state"] for line in alerts] == ["firing", "resolved"]
+
+
 def test_a_stopped_run_ends_by_itself(place, home):
     command = [sys.executable, "-m", "fieldtune_monitor", "run", "--config", str(place / "monitor.toml"), "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)

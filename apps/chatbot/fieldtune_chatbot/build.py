@@ -7,13 +7,14 @@ continues after any interruption and ends in the same bits. Knows the order of t
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fieldtune import registry
 from fieldtune.errors import InputError
@@ -27,7 +28,7 @@ from fieldtune_chatbot.bot import Bot
 from fieldtune_chatbot.knowledge import Knowledge, organise, pseudo_known, with_mined
 from fieldtune_chatbot.learning import BOTH, WORDS, Split
 from fieldtune_chatbot.records import FaqEntry
-from fieldtune_chatbot.retrieve import Retriever
+from fieldtune_chatbot.retrieve import Encode, Retriever
 from fieldtune_chatbot.store import keep_documents, open_chatbot
 
 APP = "chatbot"
@@ -166,7 +167,7 @@ def _candidates(
     folders: dict[str, Path] = {}
     frozen = tune.frozen_encoder(settings.model, work / "encoder-frozen")
     judged = [row.question for row in (*parts.tuning, *parts.held_out)]
-    plain = index(knowledge, None, None)
+    plain = index(knowledge, None, None, ())
     leave_out = frozenset(knowledge.questions[unit][1] for text in judged for unit in plain.same_wordings(text))
     samples: dict[str, list[str]] = {}
     for document in knowledge.documents:
@@ -205,7 +206,7 @@ def make_version(
     languages: set[str],
 ) -> None:
     """Index everything with these models, learn weights and threshold, write the folder."""
-    retriever = index(knowledge, encoder, intent)
+    retriever = index(knowledge, encoder, intent, languages)
     start = BOTH if encoder else WORDS
     seen = learning.see(retriever, parts.tuning)
     retriever.weights = learning.fit_weights(retriever, seen, start, languages if encoder else set())
@@ -213,18 +214,29 @@ def make_version(
     bot.write(folder, retriever, deciders, parts.tuning, parts.held_out, encoder=encoder, intent=intent)
 
 
-def index(knowledge: Knowledge, encoder: Path | None, intent: Path | None) -> Retriever:
-    """A retriever over the knowledge, with default weights."""
+def index(knowledge: Knowledge, encoder: Path | None, intent: Path | None, languages: Collection[str]) -> Retriever:
+    """A retriever over the knowledge, with default weights; `languages` are those the encoder reads."""
     passages, questions = knowledge.passage_texts(), knowledge.question_texts()
     embedder = tune.as_embedder(encoder) if encoder else None
     encode = embedder.encode if embedder else None
-    vectors = encode([*passages, *knowledge.sentence_texts(), *questions]) if encode else None
+    vectors = _vectors(knowledge, encode, languages) if encode else None
     classifier = bot.load_intent(intent) if intent else None
     weights = {"any": BOTH if encoder else WORDS}
     return Retriever(
         knowledge, Bm25.build(passages), Bm25.build(questions), Bm25.build(knowledge.source_texts()),
         encode, vectors, classifier, weights, tune.vocabulary(embedder),
     )  # fmt: skip
+
+
+def _vectors(knowledge: Knowledge, encode: Encode, languages: Collection[str]) -> NDArray[np.float32]:
+    """float32[units, d]: the units that the encoder can read; zeros for the others, which words alone find."""
+    texts = [*knowledge.passage_texts(), *knowledge.sentence_texts(), *knowledge.question_texts()]
+    owners = np.concatenate([knowledge.passage_source, knowledge.sentence_source, knowledge.question_source])
+    can = [place for place, owner in enumerate(owners) if knowledge.sources[int(owner)].language in languages]
+    read = encode([texts[place] for place in can])
+    vectors = np.zeros((len(texts), read.shape[1]), np.float32)
+    vectors[can] = read
+    return vectors
 
 
 def _previous(store: Path, work: Path) -> Path | None:

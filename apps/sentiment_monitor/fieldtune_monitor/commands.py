@@ -91,7 +91,10 @@ def run(
     once: Annotated[bool, typer.Option("--once", help="One look at the sources, then stop.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Watch the sources and send alerts until stopped; killed at any moment, it goes on where it was."""
+    """Watch the sources and send alerts until stopped; killed at any moment, it goes on where it was.
+
+    With --json a stdout sink prints its lines on stderr.
+    """
     from fieldtune_monitor import wire
     from fieldtune_monitor.config import read_config
 
@@ -99,7 +102,7 @@ def run(
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    show(wire.run(settings, once=once, stop=stop, progress=_progress()), as_json)
+    show(wire.run(settings, once=once, stop=stop, progress=_progress(), aside=as_json), as_json)
 
 
 @app.command()

@@ -3,11 +3,12 @@
 import difflib
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
 from fieldtune.data.read import read_toml
 from fieldtune.errors import ConfigError
@@ -32,6 +33,17 @@ def seconds(text: str | int | float) -> int:
     return int(float(found[1]) * _UNITS[found[2]])
 
 
+def _kind_of(*names: str, later: str) -> Callable[[Any], Any]:
+    """A check that names the kinds there are, and what brings the others."""
+
+    def check(value: Any) -> Any:
+        if value not in names:
+            raise ValueError(f"kind {' or '.join(names)} (others come with the monitor's {later}, fieldtune 0.2)")
+        return value
+
+    return check
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -49,9 +61,9 @@ class Source(_Strict):
 
     kind: Literal["file"]
     path: str
-    url: str = ""
     every: int = 60
 
+    _kind = field_validator("kind", mode="before")(_kind_of("file", later="sources"))
     _duration = field_validator("every", mode="before")(seconds)
 
 
@@ -62,6 +74,8 @@ class Sink(_Strict):
     path: str = ""
     url: str = ""
     info: bool = False
+
+    _kind = field_validator("kind", mode="before")(_kind_of("jsonl", "file", "stdout", later="sinks"))
 
 
 class Config(_Strict):
@@ -77,7 +91,8 @@ class Config(_Strict):
     timezone: str = "UTC"
     warmup: int | None = None
     zone: float = Field(default=1.3, ge=ZONE[0], lt=ZONE[1])
-    folder: Path = Path()
+
+    _folder: Path = PrivateAttr(Path())
 
     _durations = field_validator("bucket", "warmup", mode="before")(lambda v: None if v is None else seconds(v))
 
@@ -106,13 +121,17 @@ class Config(_Strict):
             raise ValueError(f"topic names that differ; {twice[0]!r} is there twice")
         return value
 
+    def model_post_init(self, context: Any) -> None:
+        """Take the folder of the file from the validation's context: it is no key of the file."""
+        self._folder = (context or {}).get("folder", Path())
+
     def zone_info(self) -> ZoneInfo:
         """The time zone of weekdays, hours and dates without an offset."""
         return ZoneInfo(self.timezone)
 
     def place(self, path: str) -> Path:
         """A path of the file, relative to the folder the file lies in."""
-        return self.folder / Path(path).expanduser()
+        return self._folder / Path(path).expanduser()
 
     def detector(self) -> DetectorConfig:
         """Settings of the detector."""
@@ -142,7 +161,7 @@ def read_config(path: Path) -> Config:
     """
     values = read_toml(path)
     try:
-        return Config.model_validate({**values, "folder": Path(path).resolve().parent})
+        return Config.model_validate(values, context={"folder": Path(path).resolve().parent})
     except ValidationError as error:
         raise _as_config_error(error, Path(path)) from None
 
@@ -162,7 +181,7 @@ def _as_config_error(error: ValidationError, path: Path) -> ConfigError:
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     tables: dict[str, type[BaseModel]] = {"topics": Topic, "sources": Source, "sinks": Sink}
     model = tables.get(str(location[0]), Config) if len(location) > 1 else Config
-    return sorted(name for name in model.model_fields if name != "folder")
+    return sorted(model.model_fields)
 
 
 def _shorten(value: Any) -> Any:

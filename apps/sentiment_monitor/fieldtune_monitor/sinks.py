@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from sqlalchemy import Engine
 
@@ -37,9 +37,9 @@ def jsonl_sink(path: Path) -> Send:
     return send
 
 
-def stdout_sink(payload: Mapping[str, Any]) -> None:
-    """Print one line; a reader drops repeats by their key."""
-    print(line_of(payload), file=sys.stdout, flush=True)
+def stream_sink(stream: TextIO) -> Send:
+    """A callable that prints an alert as one line; a reader drops repeats by their key."""
+    return lambda payload: print(line_of(payload), file=stream, flush=True)
 
 
 def line_of(payload: Mapping[str, Any]) -> str:

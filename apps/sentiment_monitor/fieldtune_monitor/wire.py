@@ -1,11 +1,12 @@
 """Puts a monitor together from a configuration: models, store, sinks. The only place that knows all parts."""
 
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import Engine
 
@@ -19,7 +20,7 @@ from fieldtune_monitor import runner, store
 from fieldtune_monitor.classify import Judge, load_bundle, make_judge
 from fieldtune_monitor.config import ALERTS, Config
 from fieldtune_monitor.monitor import APP, Setup, restore
-from fieldtune_monitor.sinks import Send, deliver, jsonl_sink, stdout_sink
+from fieldtune_monitor.sinks import Send, deliver, jsonl_sink, stream_sink
 from fieldtune_monitor.topics import matcher
 
 STORE = "monitor"
@@ -54,14 +55,18 @@ def setup(config: Config, engine: Engine, sinks: dict[str, bool], judged: tuple[
     return Setup(engine, judge, names, config.detector(), ALERTS, config.zone_info(), sinks, version)
 
 
-def sinks_of(config: Config) -> tuple[dict[str, Send], dict[str, bool]]:
-    """The configured sinks by name, and which of them want info alerts."""
+def sinks_of(config: Config, *, aside: bool = False) -> tuple[dict[str, Send], dict[str, bool]]:
+    """The configured sinks by name, and which of them want info alerts.
+
+    Args:
+        aside: a stdout sink prints on stderr, because stdout is wanted for something else.
+    """
     senders: dict[str, Send] = {}
     info: dict[str, bool] = {}
     for sink in config.sinks:
         match sink.kind:
             case "stdout":
-                name, send = "stdout", cast(Send, stdout_sink)
+                name, send = "stdout", stream_sink(sys.stderr if aside else sys.stdout)
             case "jsonl" | "file":
                 path = sink.path or sink.url
                 if not path:
@@ -110,8 +115,11 @@ def dismissed_incidents() -> frozenset[str]:
         return frozenset(row.subject for row in feedback.rows(connection, APP) if row.kind == "dismissed")
 
 
-def run(config: Config, *, once: bool, stop: Event, progress: runner.Progress) -> dict[str, Any]:
+def run(config: Config, *, once: bool, stop: Event, progress: runner.Progress, aside: bool = False) -> dict[str, Any]:
     """Poll the sources until `stop`; one process per store.
+
+    Args:
+        aside: of `sinks_of`.
 
     Raises:
         ConfigError: no source or no sink. RefusedError: another process runs on this store.
@@ -123,7 +131,7 @@ def run(config: Config, *, once: bool, stop: Event, progress: runner.Progress) -
     place, judged = store_place(config), judge_of(config)
     lock = config.place("monitor") if isinstance(place, str) else place
     with locked(lock):
-        senders, info = sinks_of(config)
+        senders, info = sinks_of(config, aside=aside)
         engine = open_monitor_store(place)
         made = setup(config, engine, info, judged)
         deliver(engine, senders, now())

@@ -1,10 +1,15 @@
 """Read a table or a TOML file from disk; every complaint names the file and the line. Knows no task."""
 
+import contextlib
+import csv
 import gzip
 import io
 import json
+import os
 import tomllib
-from collections.abc import Sequence
+import warnings
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +25,7 @@ def read_table(
 ) -> pd.DataFrame:
     """Read CSV, TSV, JSON lines or Parquet, by extension; ``.gz`` allowed.
 
-    Text stays text: ``007`` keeps its zeros and an empty cell is an empty string, never NaN.
+    Text stays text: ``007`` keeps its zeros, and an empty cell or a null in a column of texts is an empty string.
 
     Args:
         path: the file.
@@ -32,13 +37,12 @@ def read_table(
         InputError: no such file, unknown extension, unreadable line, missing column, no rows.
     """
     path = Path(path)
-    suffixes = [suffix for suffix in path.suffixes if suffix != ".gz"]
-    kind = suffixes[-1] if suffixes else ""
+    kind = _kind(path)
     if kind not in KINDS:
         raise InputError(f"a table ending in {', '.join(KINDS)} (.gz allowed)", str(path), "convert or rename it")
     raw = read_bytes(path)
     if kind == ".parquet":
-        frame = _parquet(raw, path)
+        frame = _without_nulls(_parquet(raw, path))
     else:
         text = _decode(raw, path, encoding)
         frame = _json_lines(text, path) if kind == ".jsonl" else _separated(text, path, "\t" if kind == ".tsv" else ",")
@@ -57,6 +61,16 @@ def read_table(
     return frame
 
 
+def first_row(path: Path | str) -> int:
+    """The number of the first row of a table as its file shows it: a header is row 1."""
+    return 2 if _kind(Path(path)) in (".csv", ".tsv") else 1
+
+
+def _kind(path: Path) -> str:
+    suffixes = [suffix for suffix in path.suffixes if suffix != ".gz"]
+    return suffixes[-1] if suffixes else ""
+
+
 def read_bytes(path: Path) -> bytes:
     """The file's bytes, unpacked when it ends in ``.gz``."""
     try:
@@ -64,7 +78,7 @@ def read_bytes(path: Path) -> bytes:
         return gzip.decompress(raw) if path.suffix == ".gz" else raw
     except FileNotFoundError as error:
         raise InputError("a file", f"nothing at {path}", "check the path") from error
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"a readable file at {path}", str(error), "check the file and its permissions") from error
 
 
@@ -76,20 +90,44 @@ def read_toml(path: Path | str) -> dict[str, Any]:
         raise ConfigError(f"valid TOML in {path}", str(error), "correct that line") from error
 
 
+def check_output(path: Path, kinds: Sequence[str] = KINDS) -> None:
+    """Refuse a file that could not be written, before the work whose result it is to hold.
+
+    Raises:
+        InputError: another extension, a folder of that name, or a file where its folder should be.
+    """
+    if path.suffix not in kinds:
+        raise InputError(f"an output ending in {', '.join(kinds)}", str(path), "choose one of these")
+    if path.is_dir():
+        raise InputError("a file to write", f"the folder {path}", "name a file in it")
+    for place in path.parents:
+        if place.exists() and not place.is_dir():
+            raise InputError(f"a folder at {path.parent}", f"the file {place}", "choose another --out")
+
+
+@contextlib.contextmanager
+def written(path: Path) -> Iterator[Path]:
+    """Yield a hidden file beside ``path``; when the block ends well it becomes ``path``, else nothing is left of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def write_table(frame: pd.DataFrame, path: Path) -> None:
     """Write a table in the format its extension names; the file appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.partial")
-    match path.suffix:
-        case ".csv" | ".tsv":
-            frame.to_csv(temporary, index=False, sep="\t" if path.suffix == ".tsv" else ",")
-        case ".jsonl":
-            frame.to_json(temporary, orient="records", lines=True, force_ascii=False)
-        case ".parquet":
-            frame.to_parquet(temporary, index=False)
-        case _:
-            raise InputError(f"an output ending in {', '.join(KINDS)}", str(path), "choose one of these")
-    temporary.replace(path)
+    check_output(path)
+    with written(path) as temporary:
+        match path.suffix:
+            case ".csv" | ".tsv":
+                frame.to_csv(temporary, index=False, sep="\t" if path.suffix == ".tsv" else ",")
+            case ".jsonl":
+                frame.to_json(temporary, orient="records", lines=True, force_ascii=False)
+            case _:
+                frame.to_parquet(temporary, index=False)
 
 
 def _decode(raw: bytes, path: Path, encoding: str) -> str:
@@ -110,10 +148,28 @@ def _separated(text: str, path: Path, separator: str) -> pd.DataFrame:
     if not text.strip():
         raise InputError("a header and at least one row", f"an empty file at {path}", "check that the export worked")
     try:
-        return pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, on_bad_lines="error")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        reason = str(error).strip().replace("Error tokenizing data. C error: ", "")
-        raise InputError(f"a well-formed table in {path}", reason, "correct that line (quotes, separators)") from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # the first row is longer than the header
+            return pd.read_csv(
+                io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, on_bad_lines="error", index_col=False
+            )
+    except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
+        reason = _long_row(text, separator) or str(error).strip().replace("Error tokenizing data. C error: ", "")
+        raise InputError(
+            f"a well-formed table in {path}", reason, "correct that line (quotes, separators, a comma at its end)"
+        ) from error
+
+
+def _long_row(text: str, separator: str) -> str:
+    """The first row with more cells than the header, with its line; empty when every row is short enough."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    line, header = 1, 0
+    with contextlib.suppress(csv.Error):
+        for cells in reader:
+            if header and len(cells) > header:
+                return f"{len(cells)} cells in line {line}, {header} in the header"
+            line, header = reader.line_num + 1, header or len(cells)
+    return ""
 
 
 def _json_lines(text: str, path: Path) -> pd.DataFrame:
@@ -128,7 +184,16 @@ def _json_lines(text: str, path: Path) -> pd.DataFrame:
         if not isinstance(row, dict):
             raise InputError(f"a JSON object on every line of {path}", f"line {number}: {type(row).__name__}", "fix it")
         rows.append(row)
-    return pd.DataFrame(rows)
+    return _without_nulls(pd.DataFrame(rows))
+
+
+def _without_nulls(frame: pd.DataFrame) -> pd.DataFrame:
+    """Nulls in columns of texts become empty texts, as an empty cell of a CSV file is."""
+    for name in frame.columns:
+        given = frame[name].dropna()
+        if len(given) < len(frame) and given.map(lambda value: isinstance(value, str)).all():
+            frame[name] = frame[name].astype(object).where(frame[name].notna(), "")
+    return frame
 
 
 def _parquet(raw: bytes, path: Path) -> pd.DataFrame:
