@@ -151,7 +151,12 @@ def _separated(text: str, path: Path, separator: str) -> pd.DataFrame:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # the first row is longer than the header
             return pd.read_csv(
-                io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, on_bad_lines="error", index_col=False
+                io.StringIO(text),
+                sep=separator,
+                dtype=str,
+                keep_default_na=False,
+                on_bad_lines="error",
+                index_col=False,
             )
     except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
         reason = _long_row(text, separator) or str(error).strip().replace("Error tokenizing data. C error: ", "")

@@ -1,0 +1,98 @@
+"""Tables in and out: rows are never shifted, nulls never become words, files appear whole or not at all."""
+
+import gzip
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from fieldtune.data.read import read_table, write_table
+from fieldtune.data.tables import training_table
+from fieldtune.errors import InputError
+
+
+def put(path: Path, content: str) -> Path:
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("text,label\nlost, my card,lost\nb,x\n", 2),
+        ("text,label\na,x,\nb,y,\n", 2),
+        ("text,label\na,x\nb,y,z\n", 3),
+        ('text,label\n"a\nb",x\n\n"c",y\nd,e,f\n', 6),
+        ("text,label\na,x,1\n" + "b,y,2\n" * 100, 2),
+    ],
+)
+def test_a_row_longer_than_the_header_is_refused_with_its_line(tmp_path: Path, content: str, line: int) -> None:
+    with pytest.raises(InputError, match=rf"3 cells in line {line}, 2 in the header"):
+        read_table(put(tmp_path / "t.csv", content))
+    with pytest.raises(InputError, match=rf"line {line},"):
+        read_table(put(tmp_path / "t.tsv", content.replace(",", "\t")))
+
+
+def test_a_trailing_comma_in_the_header_too_is_a_column_of_its_own(tmp_path: Path) -> None:
+    frame = read_table(put(tmp_path / "t.csv", "text,label,\na,007,\nb,y,\n"))
+    assert frame["text"].tolist() == ["a", "b"]
+    assert frame["label"].tolist() == ["007", "y"]
+
+
+def test_nulls_of_text_columns_are_empty_and_numbers_stay(tmp_path: Path) -> None:
+    lines = '{"text": "a", "label": "x", "size": 1.5}\n{"text": null, "label": "y", "size": null}\n{"label": null}\n'
+    from_json = read_table(put(tmp_path / "t.jsonl", lines))
+    given = pd.DataFrame({"text": ["a", None, None], "label": ["x", "y", None], "size": [1.5, None, None]})
+    given.to_parquet(tmp_path / "t.parquet")
+    given.astype({"label": "category"}).to_parquet(tmp_path / "c.parquet")
+    for frame in (from_json, read_table(tmp_path / "t.parquet"), read_table(tmp_path / "c.parquet")):
+        assert frame["text"].tolist() == ["a", "", ""]
+        assert frame["label"].tolist() == ["x", "y", ""]
+        assert frame["size"].isna().tolist() == [False, True, True]
+
+
+def test_a_null_label_is_a_missing_one(tmp_path: Path) -> None:
+    file = put(tmp_path / "t.jsonl", '{"text": "a", "label": "x"}\n{"text": "b", "label": null}\n')
+    with pytest.raises(InputError, match=r"label on every row.*rows 2"):
+        training_table(file, "text-classification")
+
+
+def test_a_damaged_gzip_file_is_named(tmp_path: Path) -> None:
+    whole = gzip.compress(b"text,label\n" + b"".join(b"%d,x\n" % n for n in range(5000)))
+    for place in range(20, len(whole), 997):
+        damaged = bytearray(whole)
+        damaged[place : place + 8] = b"\xff" * 8
+        (tmp_path / "t.csv.gz").write_bytes(damaged)
+        with pytest.raises(InputError, match=r"t\.csv\.gz"):
+            read_table(tmp_path / "t.csv.gz")
+    (tmp_path / "t.csv.gz").write_bytes(whole[:-100])
+    with pytest.raises(InputError, match="readable file"):
+        read_table(tmp_path / "t.csv.gz")
+
+
+def test_a_very_large_cell_is_read_whole(tmp_path: Path) -> None:
+    cell = "word " * 60_000
+    frame = read_table(put(tmp_path / "t.csv", f'text,label\n"{cell}",x\n'))
+    assert frame["text"][0] == cell
+    with pytest.raises(InputError, match="well-formed table"):
+        read_table(put(tmp_path / "t.csv", f'text,label\n"{cell}",x\na,b,c\n'))
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.jsonl", "t.parquet"])
+def test_a_written_table_reads_back_and_a_failure_leaves_the_old_one(tmp_path: Path, name: str) -> None:
+    frame = pd.DataFrame({"text": ["a\tb", "卡"], "label": ["007", ""]})
+    write_table(frame, tmp_path / name)
+    assert read_table(tmp_path / name).astype(object).equals(frame.astype(object))
+    if name.endswith(".parquet"):
+        with pytest.raises(Exception, match="column"):
+            write_table(pd.DataFrame({"text": [1, "two"]}), tmp_path / name)
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+def test_where_no_table_can_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "file").write_text("x")
+    frame = pd.DataFrame({"text": ["a"]})
+    for path, mention in {"t.xlsx": "ending in", "folder.csv": "the folder", "file/t.csv": "the file"}.items():
+        with pytest.raises(InputError, match=mention):
+            write_table(frame, tmp_path / path)
