@@ -124,7 +124,7 @@ def loop(place: Place, size: Size, seed: int, now: datetime) -> Loop:
     def speak(random_share: float) -> Counter[str]:
         return simulate.visitors(place.recommender, chosen, items, random_share, np.random.default_rng([seed, 45]))
 
-    return Loop(APP, place.recommender, "ndcg@10", speak, partial(look, place), publishes=False, apart=size.apart)
+    return Loop(APP, place.recommender, "ndcg@10", speak, partial(look, place), apart=size.apart)
 
 
 def look(place: Place) -> tuple[dict[str, Any], bytes]:

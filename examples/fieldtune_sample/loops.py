@@ -15,6 +15,7 @@ from typing import Any
 from fieldtune import feedback, registry
 from fieldtune.errors import RefusedError
 from fieldtune.progress import say
+from fieldtune.runtime import now
 from fieldtune_sample.steps import command
 
 RANDOM_SHARE = 0.3
@@ -30,8 +31,6 @@ class Loop:
         speak: (share of random statements) -> what was said, by kind; writes feedback rows.
         look: figures of what serves now on rows no feedback touched, and its answers as bytes that depend on nothing
             but the version.
-        publishes: whether `models publish` judges a version on rows that tell it from what serves; where it does not,
-            the better version comes back by learning again.
         apart: whether to learn in a process of its own.
     """
 
@@ -40,7 +39,6 @@ class Loop:
     headline: str
     speak: Callable[[float], Counter[str]]
     look: Callable[[], tuple[Mapping[str, Any], bytes]]
-    publishes: bool = True
     apart: bool = False
 
 
@@ -64,7 +62,7 @@ def turn(loop: Loop) -> dict[str, Any]:
     if honest["promoted"]:
         command("models", "rollback", loop.app)
         identical = loop.look()[1] == shown
-        _put_back(loop, honest["version"])
+        registry.reinstate(loop.app, loop.origin, honest["version"], now=now())
     return {
         "promoted": honest["promoted"],
         "before": first[loop.headline],
@@ -104,14 +102,6 @@ def _reset(loop: Loop) -> str:
             command("models", "rollback", loop.app)
         except RefusedError:
             return serving.name
-
-
-def _put_back(loop: Loop, version: str) -> None:
-    """The better version into service again."""
-    if loop.publishes:
-        command("models", "publish", registry.version_folder(version), "--into", f"{loop.app}/{loop.origin.name}")
-    else:
-        command("feedback", "retrain", loop.app, apart=loop.apart)
 
 
 def _hash(answers: bytes) -> str:

@@ -109,6 +109,12 @@ def test_a_slot_is_named_by_its_folder_or_its_path(tmp_path: Path, home: Path) -
     registry.publish("shop", origin, {"new": better}, both, rng=rng(), now=NOW)
     first = registry.rollback("shop", "store", now=NOW)
     assert registry.serving("shop", origin).name == first
+    with pytest.raises(RefusedError, match="has served"):
+        registry.reinstate("shop", origin, "shop-unknown", now=NOW)
+    second = next(version["id"] for version in registry.versions() if version["id"] != first)
+    registry.reinstate("shop", origin, second, now=NOW)
+    assert (registry.serving("shop", origin) / "answer.txt").read_text() == "second"
+    assert registry.rollback("shop", now=NOW) == first
     assert registry.origin_of("shop", str(origin.resolve())) == origin.resolve()
     with pytest.raises(RefusedError):
         registry.rollback("shop", "another", now=NOW)

@@ -231,6 +231,24 @@ def rollback(app: str, slot: str | None = None, *, now: datetime) -> str:
         return str(row[2])
 
 
+def reinstate(app: str, origin: Path, version: str, *, now: datetime) -> None:
+    """Put a version that has served for ``origin`` before back into service: the way forward after a rollback.
+
+    Raises:
+        RefusedError: it never did.
+    """
+    origin = Path(origin).resolve()
+    with open_home().begin() as connection:
+        served = connection.execute(
+            text("SELECT 1 FROM promotions WHERE app = :app AND slot = :slot AND version = :version LIMIT 1"),
+            {"app": app, "slot": _slot(origin), "version": version},
+        ).first()
+        if served is None:
+            raise RefusedError(f"a version that has served for {origin}", version, "see: fieldtune models list")
+        verify(version_folder(version))
+        _promote(connection, app, origin, version, "reinstated", now)
+
+
 def versions() -> list[dict[str, Any]]:
     """Every version with its application, slot, origin, time, details, and whether it serves now."""
     with open_home().begin() as connection:
