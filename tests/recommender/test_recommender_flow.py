@@ -144,7 +144,7 @@ def test_a_batch_agrees_with_single_lists(shop: Path, cli: Callable[..., Any], t
     )
     assert ran.code == 0, ran.err
     table = pd.read_csv(out)
-    assert list(table.columns[:4]) == ["user", "rank", "item", "score"] and len(table) == 15
+    assert list(table.columns) == ["user", "rank", "item", "score"] and len(table) == 15
     single = cli("recommender", "recommend", "--model", str(shop), "--user", "u002", "-k", "5", "--json").json
     assert table[table["user"] == "u002"]["item"].tolist() == [item["item"] for item in single["items"]]
 
@@ -176,6 +176,8 @@ def test_rank_orders_the_given_candidates(shop: Path, cli: Callable[..., Any], t
         ["train", "--events", "EVENTS", "--items", "ITEMS", "--out", "x", "--positive", "good"],
         ["train", "--events", "ITEMS", "--items", "ITEMS", "--out", "x"],
         ["train", "--events", "EVENTS", "--items", "ITEMS", "--out", "x", "--columns", "user"],
+        ["train", "--events", "EVENTS", "--items", "ITEMS", "--out", "x", "--max-steps", "0", "--set", "foo=1"],
+        ["train", "--events", "EVENTS", "--items", "ITEMS", "--out", "x", "--max-steps", "0", "--set", "epochs=many"],
         ["update", "--model", "SHOP"],
         ["serve"],
     ],

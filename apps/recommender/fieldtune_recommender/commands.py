@@ -32,21 +32,24 @@ def train(
         str, typer.Option(help="What counts as a success: 'rating>=4' or 'type=buy,share'; default: all but refusals.")
     ] = "",
     model: Annotated[str, typer.Option(help="Pretrained encoder: default, a folder, or a hub name.")] = "default",
-    max_steps: Annotated[int, typer.Option(help="Training steps of the text tower; 0 leaves it frozen.")] = 200,
-    min_positives: Annotated[int, typer.Option(help="Successes before the cut to count in the headline figure.")] = 5,
+    max_steps: Annotated[int, typer.Option(help="Training steps of the text tower; 0 leaves it frozen.", min=0)] = 200,
+    min_positives: Annotated[
+        int, typer.Option(help="Successes before the cut to count in the headline figure.", min=0)
+    ] = 5,
     settings: Annotated[list[str] | None, typer.Option("--set", help="Tower settings: key=value, repeatable.")] = None,
-    seed: Annotated[int, typer.Option(help="Of pairs, batches, trees and intervals.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of pairs, batches, trees and intervals.", min=0)] = 0,
     as_json: Json = False,
 ) -> None:
     """Train on the first 80 % of the log by time, compare on the rest with every rival, put the best into service."""
     from fieldtune.runtime import now, set_threads
-    from fieldtune_recommender import reading
+    from fieldtune_recommender import reading, texts
     from fieldtune_recommender.training import Options
     from fieldtune_recommender.training import train as train_shop
 
     schema = reading.Schema(_pairs(columns, "--columns"), _pairs(item_columns, "--item-columns"), positive)
-    data = reading.read(events, items, schema)
     chosen = dict(_pair(item, "--set") for item in settings or [])
+    texts.check(chosen)  # here, as a tower that stays frozen never looks at them
+    data = reading.read(events, items, schema)
     options = Options(model, max_steps, min_positives, seed, set_threads(), chosen)
     show(train_shop(data, schema, out, options, now=now(), progress=True), as_json)
 
@@ -55,7 +58,7 @@ def train(
 def evaluate(
     model: Model,
     events: Annotated[Path, typer.Option(help="Events; only those after the recorded cut count.")],
-    seed: Annotated[int, typer.Option(help="Of ties and intervals.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of ties and intervals.", min=0)] = 0,
     as_json: Json = False,
 ) -> None:
     """Full-catalogue figures on the events after the cut, beside every rival, with paired intervals."""
@@ -71,9 +74,7 @@ def recommend(
     history: Annotated[str, typer.Option(help="Items in the order they were liked: A,B,C.")] = "",
     interest: Annotated[str, typer.Option(help="A sentence that says what is wanted.")] = "",
     users: Annotated[Path | None, typer.Option(help="Batch: a table with the column user.")] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Batch: table to write: user, rank, item, score, probability.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Batch: table to write: user, rank, item, score.")] = None,
     k: Count = 10,
     diversity: Diversity = 0.0,
     as_json: Json = False,

@@ -27,6 +27,15 @@ SETTINGS: Mapping[str, Any] = {
 }
 
 
+def check(settings: Mapping[str, Any]) -> None:
+    """Whether the tower could be trained with these changes.
+
+    Raises:
+        ConfigError: an unknown setting, or a value it cannot have.
+    """
+    pipeline.task_module("embedding").DEFAULTS.updated({**SETTINGS, **settings})
+
+
 def encoder(model: str | Path) -> Embedder:
     """An encoder by name ("default", a hub name, a folder), or one saved by fieldtune, verified.
 

@@ -182,14 +182,12 @@ def recommend(
 def recommend_all(
     shop: Shop, users: Sequence[str], k: int, *, diversity: float, progress: bool
 ) -> list[dict[str, Any]]:
-    """Rows user, rank, item, score, probability for many users."""
+    """Rows user, rank, item, score for many users."""
     rows = []
     tastes = zip(users, tastes_of(shop, users), strict=True)
     for user, taste in track(tastes, "recommending", len(users), show=progress):
         for rank, one in enumerate(recommend(shop, taste, k, diversity=diversity, explain=False), 1):
-            rows.append(
-                {"user": user, "rank": rank, "item": one.item, "score": one.score, "probability": one.probability}
-            )
+            rows.append({"user": user, "rank": rank, "item": one.item, "score": one.score})
     return rows
 
 
