@@ -49,20 +49,6 @@ def recency(length: int, half_life: float = HALF_LIFE) -> Floats:
     return np.asarray(np.exp2(-np.arange(length - 1, -1, -1) / half_life), np.float32)
 
 
-def top_similarities(history: Floats, items: Floats, weights: Floats, k: int = 3) -> Floats:
-    """Mean of the k largest weighted similarities of each item to a history.
-
-    Args:
-        history: float32[h, d], unit length. items: float32[n, d], unit length. weights: float32[h].
-
-    Returns:
-        float32[n]; zeros for an empty history.
-    """
-    if not len(history):
-        return np.zeros(len(items), np.float32)
-    return mean_of_largest((history @ items.T) * weights[:, None], k)
-
-
 def mean_of_largest(values: Floats, k: int) -> Floats:
     """Mean of the k largest of each column of values[h, n]; of all of them where h < k."""
     if len(values) <= k:

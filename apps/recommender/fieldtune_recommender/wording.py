@@ -1,6 +1,6 @@
 """The page's words, English and Chinese, and reasons as sentences in either. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from fieldtune_recommender.records import Reason
 
@@ -65,8 +65,3 @@ def sentence(reason: Reason, t: Callable[[str], str], title: Callable[[str], str
             return t("you_asked").format(words=comma.join(reason.words))
         case _:
             return t(reason.kind)
-
-
-def shortened(titles: Sequence[str], most: int = 60) -> list[str]:
-    """Titles cut for a narrow column."""
-    return [title if len(title) <= most else title[: most - 1] + "…" for title in titles]

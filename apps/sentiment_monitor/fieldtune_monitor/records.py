@@ -1,4 +1,4 @@
-"""The values that travel through the monitor: raw rows, stories, judgements, bucket counts, alert lines.
+"""The values that travel through the monitor: raw rows, documents, alert lines.
 
 Times are whole seconds since 1970 in UTC; only sources, store and sinks know their text form.
 """
@@ -39,26 +39,6 @@ class Document:
     flags: tuple[str, ...] = ()
     topic: str = ""
     tone: str = ""
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A document with the story it belongs to, its topics and its tone.
-
-    story: id of the first document of the story; a document whose id differs from it is a copy.
-    negative: calibrated P(negative) reaches the threshold.
-    """
-
-    document: Document
-    story: str
-    topics: tuple[str, ...]
-    tone: str
-    p_negative: float
-    negative: bool
-
-    @property
-    def is_copy(self) -> bool:
-        return self.story != self.document.id
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from fieldtune.models import load
 from fieldtune.models.folder import locked, staged
 from fieldtune.progress import say
 from fieldtune.runtime import generator
+from fieldtune.tasks.text_classification import correct
 from fieldtune.text.language import detect
 from fieldtune.text.normalise import equality_key
 from fieldtune_monitor.classify import BUNDLE, Read, has_encoder, load_bundle
@@ -210,7 +211,7 @@ def _train_slot(name: str, table: pd.DataFrame, work: Path, plan: Plan) -> dict[
         if plan.progress:
             say(f"{name}: {method} on {len(inside)} rows")
         models[method] = _fit(inside, outside, method, work / method, plan)
-    scores = {method: _right(model, outside) for method, model in models.items()}
+    scores = {method: correct(model, outside) for method, model in models.items()}
     verdict = registry.gate(scores, rng)
     chosen = models[verdict.winner]
     about: dict[str, Any] = {
@@ -256,11 +257,6 @@ def _ship(chosen: Any, method: str, table: pd.DataFrame, outside: pd.DataFrame, 
         final.temperature, final.threshold, final.card = chosen.temperature, chosen.threshold, chosen.card
     with staged(work / SHIPPED, {"application": APP}) as folder:
         final.save(folder)
-
-
-def _right(model: Any, table: pd.DataFrame) -> Scores:
-    best = np.asarray(model.labels)[model.probabilities(table["text"].tolist()).argmax(axis=1)]
-    return np.asarray(best == table["label"].to_numpy(dtype=str), dtype=np.float64)
 
 
 def surge_threshold(p_negative: NDArray[Any], negative: NDArray[np.bool_], surge: float = SURGE) -> float:
@@ -327,18 +323,3 @@ def train_and_publish(
     held_out(rows)
     slots = train_bundle(rows, out, plan)
     return slots, publish_bundle(out, out, rows, now=now)
-
-
-def held_out_report(read: Read, rows: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Accuracy per slot on rows with labels, for people to read."""
-    found: dict[str, dict[str, float]] = {}
-    for language in sorted(set(rows["language"])):
-        part = rows[rows["language"] == language]
-        opinions = read(part["title"].tolist(), part["language"].tolist())
-        for task, column in TASKS.items():
-            said = [opinion.tone if task == "tone" else opinion.topic for opinion in opinions]
-            pairs = [(a, b) for a, b in zip(said, part[column], strict=True) if b]
-            if pairs:
-                accuracy = sum(a == b for a, b in pairs) / len(pairs)
-                found[f"{task}-{language}"] = {"accuracy": accuracy, "n": float(len(pairs))}
-    return found

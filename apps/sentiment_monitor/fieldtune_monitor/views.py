@@ -127,18 +127,13 @@ def said(kind: str) -> dict[str, str]:
 
 
 def judge_incident(incident: dict[str, Any], verdict: str, user: str, origin: str, now: datetime) -> None:
-    """Record "confirmed" or "dismissed"; the later word replaces the earlier."""
+    """Record "confirmed" or "dismissed"; the later word replaces the earlier (`feedback.record` sees to it)."""
     line = incident["line"]
     payload = {
         "topic": incident["topic"], "signal": incident["signal"], "opened": incident["opened"],
         "evidence": line["evidence"], "origin": origin,
     }  # fmt: skip
-    other = "dismissed" if verdict == "confirmed" else "confirmed"
     with registry.open_home().begin() as connection:
-        connection.execute(
-            text("DELETE FROM feedback WHERE app = :app AND subject = :subject AND kind = :kind AND user_id = :user"),
-            {"app": APP, "subject": incident["id"], "kind": other, "user": user},
-        )
         feedback.record(connection, feedback.Feedback(APP, incident["id"], verdict, user, payload=payload), now)
 
 
