@@ -194,6 +194,18 @@ def test_corrections_make_a_better_model_and_a_rollback_restores_the_old_answers
     assert opinions_of(model, new) == before
 
 
+def test_what_was_said_about_another_model_is_not_learnt(model, home):
+    new = titles(NEW)
+    elsewhere = titles(NEW, towns=("Otherton",)).assign(sentiment="neutral")
+    nowhere = titles(NEW, NAMES[:2], towns=("Plainfield",))
+    rows = [*said(elsewhere, model.with_name("other")), *said(nowhere, ""), *said(new, model)]
+    verdict = retraining.retrain(rows, home=home, now=NOW, progress=False)
+    assert verdict.promoted, verdict.reason
+    learnt = set(pd.read_csv(registry.serving("monitor", model) / training.ROWS)["title"])
+    assert set(nowhere["title"]) <= learnt
+    assert not set(elsewhere["title"]) & learnt
+
+
 def test_random_labels_are_refused(model, home):
     new = titles(NEW)
     rng = np.random.default_rng(0)

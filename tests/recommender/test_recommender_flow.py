@@ -249,7 +249,8 @@ def test_purchases_become_a_version_and_rollback_restores_the_same_bytes(
     rows = purchases(shop, 300, 1, 0.0)
     monkeypatch.setattr(improving, "_doubt", lambda *_: None)  # the shop is too small to be sure of anything
     monkeypatch.setattr(registry, "gate", sure)
-    verdict = commands.retrain(rows, home=home, now=NOW, progress=False)
+    unnamed = [replace(row, payload={**row.payload, "model": ""}) for row in rows[:20]]
+    verdict = commands.retrain([*unnamed, *rows[20:], *elsewhere(shop)], home=home, now=NOW, progress=False)
     assert verdict.promoted
     assert answer() != before
     learnt = bundle.read(registry.serving(bundle.APP, shop))
@@ -260,6 +261,19 @@ def test_purchases_become_a_version_and_rollback_restores_the_same_bytes(
         commands.retrain(purchases(shop, 3, 2, 0.0), home=home, now=NOW, progress=False)
     registry.rollback(bundle.APP, now=NOW)
     assert answer() == before
+
+
+def elsewhere(shop: Path) -> list[feedback.Feedback]:
+    """What was bought from another recommender."""
+    return [
+        replace(row, payload={**row.payload, "model": str(shop.with_name("other"))})
+        for row in purchases(shop, 300, 5, 0.0)
+    ]
+
+
+def test_purchases_from_another_recommender_teach_nothing(shop: Path, home: Path) -> None:
+    with pytest.raises(InputError, match=f"0 among 0 rows about {shop}"):
+        commands.retrain(elsewhere(shop), home=home, now=NOW, progress=False)
 
 
 def sure(scores: Any, rng: Any, incumbent: str | None = None) -> registry.Verdict:

@@ -44,14 +44,15 @@ def retrain(rows: Sequence[Feedback], *, home: Path, now: datetime, progress: bo
     origin = origin_of(rows)
     place = registry.serving(bundle.APP, origin)
     old = bundle.read(place)
-    table = feedback_table(rows, old)
+    own = _about_origin(rows, origin)
+    table = feedback_table(own, old)
     bought = table[table["weight"] > 0]
-    if table.empty and old.card.get("absorbed"):
+    if own and table.empty and old.card.get("absorbed"):
         return Verdict(False, INCUMBENT, "every row is learnt already", ())
     if len(bought) < trust.FEWEST:
         raise InputError(
             f"at least {trust.FEWEST} purchases of known items not learnt yet",
-            f"{len(bought)} among {len(rows)} rows",
+            f"{len(bought)} among {len(own)} rows about {origin}",
             "collect more on the page",
         )
     doubt = _doubt(old, bought, progress)
@@ -87,6 +88,11 @@ def origin_of(rows: Sequence[Feedback]) -> Path:
     if not known:
         raise InputError("a recommender in service", "none", "train one first: fieldtune recommender train")
     return known[0]
+
+
+def _about_origin(rows: Sequence[Feedback], origin: Path) -> list[Feedback]:
+    """The rows recorded with this recommender, and those recorded with none."""
+    return [row for row in rows if row.payload.get("model") in (None, "", str(origin))]
 
 
 def feedback_table(rows: Sequence[Feedback], old: Bundle) -> pd.DataFrame:

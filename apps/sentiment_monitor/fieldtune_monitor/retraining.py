@@ -102,10 +102,12 @@ def retrain(rows: Sequence[Feedback], *, home: Path, now: datetime, progress: bo
     Raises:
         InputError: nothing was corrected, or no model serves yet.
     """
-    corrected = corrections(rows)
+    taught = [row for row in rows if row.kind in LABELS]
+    origin = _origin(taught)
+    corrected = corrections(_about_origin(taught, origin))
     if corrected.empty:
-        raise InputError("corrected tones or topics", f"{len(rows)} rows that correct none", "correct some on the page")
-    origin = _origin(rows)
+        found = f"none about {origin} among {len(rows)} rows"
+        raise InputError("corrected tones or topics", found, "correct some on the page")
     present = registry.serving(APP, origin)
     verify(present)
     known = clean_rows(read_table(present / ROWS), str(present))
@@ -151,7 +153,7 @@ def publish(folder: Path, slot: str | None, now: datetime) -> registry.Verdict:
 
 
 def _origin(rows: Sequence[Feedback]) -> Path:
-    """The model folder the feedback is about: as recorded with it, else the one promoted last."""
+    """The model folder to train again: the one recorded with the latest row, else the one promoted last."""
     named = [str(row.payload["origin"]) for row in rows if row.payload.get("origin")]
     if named:
         return Path(named[-1])
@@ -159,6 +161,11 @@ def _origin(rows: Sequence[Feedback]) -> Path:
     if not served:
         raise InputError("a model in service", "none", "train one first: fieldtune monitor train")
     return served[0]
+
+
+def _about_origin(rows: Sequence[Feedback], origin: Path) -> list[Feedback]:
+    """The rows recorded with this model folder, and those recorded with none."""
+    return [row for row in rows if row.payload.get("origin") in (None, "", str(origin))]
 
 
 def _about(folder: Path) -> Mapping[str, Any]:
