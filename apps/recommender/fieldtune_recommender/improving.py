@@ -245,10 +245,9 @@ def publish(folder: Path, slot: str | None, *, now: datetime) -> Verdict:
     Raises:
         InputError: no recommender serves under this name.
     """
-    known = [origin for origin in registry.origins(bundle.APP) if slot is None or origin.name == slot]
-    if slot is not None and not known:
+    origin = registry.origin_of(bundle.APP, slot) or folder
+    if slot is not None and origin is folder:
         raise InputError("the name of a recommender in service", repr(slot), "see: fieldtune models list")
-    origin = known[0] if known else folder
     one = bundle.read(folder)
     measured = measuring.held_out(one, rng=generator(0), progress=True)
     scores = {"candidate": measured.scores[one.answers_with]}

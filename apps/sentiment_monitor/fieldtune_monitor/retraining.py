@@ -143,13 +143,11 @@ def publish(folder: Path, slot: str | None, now: datetime) -> registry.Verdict:
     """
     load_bundle(folder)
     rows = clean_rows(read_table(folder / ROWS), str(folder))
-    served = registry.origins(APP)
-    matching = [origin for origin in served if slot in (None, origin.name, str(origin))]
-    if slot is not None and not matching:
-        raise RefusedError(
-            f"a slot of the monitor: {', '.join(o.name for o in served) or 'none yet'}", slot, "choose one"
-        )
-    return publish_bundle(folder, matching[0] if matching else folder, rows, now=now)
+    origin = registry.origin_of(APP, slot) or folder
+    if slot is not None and origin is folder:
+        served = ", ".join(known.name for known in registry.origins(APP)) or "none yet"
+        raise RefusedError(f"a slot of the monitor: {served}", slot, "choose one")
+    return publish_bundle(folder, origin, rows, now=now)
 
 
 def _origin(rows: Sequence[Feedback]) -> Path:
