@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from fieldtune.data.checks import Finding, check_table, leakage, unknown_share
+from fieldtune.data.checks import Finding, check_table, leakage, numbered, unknown_share
 from fieldtune.errors import InputError
 
 SOUND = pd.DataFrame({"text": ["lost card", "new card", "卡丢了", "办新卡"], "label": ["lost", "new", "lost", "new"]})
@@ -49,12 +49,21 @@ def test_errors_come_first_and_are_the_ones_that_stop_training() -> None:
         ("error", "missing-label"),
         ("warning", "conflicting-labels"),
     ]
-    assert findings[2].message == "rows share a text but not the label: 2 rows, from 0: 0, 4"
+    assert findings[2].message == "rows share a text but not the label: 2 rows"
+    told = numbered(findings, 2)[2]  # as a file with a header shows them
+    assert (told.rows, told.message) == ((2, 6), "rows share a text but not the label: 2 rows (2, 6)")
 
 
 def test_one_class() -> None:
     one = SOUND.assign(label="lost")
     assert rows_by_kind(check_table(one, "text-classification")) == {"one-class": (0, 1, 2, 3)}
+
+
+def test_one_class_beside_rows_of_none() -> None:
+    one = SOUND.assign(label=["lost", "oos", "lost", "oos"])
+    assert "one-class" in rows_by_kind(check_table(one, "text-classification"))
+    assert "one-class" in rows_by_kind(check_table(SOUND.assign(label="oos"), "text-classification"))
+    assert check_table(with_rows(("why", "oos")), "text-classification") == []
 
 
 def test_embedding_pairs() -> None:

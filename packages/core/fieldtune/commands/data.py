@@ -48,11 +48,11 @@ def check(
     as_json: Json = False,
 ) -> None:
     """What a training on this table would stumble over: duplicates, conflicting labels, rare classes, ..."""
-
-    from fieldtune.data.checks import check_table
-    from fieldtune.data.tables import training_table
+    from fieldtune.data.checks import check_table, numbered
+    from fieldtune.data.read import first_row
+    from fieldtune.data.tables import task_columns
 
     rename = {"text": text, "label": label} if task == "text-classification" else None
-    table = training_table(file, task, rename=rename, labels=parse_map(mapping))
-    findings = check_table(table, task)
+    table = task_columns(file, task, rename=rename, labels=parse_map(mapping))
+    findings = numbered(check_table(table, task), first_row(file))
     show({"rows": len(table), "findings": [finding._asdict() for finding in findings]}, as_json)

@@ -14,6 +14,8 @@ from fieldtune.errors import InputError
 from fieldtune.text.language import detect
 from fieldtune.text.normalise import equality_key, normalise
 
+OUT_OF_SCOPE = "oos"
+"""The label of rows that belong to no class: they fit thresholds and are never learnt."""
 TEXT_COLUMNS = {"text-classification": ("text",), "embedding": ("query", "positive")}
 LONGEST = 4000
 """Characters. The usual encoders read 512 tokens: some 2,500 characters of English, 500 of Chinese."""
@@ -32,7 +34,7 @@ class Finding(NamedTuple):
 
 
 def check_table(frame: pd.DataFrame, task: str, longest: int = LONGEST) -> list[Finding]:
-    """Findings on a training table, errors first.
+    """Findings on a training table, errors first; rows count from 0.
 
     Kinds: no-rows, missing-text, empty-text, over-long, duplicate; for text-classification also
     missing-label, one-class, single-row-class, label-spelling, conflicting-labels; for embedding also
@@ -53,6 +55,16 @@ def check_table(frame: pd.DataFrame, task: str, longest: int = LONGEST) -> list[
         same = [row for row, key in enumerate(keys) if key[0] and key[0] == key[1]]
         found += _some("same-text", "warning", "query and positive are the same text", same)
     return sorted(found, key=lambda finding: finding.severity)
+
+
+def numbered(findings: Iterable[Finding], first: int) -> list[Finding]:
+    """The findings with rows as the file numbers them, in the message too; ``first`` is the number of its first row."""
+    told = []
+    for finding in findings:
+        rows = tuple(row + first for row in finding.rows)
+        shown = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
+        told.append(finding._replace(message=f"{finding.message} ({shown})" if rows else finding.message, rows=rows))
+    return told
 
 
 def leakage(train: pd.DataFrame, valid: pd.DataFrame, columns: Sequence[str] = ("text",)) -> list[Finding]:
@@ -122,8 +134,10 @@ def _labels(column: pd.Series) -> list[Finding]:
     labels = {i: str(label) for i, label in enumerate(column) if not _missing(label)}
     counts = pd.Series(labels.values(), dtype=object).value_counts()
     found = _some("missing-label", "error", "no label", gone)
-    if len(counts) == 1:
-        message = f"every label is '{counts.index[0]}': a classifier needs at least two classes"
+    counts = counts.drop(OUT_OF_SCOPE, errors="ignore")
+    if labels and len(counts) < 2:
+        only = f"every label is '{counts.index[0]}'" if len(counts) else f"every label is '{OUT_OF_SCOPE}', no class"
+        message = f"{only}: a classifier needs at least two classes"
         found.append(Finding("one-class", "error", message, tuple(labels)))
     single = {str(name) for name in counts.index[counts == 1]}
     rows = [i for i, label in labels.items() if label in single]
@@ -163,8 +177,7 @@ def _repeats(keys: Sequence[Hashable], labels: pd.Series | None) -> list[Finding
 def _some(kind: str, severity: Literal["error", "warning"], what: str, rows: list[int]) -> list[Finding]:
     if not rows:
         return []
-    shown = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
-    return [Finding(kind, severity, f"{what}: {len(rows)} rows, from 0: {shown}", tuple(rows))]
+    return [Finding(kind, severity, f"{what}: {len(rows)} rows", tuple(rows))]
 
 
 def _key(value: object) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fieldtune.data.read import read_table
+from fieldtune.data.read import first_row, read_table
 from fieldtune.errors import InputError
 from fieldtune.progress import say
 
@@ -32,11 +32,32 @@ def training_table(
         labels: label in the file -> label wanted, e.g. ``{"0": "negative"}``.
 
     Raises:
-        InputError: a column is missing, a label is missing, or no row is left.
+        InputError: an unknown task, a column is missing, a label is missing, or no row is left.
     """
+    where = _where(data)
+    frame = task_columns(data, task, rename=rename, labels=labels)
+    if "label" in frame:
+        _refuse_unlabelled(frame["label"], where, 0 if isinstance(data, pd.DataFrame) else first_row(data))
+    return _without_empty(frame, [str(name) for name in frame.columns if name != "label"], where)
+
+
+def task_columns(
+    data: pd.DataFrame | Path | str,
+    task: str,
+    *,
+    rename: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """The same with every row kept, whatever it lacks: what :func:`fieldtune.data.checks.check_table` looks at.
+
+    Raises:
+        InputError: an unknown task, or a column is missing.
+    """
+    if task not in COLUMNS:
+        raise InputError(f"a task out of {', '.join(COLUMNS)}", repr(task), "choose with --task")
     required, optional = COLUMNS[task]
     renames = {theirs: ours for ours, theirs in (rename or {}).items()}
-    where = "the table" if isinstance(data, pd.DataFrame) else str(data)
+    where = _where(data)
     frame = data if isinstance(data, pd.DataFrame) else read_table(data, [_theirs(name, rename) for name in required])
     missing = [name for name in required if _theirs(name, rename) not in frame]
     if missing:
@@ -52,7 +73,11 @@ def training_table(
     frame = frame[[name for name in (*required, *optional) if name in frame]].reset_index(drop=True)
     if "label" in frame:
         frame["label"] = _labels(frame["label"], labels, where)
-    return _without_empty(frame, [str(name) for name in frame.columns if name != "label"], where)
+    return frame
+
+
+def _where(data: pd.DataFrame | Path | str) -> str:
+    return "the table" if isinstance(data, pd.DataFrame) else str(data)
 
 
 def _theirs(name: str, rename: Mapping[str, str] | None) -> str:
@@ -60,21 +85,25 @@ def _theirs(name: str, rename: Mapping[str, str] | None) -> str:
 
 
 def _labels(column: pd.Series, mapping: Mapping[str, str] | None, where: str) -> pd.Series:
-    absent = column.isna() | (column.astype(str).str.strip() == "")
-    if absent.any():
-        rows = ", ".join(str(row + 1) for row in absent[absent].index[:5])
-        raise InputError("a label on every row", f"{int(absent.sum())} without, in {where} (rows {rows})", "fill them")
-    clean = column.map(lambda value: str(value).strip())
+    """Every label as text, mapped; a missing one is empty."""
+    clean = column.astype(object).where(column.notna(), "").map(lambda value: str(value).strip())
     if not mapping:
         return clean
-    unknown = sorted(set(clean) - set(mapping))
+    unknown = sorted(set(clean) - set(mapping) - {""})
     if unknown:
         raise InputError(
             f"labels out of {', '.join(mapping)}",
             f"{unknown[0]!r} in {where}",
             "add it to --map, e.g. --map 0=negative",
         )
-    return clean.map(mapping)
+    return clean.map({**mapping, "": ""})
+
+
+def _refuse_unlabelled(column: pd.Series, where: str, first: int) -> None:
+    absent = column.index[column == ""]
+    if len(absent):
+        rows = ", ".join(str(row + first) for row in absent[:5])
+        raise InputError("a label on every row", f"{len(absent)} without, in {where} (rows {rows})", "fill them")
 
 
 def _without_empty(frame: pd.DataFrame, columns: list[str], where: str) -> pd.DataFrame:

@@ -22,6 +22,8 @@ _MODEL_TYPES = {
     "albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "ernie", "modernbert",
     "mpnet", "roberta", "xlm-roberta",
 }  # fmt: skip
+_RELATIVE = {"deberta", "deberta-v2"}
+_AFTER_PADDING = {"camembert", "mpnet", "roberta", "xlm-roberta"}  # their first position is one after the padding's
 _SETTING_FILES = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json")
 
 
@@ -164,6 +166,16 @@ def check(folder: Path) -> None:
         )
     if not any(folder.glob("*.safetensors")):
         raise ArtefactError("weights as safetensors", f"none in {folder}", "convert them; pickled weights are not read")
+
+
+def positions(folder: Path) -> int | None:
+    """Tokens of the longest text an encoder reads; None where its positions are relative and know no end."""
+    config = json.loads((folder / "config.json").read_text())
+    if config["model_type"] in _RELATIVE and not config.get("position_biased_input", True):
+        return None
+    known = config.get("max_position_embeddings")
+    padding = int(config.get("pad_token_id") or 0) + 1 if config["model_type"] in _AFTER_PADDING else 0
+    return int(known) - padding if known else None
 
 
 def _pooling(folder: Path) -> str:

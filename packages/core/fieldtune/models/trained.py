@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from fieldtune.data.checks import OUT_OF_SCOPE as OUT_OF_SCOPE
 from fieldtune.errors import ArtefactError
 from fieldtune.evaluate.calibration import softmax
-from fieldtune.models.encoder import DEFAULT, MAX_LENGTH, load_encoder_folder
+from fieldtune.models.encoder import DEFAULT, MAX_LENGTH, load_encoder_folder, positions
 from fieldtune.models.features import VOCABULARY, EncoderFeatures, Features, NgramFeatures
 from fieldtune.models.folder import verify
 
 CARD = "fieldtune.json"
-OUT_OF_SCOPE = "oos"
 
 
 @dataclass
@@ -101,8 +101,9 @@ class Embedder:
 
 
 def load_encoder(name: str | Path = DEFAULT, max_length: int = MAX_LENGTH) -> Embedder:
-    """A pretrained encoder as it is: ``"default"``, a folder, or a hub name."""
-    return Embedder(EncoderFeatures(load_encoder_folder(name), max_length))
+    """A pretrained encoder as it is: ``"default"``, a folder, or a hub name; texts are cut where it stops reading."""
+    encoder = load_encoder_folder(name)
+    return Embedder(EncoderFeatures(encoder, min(max_length, positions(encoder.folder) or max_length)))
 
 
 def load(path: Path | str) -> Classifier | Embedder:
