@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 
 from fieldtune.data.checks import check_table, leakage
 from fieldtune.data.tables import training_table
-from fieldtune.errors import ArtefactError, InputError
-from fieldtune.models.encoder import DEFAULT, find
+from fieldtune.errors import ArtefactError, ConfigError, InputError, MissingExtraError
+from fieldtune.models.encoder import DEFAULT, check, find, positions
 from fieldtune.models.folder import CHECKPOINTS, MANIFEST, digest, locked, recover, replaceable, staged, verify
 from fieldtune.models.trained import CARD, OUT_OF_SCOPE, Classifier, Embedder
 from fieldtune.progress import say
-from fieldtune.train.checkpoint import claim
+from fieldtune.train.checkpoint import claimed
 from fieldtune.train.settings import Settings
 
 UNKNOWN_LIMIT = 0.2
+RIVALS = ("linear", "head")
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def finetune(
         progress: bars and remarks on stderr.
         rename: column wanted -> the user's name for it.
         labels: label in the file -> label wanted.
-        rivals: also train the methods that cost less than this one and record their metrics beside it.
+        rivals: also train the plain model and the frozen encoder and record their metrics beside this one's.
 
     Raises:
         InputError: the data cannot be trained on; ConfigError: an unknown setting;
@@ -83,6 +84,8 @@ def finetune(
     about = task_module(task)
     if method not in about.METHODS:
         raise InputError(f"a method out of {', '.join(about.METHODS)}", repr(method), "choose with --method")
+    if not 0 <= seed < 2**32:
+        raise InputError("a seed from 0 to 4294967295", str(seed), "choose another --seed")
     chosen = about.DEFAULTS.updated(settings)
     path = Path(out)
     replaceable(path)
@@ -101,15 +104,15 @@ def finetune(
         if (path / MANIFEST).is_file():
             return _finished(path, fingerprint)
         work = path / CHECKPOINTS
-        claim(work, fingerprint)
-        trained = about.train(rows, method, model, chosen, seed=seed, folder=work, show=progress)
-        metrics = about.finish(trained, held_out)
-        _warn_unreadable(trained, rows, progress)
-        if rivals:
-            metrics["rivals"] = _rivals(about, method, model, chosen, rows, held_out, seed, work)
-        trained.card = _card(task, method, chosen, fingerprint, metrics, rows)
-        with staged(path, {"fingerprint": fingerprint["data"], "versions": versions()}) as temporary:
-            trained.save(temporary)
+        with claimed(work, fingerprint):
+            trained = about.train(rows, method, model, chosen, seed=seed, folder=work, show=progress)
+            metrics = about.finish(trained, held_out)
+            _warn_unreadable(trained, rows, progress)
+            if rivals:
+                metrics["rivals"] = _rivals(about, method, model, chosen, rows, held_out, seed, work)
+            trained.card = _card(task, method, chosen, fingerprint, metrics, rows)
+            with staged(path, {"fingerprint": fingerprint["data"], "versions": versions()}) as temporary:
+                trained.save(temporary)
     return Finetuned(path, metrics)
 
 
@@ -148,7 +151,7 @@ def _fingerprint(
     task: str, method: str, model: str, settings: Settings, seed: int, rows: pd.DataFrame, held_out: pd.DataFrame
 ) -> dict[str, Any]:
     """What a run is: equal fingerprints give equal bits (on one machine with the same versions)."""
-    weights = "" if method == "linear" else digest(sorted(find(model).glob("*.safetensors"))[0])
+    weights = [] if method == "linear" else _weights(model, settings)
     data = hashlib.sha256()
     for frame in (rows, held_out):
         for row in frame.itertuples(index=False):
@@ -162,6 +165,22 @@ def _fingerprint(
         "seed": seed,
         "data": data.hexdigest(),
     }
+
+
+def _weights(model: str, settings: Settings) -> list[str]:
+    """Digests of the encoder's weights, after it was looked at: whole, harmless, and able to read so many tokens."""
+    folder = find(model)
+    if (folder / MANIFEST).is_file():
+        verify(folder)
+    check(folder)
+    longest = positions(folder) or settings.max_length
+    if settings.max_length > longest:
+        raise ConfigError(
+            f"a max_length of at most {longest}, as {model} reads",
+            str(settings.max_length),
+            f"--set max_length={longest}",
+        )
+    return [digest(file) for file in sorted(folder.glob("*.safetensors"))]
 
 
 def _finished(path: Path, fingerprint: dict[str, Any]) -> Finetuned:
@@ -219,13 +238,17 @@ def _rivals(
     seed: int,
     work: Path,
 ) -> dict[str, Any]:
-    """Metrics of the cheaper methods on the same validation rows."""
+    """Metrics of the plain model and the frozen encoder on the same validation rows."""
     found = {}
-    for cheaper in about.METHODS[: about.METHODS.index(method)]:
-        folder = work / f"rival-{cheaper}"
-        rival = about.train(rows, cheaper, model, settings, seed=seed, folder=folder, show=False)
-        found[cheaper] = about.finish(rival, held_out)
-        found[cheaper].pop("per_class", None)
+    for other in (name for name in RIVALS if name != method):
+        folder = work / f"rival-{other}"
+        try:
+            rival = about.train(rows, other, model, settings, seed=seed, folder=folder, show=False)
+        except MissingExtraError as error:  # n-grams need no encoder, so its absence stops nothing
+            say(f"note: not measured beside it, method {other}: {error}")
+            continue
+        found[other] = about.finish(rival, held_out)
+        found[other].pop("per_class", None)
         shutil.rmtree(folder, ignore_errors=True)
     return found
 

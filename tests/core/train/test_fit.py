@@ -76,6 +76,24 @@ def test_loss_that_is_not_finite_stops_the_run(tiny_encoder: Path, tmp_path: Pat
         train(tiny_encoder, [list(range(8))], 1, tmp_path / "run", [float("nan")] * 4)
 
 
+def test_weights_that_are_not_finite_stop_the_run(tiny_encoder: Path, tmp_path: Path) -> None:
+    module, tokens, encoder = build(tiny_encoder)
+    problem = task.problem(tokens, torch.from_numpy(TARGETS), torch.ones(4), encoder, 0.0)
+    with pytest.raises(InputError, match=r"finite loss.*weights"):  # the only step has a finite loss and ruins them
+        fit(
+            module,
+            problem,
+            [[0, 1, 2]],
+            Settings(warmup=0.0),
+            folder=tmp_path / "run",
+            optimizer=torch.optim.SGD(module.parameters(), lr=float("inf")),
+            seed=0,
+            dtype=torch.float32,
+            description="",
+            show=False,
+        )
+
+
 SCRIPT = """
 import sys, pandas as pd
 from fieldtune.pipeline import finetune

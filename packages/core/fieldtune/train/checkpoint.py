@@ -1,7 +1,9 @@
 """Checkpoints of a run: the newest one whose every file is as it was written, and when to write the next."""
 
+import contextlib
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from fieldtune.errors import ArtefactError
@@ -44,6 +46,24 @@ def prune(folder: Path) -> None:
 def step(path: Path) -> int:
     """The optimizer step a checkpoint was written after."""
     return int(path.name.rsplit("-", 1)[1])
+
+
+@contextlib.contextmanager
+def claimed(folder: Path, fingerprint: dict[str, object]) -> Iterator[None]:
+    """Hold ``folder`` for one run; one that fails before its first checkpoint leaves nothing, so it stops no other.
+
+    Raises:
+        ArtefactError: see :func:`claim`.
+    """
+    claim(folder, fingerprint)
+    try:
+        yield
+    except BaseException:
+        if not any(folder.glob("checkpoint-*")):
+            shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):  # a folder with more in it stays
+                folder.parent.rmdir()
+        raise
 
 
 def claim(folder: Path, fingerprint: dict[str, object]) -> None:

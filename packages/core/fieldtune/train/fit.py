@@ -71,7 +71,7 @@ def fit(
         show: progress on stderr.
 
     Raises:
-        InputError: the loss is not a finite number.
+        InputError: the loss or a weight is not a finite number.
         ArtefactError: all checkpoints of the run are damaged.
     """
     if not plan:
@@ -106,7 +106,17 @@ def fit(
     trainer.problem, trainer.plan, trainer.folder, trainer._module = problem, plan, folder, module
     checkpoint = newest(folder)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    module.eval()
+    if not all(torch.isfinite(weight).all() for weight in module.parameters()):
+        raise _not_finite(f"weights that are none after {trainer.state.global_step} steps")
+    module.cpu().eval()  # what uses the weights from here on runs on the processor
+
+
+def _not_finite(found: str) -> InputError:
+    return InputError(
+        "a finite loss",
+        found,
+        "lower the learning rate (--set learning_rate=5e-5) or look for broken rows with `fieldtune data check`",
+    )
 
 
 class _Trainer(Trainer):
@@ -136,11 +146,7 @@ class _Trainer(Trainer):
     ) -> torch.Tensor:
         loss = self.problem.loss(model, inputs) / num_items_in_batch
         if not torch.isfinite(loss):
-            raise InputError(
-                "a finite loss",
-                f"{loss.item()} at step {self.state.global_step + 1}",
-                "lower the learning rate (--set learning_rate=5e-5) or look for broken rows with `fieldtune data check`",
-            )
+            raise _not_finite(f"{loss.item()} at step {self.state.global_step + 1}")
         return loss * self.args.world_size  # DDP averages gradients over the processes
 
     def _get_output_dir(self, trial: Any) -> str:

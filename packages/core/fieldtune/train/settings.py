@@ -1,11 +1,19 @@
 """The settings of a training run: one frozen table of names, types and defaults; unknown names are refused."""
 
 import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from fieldtune.errors import ConfigError
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "epochs": (1, math.inf), "max_steps": (0, math.inf), "learning_rate": (0, math.inf),
+    "head_learning_rate": (0, math.inf), "token_budget": (1, math.inf), "batch_rows": (1, math.inf),
+    "accumulate": (1, math.inf), "max_length": (3, math.inf), "warmup": (0, 0.99), "weight_decay": (0, math.inf),
+    "label_smoothing": (0, 1), "temperature": (1e-4, math.inf), "dropout": (0, 0.99), "checkpoint_steps": (0, math.inf),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,9 +57,11 @@ class Settings:
     def __post_init__(self) -> None:
         if self.class_weights not in ("none", "sqrt"):
             raise ConfigError("class_weights 'none' or 'sqrt'", repr(self.class_weights), "use one of them")
-        for name in ("epochs", "token_budget", "batch_rows", "accumulate", "max_length"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} of at least 1", str(getattr(self, name)), f"--set {name}=1 or more")
+        for name, (least, most) in _RANGES.items():
+            value = getattr(self, name)
+            if not (math.isfinite(value) and least <= value <= most):
+                wanted = f"of at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"
+                raise ConfigError(f"a finite {name} {wanted}", str(value), f"correct --set {name}=...")
 
     def updated(self, changes: Mapping[str, Any] | None) -> "Settings":
         """These settings with some changed; text values, as the command line gives them, are converted.
@@ -67,7 +77,7 @@ class Settings:
                 raise ConfigError(f"a setting out of {', '.join(kinds)}", repr(name), f"did you mean {near!r}?")
             try:
                 values[name] = kinds[name](value)
-            except ValueError as error:
+            except (TypeError, ValueError, OverflowError) as error:
                 raise ConfigError(f"{name} as {kinds[name].__name__}", repr(value), f"--set {name}=...") from error
         return replace(self, **values)
 
