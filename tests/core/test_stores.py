@@ -1,13 +1,14 @@
 """The store and what lies in it: migrations once, outbox keys once, feedback once per user, scrubbed."""
 
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from fieldtune import decisions, feedback, outbox
-from fieldtune.errors import ArtefactError
+from fieldtune.errors import ArtefactError, ConfigError, MissingExtraError
 from fieldtune.feedback import Feedback
 from fieldtune.store import open_store, statements
 
@@ -29,6 +30,30 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "fieldtune.db").write_text("this is not a database, it is a text of some length" * 40)
     with pytest.raises(ArtefactError, match="restore the file"):
         open_store(tmp_path)
+
+
+def test_a_database_of_another_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="mysql://"):
+        open_store("mysql://ann:secret@host/shop")
+    with pytest.raises(ConfigError, match="URL") as refused:
+        open_store("postgresql://ann:secret@host:port/shop")
+    assert "secret" not in str(refused.value)
+    engine = open_store(f"sqlite:///{tmp_path}/by-url.db")
+    assert (tmp_path / "by-url.db").is_file()
+    engine.dispose()
+
+
+@pytest.mark.skipif(find_spec("psycopg") is not None, reason="the driver is installed")
+def test_postgresql_without_its_driver_names_the_extra() -> None:
+    with pytest.raises(MissingExtraError, match=r"pip install 'fieldtune\[postgres\]'"):
+        open_store("postgresql://ann@127.0.0.1:1/shop")
+
+
+@pytest.mark.skipif(find_spec("psycopg") is None, reason="the driver is not installed")
+def test_postgresql_that_does_not_answer_is_named_without_its_password() -> None:
+    with pytest.raises(ArtefactError, match="database at postgresql") as refused:
+        open_store("postgresql://ann:secret@127.0.0.1:1/shop")
+    assert "secret" not in str(refused.value)
 
 
 def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:

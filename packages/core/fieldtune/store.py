@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError, DatabaseError
 
-from fieldtune.errors import ArtefactError
+from fieldtune.errors import ArtefactError, ConfigError, MissingExtraError
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ def statements(name: str, *sql: str) -> Migration:
     return Migration(name, apply)
 
 
+_SCHEMES = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgresql+psycopg": "postgresql+psycopg"}
 CORE_MIGRATIONS = (
     statements(
         "core 001 decisions, feedback, outbox",
@@ -65,8 +66,10 @@ def open_store(place: Path | str, migrations: Sequence[Migration] = ()) -> Engin
 
     Raises:
         ArtefactError: the file is no database, or was written by a newer version.
+        ConfigError: a URL of another kind of database; MissingExtraError: the driver is not installed.
     """
-    engine = create_engine(_url(place))
+    url = _url(place)
+    engine = _engine(url)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_at_once)
@@ -75,7 +78,9 @@ def open_store(place: Path | str, migrations: Sequence[Migration] = ()) -> Engin
     except DatabaseError as error:
         engine.dispose()
         raise ArtefactError(
-            f"a fieldtune database at {place}", str(error.orig), "restore the file, or remove it to start empty"
+            f"a fieldtune database at {url.render_as_string()}",
+            str(error.orig),
+            "restore the file, or remove it to start empty",
         ) from error
     return engine
 
@@ -95,12 +100,31 @@ def migrate(engine: Engine, migrations: Sequence[Migration]) -> None:
                 connection.execute(text("INSERT INTO schema_migrations VALUES (:name)"), {"name": migration.name})
 
 
-def _url(place: Path | str) -> str:
-    if isinstance(place, str) and "://" in place:
-        return place
-    folder = Path(place)
-    folder.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{folder / 'fieldtune.db'}"
+def _url(place: Path | str) -> URL:
+    if not (isinstance(place, str) and "://" in place):
+        folder = Path(place)
+        folder.mkdir(parents=True, exist_ok=True)
+        return URL.create("sqlite", database=str(folder / "fieldtune.db"))
+    scheme = place.partition("://")[0]
+    if scheme not in _SCHEMES:
+        raise ConfigError(
+            "a folder, or a URL that begins with postgresql:// or sqlite://", f"{scheme}://", "correct it"
+        )
+    try:
+        return make_url(place).set(drivername=_SCHEMES[scheme])
+    except (ArgumentError, ValueError) as error:
+        raise ConfigError(
+            "a database URL", f"one that cannot be read after {scheme}://", "write postgresql://USER@HOST/NAME"
+        ) from error
+
+
+def _engine(url: URL) -> Engine:
+    try:
+        return create_engine(url)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            "the driver of PostgreSQL", f"no package {error.name!r}", "pip install 'fieldtune[postgres]'"
+        ) from error
 
 
 def _prepare_sqlite(raw: Any, _record: Any) -> None:
