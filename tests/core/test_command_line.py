@@ -3,6 +3,10 @@
 import json
 import pickle
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.numpy import load_file, save_file
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 
 from tests.conftest import Ran
@@ -185,6 +190,7 @@ def bad_tables(folder: Path) -> dict[str, tuple[str, bytes, str]]:
         "header only": ("header.csv", b"text,label\n", "at least one row"),
         "missing column": ("columns.csv", b"body,label\na,b\n", "--text"),
         "wrong encoding": ("gb.csv", "text,label\n卡丢了,lost\n".encode("gb18030"), "line 2"),
+        "one class and rows of none": ("oos.csv", b"text,label\na,x\nb,x\nc,oos\nd,oos\n", "class"),
         "one class": ("one.csv", b"text,label\na,x\nb,x\nc,x\n", "class"),
         "NaN label": ("nan.jsonl", b'{"text": "a", "label": NaN}\n{"text": "b", "label": "x"}\n', "label on every row"),
         "ragged line": ("ragged.csv", b"text,label\na,b\nc,d,e,f\n", "line 3"),
@@ -224,6 +230,8 @@ def check_refused(ran: Ran, mention: str) -> None:
         (["--set", "epochs=many"], "epochs as int"),
         (["--set", "epochs"], "key=value"),
         (["--set", "epochs=0"], "at least 1"),
+        (["--set", "learning_rate=nan"], "learning_rate"),
+        (["--seed", "-1"], "seed"),
         (["--method", "magic"], "linear, head, full"),
         (["--task", "poetry"], "text-classification"),
         (["--train", "nowhere.csv"], "nothing at"),
@@ -341,3 +349,135 @@ def test_a_folder_with_files_of_the_user_is_refused_before_training(cli: Cli, ta
     (out / "thesis.txt").write_text("years of work")
     check_refused(cli(*training(table, out)), "thesis.txt")
     assert [entry.name for entry in out.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("method", ["linear", "head"])
+def test_the_cheaper_methods_show_the_others_beside_them(
+    cli: Cli, table: Path, tiny_encoder: Path, tmp_path: Path, method: str
+) -> None:
+    ran = cli(*training(table, tmp_path / "m", "--method", method, "--model", tiny_encoder, "--json"))
+    assert ran.code == 0, ran.err
+    assert set(ran.json["rivals"]) == {"linear", "head"} - {method}
+    assert not (tmp_path / "m" / "checkpoints").exists()
+
+
+def test_an_encoder_without_safe_weights_is_refused(cli: Cli, table: Path, tiny_encoder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "encoder"
+    shutil.copytree(tiny_encoder, folder)
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    for method in ("head", "full"):
+        ran = cli(*training(table, tmp_path / "out", "--method", method, "--model", folder))
+        check_refused(ran, "weights as safetensors")
+    check_refused(cli(*training(table, tmp_path / "out", "--method", "head", "--model", tmp_path)), "config.json")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_text_longer_than_the_encoder_reads_is_refused_or_cut(
+    cli: Cli, table: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "short"
+    shutil.copytree(tiny_encoder, folder)
+    config = json.loads((folder / "config.json").read_text())
+    tensors = load_file(folder / "model.safetensors")
+    name = "embeddings.position_embeddings.weight"
+    save_file({**tensors, name: tensors[name][:32].copy()}, folder / "model.safetensors", {"format": "pt"})
+    (folder / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 32}))
+    ran = cli(*training(table, tmp_path / "out", "--method", "full", "--model", folder, "--set", "max_length=33"))
+    check_refused(ran, "at most 32")
+    assert not (tmp_path / "out").exists()
+    pd.DataFrame({"text": ["my card " * 50]}).to_csv(tmp_path / "long.csv", index=False)
+    encoded = cli("encode", "--model", folder, "--data", tmp_path / "long.csv", "--out", tmp_path / "v.npy")
+    assert encoded.code == 0, encoded.err
+
+
+def test_a_start_that_failed_stops_no_other(cli: Cli, table: Path, tiny_encoder: Path, tmp_path: Path) -> None:
+    words = training(table, tmp_path / "out", "--method", "full", "--model", tiny_encoder, "--json")
+    ran = cli(*words, "--set", "learning_rate=1e38")
+    check_refused(ran, "finite loss")
+    assert not (tmp_path / "out").exists()
+    assert cli(*words, "--set", "epochs=1").code == 0
+
+
+def test_encode_refuses_what_was_not_verified_and_what_has_no_encoder(
+    cli: Cli, model: Path, table: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "v.npy"
+    check_refused(cli("encode", "--model", model, "--data", table, "--out", out), "n-grams")
+    head = tmp_path / "head"
+    assert cli(*training(table, head, "--method", "head", "--model", tiny_encoder)).code == 0
+    assert cli("encode", "--model", head, "--data", table, "--out", out).code == 0
+    (head / "MANIFEST.json").unlink()
+    out.unlink()
+    check_refused(cli("encode", "--model", head, "--data", table, "--out", out), "MANIFEST.json")
+    assert not out.exists()
+
+
+def test_an_output_that_cannot_be_is_refused_before_the_work(
+    cli: Cli, model: Path, table: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "folder.npy").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    for out, mention in {"file": "the file", "file/deep/m": "the file"}.items():
+        check_refused(cli(*training(table, tmp_path / out)), mention)
+    # A model that does not exist: whoever looked at it first would name that instead.
+    for out, mention in {"file/p.csv": "the file", "folder.csv": "the folder", "p.xlsx": ".csv"}.items():
+        check_refused(cli("predict", "--model", "nowhere", "--data", table, "--out", tmp_path / out), mention)
+    for out, mention in {"file/v.npy": "the file", "folder.npy": "the folder", "v.csv": ".npy"}.items():
+        check_refused(cli("encode", "--model", "nowhere", "--data", table, "--out", tmp_path / out), mention)
+    ran = cli("evaluate", "--model", model, "--data", table, "--report", tmp_path / "file")
+    check_refused(ran, "the file")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_predict_overwrites_no_column(cli: Cli, model: Path, table: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(table).assign(predicted="mine", p_lost="mine too")
+    frame.to_csv(tmp_path / "taken.csv", index=False)
+    ran = cli("predict", "--model", model, "--data", tmp_path / "taken.csv", "--out", tmp_path / "p.csv")
+    check_refused(ran, "predicted, p_lost")
+    assert not (tmp_path / "p.csv").exists()
+
+
+def test_data_check_numbers_rows_as_the_file_does_and_sees_empty_ones(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("text,label\na card,x\n,y\nA card!,x\nb,\n")
+    found = {row["kind"]: row for row in cli("data", "check", tmp_path / "t.csv", "--json").json["findings"]}
+    assert found["empty-text"]["rows"] == [3]
+    assert found["duplicate"]["rows"] == [4]
+    assert "(4)" in found["duplicate"]["message"]
+    assert found["missing-label"]["rows"] == [5]
+    (tmp_path / "t.jsonl").write_text('{"text": "a", "label": "x"}\n{"text": null, "label": "y"}\n')
+    found = {row["kind"]: row for row in cli("data", "check", tmp_path / "t.jsonl", "--json").json["findings"]}
+    assert found["empty-text"]["rows"] == [2]
+    check_refused(cli("data", "check", tmp_path / "t.csv", "--task", "foo"), "text-classification")
+
+
+def test_surroundings_that_cannot_be_are_one_line(
+    cli: Cli, table: Path, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIELDTUNE_THREADS", "abc")
+    check_refused(cli("doctor"), "FIELDTUNE_THREADS")
+    monkeypatch.delenv("FIELDTUNE_THREADS")
+    (tmp_path / "no-home").write_text("a file")
+    monkeypatch.setenv("FIELDTUNE_HOME", str(tmp_path / "no-home"))
+    check_refused(cli("models", "list"), "no-home")
+    monkeypatch.delenv("FIELDTUNE_DTYPE")  # the probe runs, and has nowhere to keep its answer
+    ran = cli("encode", "--model", tiny_encoder, "--data", table, "--out", tmp_path / "v.npy")
+    assert ran.code == 0, ran.err
+
+
+def test_ctrl_c_is_one_line_and_130(table: Path, tiny_encoder: Path, tmp_path: Path) -> None:
+    words = training(table, tmp_path / "out", "--method", "full", "--model", tiny_encoder, "--set", "epochs=100000")
+    code = "import sys; from fieldtune.cli import main; sys.argv[0] = 'fieldtune'; main()"
+    process = subprocess.Popen([sys.executable, "-c", code, *map(str, words)], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "out" / "checkpoints").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert [line for line in told.splitlines() if line.startswith("error")] == [
+        "error: interrupted; run the same command again to continue"
+    ]
+    assert "Traceback" not in told
+    assert not (tmp_path / "out").exists()

@@ -11,6 +11,7 @@ from fieldtune.commands import data, doctor, feedback, later, models, training
 from fieldtune.errors import FieldtuneError
 
 DEBUG = "--debug"
+INTERRUPTED = 130
 
 
 def build() -> typer.Typer:
@@ -35,14 +36,14 @@ def build() -> typer.Typer:
 
 
 def main() -> None:
-    """Run one command: exit 0 on success, 1 with one line on stderr when it failed, 2 for wrong usage."""
+    """Run one command: exit 0 on success, 1 with one line on stderr when it failed, 2 for wrong usage, 130 on Ctrl-C."""
     debug = DEBUG in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != DEBUG]
     from fieldtune.runtime import set_threads
 
-    set_threads()
     _quiet()
     try:
+        set_threads()
         build()()
     except FieldtuneError as error:
         _stop(str(error), error, debug)
@@ -50,10 +51,26 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except KeyboardInterrupt:
-        fail("interrupted; run the same command again to continue")
-        sys.exit(130)
+        _interrupted()
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:  # what Typer makes of Ctrl-C
+            _interrupted()
+        raise
+    except OSError as error:
+        place = f": {error.filename}" if error.filename else ""
+        found = f"{error.strerror or error}{place}"
+        _stop(
+            f"expected files that can be read and written; found {found}; fix: check path, rights and space",
+            error,
+            debug,
+        )
     except Exception as error:  # a defect of ours: still one line, and how to see more
         _stop(f"unexpected {type(error).__name__}: {error}; run again with --debug and report it", error, debug)
+
+
+def _interrupted() -> None:
+    fail("interrupted; run the same command again to continue")
+    sys.exit(INTERRUPTED)
 
 
 def _quiet() -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from fieldtune.errors import ConfigError
+
 
 def set_threads(count: int | None = None) -> int:
     """Give torch, FAISS, LightGBM, scikit-learn and tokenizers the same number of threads.
@@ -21,9 +23,15 @@ def set_threads(count: int | None = None) -> int:
 
     Returns:
         The number set.
+
+    Raises:
+        ConfigError: ``FIELDTUNE_THREADS`` is no number of threads.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    chosen = count or int(os.environ.get("FIELDTUNE_THREADS", "0")) or cores
+    asked = os.environ.get("FIELDTUNE_THREADS", "").strip() or "0"
+    if not asked.isdecimal():
+        raise ConfigError("FIELDTUNE_THREADS as a number of threads", repr(asked), "set it to 4, or unset it")
+    chosen = count or int(asked) or cores
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, str(chosen))
     # Threads that spin while they wait steal the cores from other processes: measured, four times slower on busy cores.

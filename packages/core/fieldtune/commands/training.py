@@ -71,6 +71,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure a model on rows it has not seen."""
+    from fieldtune.data.read import check_output
     from fieldtune.data.tables import training_table
     from fieldtune.models import load
     from fieldtune.pipeline import task_module
@@ -79,6 +80,8 @@ def evaluate(
     task = trained.card["task"]
     rename = {"text": text, "label": label} if task == "text-classification" else None
     table = training_table(data, task, rename=rename, labels=parse_map(mapping))
+    if report is not None:
+        check_output(report / "report.html", (".html",))
     started = time.monotonic()
     found: dict[str, Any] = task_module(task).metrics(trained, table)
     seconds = time.monotonic() - started
@@ -100,15 +103,20 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Label every row; input columns and order are kept, rows without text included."""
-    from fieldtune.data.read import read_table, write_table
+    from fieldtune.data.read import check_output, read_table, write_table
     from fieldtune.models import Classifier, load
 
+    check_output(out)
     trained = load(model)
     if not isinstance(trained, Classifier):
         raise InputError("a classifier", f"a model for {trained.card['task']}", "use fieldtune encode")
     table = read_table(data)
     if text not in table:
         raise InputError(f"a column {text!r}", f"{', '.join(table.columns)} in {data}", "name it with --text COLUMN")
+    added = ["predicted", "probability", "in_scope", "in_scope_score", *(f"p_{name}" for name in trained.labels)]
+    taken = [name for name in added if name in table]
+    if taken:
+        raise InputError("columns of other names than predict adds", f"{', '.join(taken)} in {data}", "rename them")
     probabilities = trained.probabilities(table[text].fillna("").astype(str).tolist())
     kept, score = trained.scope_of(probabilities)
     table["predicted"] = [trained.labels[place] for place in probabilities.argmax(axis=1)]
@@ -131,18 +139,23 @@ def encode(
     """Embed a column of texts."""
     import numpy as np
 
-    from fieldtune.data.read import read_table
+    from fieldtune.data.read import check_output, read_table, written
     from fieldtune.models import Embedder, load, load_encoder
+    from fieldtune.models.features import NgramFeatures
     from fieldtune.models.folder import MANIFEST
+    from fieldtune.models.trained import CARD
 
-    if out.suffix != ".npy":
-        raise InputError("an output ending in .npy", str(out), "choose --out vectors.npy")
+    check_output(out, (".npy",))
     table = read_table(data, [text])
-    trained = load(model) if (Path(model) / MANIFEST).is_file() else load_encoder(model)
+    ours = any((Path(model) / name).is_file() for name in (MANIFEST, CARD))
+    trained = load(model) if ours else load_encoder(model)
     embedder = trained if isinstance(trained, Embedder) else Embedder(trained.features)
+    if embedder.projection is None and isinstance(embedder.features, NgramFeatures):
+        raise InputError(
+            "a model with an encoder", f"{model}, which counts n-grams", "train it with --method head or full"
+        )
     vectors = embedder.encode(table[text].fillna("").astype(str).tolist())
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with out.open("wb") as handle:
+    with written(out) as temporary, temporary.open("wb") as handle:
         np.save(handle, vectors, allow_pickle=False)
     show({"out": str(out), "rows": len(vectors), "dimensions": vectors.shape[1]}, as_json)
 

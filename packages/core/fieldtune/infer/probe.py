@@ -4,6 +4,7 @@ bfloat16 is several times faster than float32 on processors with AVX512-BF16 or 
 so it is measured, not assumed. One answer per home keeps results the same from run to run.
 """
 
+import contextlib
 import json
 import os
 import platform
@@ -27,12 +28,13 @@ def compute_dtype() -> torch.dtype:
         known = json.loads(file.read_text())
     except (OSError, ValueError):
         known = {}
-    if known.get("machine") != machine:
+    if not isinstance(known, dict) or known.get("machine") != machine:
         known = {"machine": machine, "bfloat16_gain": round(gain(), 2)}
-        file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_name(f"machine.{os.getpid()}.json")
-        temporary.write_text(json.dumps(known))
-        temporary.replace(file)
+        with contextlib.suppress(OSError):  # a home that cannot be written: measured again next time
+            file.parent.mkdir(parents=True, exist_ok=True)
+            temporary = file.with_name(f"machine.{os.getpid()}.json")
+            temporary.write_text(json.dumps(known))
+            temporary.replace(file)
     return torch.bfloat16 if known["bfloat16_gain"] >= _WORTH_IT else torch.float32
 
 
