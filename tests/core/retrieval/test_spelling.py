@@ -25,7 +25,9 @@ def test_edits_are_at_distance_one(one: str, other: str) -> None:
     assert (other in set(edits(one))) == (distance(one, other) == 1)
 
 
-SPELLER = Speller(["Please freeze the card, the refund for the jacket arrives", "Refund refund"], ["lease", "daughter", "laughter"])
+SPELLER = Speller(
+    ["Please freeze the card, the refund for the jacket arrives", "Refund refund"], ["lease", "daughter", "laughter"]
+)
 
 
 def test_mends_what_is_no_word() -> None:

@@ -19,7 +19,7 @@ from fieldtune.batching import Batch
 from fieldtune.errors import ArtefactError, InputError
 from fieldtune.tasks import text_classification as task
 from fieldtune.tasks.common import Body, trainable
-from fieldtune.train.checkpoint import newest
+from fieldtune.train.checkpoint import claimed, newest
 from fieldtune.train.fit import fit
 from fieldtune.train.settings import Settings
 
@@ -194,3 +194,25 @@ def test_an_unfinished_folder_of_other_data_is_refused(tiny_encoder: Path, tmp_p
     table = pd.DataFrame({"text": TEXTS, "label": [str(target) for target in TARGETS]})
     with pytest.raises(ArtefactError, match="unfinished"):
         finetune("text-classification", table, valid=table, model=str(tiny_encoder), out=out, progress=False)
+
+
+def test_a_failed_run_keeps_its_checkpoints_and_nothing_without_them(tmp_path: Path) -> None:
+    for name, steps in {"early": [], "late": [3, 6]}.items():
+        work = tmp_path / name / "checkpoints"
+        with pytest.raises(KeyboardInterrupt), claimed(work, {"seed": 1}):
+            (work / "rival-linear").mkdir()
+            for step in steps:
+                (work / f"checkpoint-{step}").mkdir()
+            raise KeyboardInterrupt
+    assert not (tmp_path / "early").exists()
+    assert len(list((tmp_path / "late" / "checkpoints").glob("checkpoint-*"))) == 2
+    with pytest.raises(ArtefactError, match="a different one"), claimed(tmp_path / "late" / "checkpoints", {"seed": 2}):
+        pass
+    assert (tmp_path / "late" / "checkpoints" / "checkpoint-6").is_dir()
+
+
+def test_a_folder_of_other_files_is_not_taken_for_checkpoints(tmp_path: Path) -> None:
+    (tmp_path / "mine.pt").write_text("x")
+    with pytest.raises(ArtefactError, match="other files"), claimed(tmp_path, {"seed": 1}):
+        pass
+    assert (tmp_path / "mine.pt").read_text() == "x"
