@@ -10,6 +10,17 @@ from fieldtune_chatbot.ingest import read_dialogues, read_documents, read_faq, r
 from fieldtune_chatbot.records import text_version
 
 
+def test_a_rating_that_is_no_number_and_a_cell_too_large_are_named(tmp_path: Path) -> None:
+    turns = [{"role": "customer", "text": "hello"}]
+    (tmp_path / "d.jsonl").write_text(json.dumps({"turns": turns, "rating": "good"}) + "\n")
+    with pytest.raises(InputError, match="'good' in line 1"):
+        read_dialogues(tmp_path / "d.jsonl")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "t.csv").write_text("a,b\n" + "x" * 200_000 + ",1\n")
+    with pytest.raises(InputError, match="ordinary cells"):
+        read_documents(tmp_path / "docs")
+
+
 def test_documents_keep_their_path_language_and_version(tmp_path: Path) -> None:
     (tmp_path / "zh").mkdir()
     (tmp_path / "zh" / "a.md").write_text("# 退款\n\n五天到账。\n", encoding="utf-8")

@@ -3,6 +3,7 @@
 Knows formats; not what is done with the rows. PDF and DOCX come with a later release and are named when skipped.
 """
 
+import csv
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -53,11 +54,20 @@ def _document(file: Path, folder: Path, tenant: str) -> Document:
             text = html_text(raw)
             heading = title(text, html_title(raw))
         case ".csv":
-            text, heading = csv_text(raw), file.stem.replace("-", " ").replace("_", " ")
+            text, heading = _table(raw, file), file.stem.replace("-", " ").replace("_", " ")
         case _:
             text = raw.replace("\r\n", "\n").replace("\r", "\n")
             heading = title(text, "")
     return Document(file.relative_to(folder).as_posix(), text_version(text), heading, text, detect(text), tenant)
+
+
+def _table(raw: str, file: Path) -> str:
+    try:
+        return csv_text(raw)
+    except csv.Error as error:
+        raise InputError(
+            "a table of ordinary cells", f"{error} in {file}", "split the cell, or save it as text"
+        ) from error
 
 
 def read_faq(path: Path) -> list[FaqEntry]:
@@ -115,7 +125,12 @@ def _dialogue(row: Mapping[Any, Any], path: Path, number: int) -> Dialogue:
             "the roles customer and agent", f"{sorted(unknown)} in line {number} of {path}", "rename the roles"
         )
     resolved = None if _blank(row["resolved"]) else str(row["resolved"]).strip().lower() not in _FALSE
-    rating = None if _blank(row["rating"]) else float(row["rating"])
+    try:
+        rating = None if _blank(row["rating"]) else float(row["rating"])
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            "a rating as a number", f"{row['rating']!r} in line {number} of {path}", "correct it"
+        ) from error
     identity, language = ("" if _blank(row[name]) else str(row[name]) for name in ("id", "language"))
     return Dialogue(identity or str(number), read, resolved, rating, language)
 

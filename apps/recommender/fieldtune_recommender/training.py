@@ -17,6 +17,7 @@ import pandas as pd
 
 from fieldtune import registry
 from fieldtune.errors import InputError
+from fieldtune.models.folder import replaceable
 from fieldtune.pipeline import readable
 from fieldtune.progress import say, track
 from fieldtune.runtime import generator
@@ -73,6 +74,7 @@ def train(
     Raises:
         InputError: the log is too short or too sparse to hold anything out.
     """
+    replaceable(out)
     cuts = timecut.windows(data.log)
     vectors, encoders = _vectors(data, cuts, out, options, progress)
     rankers, knots = grow(data, cuts, vectors, seed=options.seed, threads=options.threads, progress=progress)

@@ -24,7 +24,7 @@ from fieldtune.data.read import read_table, write_table
 from fieldtune.data.split import stratified
 from fieldtune.errors import InputError
 from fieldtune.models import load
-from fieldtune.models.folder import locked, staged
+from fieldtune.models.folder import locked, replaceable, staged
 from fieldtune.progress import say
 from fieldtune.runtime import generator
 from fieldtune.tasks.text_classification import correct
@@ -135,6 +135,7 @@ def train_bundle(rows: pd.DataFrame, out: Path, plan: Plan, keep: Mapping[str, P
     Raises:
         InputError: no language and task with enough rows of two labels.
     """
+    replaceable(out)
     work = out.parent / f".{out.name}.work-{_fingerprint(rows, plan)}"
     held = np.array([is_held_out(title) for title in rows["title"]])
     with locked(out):
