@@ -41,6 +41,10 @@ def test_leaves_known_short_and_distant_words_alone() -> None:
     assert SPELLER.mend(text) == text
 
 
+def test_endless_runs_of_letters_are_left_alone() -> None:
+    assert SPELLER.mend("re" * 50_000) == "re" * 50_000
+
+
 @given(st.text(max_size=40))
 def test_mending_twice_changes_nothing_more(text: str) -> None:
     once = SPELLER.mend(text)

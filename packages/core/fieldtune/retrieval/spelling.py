@@ -12,6 +12,8 @@ _WORD = re.compile(r"[A-Za-z]+")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 SHORTEST = 5
 """Letters of the shortest word that typing errors are mended in; shorter ones have too many neighbours."""
+LONGEST = 24
+"""Longer runs of letters are no words, and their neighbours without number."""
 
 
 class Speller:
@@ -37,7 +39,7 @@ class Speller:
 
     def _mended(self, word: str) -> str:
         lower = word.lower()
-        if len(lower) < SHORTEST - 1 or lower in self._counts or lower in self._words:
+        if not SHORTEST - 1 <= len(lower) <= LONGEST or lower in self._counts or lower in self._words:
             return word
         near = [other for other in edits(lower) if len(other) >= SHORTEST - (len(lower) >= SHORTEST)]
         for known in (self._counts, self._words):
