@@ -468,13 +468,22 @@ def test_surroundings_that_cannot_be_are_one_line(
 
 def test_ctrl_c_is_one_line_and_130(table: Path, tiny_encoder: Path, tmp_path: Path) -> None:
     words = training(table, tmp_path / "out", "--method", "full", "--model", tiny_encoder, "--set", "epochs=100000")
-    code = "import sys; from fieldtune.cli import main; sys.argv[0] = 'fieldtune'; main()"
-    process = subprocess.Popen([sys.executable, "-c", code, *map(str, words)], stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "out" / "checkpoints").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=60)
+    # tests started in the background ignore Ctrl-C, and so would their children
+    code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code += "from fieldtune.cli import main; sys.argv[0] = 'fieldtune'; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, words)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "out" / "checkpoints").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert [line for line in told.splitlines() if line.startswith("error")] == [
         "error: interrupted; run the same command again to continue"
