@@ -16,8 +16,9 @@ def main() -> None:
     done = subprocess.run(
         [*(alone if off else []), *command], cwd=ROOT, stdout=subprocess.PIPE, text=True, env=os.environ
     )
+    lines = done.stdout.strip().splitlines()
     report({"exit": done.returncode, "seconds": time.monotonic() - started, "network_off": off, "peak_gib": peak_gib(),
-            "last": done.stdout.strip().splitlines()[-1:]})  # fmt: skip
+            "last": lines[-1:], "failed": [line for line in lines if line.startswith(("FAILED", "ERROR"))]})  # fmt: skip
 
 
 if __name__ == "__main__":
