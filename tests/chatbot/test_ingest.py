@@ -16,7 +16,7 @@ def test_a_rating_that_is_no_number_and_a_cell_too_large_are_named(tmp_path: Pat
     with pytest.raises(InputError, match="'good' in line 1"):
         read_dialogues(tmp_path / "d.jsonl")
     (tmp_path / "docs").mkdir()
-    (tmp_path / "docs" / "t.csv").write_text("a,b\n" + "x" * 200_000 + ",1\n")
+    (tmp_path / "docs" / "t.csv").write_text("a,b\n" + "x" * 11_000_000 + ",1\n")
     with pytest.raises(InputError, match="ordinary cells"):
         read_documents(tmp_path / "docs")
 
