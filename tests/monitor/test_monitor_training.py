@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 from fieldtune import registry
 from fieldtune.errors import ArtefactError, InputError
 from fieldtune.feedback import Feedback
-from fieldtune_monitor import retraining, training
+from fieldtune.models import load
+from fieldtune_monitor import classify, retraining, training
 from fieldtune_monitor.commands import app
 from fieldtune_monitor.wording import unseen_wording
 
@@ -231,3 +232,16 @@ def test_a_correction_of_the_tone_keeps_the_topic():
     merged = retraining.merged(known, corrected)
     assert merged.loc[0, ["sentiment", "topic"]].tolist() == ["neutral", "banks"]
     assert len(merged) == 1
+
+
+def test_tone_and_topic_read_with_one_encoder_as_each_would_alone(tiny_encoder, tmp_path, home):
+    rows, out = titles(KNOWN), tmp_path / "model"
+    plan = training.Plan(encoder=str(tiny_encoder), methods=("full",), max_steps=3, progress=False)
+    assert training.train_bundle(rows, out, plan)["topic-en"]["method"] == "head"
+    alone = {name: load(out / name) for name in ("tone-en", "topic-en")}
+    models = classify.shared({name: load(out / name) for name in alone}, out)
+    assert models["tone-en"].features is models["topic-en"].features
+    some = rows["title"].tolist()
+    for texts in (some[:9], some[9:12], some[:9]):
+        for name, model in models.items():
+            np.testing.assert_array_equal(model.logits(texts), alone[name].logits(texts))
