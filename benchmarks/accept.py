@@ -35,7 +35,7 @@ def holds(figures: Any, check: str) -> tuple[bool | None, str]:
 
 def main() -> None:
     """Print the table; exit 1 when a row does not hold or is not measured."""
-    failed, now = 0, code_digest()
+    failed = 0
     for row in rows():
         file = RESULTS / f"{name_of(row['command'])}.json"
         result = json.loads(file.read_text()) if file.is_file() else None
@@ -49,7 +49,7 @@ def main() -> None:
             failed += good is not True
             mark = {True: "holds ", False: "FAILS ", None: "absent"}[good]
             print(f"   {mark} {check}   [{shown}]")
-        outdated = "" if result["code"] == now else ", the code has changed since"
+        outdated = "" if result["code"] == code_digest(row) else ", the code has changed since"
         print(
             f"   measured {result['measured_at'][:10]} at {result['commit']} in {result['seconds']:.0f} s{outdated}: {row['command']}"
         )

@@ -24,8 +24,9 @@ def rows() -> list[dict[str, Any]]:
     return list(tomllib.loads((ROOT / "benchmarks" / "acceptance.toml").read_text())["row"])
 
 
-def measure(command: str, quick: bool) -> dict[str, Any]:
+def measure(row: dict[str, Any], quick: bool) -> dict[str, Any]:
     """Run one benchmark script; returns its JSON object with commit, machine and time added."""
+    command = row["command"]
     words = shlex.split(command) + (["--quick"] if quick else [])
     started = time.monotonic()
     done = subprocess.run([sys.executable, *words[1:]], cwd=ROOT, stdout=subprocess.PIPE, text=True)
@@ -40,17 +41,23 @@ def measure(command: str, quick: bool) -> dict[str, Any]:
         "seconds": round(time.monotonic() - started, 1),
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _git("rev-parse", "--short", "HEAD"),
-        "code": code_digest(),
+        "code": code_digest(row),
         "machine": machine(),
     }
 
 
-def code_digest() -> str:
-    """A hash of everything that can change a figure."""
-    hashed = hashlib.sha256()
-    for folder in ("packages", "apps", "examples", "benchmarks", "constraints.txt"):
-        for file in sorted((ROOT / folder).rglob("*.*") if (ROOT / folder).is_dir() else [ROOT / folder]):
-            if file.suffix in (".py", ".toml", ".txt", ".csv") and "results" not in file.parts:
+def code_digest(row: dict[str, Any]) -> str:
+    """A hash of everything that can change a row's figures: the code it reads, its script, the pinned versions."""
+    script = shlex.split(row["command"])[2].replace(".", "/") + ".py"
+    hashed = hashlib.sha256(row["command"].encode())
+    for name in (
+        *row.get("reads", ("packages", "apps", "examples")),
+        "constraints.txt",
+        "benchmarks/common.py",
+        script,
+    ):
+        for file in sorted((ROOT / name).rglob("*.*")) if (ROOT / name).is_dir() else [ROOT / name]:
+            if file.suffix in (".py", ".toml", ".txt", ".csv", ".sql"):
                 hashed.update(file.read_bytes())
     return hashed.hexdigest()[:16]
 
@@ -68,14 +75,14 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="measure even when nothing changed")
     options = parser.parse_args()
     wanted = set(filter(None, options.rows.split(",")))
-    commands = {row["command"]: None for row in rows() if not wanted or row["id"] in wanted}
-    for command in commands:
+    commands = {row["command"]: row for row in rows() if not wanted or row["id"] in wanted}
+    for command, row in commands.items():
         file = RESULTS / f"{name_of(command)}{'.quick' if options.quick else ''}.json"
-        if file.is_file() and not options.again and json.loads(file.read_text()).get("code") == code_digest():
+        if file.is_file() and not options.again and json.loads(file.read_text()).get("code") == code_digest(row):
             print(f"{command}: measured on this code already", file=sys.stderr)
             continue
         print(f"{command} ...", file=sys.stderr, flush=True)
-        result = measure(command, options.quick)
+        result = measure(row, options.quick)
         RESULTS.mkdir(exist_ok=True)
         file.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
         print(json.dumps(result["figures"], ensure_ascii=False)[:600], file=sys.stderr, flush=True)
