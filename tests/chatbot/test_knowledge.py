@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from fieldtune_chatbot.corrections import Lesson, learnt, lessons, odd
-from fieldtune_chatbot.knowledge import from_rows, organise, pseudo_known, to_rows, with_mined
-from fieldtune_chatbot.records import Document, FaqEntry, MinedPair, text_version
+from fieldtune_chatbot.knowledge import from_rows, organise, pseudo_known, to_rows, with_known, with_mined
+from fieldtune_chatbot.records import Document, FaqEntry, KnownQuestion, MinedPair, text_version
 
 TEXT = "# Refunds\n\nA refund takes five days. It goes to your card.\n\n## Late\n\nWrite to us.\n"
 ARTICLE = Document("en/refunds.md", text_version(TEXT), "Refunds", TEXT, "en")
@@ -49,6 +49,24 @@ def test_mined_wordings_join_the_entry_with_their_answer() -> None:
     assert [entry.question for entry in entries[2:]] == ["can I pay by cheque"]  # one conversation is not enough
     assert entries[2].origin == "dialogue"
     assert with_mined([RESTS, ALONE], pairs) == entries
+
+
+def test_known_questions_become_wordings_of_their_document() -> None:
+    other = dataclasses.replace(RESTS, id="c", question="Where does my refund go?", answer="To your card.", similar=())
+    knowledge = organise([ARTICLE, dataclasses.replace(ARTICLE, id="en/new.md")], [RESTS, other, ALONE])
+    rows = [
+        KnownQuestion("which card is refunded", ARTICLE.id, "To your card."),
+        KnownQuestion("how long until it is back", ARTICLE.id),
+        KnownQuestion("Refund time?", ARTICLE.id),  # there already
+        KnownQuestion("something else", "en/new.md"),  # nobody wrote an answer
+        KnownQuestion("no idea", ARTICLE.id, answerable=False),
+        KnownQuestion("lost", "en/gone.md"),
+    ]
+    entries = with_known(knowledge, rows)
+    assert [entry.similar for entry in entries] == [
+        ("refund time", "how long until it is back"), ("which card is refunded",), ()
+    ]  # fmt: skip
+    assert with_known(organise(knowledge.documents, entries), rows) == entries
 
 
 def test_pseudo_known_questions_are_spread_and_bounded() -> None:

@@ -7,7 +7,7 @@ continues after any interruption and ends in the same bits. Knows the order of t
 import hashlib
 import json
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -25,9 +25,9 @@ from fieldtune.retrieval.bm25 import Bm25
 from fieldtune.runtime import generator
 from fieldtune_chatbot import bot, ingest, learning, mining, tune
 from fieldtune_chatbot.bot import Bot
-from fieldtune_chatbot.knowledge import Knowledge, organise, pseudo_known, with_mined
+from fieldtune_chatbot.knowledge import Knowledge, organise, pseudo_known, with_known, with_mined
 from fieldtune_chatbot.learning import BOTH, WORDS, Split
-from fieldtune_chatbot.records import FaqEntry
+from fieldtune_chatbot.records import FaqEntry, KnownQuestion
 from fieldtune_chatbot.retrieve import Encode, Retriever
 from fieldtune_chatbot.store import keep_documents, open_chatbot
 
@@ -78,10 +78,11 @@ def build(inputs: Inputs, store: Path, settings: Settings, *, now: datetime, pro
     """
     check(inputs)
     store = Path(store)
-    knowledge, counts, skipped = gather(inputs)  # what cannot be read is refused before anything is written
-    if progress and skipped:
-        say(f"note: {len(skipped)} files of kinds this release does not read, e.g. {skipped[0]}")
-    parts = _questions(inputs, knowledge, generator(settings.seed), counts, progress)
+    found = gather(inputs)  # what cannot be read is refused before anything is written
+    knowledge = found.knowledge
+    if progress and found.skipped:
+        say(f"note: {len(found.skipped)} files of kinds this release does not read, e.g. {found.skipped[0]}")
+    parts = _questions(found, generator(settings.seed), progress)
     store.mkdir(parents=True, exist_ok=True)
     with locked(store / CURRENT):
         work = _work(store, fingerprint(inputs, settings))
@@ -91,7 +92,7 @@ def build(inputs: Inputs, store: Path, settings: Settings, *, now: datetime, pro
         verdict = _publish(candidates, store, work, settings, now)
         _install(candidates[verdict.winner], store)
         shutil.rmtree(work)
-    return Built(verdict, counts, intent)
+    return Built(verdict, found.counts, intent)
 
 
 def check(inputs: Inputs) -> None:
@@ -115,17 +116,42 @@ def fingerprint(inputs: Inputs, settings: Settings) -> str:
     return hashed.hexdigest()[:16]
 
 
-def gather(inputs: Inputs) -> tuple[Knowledge, dict[str, int], list[str]]:
+@dataclass(frozen=True)
+class Gathered:
+    """What the files hold: the knowledge, known questions, counts of everything, names of files that were not read."""
+
+    knowledge: Knowledge
+    known: tuple[KnownQuestion, ...]
+    counts: Mapping[str, int]
+    skipped: tuple[str, ...]
+
+
+def gather(inputs: Inputs) -> Gathered:
     """Read the files, mine the dialogues, put it all in order."""
     documents, skipped = ingest.read_documents(inputs.documents)
     entries: list[FaqEntry] = ingest.read_faq(inputs.faq) if inputs.faq else []
-    counts = {"documents": len(documents), "faq": len(entries)}
+    known = ingest.read_questions(inputs.questions) if inputs.questions else []
+    counts = {"documents": len(documents), "faq": len(entries), "known_questions": len(known)}
     if inputs.dialogues:
         pairs = mining.mine(ingest.read_dialogues(inputs.dialogues))
         entries = with_mined(entries, pairs)
         counts |= {"mined_pairs": len(pairs), "mined_entries": len(entries) - counts["faq"]}
     knowledge = organise(documents, entries)
-    return knowledge, counts | {"passages": len(knowledge.passages), "wordings": len(knowledge.questions)}, skipped
+    _check_known(known, knowledge, inputs.documents)
+    knowledge = organise(documents, with_known(knowledge, known))
+    counts |= {"passages": len(knowledge.passages), "wordings": len(knowledge.questions)}
+    return Gathered(knowledge, tuple(known), counts, tuple(skipped))
+
+
+def _check_known(known: Sequence[KnownQuestion], knowledge: Knowledge, documents: Path) -> None:
+    places = knowledge.source_of()
+    named = [row.document for row in known if row.document]
+    if named and not any(document in places for document in named):
+        raise InputError(
+            "known questions whose document is one of the articles",
+            f"none; e.g. {named[0]!r} is not under {documents}",
+            "name documents by their path relative to --documents",
+        )
 
 
 def _work(store: Path, key: str) -> Path:
@@ -138,23 +164,9 @@ def _work(store: Path, key: str) -> Path:
     return folder
 
 
-def _questions(
-    inputs: Inputs, knowledge: Knowledge, rng: np.random.Generator, counts: dict[str, int], progress: bool
-) -> Split:
+def _questions(found: Gathered, rng: np.random.Generator, progress: bool) -> Split:
     """Known questions in three parts; without a list of them, other wordings of the FAQ stand in."""
-    known = ingest.read_questions(inputs.questions) if inputs.questions else []
-    counts["known_questions"] = len(known)
-    if known:
-        places = knowledge.source_of()
-        lost = [row for row in known if row.document and row.document not in places]
-        if len(lost) == len([row for row in known if row.document]) > 0:
-            raise InputError(
-                "known questions whose document is one of the articles",
-                f"none; e.g. {lost[0].document!r} is not under {inputs.documents}",
-                "name documents by their path relative to --documents",
-            )
-        return learning.split(known, rng)
-    parts = learning.split(pseudo_known(knowledge, _PSEUDO), rng)
+    parts = learning.split(found.known or pseudo_known(found.knowledge, _PSEUDO), rng)
     if progress and not parts.held_out:
         say("note: no known questions and no similar wordings: weights and threshold are defaults, not learnt")
     return parts

@@ -47,7 +47,7 @@ def build(
     faq: Annotated[Path | None, typer.Option(help="FAQ table: question, answer, intent, similar, document.")] = None,
     dialogues: Annotated[Path | None, typer.Option(help="Conversations to mine and learn from.")] = None,
     questions: Annotated[
-        Path | None, typer.Option(help="Known questions with their right document; they tune and judge, never answer.")
+        Path | None, typer.Option(help="Known questions with their right document; they tune, judge, and join the FAQ.")
     ] = None,
     model: Annotated[str, typer.Option(help="Pretrained encoder: default, a folder, or a hub name.")] = "default",
     max_steps: Annotated[int, typer.Option(help="Training steps for the encoder; 0 leaves it as it is.")] = 60,
@@ -86,7 +86,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure retrieval, coverage, wrong answers and answers where there is none, also per language."""
-    from fieldtune.progress import track
+    from fieldtune.progress import say, track
     from fieldtune_chatbot import ingest, wire
 
     known = ingest.read_questions(questions)
@@ -95,7 +95,10 @@ def evaluate(
     def progress(rows: Iterable[Any]) -> Iterable[Any]:
         return track(rows, "asking", len(known))
 
-    show(wire.evaluate(service, known, track=progress), as_json)
+    figures = wire.evaluate(service, known, track=progress)
+    if figures["already_told"]:
+        say(f"note: the bot was told {figures['already_told']} of {len(known)} questions: others measure it better")
+    show(figures, as_json)
 
 
 @app.command()

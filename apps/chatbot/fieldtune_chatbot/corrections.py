@@ -6,13 +6,13 @@ names the right source, or the right answer. Knows rows and rankings; not how a 
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from fieldtune.text.language import detect
 from fieldtune.text.ngrams import lexical_tokens
 from fieldtune.text.normalise import equality_key
-from fieldtune_chatbot.knowledge import Knowledge
+from fieldtune_chatbot.knowledge import Knowledge, add_wording
 from fieldtune_chatbot.records import FaqEntry, text_version
 
 PLAUSIBLE_PLACE = 20
@@ -84,19 +84,10 @@ def learnt(knowledge: Knowledge, taught: Sequence[Lesson]) -> list[FaqEntry]:
         source = places.get(lesson.document)
         numbers = knowledge.sources[source].entries if source is not None else ()
         if numbers and not lesson.answer:
-            best = max(numbers, key=lambda number: (_likeness(lesson.question, entries[number]), -number))
-            entries[best] = replace(entries[best], similar=(*entries[best].similar, lesson.question))
+            add_wording(entries, numbers, lesson.question)
         else:
             entries.append(_entry(lesson, _article_text(knowledge, source, lesson.question)))
     return [entry for entry in entries if entry.answer]
-
-
-def _likeness(question: str, entry: FaqEntry) -> float:
-    asked = set(lexical_tokens(question))
-    return max(
-        len(asked & held) / max(len(asked | held), 1)
-        for held in (set(lexical_tokens(text)) for text in (entry.question, *entry.similar, entry.answer))
-    )
 
 
 def _article_text(knowledge: Knowledge, source: int | None, question: str) -> str:

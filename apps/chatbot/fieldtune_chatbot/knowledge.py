@@ -206,6 +206,38 @@ def _approved(pair: MinedPair, answers: Sequence[tuple[str, Counter[str]]]) -> i
     return best
 
 
+def with_known(knowledge: Knowledge, known: Sequence[KnownQuestion]) -> list[FaqEntry]:
+    """The entries with known questions as further wordings, each at the entry of its document that fits it best.
+
+    Documents without an entry get none: nobody has written what to say. Whoever tunes or judges on a known question
+    hides its wording from it.
+    """
+    entries, places = list(knowledge.entries), knowledge.source_of()
+    taken = {equality_key(text) for entry in entries for text in (entry.question, *entry.similar)}
+    for row in known:
+        place = places.get(row.document)
+        numbers = knowledge.sources[place].entries if place is not None and row.answerable else ()
+        if numbers and equality_key(row.question) not in taken:
+            taken.add(equality_key(row.question))
+            same = [number for number in numbers if entries[number].answer == row.answer]
+            add_wording(entries, same or numbers, row.question)
+    return entries
+
+
+def add_wording(entries: list[FaqEntry], numbers: Sequence[int], question: str) -> None:
+    """Give `question` to that of the entries `numbers` which shares most words with it."""
+    best = max(numbers, key=lambda number: (_likeness(question, entries[number]), -number))
+    entries[best] = replace(entries[best], similar=(*entries[best].similar, question))
+
+
+def _likeness(question: str, entry: FaqEntry) -> float:
+    asked = set(lexical_tokens(question))
+    return max(
+        len(asked & held) / max(len(asked | held), 1)
+        for held in (set(lexical_tokens(text)) for text in (entry.question, *entry.similar, entry.answer))
+    )
+
+
 def pseudo_known(knowledge: Knowledge, limit: int) -> list[KnownQuestion]:
     """Other wordings of FAQ questions as known questions, spread evenly over the entries.
 

@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from fieldtune import decisions, feedback, registry
 from fieldtune.data.scrub import scrub
 from fieldtune.errors import InputError
+from fieldtune.text.normalise import equality_key
 from fieldtune_chatbot import bot, judging, learning, replying, store
 from fieldtune_chatbot.bot import Bot
 from fieldtune_chatbot.build import APP, CURRENT
@@ -158,8 +159,16 @@ def evaluate(
     *,
     track: Callable[[Iterable[KnownQuestion]], Iterable[KnownQuestion]] = iter,
 ) -> dict[str, Any]:
-    """The figures of ``chatbot evaluate`` on known questions; nothing is written."""
-    return {**judging.report([_asked(service.bot, row) for row in track(known)]), "version": service.bot.version}
+    """The figures of ``chatbot evaluate`` on known questions; nothing is written.
+
+    ``already_told`` counts questions that the bot holds word for word: on those it shows its memory, no more.
+    """
+    told = {equality_key(wording) for wording in service.bot.knowledge.question_texts()}
+    return {
+        **judging.report([_asked(service.bot, row) for row in track(known)]),
+        "already_told": sum(equality_key(row.question) in told for row in known),
+        "version": service.bot.version,
+    }
 
 
 def _asked(served: Bot, row: KnownQuestion) -> judging.Asked:

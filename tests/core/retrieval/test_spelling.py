@@ -26,7 +26,8 @@ def test_edits_are_at_distance_one(one: str, other: str) -> None:
 
 
 SPELLER = Speller(
-    ["Please freeze the card, the refund for the jacket arrives", "Refund refund"], ["lease", "daughter", "laughter"]
+    ["Please freeze the card, the refund for the jacket arrives", "Refund refund"],
+    ["lease", "daughter", "laughter", "coaster", "chant"],
 )
 
 
@@ -39,6 +40,10 @@ def test_mends_what_is_no_word() -> None:
 def test_leaves_known_short_and_distant_words_alone() -> None:
     text = "lease a card ERR-4012 refunded 退款 teh mortgage"
     assert SPELLER.mend(text) == text
+
+
+def test_a_word_that_neither_list_holds_is_not_made_another_word() -> None:
+    assert SPELLER.mend("i cant find my toaster") == "i cant find my toaster"
 
 
 def test_endless_runs_of_letters_are_left_alone() -> None:

@@ -2,7 +2,8 @@
 
 A word the collection does not hold, and that is no word otherwise known, becomes the collection's commonest word one
 edit away (a letter missing, added, changed, or two swapped; Norvig 2007); if the collection has none, the commonest
-other word. Knows spellings, not meanings; digits, short words and Chinese stay as they are.
+other word with the same first letter, where slips are rare: "toaster" is no slip of "coaster", although neither list may
+hold it. Knows spellings, not meanings; digits, short words, contractions ("cant") and Chinese stay as they are.
 """
 
 import re
@@ -14,6 +15,10 @@ SHORTEST = 5
 """Letters of the shortest word that typing errors are mended in; shorter ones have too many neighbours."""
 LONGEST = 24
 """Longer runs of letters are no words, and their neighbours without number."""
+_CONTRACTIONS = frozenset(
+    "arent cant couldnt didnt doesnt dont hadnt hasnt havent heres isnt mustnt shouldnt thats theres theyre theyve wasnt "
+    "werent whats wheres whos wont wouldnt youll youre youve".split()
+)
 
 
 class Speller:
@@ -39,14 +44,18 @@ class Speller:
 
     def _mended(self, word: str) -> str:
         lower = word.lower()
-        if not SHORTEST - 1 <= len(lower) <= LONGEST or lower in self._counts or lower in self._words:
+        if not SHORTEST - 1 <= len(lower) <= LONGEST or self._right(lower):
             return word
         near = [other for other in edits(lower) if len(other) >= SHORTEST - (len(lower) >= SHORTEST)]
-        for known in (self._counts, self._words):
-            found = [other for other in near if other in known]
+        kept = [other for other in near if other[0] == lower[0]]
+        for known, candidates in ((self._counts, near), (self._words, kept)):
+            found = [other for other in candidates if other in known]
             if found:
                 return max(found, key=lambda other: (known[other], other))
         return word
+
+    def _right(self, word: str) -> bool:
+        return word in self._counts or word in self._words or word in _CONTRACTIONS
 
 
 def edits(word: str) -> Iterator[str]:
