@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from fieldtune_sample import simulate, support
+from fieldtune_sample import simulate, support, support_pool
 from fieldtune_sample.loops import Loop
+from fieldtune_sample.noise import roughen
 from fieldtune_sample.place import Place
 from fieldtune_sample.size import Size
 from fieldtune_sample.steps import command
@@ -19,20 +20,39 @@ from fieldtune_sample.steps import command
 APP = "chatbot"
 SHOWN = {("en", "known"): 3, ("zh", "known"): 2, ("en", "far"): 1, ("zh", "far"): 1}
 PROBED = 12
+HASTE = 0.6
+"""How likely customers slip, greet and thank: they type with less care than who wrote down known questions."""
 
 
 def write(place: Place, seed: int, size: Size) -> None:
-    """The support records; half of the test questions will be asked by customers, the other half is kept to measure."""
+    """The support records, and what customers will ask after them: half of the test questions, common ones often.
+
+    Two tables measure, and nobody is taught them: the other half, never asked; and questions somebody asked before, as
+    others type them.
+    """
     folder = place.company / "support"
     support.generate(folder, seed, **size.support)
-    rows = simulate.read_csv(folder / "questions.csv")[: 2 * size.questions]
-    asked, held = simulate.halves(rows, np.random.default_rng([seed, 41]))
-    simulate.write_csv(place.later / "customers_will_ask.csv", asked)
-    simulate.write_csv(place.later / "questions_kept.csv", held)
+    rng = np.random.default_rng([seed, 41])
+    pool = support.questions("test")
+    pool = [pool[int(number)] for number in rng.permutation(len(pool))[: 2 * size.questions]]
+    asked, new = simulate.halves(pool, rng)
+    chat = support_pool.chat()
+
+    def hasty(text: str, language: str) -> str:
+        return roughen(text, HASTE, chat[language], rng)
+
+    said = simulate.recurring(asked, size.questions, hasty, rng)
+    taught = {row["question"] for row in said}
+    again = {row["question"]: row for row in simulate.recurring(asked, len(new), hasty, rng)}
+    simulate.write_csv(place.later / "customers_will_ask.csv", said)
+    simulate.write_csv(
+        place.later / "questions_new.csv", [{**r, "question": hasty(r["question"], r["language"])} for r in new]
+    )
+    simulate.write_csv(place.later / "questions_again.csv", [row for text, row in again.items() if text not in taught])
 
 
 def build(place: Place, size: Size, seed: int, now: datetime) -> dict[str, Any]:
-    """Build, ask a handful, and measure on the kept questions."""
+    """Build, ask a handful, and measure on the questions that nobody will ask."""
     from fieldtune_chatbot import wire
 
     folder = place.company / "support"
@@ -41,7 +61,7 @@ def build(place: Place, size: Size, seed: int, now: datetime) -> dict[str, Any]:
         folder / "dialogues.jsonl", "--questions", folder / "known_questions.csv", "--store", place.chatbot,
         "--max-steps", size.encoder_steps, "--seed", seed, apart=size.apart,
     )  # fmt: skip
-    kept = place.later / "questions_kept.csv"
+    kept = place.later / "questions_new.csv"
     figures = command("chatbot", "evaluate", "--store", place.chatbot, "--questions", kept)
     service = wire.open_service(place.chatbot)
     asked = ask_some(service, simulate.read_csv(kept), now)
@@ -86,7 +106,7 @@ def by_words(service: Any, questions: Path) -> float:
 
 
 def loop(place: Place, size: Size, seed: int, now: datetime) -> Loop:
-    """Customers ask their half of the questions; the kept half measures."""
+    """Customers ask their half of the questions; questions that nobody is taught measure."""
     questions = simulate.read_csv(place.later / "customers_will_ask.csv")
 
     def speak(random_share: float) -> Counter[str]:
@@ -96,15 +116,22 @@ def loop(place: Place, size: Size, seed: int, now: datetime) -> Loop:
 
 
 def look(place: Place, now: datetime) -> tuple[dict[str, Any], bytes]:
-    """Figures on the kept questions, and the answers to some of them without their ids and times."""
+    """Figures on the questions kept to measure, and the answers to some of them without their ids and times."""
     from fieldtune_chatbot import wire
 
-    kept = place.later / "questions_kept.csv"
-    figures = command("chatbot", "evaluate", "--store", place.chatbot, "--questions", kept)
+    found = {
+        kind: command(
+            "chatbot", "evaluate", "--store", place.chatbot, "--questions", place.later / f"questions_{kind}.csv"
+        )
+        for kind in ("new", "again")
+    }
+    many = sum(one["n_answerable"] for one in found.values())
+    headline = sum(one["correct_first"] * one["n_answerable"] for one in found.values()) / many
     service = wire.open_service(place.chatbot)
-    answers = [asdict(wire.ask(service, row["question"], now=now)) for row in simulate.read_csv(kept)[:PROBED]]
+    probes = simulate.read_csv(place.later / "questions_new.csv")[:PROBED]
+    answers = [asdict(wire.ask(service, row["question"], now=now)) for row in probes]
     told = [{key: value for key, value in one.items() if key not in ("decision", "milliseconds")} for one in answers]
-    return figures, json.dumps(told, ensure_ascii=False, sort_keys=True).encode()
+    return {"correct_first": headline, **found}, json.dumps(told, ensure_ascii=False, sort_keys=True).encode()
 
 
 def outputs(place: Place) -> list[Path]:

@@ -7,7 +7,7 @@ random instead. Everything follows from the generator given. Nothing here reads 
 import csv
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -44,6 +44,20 @@ def halves(
         order = [own[int(place)] for place in rng.permutation(len(own))]
         asked, held = asked + order[: len(order) // 2], held + order[len(order) // 2 :]
     return asked, held
+
+
+def recurring(
+    questions: Sequence[dict[str, str]], count: int, word: Callable[[str, str], str], rng: np.random.Generator
+) -> list[dict[str, str]]:
+    """`count` times one of the questions, common ones more often (Zipf's law with exponent .7), in each customer's words.
+
+    Args:
+        word: (text, language) -> the text as this customer types it.
+    """
+    often = 1.0 / np.arange(1, len(questions) + 1) ** 0.7
+    drawn = rng.choice(rng.permutation(len(questions)), count, p=often / often.sum())
+    chosen = [questions[int(place)] for place in drawn]
+    return [{**row, "question": word(row["question"], row["language"])} for row in chosen]
 
 
 def customers(

@@ -64,11 +64,7 @@ def generate(
     _check({**vars(shares), "question_noise": question_noise}, {"dialogues": dialogues, "html_every": html_every})
     began = _date(start)
     topics, chat = support_pool.topics(), support_pool.chat()
-    documents = {
-        (language, topic.id): path_of(topic, place, html_every)
-        for language in LANGUAGES
-        for place, topic in enumerate(topics[language])
-    }
+    documents = _paths(topics, html_every)
     _write_documents(out / "documents", topics, documents)
     _write_csv(out / "faq.csv", FAQ_COLUMNS, _faq(topics, documents))
     for name, pool, stream in (("known_questions", "train", 11), ("questions", "test", 12)):
@@ -80,6 +76,21 @@ def generate(
     chats = make_dialogues(topics, documents, asked, chat, shares, dialogues, began, rng)
     with (out / "dialogues.jsonl").open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in chats)
+
+
+def questions(pool: str, *, html_every: int = 7) -> Rows:
+    """Every question of the pool "train" or "test" as it was written, without noise, in `QUESTION_COLUMNS`."""
+    topics = support_pool.topics()
+    return _questions(topics, _paths(topics, html_every), pool)
+
+
+def _paths(topics: Mapping[str, Sequence[Topic]], html_every: int) -> dict[tuple[str, str], str]:
+    """The file of every article."""
+    return {
+        (language, topic.id): path_of(topic, place, html_every)
+        for language in LANGUAGES
+        for place, topic in enumerate(topics[language])
+    }
 
 
 def _check(shares: Mapping[str, float], counts: Mapping[str, int]) -> None:
