@@ -52,11 +52,11 @@ def turn(loop: Loop) -> dict[str, Any]:
     base = _reset(loop)
     first, shown = loop.look()
     said_badly = _say(loop, RANDOM_SHARE)
-    noisy = command("feedback", "retrain", loop.app, apart=loop.apart)
+    noisy = _learn(loop)
     if noisy["promoted"]:
         _reset(loop)
     said = _say(loop, HONEST)
-    honest = command("feedback", "retrain", loop.app, apart=loop.apart)
+    honest = _learn(loop)
     second, answers = loop.look() if honest["promoted"] else (first, shown)
     identical = None
     if honest["promoted"]:
@@ -78,6 +78,12 @@ def turn(loop: Loop) -> dict[str, Any]:
         "careless": {"said": dict(said_badly), "random_share": RANDOM_SHARE, **noisy},
         "base": base,
     }
+
+
+def _learn(loop: Loop) -> dict[str, Any]:
+    verdict = command("feedback", "retrain", loop.app, apart=loop.apart)
+    say(f"    {verdict['reason']}")
+    return verdict
 
 
 def _say(loop: Loop, random_share: float) -> Counter[str]:
