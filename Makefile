@@ -13,7 +13,7 @@ $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet "$(TORCH)"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[all]" \
-		build hypothesis mypy pandas-stubs pytest ruff seqeval setuptools
+		build hypothesis mypy pandas-stubs pytest pytest-xdist ruff seqeval setuptools
 	$(BIN)/python -c "import lightgbm" 2>/dev/null || \
 		(apt-get update -qq && apt-get install -y -qq libgomp1) || echo "LightGBM needs libgomp1: install it"
 	touch $(READY)
@@ -21,8 +21,8 @@ $(READY): pyproject.toml constraints.txt
 demo: setup  ## the three applications end to end on the sample company, with a report in ./demo
 	$(BIN)/fieldtune demo --out demo
 
-test: setup  ## all tests
-	$(BIN)/python -m pytest -q
+test: setup  ## all tests, one process a core
+	$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile
 
 check: setup  ## formatting, lint, types
 	$(BIN)/ruff format --check .

@@ -60,7 +60,7 @@ def main() -> None:
     """Print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--steps", type=int, default=200, help="of the text tower")
+    parser.add_argument("--steps", type=int, default=60, help="of the text tower")
     parser.add_argument("--genres", action="store_true", help="genres as part of the text")
     parser.add_argument("--quick", action="store_true", help="one seed, 10 steps")
     options = parser.parse_args()

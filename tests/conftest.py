@@ -1,6 +1,7 @@
 """What every test shares: no network, a home of its own, and a tiny encoder made in memory."""
 
 import json
+import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ import pytest
 
 from fieldtune.runtime import set_threads
 
-set_threads()
+set_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else None)  # workers share the cores
 
 
 @pytest.fixture(autouse=True)

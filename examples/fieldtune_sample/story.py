@@ -197,6 +197,15 @@ def _loop(report: Report, loops: Figures) -> None:
             ),
             f"The {name} before and after the feedback of its users",
         )
+    asked = loops["chatbot"]
+    report.table(
+        [
+            {"the chatbot's questions": label, "right source first, before": asked["figures_before"][kind]["correct_first"],
+             "after": asked["figures_after"][kind]["correct_first"]}
+            for kind, label in (("new", "never asked by anybody"), ("again", "asked before, typed by somebody else"))
+        ],
+        "Customers ask common questions again and again: that is where their corrections help most",
+    )  # fmt: skip
     report.table(
         [
             {"application": name, "users": kind, "said": ", ".join(f"{count} x {what}" for what, count in turn[kind]["said"].items()),

@@ -1,6 +1,7 @@
 """The demo end to end on the small company with a tiny encoder; steps that stand are kept; simulated users."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -116,6 +117,16 @@ def test_fresh_choices_are_first_ones_of_known_users_and_items() -> None:
     before = [row("u", "a", "view"), row("v", "b")]
     events = [row("u", "a"), row("u", "b", "view"), row("u", "b"), row("u", "b", "buy"), row("w", "a"), row("v", "c")]
     assert [(one["user"], one["item"]) for one in demo_recommender.fresh(events, before)] == [("u", "b")]
+
+
+def test_common_questions_are_asked_often_and_in_everybodys_own_words() -> None:
+    rows = [{"question": f"q{n}", "language": "en"} for n in range(50)]
+    numbers = iter(range(1000))
+    asked = simulate.recurring(rows, 500, lambda text, _: f"{text} {next(numbers)}", np.random.default_rng(0))
+    assert len({row["question"] for row in asked}) == len(asked) == 500
+    counts = Counter(row["question"].split()[0] for row in asked)
+    commonest, share = counts.most_common(1)[0][1], 1 / sum(rank**-0.7 for rank in range(1, 51))
+    assert abs(commonest / 500 - share) < 0.05 and len(counts) > 30
 
 
 def test_halves_split_every_language_and_kind() -> None:

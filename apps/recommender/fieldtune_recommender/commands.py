@@ -32,7 +32,7 @@ def train(
         str, typer.Option(help="What counts as a success: 'rating>=4' or 'type=buy,share'; default: all but refusals.")
     ] = "",
     model: Annotated[str, typer.Option(help="Pretrained encoder: default, a folder, or a hub name.")] = "default",
-    max_steps: Annotated[int, typer.Option(help="Training steps of the text tower; 0 leaves it frozen.", min=0)] = 200,
+    max_steps: Annotated[int, typer.Option(help="Training steps of the text tower; 0 leaves it frozen.", min=0)] = 60,
     min_positives: Annotated[
         int, typer.Option(help="Successes before the cut to count in the headline figure.", min=0)
     ] = 5,
