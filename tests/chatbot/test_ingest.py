@@ -66,6 +66,7 @@ def test_faq_rows(tmp_path: Path) -> None:
         ("question,answer\nHow?,\n", "line 2"),
         ("frage,answer\nHow?,So.\n", "question"),
         ("question,answer\n", "at least one row"),
+        ("question,answer,language\nHow?,So.,en\nWhy?,So.,Chinese\n", r"en, zh, other; found 'Chinese' in line 3"),
     ],
 )
 def test_bad_faq(tmp_path: Path, text: str, complaint: str) -> None:
@@ -92,6 +93,7 @@ def test_dialogues(tmp_path: Path) -> None:
         ({"turns": [{"role": "customer"}]}, "turns as a list"),
         ({"turns": [{"role": "bot", "text": "x"}]}, "roles"),
         ({"talk": []}, "turns"),
+        ({"turns": [], "language": "Chinese"}, r"en, zh, other; found 'Chinese' in line 1"),
     ],
 )
 def test_bad_dialogues(tmp_path: Path, row: object, complaint: str) -> None:
@@ -105,3 +107,12 @@ def test_questions(tmp_path: Path) -> None:
     assert [(row.document, row.answerable, row.language) for row in rows] == [
         ("a.md", True, "en"), ("", False, "en"), ("", False, "zh"),
     ]  # fmt: skip
+
+
+def test_a_users_language_is_the_one_that_questions_are_asked_in(tmp_path: Path) -> None:
+    (entry,) = read_faq(csv(tmp_path / "faq.csv", "question,answer,language\nVISA?,So.,zh-CN\n"))
+    (asked,) = read_questions(csv(tmp_path / "q.csv", "question,language\n为什么？,EN\n"))
+    (talk,) = read_dialogues(lines(tmp_path / "d.jsonl", {"turns": [], "language": "zh_TW"}))
+    assert (entry.language, asked.language, talk.language) == ("zh", "en", "zh")
+    with pytest.raises(InputError, match="found 'français' in line 2"):
+        read_questions(csv(tmp_path / "q.csv", "question,language\n为什么？,français\n"))

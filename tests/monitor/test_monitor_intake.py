@@ -118,6 +118,19 @@ def test_a_bad_date_is_dated_by_when_it_was_first_seen():
     assert (found.published, found.flags) == (NOON, ("undated",))
 
 
+@pytest.mark.parametrize(("tag", "language"), [("zh-CN", "zh"), ("EN", "en"), ("", "en"), (None, "en")])
+def test_a_sources_language_is_one_of_ours(tag, language):
+    found = made(title="ferry sinks", time="2026-01-05", language=tag)
+    assert isinstance(found, Document)
+    assert found.language == language
+
+
+def test_a_row_in_an_unknown_language_is_broken():
+    assert "f line 1: expected a language out of en, zh, other; found 'Chinese'" in str(
+        made(title="x", time="2026-01-05", language="Chinese")
+    )
+
+
 def test_a_live_row_cannot_come_from_the_future():
     row = RawRow({"title": "x", "first_seen": "2027-01-01"}, "f")
     found = document(row, NOON, UTC, arrival=NOON)

@@ -15,7 +15,7 @@ from fieldtune import registry
 from fieldtune.errors import ArtefactError, InputError
 from fieldtune.feedback import Feedback
 from fieldtune.models import load
-from fieldtune_monitor import classify, retraining, training
+from fieldtune_monitor import classify, retraining, scoring, training
 from fieldtune_monitor.commands import app
 from fieldtune_monitor.wording import unseen_wording
 
@@ -123,6 +123,19 @@ def test_score_never_overwrites_a_column(model, tmp_path):
     assert (out["topic"][0], out["predicted_topic"][0], out["tone"][0]) == ("mine", "banks", "negative")
 
 
+def test_spellings_of_a_language_are_one_slot(model, tmp_path, home):
+    rows = titles(KNOWN)
+    rows["language"] = np.resize(["EN", "en-GB", "en", ""], len(rows))
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    assert set(training.read_rows(tmp_path / "rows.csv")["language"]) == {"en"}
+    text = "title,language\nBrine shares plunge,en_US\nBrine shares plunge,Chinese\n"
+    (tmp_path / "in.csv").write_text(text)
+    with pytest.raises(InputError, match="'Chinese' in row 3 of"):
+        scoring.score_table(model, tmp_path / "in.csv", tmp_path / "out.csv")
+    (tmp_path / "in.csv").write_text(text.rsplit("Brine", 1)[0])
+    assert scoring.score_table(model, tmp_path / "in.csv", tmp_path / "out.csv")["tones"] == {"negative": 1}
+
+
 def test_a_damaged_bundle_is_named(model, tmp_path):
     (model / "tone-en" / "fieldtune.json").write_text("{}")
     with pytest.raises(ArtefactError, match="tone-en"):
@@ -136,6 +149,7 @@ def test_a_damaged_bundle_is_named(model, tmp_path):
         ({"title": ["a"], "sentiment": ["bearish"]}, "tones"),
         ({"title": ["a", "b"], "sentiment": ["negative", "neutral"]}, "at least 20 rows"),
         ({"title": [f"t{n}" for n in range(40)], "sentiment": ["negative"] * 40}, "two labels"),
+        ({"title": ["a", "b"], "sentiment": ["neutral"] * 2, "language": ["en", "Chinese"]}, "'Chinese' in row 3 of"),
     ],
 )
 def test_bad_training_tables_are_one_clear_error(tmp_path, home, columns, words):

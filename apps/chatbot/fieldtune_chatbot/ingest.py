@@ -11,9 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from fieldtune.data.read import read_table
+from fieldtune.data.read import first_row, read_table
 from fieldtune.errors import InputError
-from fieldtune.text.language import detect
+from fieldtune.text.language import detect, known
 from fieldtune.text.normalise import equality_key
 from fieldtune_chatbot.chunking import title
 from fieldtune_chatbot.markup import csv_text, html_text, html_title
@@ -33,9 +33,9 @@ def read_documents(folder: Path, tenant: str = "default") -> tuple[list[Document
     if not folder.is_dir():
         raise InputError("a folder of articles", f"nothing at {folder}", "check --documents")
     files = sorted(file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("."))
-    known = [file for file in files if file.suffix.lower() in KINDS]
+    readable = [file for file in files if file.suffix.lower() in KINDS]
     skipped = [file.relative_to(folder).as_posix() for file in files if file.suffix.lower() not in KINDS]
-    documents = [_document(file, folder, tenant) for file in known]
+    documents = [_document(file, folder, tenant) for file in readable]
     documents = [document for document in documents if document.text.strip()]
     if not documents:
         raise InputError(f"articles ({', '.join(KINDS)}) with text", f"none under {folder}", "check --documents")
@@ -74,15 +74,15 @@ def read_faq(path: Path) -> list[FaqEntry]:
     """FAQ rows: question, answer; optional intent, similar (``a|b``), language, document. Repeated rows once.
 
     Raises:
-        InputError: a row without question or answer, or one question with two answers.
+        InputError: a row without question or answer, an unknown language, or one question with two answers.
     """
     frame = read_table(path, ("question", "answer"), ("intent", "similar", "language", "document"))
     entries: dict[tuple[str, str], FaqEntry] = {}
-    for number, row in enumerate(frame.to_dict("records"), 2):
+    for number, row in enumerate(frame.to_dict("records"), first_row(path)):
         entry = _faq_entry({str(key): str(value).strip() for key, value in row.items()}, path, number)
         key = (entry.language, equality_key(entry.question))
-        known = entries.setdefault(key, entry)
-        if equality_key(known.answer) != equality_key(entry.answer):
+        first = entries.setdefault(key, entry)
+        if equality_key(first.answer) != equality_key(entry.answer):
             raise InputError(
                 "one answer per question",
                 f"two for {entry.question!r}, the second at line {number} of {path}",
@@ -94,7 +94,7 @@ def read_faq(path: Path) -> list[FaqEntry]:
 def _faq_entry(row: Mapping[str, str], path: Path, number: int) -> FaqEntry:
     if not equality_key(row["question"]) or not row["answer"]:
         raise InputError("a question and an answer in every row", f"line {number} of {path}", "fill or delete it")
-    language = row["language"] or detect(row["question"])
+    language = known(row["language"], f"line {number} of {path}") or detect(row["question"])
     similar = tuple(text.strip() for text in row["similar"].split("|") if text.strip())
     identity = text_version(f"{language}\n{equality_key(row['question'])}")
     return FaqEntry(
@@ -106,7 +106,7 @@ def read_dialogues(path: Path) -> list[Dialogue]:
     """Conversations, one JSON object a line: turns [{role, text, time}]; optional id, resolved, rating, language.
 
     Raises:
-        InputError: unreadable JSON, or a row without usable turns, with its line.
+        InputError: unreadable JSON, a row without usable turns, or an unknown language, with its line.
     """
     frame = read_table(path, ("turns",), ("id", "resolved", "rating", "language"))
     return [_dialogue(row, path, number) for number, row in enumerate(frame.to_dict("records"), 1)]
@@ -132,7 +132,7 @@ def _dialogue(row: Mapping[Any, Any], path: Path, number: int) -> Dialogue:
             "a rating as a number", f"{row['rating']!r} in line {number} of {path}", "correct it"
         ) from error
     identity, language = ("" if _blank(row[name]) else str(row[name]) for name in ("id", "language"))
-    return Dialogue(identity or str(number), read, resolved, rating, language)
+    return Dialogue(identity or str(number), read, resolved, rating, known(language, f"line {number} of {path}"))
 
 
 def _blank(value: Any) -> bool:
@@ -140,13 +140,19 @@ def _blank(value: Any) -> bool:
 
 
 def read_questions(path: Path) -> list[KnownQuestion]:
-    """Known questions: question; optional document (right source), answer, answerable (0 or 1), intent, language."""
+    """Known questions: question; optional document (right source), answer, answerable (0 or 1), intent, language.
+
+    Raises:
+        InputError: an unknown language, with its line.
+    """
     frame = read_table(path, ("question",), ("document", "answer", "answerable", "intent", "language"))
-    return [known_question(row) for row in frame.to_dict("records")]
+    return [
+        _known_question(row, f"line {number} of {path}")
+        for number, row in enumerate(frame.to_dict("records"), first_row(path))
+    ]
 
 
-def known_question(row: Mapping[Any, Any]) -> KnownQuestion:
-    """One row of a table of questions."""
+def _known_question(row: Mapping[Any, Any], where: str) -> KnownQuestion:
     text = str(row["question"])
     answerable = str(row["answerable"]).strip().lower() not in _FALSE
     return KnownQuestion(
@@ -155,7 +161,7 @@ def known_question(row: Mapping[Any, Any]) -> KnownQuestion:
         str(row["answer"]),
         answerable,
         str(row["intent"]).strip(),
-        str(row["language"]).strip() or detect(text),
+        known(str(row["language"]), where) or detect(text),
     )
 
 

@@ -18,7 +18,6 @@ from fieldtune_monitor.records import TONES, Document
 
 BUNDLE = "monitor.json"
 ENCODER = "model.safetensors"
-LANGUAGES = ("en", "zh")
 
 
 @dataclass(frozen=True)

@@ -41,9 +41,11 @@ def train(
 ) -> None:
     """Train tone and topic models per language; the best of each ships, if the whole beats what serves."""
     from fieldtune.runtime import now
+    from fieldtune.text.language import known
     from fieldtune_monitor import training
 
-    plan = training.Plan(model, _names(languages), max_steps, _names(methods), seed)
+    readable = tuple(known(name, "--languages") for name in _names(languages))
+    plan = training.Plan(model, readable, max_steps, _names(methods), seed)
     rows = training.read_rows(data)
     slots, verdict = training.train_and_publish(rows, out, plan, now())
     show({"model": str(out), "rows": len(rows), "slots": slots, **verdict.as_dict()}, as_json)

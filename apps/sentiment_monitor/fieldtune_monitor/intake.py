@@ -1,7 +1,8 @@
 """One raw row -> one document, or the reason why it is none (pure).
 
-Strips HTML, reads the clocks, finds the language and the identity. A row without a usable title is broken; a row with
-a bad date is kept, dated by when it was first seen, and flagged. Knows no file and no clock.
+Strips HTML, reads the clocks, finds the language and the identity. A row without a usable title or in an unknown
+language is broken; a row with a bad date is kept, dated by when it was first seen, and flagged. Knows no file and no
+clock.
 """
 
 import html
@@ -9,7 +10,8 @@ import re
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from fieldtune.text.language import detect
+from fieldtune.errors import InputError
+from fieldtune.text.language import detect, known
 from fieldtune_monitor.identity import document_identity
 from fieldtune_monitor.records import TONES, Document, RawRow
 from fieldtune_monitor.windows import clocks, parse_time
@@ -38,6 +40,10 @@ def document(row: RawRow, processed: int, zone: ZoneInfo, *, arrival: int | None
         return f"{row.place}: no title"
     if _PAGE.match(str(values.get("title"))):
         return f"{row.place}: a web page instead of a title"
+    try:
+        language = known(_text(values.get("language"))) or detect(title)
+    except InputError as error:
+        return f"{row.place}: {error}"
     published = parse_time(values.get("time"), zone)
     seen = parse_time(values.get("first_seen"), zone)
     first_seen = seen if seen is not None else arrival if arrival is not None else published
@@ -57,7 +63,7 @@ def document(row: RawRow, processed: int, zone: ZoneInfo, *, arrival: int | None
         text=text,
         url=url,
         source=source,
-        language=_text(values.get("language")) or detect(title),
+        language=language,
         published=when.published,
         first_seen=when.first_seen,
         processed=processed,

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from fieldtune import registry
-from fieldtune.data.read import read_table, write_table
+from fieldtune.data.read import first_row, read_table, write_table
 from fieldtune.errors import InputError
 from fieldtune.runtime import generator
-from fieldtune.text.language import detect as language_of
+from fieldtune.text.language import detect, known
 from fieldtune_monitor import counts, history, runner, wire
 from fieldtune_monitor.classify import load_bundle, probability_columns
 from fieldtune_monitor.config import ALERTS, ZONE, detector_settings, read_config, seconds
@@ -28,19 +28,15 @@ def score_table(model: Path, data: Path, out: Path) -> dict[str, Any]:
     Input columns stay as they are, in their order; where one has such a name, what is added is called `predicted_...`.
 
     Raises:
-        InputError: no title or text column. ArtefactError: a damaged model.
+        InputError: no title or text column, an unknown language. ArtefactError: a damaged model.
     """
     table = read_table(data)
     column = next((name for name in ("title", "text") if name in table), None)
     if column is None:
         raise InputError("a column title or text", f"{', '.join(map(str, table.columns))} in {data}", "rename a column")
-    read = load_bundle(registry.serving(APP, model))
     titles = [plain(title) for title in table[column]]
-    languages = [
-        own or language_of(title)
-        for own, title in zip(table.get("language", pd.Series("", index=table.index)).fillna(""), titles, strict=True)
-    ]
-    opinions = read(titles, languages)
+    languages = _languages(table, titles, data)
+    opinions = load_bundle(registry.serving(APP, model))(titles, languages)
     added: dict[str, Any] = {
         "topic": [opinion.topic for opinion in opinions],
         "topic_in_scope": [str(opinion.in_scope).lower() for opinion in opinions],
@@ -55,6 +51,15 @@ def score_table(model: Path, data: Path, out: Path) -> dict[str, Any]:
     return {"out": str(out), "rows": len(table), "tones": dict(pd.Series(added["tone"]).value_counts())}
 
 
+def _languages(table: pd.DataFrame, titles: list[str], path: Path) -> list[str]:
+    """The language of every title, by the table's own column where it says so."""
+    tags = table["language"].fillna("").astype(str) if "language" in table else [""] * len(titles)
+    return [
+        known(tag, f"row {number} of {path}") or detect(title)
+        for number, (tag, title) in enumerate(zip(tags, titles, strict=True), first_row(path))
+    ]
+
+
 def detect_table(path: Path, alerts: Path, budget: float, warmup: str, zone: float, *, info: bool) -> dict[str, Any]:
     """The detector on a counts file; writes the alerts and returns a summary.
 
@@ -66,8 +71,8 @@ def detect_table(path: Path, alerts: Path, budget: float, warmup: str, zone: flo
     if not ZONE[0] <= zone < ZONE[1]:
         raise InputError(f"--zone from {ZONE[0]} to below {ZONE[1]}", str(zone), "for example --zone 1.3")
     table = read_table(path, ["time", "topic", "documents"])
-    known = {value: parse_time(value, counts.UTC) for value in table["time"].unique()}
-    times = [known[value] for value in table["time"]]
+    parsed = {value: parse_time(value, counts.UTC) for value in table["time"].unique()}
+    times = [parsed[value] for value in table["time"]]
     if None in times:
         row = times.index(None)
         raise InputError("ISO 8601 times", f"{table['time'][row]!r} in row {row + 1} of {path}", "correct it")
@@ -123,20 +128,20 @@ def backtest_files(
     """
     settings = read_config(config) if config else None
     topics = [topic.name for topic in settings.topics] if settings else None
-    known = history.read_events(events, settings)
+    happened = history.read_events(events, settings)
     span = history.watched_span(source, settings) if source and settings else None
     dismissed = wire.dismissed_incidents()
-    figures = history.backtest(history.read_alerts(alerts, dismissed), known, span, topics)
+    figures = history.backtest(history.read_alerts(alerts, dismissed), happened, span, topics)
     if not placebo:
         return figures
     if settings is None or source is None:
         raise InputError("--config and --input for a placebo", "not both", "give them")
-    found = [_placebo(settings, source, seed, known, span, now, progress) for seed in range(placebo)]
+    found = [_placebo(settings, source, seed, happened, span, now, progress) for seed in range(placebo)]
     return {**figures, "placebo": _mean(found)}
 
 
 def _placebo(
-    settings: Any, source: Path, seed: int, known: Any, span: Any, now: datetime, progress: runner.Progress
+    settings: Any, source: Path, seed: int, happened: Any, span: Any, now: datetime, progress: runner.Progress
 ) -> Mapping[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         shuffled, written = Path(folder) / "stories.jsonl", Path(folder) / "alerts.jsonl"
@@ -145,7 +150,7 @@ def _placebo(
             made = wire.setup(settings, engine, {"replay": False})
             lines, _ = history.replay(made, shuffled, now, progress)
         history.write_lines(written, lines)
-        return history.backtest(history.read_alerts(written), known, span, [topic.name for topic in settings.topics])
+        return history.backtest(history.read_alerts(written), happened, span, [topic.name for topic in settings.topics])
 
 
 def _mean(found: list[Mapping[str, Any]]) -> dict[str, Any]:

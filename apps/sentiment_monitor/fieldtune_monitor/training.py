@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fieldtune import pipeline, registry
-from fieldtune.data.read import read_table, write_table
+from fieldtune.data.read import first_row, read_table, write_table
 from fieldtune.data.split import stratified
 from fieldtune.errors import InputError
 from fieldtune.models import load
@@ -28,7 +28,7 @@ from fieldtune.models.folder import locked, replaceable, staged
 from fieldtune.progress import say
 from fieldtune.runtime import generator
 from fieldtune.tasks.text_classification import correct
-from fieldtune.text.language import detect
+from fieldtune.text.language import detect, known
 from fieldtune.text.normalise import equality_key
 from fieldtune_monitor.classify import BUNDLE, Read, has_encoder, load_bundle
 from fieldtune_monitor.monitor import APP
@@ -76,7 +76,7 @@ def read_rows(path: Path) -> pd.DataFrame:
     """A labelled table in the columns title, sentiment, topic, language.
 
     Raises:
-        InputError: no title (or text) column, neither sentiment nor topic, or an unknown tone.
+        InputError: no title (or text) column, neither sentiment nor topic, an unknown tone or language.
     """
     table = read_table(path)
     if "title" not in table and "text" in table:
@@ -87,21 +87,31 @@ def read_rows(path: Path) -> pd.DataFrame:
             f"{', '.join(map(str, table.columns))} in {path}",
             "rename the columns; sentiment is negative, neutral or positive",
         )
-    return clean_rows(table, str(path))
+    return clean_rows(table, str(path), first_row(path))
 
 
-def clean_rows(table: pd.DataFrame, where: str) -> pd.DataFrame:
-    """All four columns as clean text; empty titles and repeated ones out (the last label given to a title counts)."""
+def clean_rows(table: pd.DataFrame, where: str, first: int = 1) -> pd.DataFrame:
+    """All four columns as clean text; empty titles and repeated ones out (the last label given to a title counts).
+
+    Args:
+        table: with row numbers from 0; where, first: its name and the number of its first row, for messages.
+
+    Raises:
+        InputError: an unknown tone or language, or no title.
+    """
     rows = pd.DataFrame({name: table.get(name, "") for name in COLUMNS}).fillna("").astype(str)
     rows = rows.apply(lambda column: column.str.strip())
     rows["sentiment"] = rows["sentiment"].str.lower()
     wrong = sorted(set(rows["sentiment"]) - {*TONES, ""})
     if wrong:
         raise InputError(f"tones {', '.join(TONES)}", f"{wrong[0]!r} in {where}", "rename the labels")
-    rows = pd.DataFrame(rows[rows["title"] != ""].reset_index(drop=True))
+    rows = pd.DataFrame(rows[rows["title"] != ""])
     if rows.empty:
         raise InputError("at least one title", f"only empty cells in {where}", "check the columns")
-    rows["language"] = [own or detect(title) for own, title in zip(rows["language"], rows["title"], strict=True)]
+    rows["language"] = [
+        known(tag, f"row {number} of {where}") or detect(title)
+        for number, tag, title in zip(rows.index + first, rows["language"], rows["title"], strict=True)
+    ]
     return pd.DataFrame(rows.drop_duplicates(["title", "language"], keep="last").reset_index(drop=True))
 
 

@@ -5,6 +5,10 @@ Knows scripts, not words: French or Spanish looks "en" here, and a text of digit
 
 import re
 
+from fieldtune.errors import InputError
+
+LANGUAGES = ("en", "zh", "other")
+"""What `detect` tells apart, and all that a user may call a text."""
 HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003347f"
 KANA_HANGUL = "\u3040-\u30ff\u1100-\u11ff\u3130-\u318f\uac00-\ud7af"
 
@@ -29,3 +33,20 @@ def detect(text: str) -> str:
     if han * 3 >= words:
         return "zh"
     return "en" if latin * 2 >= words else "other"
+
+
+def known(tag: str, where: str = "") -> str:
+    """A user's language tag as one of `LANGUAGES`: zh-CN and zh_TW are "zh", EN is "en"; "" for none.
+
+    Args:
+        tag: a language tag (BCP 47), or nothing.
+        where: the place of the tag, for the message, e.g. ``"line 3 of faq.csv"``.
+
+    Raises:
+        InputError: another language: nothing here would ever look for it.
+    """
+    language = re.split("[-_]", tag.strip().lower(), maxsplit=1)[0]
+    if language and language not in LANGUAGES:
+        found = f"{tag!r} in {where}" if where else repr(tag)
+        raise InputError(f"a language out of {', '.join(LANGUAGES)}", found, "correct it, or leave it empty")
+    return language
