@@ -30,7 +30,7 @@ NOW = {
     "encode": ["--model", "--data", "--text", "--out"],
     "models list": ["--json"],
     "models show": ["--json"],
-    "models publish": ["--into", "--json"],
+    "models publish": ["--into", "--data", "--text", "--label", "--map", "--json"],
     "models rollback": ["--json"],
     "models verify": ["--json"],
     "feedback list": ["--json"],

@@ -173,6 +173,22 @@ def test_publish_refuses_a_worse_model_and_rollback_restores(
     assert cli("models", "rollback", "intents").code == 1
 
 
+def test_publish_reads_the_columns_and_labels_that_the_model_was_trained_on(
+    cli: Cli, model: Path, table: Path, tmp_path: Path
+) -> None:
+    frame = pd.read_csv(table)
+    numbers = {name: str(place) for place, name in enumerate(sorted(set(frame["label"])))}
+    frame = pd.DataFrame({"title": frame["text"], "kind": frame["label"].map(numbers)})
+    frame.to_csv(tmp_path / "own.csv", index=False)
+    mapping = ",".join(f"{number}={name}" for name, number in numbers.items())
+    publish = ("models", "publish", model, "--into", "intents", "--data", tmp_path / "own.csv")
+    ran = cli(*publish, "--text", "title", "--label", "kind", "--map", mapping, "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json["promoted"] is True
+    assert "found title, kind in" in cli(*publish).err
+    assert "fix: rename a column to 'text', or name it with --text COLUMN" in cli(*publish).err
+
+
 def test_verify_names_the_damaged_file(cli: Cli, model: Path) -> None:
     assert cli("models", "verify", model, "--json").json["intact"] is True
     raw = bytearray((model / "head.safetensors").read_bytes())

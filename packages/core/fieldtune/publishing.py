@@ -1,5 +1,6 @@
 """Publish a single model of no application: the gate on a held-out table that the user names."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -14,9 +15,20 @@ from fieldtune.runtime import home
 
 
 def publish_model(
-    folder: Path, name: str, slot: str | None, data: Path | None, *, rng: np.random.Generator, now: datetime
+    folder: Path,
+    name: str,
+    slot: str | None,
+    data: Path | None,
+    *,
+    columns: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
+    rng: np.random.Generator,
+    now: datetime,
 ) -> Verdict:
     """Compare the model in ``folder`` with what serves under ``name`` on the rows of ``data``.
+
+    Args:
+        columns: of a classifier: column wanted -> the user's name for it; labels: label in the file -> label wanted.
 
     Raises:
         InputError: no held-out table was named, or the two models are for different tasks.
@@ -25,13 +37,14 @@ def publish_model(
         raise InputError(f"an application ({name!r} is none) or a held-out table", "neither", "add --data HELD_OUT.csv")
     origin = home() / "published" / name / (slot or name)  # a name, not a folder; the same from wherever it is called
     candidate = load(folder)
-    about = task_module(candidate.card["task"])
-    table = training_table(data, candidate.card["task"])
+    task = candidate.card["task"]
+    about = task_module(task)
+    table = training_table(data, task, rename=columns if task == "text-classification" else None, labels=labels)
     scores = {"candidate": about.correct(candidate, table)}
     present = serving(name, origin)
     if present != origin.resolve():
         incumbent = load(present)
-        if incumbent.card["task"] != candidate.card["task"]:
-            raise InputError(f"a model for {incumbent.card['task']}", candidate.card["task"], "use another name")
+        if incumbent.card["task"] != task:
+            raise InputError(f"a model for {incumbent.card['task']}", task, "use another name")
         scores[INCUMBENT] = about.correct(incumbent, table)
     return publish(name, origin, {"candidate": folder}, scores, rng=rng, now=now)

@@ -57,6 +57,19 @@ def test_a_null_label_is_a_missing_one(tmp_path: Path) -> None:
         training_table(file, "text-classification")
 
 
+def test_a_missing_column_names_those_there_and_only_options_that_exist(tmp_path: Path) -> None:
+    file = put(tmp_path / "t.csv", "frage,answer\na,b\n")
+    with pytest.raises(InputError) as plain:
+        read_table(file, ["question", "answer"])
+    assert str(plain.value).endswith(f"found frage, answer in {file}; fix: rename a column to 'question'")
+    with pytest.raises(InputError, match=r"rename a column to 'text', or name it with --text COLUMN$"):
+        read_table(file, ["text"], hint="name it with --text COLUMN")
+    with pytest.raises(InputError, match=r"rename a column to 'query'$"):
+        training_table(file, "embedding")
+    with pytest.raises(InputError, match=r"rename a column to 'body', or name it with --text COLUMN or --label COLUMN$"):
+        training_table(file, "text-classification", rename={"text": "body"})
+
+
 def test_a_damaged_gzip_file_is_named(tmp_path: Path) -> None:
     whole = gzip.compress(b"text,label\n" + b"".join(b"%d,x\n" % n for n in range(5000)))
     for place in range(20, len(whole), 997):

@@ -7,7 +7,7 @@ import typer
 
 from fieldtune.applications import application
 from fieldtune.cli_kit import planned, show
-from fieldtune.commands.training import Json
+from fieldtune.commands.training import Json, LabelColumn, LabelMap, TextColumn, parse_map
 from fieldtune.errors import InputError, RefusedError
 
 models = typer.Typer(help="Model versions: list, show, publish, roll back, verify.", no_args_is_help=True)
@@ -50,6 +50,9 @@ def publish(
     folder: Annotated[Path, typer.Argument(help="The folder to put into service.")],
     into: Annotated[str, typer.Option(help="APP or APP/SLOT: where it would serve.")],
     data: Annotated[Path | None, typer.Option(help="Held-out table, for models of no application.")] = None,
+    text: TextColumn = "text",
+    label: LabelColumn = "label",
+    mapping: LabelMap = "",
     as_json: Json = False,
 ) -> None:
     """Compare a model with what serves, on the same held-out rows; the best ships, a worse one is refused (exit 1)."""
@@ -61,7 +64,10 @@ def publish(
     if module is not None:
         verdict = module.publish(folder, slot=slot or None, now=now())
     else:
-        verdict = publish_model(folder, name, slot or None, data, rng=generator(0), now=now())
+        columns, labels = {"text": text, "label": label}, parse_map(mapping)
+        verdict = publish_model(
+            folder, name, slot or None, data, columns=columns, labels=labels, rng=generator(0), now=now()
+        )
     show(verdict.as_dict(), as_json)
     if not verdict.promoted:
         raise RefusedError("a model better than what serves", verdict.reason, "improve it, or collect more feedback")

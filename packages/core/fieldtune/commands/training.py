@@ -13,6 +13,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 TextColumn = Annotated[str, typer.Option("--text", help="The column that holds the text.")]
 LabelColumn = Annotated[str, typer.Option("--label", help="The column that holds the label.")]
 LabelMap = Annotated[str, typer.Option("--map", help="Rename labels: 0=negative,1=positive.")]
+NAME_IT = "name it with --text COLUMN"
 
 
 def register(app: typer.Typer) -> None:
@@ -110,9 +111,7 @@ def predict(
     trained = load(model)
     if not isinstance(trained, Classifier):
         raise InputError("a classifier", f"a model for {trained.card['task']}", "use fieldtune encode")
-    table = read_table(data)
-    if text not in table:
-        raise InputError(f"a column {text!r}", f"{', '.join(table.columns)} in {data}", "name it with --text COLUMN")
+    table = read_table(data, [text], hint=NAME_IT)
     added = ["predicted", "probability", "in_scope", "in_scope_score", *(f"p_{name}" for name in trained.labels)]
     taken = [name for name in added if name in table]
     if taken:
@@ -146,7 +145,7 @@ def encode(
     from fieldtune.models.trained import CARD
 
     check_output(out, (".npy",))
-    table = read_table(data, [text])
+    table = read_table(data, [text], hint=NAME_IT)
     ours = any((Path(model) / name).is_file() for name in (MANIFEST, CARD))
     trained = load(model) if ours else load_encoder(model)
     embedder = trained if isinstance(trained, Embedder) else Embedder(trained.features)

@@ -21,7 +21,12 @@ KINDS = (".csv", ".tsv", ".jsonl", ".parquet")
 
 
 def read_table(
-    path: Path | str, required: Sequence[str] = (), optional: Sequence[str] = (), *, encoding: str = "utf-8-sig"
+    path: Path | str,
+    required: Sequence[str] = (),
+    optional: Sequence[str] = (),
+    *,
+    encoding: str = "utf-8-sig",
+    hint: str = "",
 ) -> pd.DataFrame:
     """Read CSV, TSV, JSON lines or Parquet, by extension; ``.gz`` allowed.
 
@@ -32,6 +37,7 @@ def read_table(
         required: columns that must be there.
         optional: columns to add as empty text when missing.
         encoding: of CSV, TSV and JSON lines.
+        hint: what else than renaming mends a missing column, e.g. ``"name it with --text COLUMN"``.
 
     Raises:
         InputError: no such file, unknown extension, unreadable line, missing column, no rows.
@@ -48,17 +54,22 @@ def read_table(
         frame = _json_lines(text, path) if kind == ".jsonl" else _separated(text, path, "\t" if kind == ".tsv" else ",")
     if frame.empty:
         raise InputError("at least one row", f"none in {path}", "check that the export worked")
-    missing = [name for name in required if name not in frame]
-    if missing:
-        raise InputError(
-            f"the columns {', '.join(required)}",
-            f"{', '.join(map(str, frame.columns))} in {path}",
-            f"rename a column to {missing[0]!r} or point to it (for example --{missing[0]} COLUMN)",
-        )
+    check_columns(frame, required, str(path), hint)
     for name in optional:
         if name not in frame:
             frame[name] = ""
     return frame
+
+
+def check_columns(frame: pd.DataFrame, required: Sequence[str], where: str, hint: str = "") -> None:
+    """Raises InputError when a required column is missing: which are there, and how to mend it."""
+    missing = [name for name in required if name not in frame]
+    if missing:
+        raise InputError(
+            f"the columns {', '.join(required)}",
+            f"{', '.join(map(str, frame.columns))} in {where}",
+            f"rename a column to {missing[0]!r}" + (f", or {hint}" if hint else ""),
+        )
 
 
 def first_row(path: Path | str) -> int:

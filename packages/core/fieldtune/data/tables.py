@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fieldtune.data.read import first_row, read_table
+from fieldtune.data.read import check_columns, first_row, read_table
 from fieldtune.errors import InputError
 from fieldtune.progress import say
 
@@ -13,6 +13,8 @@ COLUMNS = {
     "text-classification": (("text", "label"), ()),
     "embedding": (("query", "positive"), ("negative",)),
 }
+HINTS = {"text-classification": "name it with --text COLUMN or --label COLUMN"}
+"""Tasks whose columns the commands can rename, and how."""
 
 
 def training_table(
@@ -58,14 +60,8 @@ def task_columns(
     required, optional = COLUMNS[task]
     renames = {theirs: ours for ours, theirs in (rename or {}).items()}
     where = _where(data)
-    frame = data if isinstance(data, pd.DataFrame) else read_table(data, [_theirs(name, rename) for name in required])
-    missing = [name for name in required if _theirs(name, rename) not in frame]
-    if missing:
-        raise InputError(
-            f"the columns {', '.join(required)}",
-            f"{', '.join(map(str, frame.columns))} in {where}",
-            f"point to it with --{missing[0]} COLUMN",
-        )
+    frame = data if isinstance(data, pd.DataFrame) else read_table(data)
+    check_columns(frame, [(rename or {}).get(name, name) for name in required], where, HINTS.get(task, ""))
     # A column of the wanted name that is not the one pointed to would collide after renaming.
     frame = frame[[name for name in frame.columns if name in renames or name not in renames.values()]].rename(
         columns=renames
@@ -78,10 +74,6 @@ def task_columns(
 
 def _where(data: pd.DataFrame | Path | str) -> str:
     return "the table" if isinstance(data, pd.DataFrame) else str(data)
-
-
-def _theirs(name: str, rename: Mapping[str, str] | None) -> str:
-    return (rename or {}).get(name, name)
 
 
 def _labels(column: pd.Series, mapping: Mapping[str, str] | None, where: str) -> pd.Series:
