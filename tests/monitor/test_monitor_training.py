@@ -248,6 +248,22 @@ def test_a_correction_of_the_tone_keeps_the_topic():
     assert len(merged) == 1
 
 
+def test_a_topic_moves_to_the_encoder_of_a_tone_trained_again(tiny_encoder, tmp_path, home):
+    def train(name, method, rows, keep=None):
+        plan = training.Plan(encoder=str(tiny_encoder), methods=(method,), max_steps=3, progress=False)
+        training.train_bundle(rows, tmp_path / name, plan, keep)
+        return tmp_path / name
+
+    for method, same in (("full", False), ("head", True)):
+        old = train(f"old-{method}", method, titles(KNOWN))
+        rows = pd.concat([titles(KNOWN), titles(NEW)], ignore_index=True)
+        new = train(f"new-{method}", method, rows, {"topic-en": old / "topic-en"})
+        models = classify.shared({name: load(new / name) for name in ("tone-en", "topic-en")}, new)
+        assert models["tone-en"].features is models["topic-en"].features
+        heads = [(folder / "topic-en" / "head.safetensors").read_bytes() for folder in (old, new)]
+        assert (heads[0] == heads[1]) is same
+
+
 def test_tone_and_topic_read_with_one_encoder_as_each_would_alone(tiny_encoder, tmp_path, home):
     rows, out = titles(KNOWN), tmp_path / "model"
     plan = training.Plan(encoder=str(tiny_encoder), methods=("full",), max_steps=3, progress=False)

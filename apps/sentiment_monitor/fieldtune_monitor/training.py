@@ -6,6 +6,7 @@ whole is then compared with what serves on held-out rows that no version ever tr
 its text. Knows no streams and no alerts.
 """
 
+import filecmp
 import hashlib
 import json
 import shutil
@@ -30,7 +31,7 @@ from fieldtune.runtime import generator
 from fieldtune.tasks.text_classification import correct
 from fieldtune.text.language import detect, known
 from fieldtune.text.normalise import equality_key
-from fieldtune_monitor.classify import BUNDLE, Read, has_encoder, load_bundle
+from fieldtune_monitor.classify import BUNDLE, ENCODER, Read, has_encoder, load_bundle
 from fieldtune_monitor.monitor import APP
 from fieldtune_monitor.records import TONES
 from fieldtune_monitor.wording import unseen_wording
@@ -137,7 +138,8 @@ def train_bundle(rows: pd.DataFrame, out: Path, plan: Plan, keep: Mapping[str, P
     """Train every slot and write the bundle folder; an interrupted call, made again, goes on where it stopped.
 
     Args:
-        keep: slots that are not trained again, with the model folder to copy.
+        keep: slots that are not trained again, with the model folder to copy; a topic is trained all the same when it
+            would read with another encoder than its tone.
 
     Returns:
         slot -> method, threshold, held-out accuracy, and the standings of the methods.
@@ -148,22 +150,25 @@ def train_bundle(rows: pd.DataFrame, out: Path, plan: Plan, keep: Mapping[str, P
     replaceable(out)
     work = out.parent / f".{out.name}.work-{_fingerprint(rows, plan)}"
     held = np.array([is_held_out(title) for title in rows["title"]])
+    kept = dict(keep or {})
     with locked(out):
         for other in out.parent.glob(f".{out.name}.work-*"):
             if other != work:
                 shutil.rmtree(other, ignore_errors=True)
         slots: dict[str, dict[str, Any]] = {}
         for name, table in _slots(rows[~held]).items():
-            if name not in (keep or {}):
-                slots[name] = _train_slot(name, table, work / name, _sharing(name, work, keep or {}, plan))
+            if _reads_apart(name, work, kept):
+                del kept[name]
+            if name not in kept:
+                slots[name] = _train_slot(name, table, work / name, _sharing(name, work, kept, plan))
         if not slots:
             raise InputError(
                 f"at least {FEWEST} rows with two labels in a language", f"{len(rows)} rows", "label more titles"
             )
         folders = {name: work / name / SHIPPED for name in slots}
-        for name, kept in (keep or {}).items():
-            slots[name] = json.loads((kept.parent / BUNDLE).read_text())["slots"][name]
-            folders[name] = kept
+        for name, origin in kept.items():
+            slots[name] = json.loads((origin.parent / BUNDLE).read_text())["slots"][name]
+            folders[name] = origin
         with staged(out, {"application": APP}) as folder:
             for name, origin in folders.items():
                 shutil.copytree(origin, folder / name)
@@ -187,6 +192,15 @@ def _sharing(slot: str, work: Path, keep: Mapping[str, Path], plan: Plan) -> Pla
     encoder = keep.get(tone, work / tone / SHIPPED)
     methods = tuple(method for method in plan.methods if method != "full") or ("head",)
     return replace(plan, encoder=str(encoder) if has_encoder(encoder) else plan.encoder, methods=methods)
+
+
+def _reads_apart(slot: str, work: Path, kept: Mapping[str, Path]) -> bool:
+    """Whether a kept topic has another encoder than the tone just trained: every title would be read twice."""
+    task, language = slot.split("-", 1)
+    topic, tone = kept.get(slot), work / f"tone-{language}" / SHIPPED
+    if task != "topic" or topic is None or not (has_encoder(topic) and has_encoder(tone)):
+        return False
+    return not filecmp.cmp(topic / ENCODER, tone / ENCODER, shallow=False)
 
 
 def _fingerprint(rows: pd.DataFrame, plan: Plan) -> str:
@@ -305,21 +319,30 @@ def bundle_scores(read: Read, rows: pd.DataFrame) -> Scores:
 
 
 def publish_bundle(
-    folder: Path, origin: Path, rows: pd.DataFrame, *, now: datetime, details: Mapping[str, Any] | None = None
+    folder: Path,
+    origin: Path,
+    rows: pd.DataFrame,
+    *,
+    now: datetime,
+    details: Mapping[str, Any] | None = None,
+    present: Path | None = None,
 ) -> registry.Verdict:
     """Gate a bundle against what serves for `origin` on the held-out part of `rows`; promote it or refuse.
 
+    Args:
+        present: what served when the bundle was begun, where it was made from that; None looks now.
+
     Raises:
-        InputError: no row is held out.
+        InputError: no row is held out. RefusedError: something else serves by the end.
     """
     held = held_out(rows)
     scores = {"new": bundle_scores(load_bundle(folder), held)}
-    present = registry.serving(APP, origin)
+    present = present or registry.serving(APP, origin)
     if present != Path(origin).resolve():
         scores[registry.INCUMBENT] = bundle_scores(load_bundle(present), held)
     return registry.publish(
         APP, origin, {"new": folder}, scores, rng=generator(0), now=now,
-        details={**(details or {}), "held_out": len(held)},
+        details={**(details or {}), "held_out": len(held)}, scored=present,
     )  # fmt: skip
 
 

@@ -66,7 +66,9 @@ def test_a_missing_column_names_those_there_and_only_options_that_exist(tmp_path
         read_table(file, ["text"], hint="name it with --text COLUMN")
     with pytest.raises(InputError, match=r"rename a column to 'query'$"):
         training_table(file, "embedding")
-    with pytest.raises(InputError, match=r"rename a column to 'body', or name it with --text COLUMN or --label COLUMN$"):
+    with pytest.raises(
+        InputError, match=r"rename a column to 'body', or name it with --text COLUMN or --label COLUMN$"
+    ):
         training_table(file, "text-classification", rename={"text": "body"})
 
 
