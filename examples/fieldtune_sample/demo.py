@@ -16,7 +16,7 @@ from fieldtune.progress import say
 from fieldtune_sample import demo_chatbot, demo_monitor, demo_recommender, loops, story
 from fieldtune_sample.place import Place
 from fieldtune_sample.size import Size
-from fieldtune_sample.steps import Steps, home_at, key_of, prepare
+from fieldtune_sample.steps import HOME, Steps, home_at, key_of, prepare
 
 NOW = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
 """When the simulated users speak: after all records of the company; fixed, so that two runs write equal rows."""
@@ -37,10 +37,10 @@ def run(out: Path, seed: int, size: Size) -> dict[str, Any]:
     Raises:
         RefusedError: `out` holds something else.
     """
-    prepare(out)
-    place = Place(out)
-    steps = Steps(out, key_of({"seed": seed, "release": __version__, **asdict(size)}))
-    with home_at(out.resolve() / "home"):
+    key = key_of({"seed": seed, "release": __version__, **asdict(size)})
+    prepare(out, key)
+    place, steps = Place(out), Steps(out, key)
+    with home_at(out.resolve() / HOME):
         figures = {**_figures(steps, place, seed, size), "seconds": steps.seconds}
     say(f"[{steps.clock()}] write the report")
     report = story.write(figures, out)

@@ -27,8 +27,8 @@ HASTE = 0.6
 def write(place: Place, seed: int, size: Size) -> None:
     """The support records, and what customers will ask after them: half of the test questions, common ones often.
 
-    Two tables measure, and nobody is taught them: the other half, never asked; and questions somebody asked before, as
-    others type them.
+    Two tables measure: the other half, which nobody asks; and, apart from it, questions somebody asked before as others
+    type them, where what was taught is most of the answer.
     """
     folder = place.company / "support"
     support.generate(folder, seed, **size.support)
@@ -106,7 +106,7 @@ def by_words(service: Any, questions: Path) -> float:
 
 
 def loop(place: Place, size: Size, seed: int, now: datetime) -> Loop:
-    """Customers ask their half of the questions; questions that nobody is taught measure."""
+    """Customers ask their half of the questions; the headline is of the other half."""
     questions = simulate.read_csv(place.later / "customers_will_ask.csv")
 
     def speak(random_share: float) -> Counter[str]:
@@ -125,13 +125,13 @@ def look(place: Place, now: datetime) -> tuple[dict[str, Any], bytes]:
         )
         for kind in ("new", "again")
     }
-    many = sum(one["n_answerable"] for one in found.values())
-    headline = sum(one["correct_first"] * one["n_answerable"] for one in found.values()) / many
     service = wire.open_service(place.chatbot)
     probes = simulate.read_csv(place.later / "questions_new.csv")[:PROBED]
     answers = [asdict(wire.ask(service, row["question"], now=now)) for row in probes]
     told = [{key: value for key, value in one.items() if key not in ("decision", "milliseconds")} for one in answers]
-    return {"correct_first": headline, **found}, json.dumps(told, ensure_ascii=False, sort_keys=True).encode()
+    return {"correct_first": found["new"]["correct_first"], **found}, json.dumps(
+        told, ensure_ascii=False, sort_keys=True
+    ).encode()
 
 
 def outputs(place: Place) -> list[Path]:

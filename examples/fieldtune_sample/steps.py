@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from fieldtune.progress import say
 
 Result = dict[str, Any]
 NOTES = ".steps"
+HOME = "home"
 
 
 @dataclass
@@ -127,8 +129,8 @@ def home_at(folder: Path) -> Iterator[None]:
             os.environ["FIELDTUNE_HOME"] = before
 
 
-def prepare(folder: Path) -> None:
-    """The demo's folder: new, empty, or of an earlier demo.
+def prepare(folder: Path, key: str) -> None:
+    """The demo's folder: new, empty, or of an earlier demo; what one with other settings put into service is forgotten.
 
     Raises:
         RefusedError: something else lies there.
@@ -138,6 +140,15 @@ def prepare(folder: Path) -> None:
             "a new folder, or one of an earlier demo", f"other files in {folder}", "choose another --out"
         )
     (folder / NOTES).mkdir(parents=True, exist_ok=True)
+    if any(_key_in(note) != key for note in (folder / NOTES).glob("*.json")):
+        shutil.rmtree(folder / HOME, ignore_errors=True)
+
+
+def _key_in(note: Path) -> str | None:
+    try:
+        return str(json.loads(note.read_text(encoding="utf-8"))["key"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def key_of(settings: Mapping[str, Any]) -> str:

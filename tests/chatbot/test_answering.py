@@ -3,10 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fieldtune.retrieval.bm25 import Bm25
 from fieldtune_chatbot.answering import Piece, cite, find_support, from_faq, from_passage, stream
 from fieldtune_chatbot.chunking import passages
 from fieldtune_chatbot.knowledge import own_document
-from fieldtune_chatbot.records import Document, FaqEntry, text_version
+from fieldtune_chatbot.records import Document, FaqEntry, Passage, text_version
 
 TEXT = (
     "# Cards\n\nFreezing pauses your card. It takes effect at once. Refunds still arrive. "
@@ -45,6 +46,19 @@ def test_a_passage_answers_with_its_nearest_sentences() -> None:
     (piece,) = from_passage("do direct debits keep running", ARTICLE, passage, lambda term: 1.0, sentences=2)
     assert piece.text == "Refunds still arrive. Direct debits keep running because they use the account."
     assert TEXT[piece.citation.start : piece.citation.end] == piece.text
+
+
+def test_telling_words_choose_the_sentences_and_not_small_ones() -> None:
+    text = (
+        "The card and the account are yours, and the card is yours to keep for all of the time that you have it. "
+        "Payments abroad cost one percent. It is what it is, and it is for you and for all of us. "
+        "Cash from a machine costs two euros. Freezing the card is free."
+    )
+    article = Document("en/fees.md", text_version(text), "Fees", text, "en")
+    weigh = Bm25.build([text, "The account and the card are for you.", "What is it that you have?"]).idf
+    question = "what is the cost of it for my card if I am paying abroad"
+    (piece,) = from_passage(question, article, Passage(0, len(text)), weigh, sentences=1)
+    assert piece.text == "Payments abroad cost one percent."
 
 
 @given(st.text("ab. \n。！", min_size=1, max_size=80), st.integers(0, 80), st.integers(0, 80))

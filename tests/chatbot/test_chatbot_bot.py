@@ -16,6 +16,8 @@ from fieldtune.errors import ArtefactError, InputError
 from fieldtune.models.folder import MANIFEST
 from fieldtune_chatbot import bot, improving, ingest, learning, replying, wire
 from fieldtune_chatbot.build import Inputs, Settings, build
+from fieldtune_chatbot.records import Lesson
+from fieldtune_chatbot.retrieve import SAME
 from fieldtune_chatbot.store import open_citation
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
@@ -170,8 +172,7 @@ def test_feedback_becomes_lessons_a_candidate_and_a_verdict(store: Path, home: P
     assert {row.kind for row in rows} == {"correction", "thumb_down"}  # the later thumb replaces the earlier
     verdict = improving.retrain(rows, home=home, now=NOW, progress=False)
     assert {standing.name for standing in verdict.standings} == {"incumbent", "feedback"}
-    assert improving.origin(rows) == store.resolve()
-    improving.write_candidate(service.bot, [improving.Lesson("my money has not come back", "en/refund.md")], home / "c")
+    improving.write_candidate(service.bot, [Lesson("my money has not come back", "en/refund.md")], home / "c")
     taught = bot.load(home / "c")
     assert "my money has not come back" in taught.knowledge.question_texts()
     assert replying.judge(taught, "my money has not come back").decision.outcome == "answer"
@@ -231,10 +232,62 @@ def test_feedback_on_nothing_is_refused(service: wire.Service) -> None:
 
 def test_split_parts_never_meet(world: Path) -> None:
     known = ingest.read_questions(world / "known.csv")
-    parts = learning.split(known, np.random.default_rng(0))
+    parts = learning.split(known)
     together = [*parts.train, *parts.tuning, *parts.held_out]
     assert sorted(map(repr, together)) == sorted(map(repr, known))
     assert {row.answerable for row in parts.train} == {True}
+    assert parts.train and parts.tuning and parts.held_out
+
+
+def test_a_question_stays_in_its_part_when_the_list_grows(world: Path) -> None:
+    known = ingest.read_questions(world / "known.csv")
+    more = [replace(row, question=f"{row.question} please") for row in known]
+    before, after = learning.split(known), learning.split([*more, *reversed(known)])
+    for name in ("train", "tuning", "held_out"):
+        assert set(getattr(before, name)) == set(getattr(after, name)) & set(known)
+
+
+def test_what_users_taught_survives_the_next_build(world: Path, tiny_encoder: Path, store: Path, home: Path) -> None:
+    service = published(store)
+    lessons = [Lesson("my money has not come back", "en/refund.md"), Lesson("lost", "en/gone.md"), Lesson("hm", "")]
+    improving.write_candidate(service.bot, lessons, home / "c")
+    registry.publish(
+        "chatbot", store, {"c": home / "c"}, {"c": np.ones(1)}, rng=np.random.default_rng(0), now=NOW
+    )  # fmt: skip
+    inputs = Inputs(world / "documents", world / "faq.csv", world / "dialogues.jsonl", world / "known.csv")
+    for _ in range(2):
+        built = build(inputs, store, Settings(str(tiny_encoder), 0, 0), now=NOW, progress=False)
+        rebuilt = wire.open_service(store).bot
+        assert built.counts["taught"] == 3 and rebuilt.taught == tuple(lessons)
+        assert "my money has not come back" in rebuilt.knowledge.question_texts()
+
+
+def test_near_questions_are_one_witness(service: wire.Service, home: Path) -> None:
+    asked = (
+        "my money has not come back",
+        "my money has not come back!!",
+        "my money has not come backk",
+        "parcel lost?",
+    )
+    improving.write_candidate(service.bot, [Lesson(text, "en/refund.md") for text in asked], home / "c")
+    events = improving.distinct(service.bot, bot.load(home / "c"))
+    assert [row.question for row in events] == [asked[0], asked[3]]
+
+
+def test_equal_and_misspelt_wordings_are_hidden(service: wire.Service) -> None:
+    retriever = service.bot.retriever
+    for unit, (_, wording) in enumerate(retriever.knowledge.questions):
+        assert unit in retriever.same_wordings(wording) and unit in retriever.same_wordings(f"Hello, {wording}", SAME)
+
+
+def test_what_no_command_could_write_is_refused_before_the_work(cli: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "m.csv").mkdir()
+    ran = cli("chatbot", "mine", "--dialogues", "nowhere.jsonl", "--out", tmp_path / "m.csv")
+    assert (ran.code, "found the folder" in ran.err) == (1, True)
+    url = "postgresql://user@host/db"
+    for command in (("build", "--documents", "d"), ("ask", "x"), ("evaluate", "--questions", "q.csv"), ("ui",)):
+        ran = cli("chatbot", *command, "--store", url)
+        assert (ran.code, f"expected a folder; found the URL {url}" in ran.err) == (1, True)
 
 
 def test_the_commands(cli: Callable[..., Any], world: Path, store: Path, tmp_path: Path) -> None:

@@ -113,6 +113,29 @@ def test_what_is_learnt_goes_to_the_nearest_entry_or_a_new_one() -> None:
     assert learnt(KNOWN, [Lesson("what?", "en/unknown.md")]) == list(KNOWN.entries)
 
 
+def test_a_correction_moves_a_wording_and_never_an_approved_question() -> None:
+    mined = FaqEntry("m", "money back, when?", "Ask the shop.", "", ("refund when",), "en", origin="dialogue")
+    knowledge = organise([ARTICLE], [RESTS, ALONE, mined])
+    moved = learnt(knowledge, [Lesson("refund time", "faq/b"), Lesson("Money back, when?", ARTICLE.id)])
+    assert [(entry.question, entry.similar) for entry in moved] == [
+        (RESTS.question, ("Money back, when?",)), (ALONE.question, ("refund time",)), ("refund when", ())
+    ]  # fmt: skip
+    assert learnt(knowledge, [Lesson(RESTS.question, "faq/b"), Lesson(ALONE.question, "", "No.")]) == [
+        RESTS, ALONE, mined
+    ]  # fmt: skip
+    once = learnt(knowledge, [Lesson("open on sunday?", "", "No.")])
+    twice = learnt(organise([ARTICLE], once), [Lesson("open on sunday?", "", "From ten.")])
+    assert [entry.answer for entry in twice if entry.origin == "feedback"] == ["From ten."]
+
+
+def test_a_known_question_is_taken_from_the_entry_a_dialogue_gave_it_to() -> None:
+    entries = with_known(
+        organise([ARTICLE], [RESTS, dataclasses.replace(ALONE, similar=("how long until it is back",))]),
+        [KnownQuestion("How long until it is back?", ARTICLE.id)],
+    )
+    assert [entry.similar for entry in entries] == [("refund time", "How long until it is back?"), ()]
+
+
 @pytest.mark.parametrize(("place", "strange"), [(None, True), (0, False), (19, False), (20, True)])
 def test_a_source_far_from_the_question_is_odd(place: int | None, strange: bool) -> None:
     assert odd([place]) == [strange]

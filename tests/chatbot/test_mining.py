@@ -89,6 +89,8 @@ def test_chinese() -> None:
         ("Quick question: where is my card? Please help", "where is my card?"),
         ("不好意思，怎么退货，谢谢", "怎么退货"),
         ("thank you note with my order", "thank you note with my order"),
+        ("卡丢了，急！", "卡丢了"),
+        ("我很着急", "我很着急"),
     ],
 )
 def test_substance(text: str, left: str) -> None:

@@ -88,8 +88,21 @@ def test_a_step_runs_again_when_its_output_changed_and_so_do_the_later_ones(tmp_
 def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.doc").write_text("mine")
     with pytest.raises(RefusedError, match="--out"):
-        steps.prepare(tmp_path)
+        steps.prepare(tmp_path, "key")
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.doc"]
+
+
+def test_what_other_settings_put_into_service_is_forgotten(tmp_path: Path) -> None:
+    kept = tmp_path / steps.HOME / "fieldtune.db"
+    kept.parent.mkdir()
+    steps.prepare(tmp_path / "new", "one")
+    for key, there in (("one", True), ("two", False)):
+        (tmp_path / steps.NOTES).mkdir(exist_ok=True)
+        (tmp_path / steps.NOTES / "company.json").write_text(json.dumps({"key": "one"}))
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_text("")
+        steps.prepare(tmp_path, key)
+        assert kept.exists() is there
 
 
 def test_what_is_asked_and_what_is_kept_never_meet(shown: tuple[Path, dict[str, Any]]) -> None:

@@ -7,7 +7,7 @@ Knows nothing of ranking and confidence.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from fieldtune.text.ngrams import lexical_tokens
+from fieldtune.retrieval.bm25 import analyse
 from fieldtune.text.sentences import spans
 from fieldtune_chatbot.records import Citation, Document, FaqEntry, Passage
 
@@ -63,7 +63,7 @@ def from_passage(
     """Up to `sentences` neighbouring sentences of the passage that share most with the question, verbatim.
 
     Args:
-        weigh: how telling a term is (its idf).
+        weigh: how telling an analysed term is (`Bm25.idf`).
     """
     inside = [
         (passage.start + start, passage.start + end) for start, end in spans(document.text[passage.start : passage.end])
@@ -89,4 +89,5 @@ def stream(pieces: Sequence[Piece]) -> Iterator[tuple[str, Citation | None]]:
 
 
 def _terms(text: str) -> set[str]:
-    return set(lexical_tokens(text))
+    """Stemmed words without those that stand in every sentence."""
+    return set(analyse(text))

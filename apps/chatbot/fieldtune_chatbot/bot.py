@@ -2,7 +2,8 @@
 
 The folder: ``bot.json`` (weights, decider), ``documents.jsonl``, ``entries.jsonl``, ``words_*`` (BM25),
 ``vectors.npy``, ``encoder/``, ``intent/``, ``tuning.jsonl`` and ``held_out.jsonl`` (known questions, one part to
-choose weights and threshold on, the other for the gate). Nothing in it depends on the clock or on the order of a set, so equal inputs give equal bytes.
+choose weights and threshold on, the other for the gate), ``taught.jsonl`` (what users taught, for the next build).
+Nothing in it depends on the clock or on the order of a set, so equal inputs give equal bytes.
 """
 
 import json
@@ -21,11 +22,12 @@ from fieldtune.registry import version_of
 from fieldtune.retrieval.bm25 import Bm25
 from fieldtune_chatbot.deciding import FEATURES, Decider, Logistic
 from fieldtune_chatbot.knowledge import Knowledge, from_rows, own_document, to_rows
-from fieldtune_chatbot.records import Document, KnownQuestion
+from fieldtune_chatbot.records import Document, KnownQuestion, Lesson
 from fieldtune_chatbot.retrieve import ANY, Retriever
 from fieldtune_chatbot.tune import vocabulary
 
 FORMAT = 1
+TAUGHT = "taught.jsonl"
 
 
 @dataclass
@@ -36,6 +38,7 @@ class Bot:
     deciders: Mapping[str, Decider]
     tuning: tuple[KnownQuestion, ...]
     held_out: tuple[KnownQuestion, ...]
+    taught: tuple[Lesson, ...]
     version: str
     folder: Path
 
@@ -56,6 +59,7 @@ def write(
     tuning: Sequence[KnownQuestion],
     held_out: Sequence[KnownQuestion],
     *,
+    taught: Sequence[Lesson] = (),
     encoder: Path | None,
     intent: Path | None,
 ) -> None:
@@ -80,6 +84,7 @@ def write(
         write_rows(temporary / "entries.jsonl", entries)
         write_rows(temporary / "tuning.jsonl", map(asdict, tuning))
         write_rows(temporary / "held_out.jsonl", map(asdict, held_out))
+        write_rows(temporary / TAUGHT, map(asdict, taught))
         retriever.words_passage.save(temporary / "words_passage")
         retriever.words_question.save(temporary / "words_question")
         retriever.words_source.save(temporary / "words_source")
@@ -107,6 +112,7 @@ def load(folder: Path) -> Bot:
             tuple(KnownQuestion(**row) for row in read_rows(folder / f"{part}.jsonl"))
             for part in ("tuning", "held_out")
         )
+        lessons = taught(folder)
         vectors = np.load(folder / "vectors.npy", allow_pickle=False) if (folder / "vectors.npy").is_file() else None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtefactError(
@@ -124,7 +130,13 @@ def load(folder: Path) -> Bot:
         card["weights"],
         vocabulary(encoder),
     )
-    return Bot(retriever, deciders, tuning, held_out, version_of(folder), folder)
+    return Bot(retriever, deciders, tuning, held_out, lessons, version_of(folder), folder)
+
+
+def taught(folder: Path) -> tuple[Lesson, ...]:
+    """What users taught the version in this folder, or versions before it; nothing where there is no version."""
+    file = folder / TAUGHT
+    return tuple(Lesson(**row) for row in read_rows(file)) if file.is_file() else ()
 
 
 def load_intent(folder: Path) -> Classifier | None:

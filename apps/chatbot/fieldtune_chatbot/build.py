@@ -7,7 +7,7 @@ continues after any interruption and ends in the same bits. Knows the order of t
 import hashlib
 import json
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -23,12 +23,14 @@ from fieldtune.progress import say
 from fieldtune.registry import Verdict
 from fieldtune.retrieval.bm25 import Bm25
 from fieldtune.runtime import generator
-from fieldtune_chatbot import bot, ingest, learning, mining, tune
+from fieldtune.text.normalise import equality_key
+from fieldtune_chatbot import bot, corrections, ingest, learning, mining, tune
 from fieldtune_chatbot.bot import Bot
+from fieldtune_chatbot.cleaning import Cleaner
 from fieldtune_chatbot.knowledge import Knowledge, organise, pseudo_known, with_known, with_mined
 from fieldtune_chatbot.learning import BOTH, WORDS, Split
-from fieldtune_chatbot.records import FaqEntry, KnownQuestion
-from fieldtune_chatbot.retrieve import Encode, Retriever
+from fieldtune_chatbot.records import FaqEntry, KnownQuestion, Lesson
+from fieldtune_chatbot.retrieve import Encode, Retriever, approved_texts
 from fieldtune_chatbot.store import keep_documents, open_chatbot
 
 APP = "chatbot"
@@ -78,15 +80,18 @@ def build(inputs: Inputs, store: Path, settings: Settings, *, now: datetime, pro
     """
     check(inputs)
     store = Path(store)
-    found = gather(inputs)  # what cannot be read is refused before anything is written
+    taught = bot.taught(registry.serving(APP, store))
+    found = gather(inputs, taught)  # what cannot be read is refused before anything is written
     knowledge = found.knowledge
     if progress and found.skipped:
         say(f"note: {len(found.skipped)} files of kinds this release does not read, e.g. {found.skipped[0]}")
-    parts = _questions(found, generator(settings.seed), progress)
+    if progress and found.lost:
+        say(f"note: {len(found.lost)} questions or FAQ entries name articles that are not there, e.g. {found.lost[0]}")
+    parts = _questions(found, progress)
     store.mkdir(parents=True, exist_ok=True)
     with locked(store / CURRENT):
-        work = _work(store, fingerprint(inputs, settings))
-        candidates, intent = _candidates(knowledge, parts, store, work, settings, progress)
+        work = _work(store, fingerprint(inputs, settings, taught))
+        candidates, intent = _candidates(knowledge, parts, taught, store, work, settings, progress)
         with open_chatbot(store).begin() as connection:
             keep_documents(connection, bot.citable(knowledge), "default", now)
         verdict = _publish(candidates, store, work, settings, now)
@@ -102,11 +107,13 @@ def check(inputs: Inputs) -> None:
             raise InputError(f"--{option} to name something", f"nothing at {path}", "check the path")
 
 
-def fingerprint(inputs: Inputs, settings: Settings) -> str:
-    """A hash of every input byte, the settings and the release: equal fingerprints give equal bots."""
+def fingerprint(inputs: Inputs, settings: Settings, taught: Sequence[Lesson] = ()) -> str:
+    """A hash of every input byte, what users taught, the settings and the release: equal ones give equal bots."""
     from fieldtune.pipeline import versions
 
-    hashed = hashlib.sha256(json.dumps([asdict(settings), versions()], sort_keys=True).encode())
+    hashed = hashlib.sha256(
+        json.dumps([asdict(settings), versions(), [asdict(one) for one in taught]], sort_keys=True).encode()
+    )
     for option, path in sorted(asdict(inputs).items()):
         files = [path] if path and path.is_file() else sorted(path.rglob("*")) if path else []
         for file in files:
@@ -118,16 +125,22 @@ def fingerprint(inputs: Inputs, settings: Settings) -> str:
 
 @dataclass(frozen=True)
 class Gathered:
-    """What the files hold: the knowledge, known questions, counts of everything, names of files that were not read."""
+    """What the files hold, and what users taught since.
+
+    Attributes:
+        known: known questions, those of users included.
+        skipped: files that were not read. lost: articles that questions or entries name and that are not there.
+    """
 
     knowledge: Knowledge
     known: tuple[KnownQuestion, ...]
     counts: Mapping[str, int]
     skipped: tuple[str, ...]
+    lost: tuple[str, ...]
 
 
-def gather(inputs: Inputs) -> Gathered:
-    """Read the files, mine the dialogues, put it all in order."""
+def gather(inputs: Inputs, taught: Sequence[Lesson] = ()) -> Gathered:
+    """Read the files, mine the dialogues, put it all in order; what users taught comes last and has the last word."""
     documents, skipped = ingest.read_documents(inputs.documents)
     entries: list[FaqEntry] = ingest.read_faq(inputs.faq) if inputs.faq else []
     known = ingest.read_questions(inputs.questions) if inputs.questions else []
@@ -139,8 +152,13 @@ def gather(inputs: Inputs) -> Gathered:
     knowledge = organise(documents, entries)
     _check_known(known, knowledge, inputs.documents)
     knowledge = organise(documents, with_known(knowledge, known))
-    counts |= {"passages": len(knowledge.passages), "wordings": len(knowledge.questions)}
-    return Gathered(knowledge, tuple(known), counts, tuple(skipped))
+    knowledge = organise(documents, corrections.learnt(knowledge, taught))
+    counts |= {"taught": len(taught), "passages": len(knowledge.passages), "wordings": len(knowledge.questions)}
+    places = knowledge.source_of()
+    named = [row.document for row in known] + [row.document for row in entries] + [row.document for row in taught]
+    lost = dict.fromkeys(document for document in named if document and document not in places)
+    asked = {equality_key(row.question): row for row in (*known, *corrections.as_known(taught))}
+    return Gathered(knowledge, tuple(asked.values()), counts, tuple(skipped), tuple(lost))
 
 
 def _check_known(known: Sequence[KnownQuestion], knowledge: Knowledge, documents: Path) -> None:
@@ -164,22 +182,28 @@ def _work(store: Path, key: str) -> Path:
     return folder
 
 
-def _questions(found: Gathered, rng: np.random.Generator, progress: bool) -> Split:
+def _questions(found: Gathered, progress: bool) -> Split:
     """Known questions in three parts; without a list of them, other wordings of the FAQ stand in."""
-    parts = learning.split(found.known or pseudo_known(found.knowledge, _PSEUDO), rng)
+    parts = learning.split(found.known or pseudo_known(found.knowledge, _PSEUDO))
     if progress and not parts.held_out:
         say("note: no known questions and no similar wordings: weights and threshold are defaults, not learnt")
     return parts
 
 
 def _candidates(
-    knowledge: Knowledge, parts: Split, store: Path, work: Path, settings: Settings, progress: bool
+    knowledge: Knowledge,
+    parts: Split,
+    taught: Sequence[Lesson],
+    store: Path,
+    work: Path,
+    settings: Settings,
+    progress: bool,
 ) -> tuple[dict[str, Path], str]:
     """The version folders to compare, the simplest first: words alone, frozen encoder, tuned encoder, old models."""
     folders: dict[str, Path] = {}
     frozen = tune.frozen_encoder(settings.model, work / "encoder-frozen")
     judged = [row.question for row in (*parts.tuning, *parts.held_out)]
-    plain = index(knowledge, None, None, ())
+    plain = index(knowledge, Models())
     leave_out = frozenset(knowledge.questions[unit][1] for text in judged for unit in plain.same_wordings(text))
     samples: dict[str, list[str]] = {}
     for document in knowledge.documents:
@@ -194,60 +218,91 @@ def _candidates(
         table, work / "encoder-tuned", model=settings.model, max_steps=settings.max_steps, seed=settings.seed,
         progress=progress,
     )  # fmt: skip
-    makers: dict[str, tuple[Path | None, Path | None]] = {"plain": (None, None), "frozen": (frozen, intent)}
+    makers = {"plain": Models(), "frozen": Models(frozen, intent, languages)}
     if tuned is not None:
-        makers["tuned"] = (tuned, intent)
+        makers["tuned"] = Models(tuned, intent, languages)
     if previous := _previous(store, work):
-        makers["previous"] = (part(previous, "encoder"), part(previous, "intent"))
-    for name, (encoder, classifier) in makers.items():
+        encoder = part(previous, "encoder")
+        makers["previous"] = Models(
+            encoder, part(previous, "intent"), tune.readable(encoder, samples) if encoder else set()
+        )
+    for name, models in makers.items():
         folders[name] = work / f"bot-{name}"
         recover(folders[name])
         if not (folders[name] / MANIFEST).is_file():
             if progress:
                 say(f"indexing and tuning: {name}")
-            make_version(knowledge, parts, folders[name], encoder, classifier, languages)
+            make_version(knowledge, parts, folders[name], models, taught)
     return folders, chosen.winner if chosen else ""
 
 
+@dataclass(frozen=True)
+class Models:
+    """What a version reads with.
+
+    Attributes:
+        encoder, intent: model folders, or None to go without.
+        languages: those the encoder reads.
+        computed: vectors of this very encoder that are known already, by text.
+    """
+
+    encoder: Path | None = None
+    intent: Path | None = None
+    languages: Collection[str] = ()
+    computed: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+
+
 def make_version(
-    knowledge: Knowledge,
-    parts: Split,
-    folder: Path,
-    encoder: Path | None,
-    intent: Path | None,
-    languages: set[str],
+    knowledge: Knowledge, parts: Split, folder: Path, models: Models, taught: Sequence[Lesson] = ()
 ) -> None:
     """Index everything with these models, learn weights and threshold, write the folder."""
-    retriever = index(knowledge, encoder, intent, languages)
-    start = BOTH if encoder else WORDS
+    retriever = index(knowledge, models)
+    start = BOTH if models.encoder else WORDS
     seen = learning.see(retriever, parts.tuning)
-    retriever.weights = learning.fit_weights(retriever, seen, start, languages if encoder else set())
+    retriever.weights = learning.fit_weights(retriever, seen, start, models.languages)
     deciders = learning.fit_deciders(retriever, seen)
-    bot.write(folder, retriever, deciders, parts.tuning, parts.held_out, encoder=encoder, intent=intent)
-
-
-def index(knowledge: Knowledge, encoder: Path | None, intent: Path | None, languages: Collection[str]) -> Retriever:
-    """A retriever over the knowledge, with default weights; `languages` are those the encoder reads."""
-    passages, questions = knowledge.passage_texts(), knowledge.question_texts()
-    embedder = tune.as_embedder(encoder) if encoder else None
-    encode = embedder.encode if embedder else None
-    vectors = _vectors(knowledge, encode, languages) if encode else None
-    classifier = bot.load_intent(intent) if intent else None
-    weights = {"any": BOTH if encoder else WORDS}
-    return Retriever(
-        knowledge, Bm25.build(passages), Bm25.build(questions), Bm25.build(knowledge.source_texts()),
-        encode, vectors, classifier, weights, tune.vocabulary(embedder),
+    bot.write(
+        folder, retriever, deciders, parts.tuning, parts.held_out, taught=taught, encoder=models.encoder,
+        intent=models.intent,
     )  # fmt: skip
 
 
-def _vectors(knowledge: Knowledge, encode: Encode, languages: Collection[str]) -> NDArray[np.float32]:
+def index(knowledge: Knowledge, models: Models) -> Retriever:
+    """A retriever over the knowledge, with default weights."""
+    embedder = tune.as_embedder(models.encoder) if models.encoder else None
+    encode, known_words = embedder.encode if embedder else None, tune.vocabulary(embedder)
+    clean = Cleaner(approved_texts(knowledge), known_words)
+    units = unit_texts(knowledge, clean)
+    vectors = _vectors(knowledge, units, encode, models) if encode else None
+    classifier = bot.load_intent(models.intent) if models.intent else None
+    weights = {"any": BOTH if embedder else WORDS}
+    return Retriever(
+        knowledge, Bm25.build(knowledge.passage_texts()), Bm25.build([clean(text) for text in knowledge.question_texts()]),
+        Bm25.build(knowledge.source_texts()), encode, vectors, classifier, weights, known_words,
+    )  # fmt: skip
+
+
+def unit_texts(knowledge: Knowledge, clean: Callable[[str], str]) -> list[str]:
+    """What is embedded of every unit, in the order of the vectors."""
+    wordings = [clean(text) for text in knowledge.question_texts()]
+    return [*knowledge.passage_texts(), *knowledge.sentence_texts(), *wordings]
+
+
+def _vectors(
+    knowledge: Knowledge,
+    texts: Sequence[str],
+    encode: Encode,
+    models: Models,
+) -> NDArray[np.float32]:
     """float32[units, d]: the units that the encoder can read; zeros for the others, which words alone find."""
-    texts = [*knowledge.passage_texts(), *knowledge.sentence_texts(), *knowledge.question_texts()]
     owners = np.concatenate([knowledge.passage_source, knowledge.sentence_source, knowledge.question_source])
-    can = [place for place, owner in enumerate(owners) if knowledge.sources[int(owner)].language in languages]
-    read = encode([texts[place] for place in can])
+    can = [place for place, owner in enumerate(owners) if knowledge.sources[int(owner)].language in models.languages]
+    missing = list(dict.fromkeys(texts[place] for place in can if texts[place] not in models.computed))
+    read = encode(missing)
+    by_text = {**models.computed, **dict(zip(missing, read, strict=True))}
     vectors = np.zeros((len(texts), read.shape[1]), np.float32)
-    vectors[can] = read
+    for place in can:
+        vectors[place] = by_text[texts[place]]
     return vectors
 
 

@@ -6,30 +6,20 @@ names the right source, or the right answer. Knows rows and rankings; not how a 
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from fieldtune.text.language import detect
 from fieldtune.text.ngrams import lexical_tokens
 from fieldtune.text.normalise import equality_key
-from fieldtune_chatbot.knowledge import Knowledge, add_wording
-from fieldtune_chatbot.records import FaqEntry, text_version
+from fieldtune_chatbot.knowledge import Knowledge, Wordings
+from fieldtune_chatbot.records import FaqEntry, KnownQuestion, Lesson, text_version
 
 PLAUSIBLE_PLACE = 20
 """A right source that a user names is nearly always among the first so many that the bot itself finds."""
 LARGEST_ODD_SHARE = 0.15
 """Above this share of implausible statements the whole batch is refused: somebody is guessing, or means harm."""
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What one row teaches: `question` belongs to the source `document`, or deserves the new `answer`; with neither,
-    it should not have been answered."""
-
-    question: str
-    document: str
-    answer: str = ""
-    intent: str = ""
+ENOUGH = 30
+"""Statements from which on a share of them says something; of fewer, the implausible ones are only left out."""
 
 
 def lessons(payloads: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Lesson]:
@@ -73,21 +63,37 @@ def odd(places: Sequence[int | None]) -> list[bool]:
 
 
 def learnt(knowledge: Knowledge, taught: Sequence[Lesson]) -> list[FaqEntry]:
-    """The entries with new wordings, and new entries where a source had none or a new answer was given."""
-    entries = list(knowledge.entries)
-    places = knowledge.source_of()
-    known = {equality_key(text) for entry in entries for text in (entry.question, *entry.similar)}
+    """The entries with what was taught: wordings at the source users name, and at no other; new entries where a source
+    had none, or where a new answer was given.
+
+    The own question of an entry keeps its answer: who approved it has to change it.
+    """
+    wordings, places = Wordings(knowledge.entries), knowledge.source_of()
+    new = []
     for lesson in taught:
-        if equality_key(lesson.question) in known or not (lesson.document or lesson.answer):
-            continue
-        known.add(equality_key(lesson.question))
         source = places.get(lesson.document)
         numbers = knowledge.sources[source].entries if source is not None else ()
+        if wordings.approved(lesson.question) or not (source is not None or lesson.answer):
+            continue
         if numbers and not lesson.answer:
-            add_wording(entries, numbers, lesson.question)
-        else:
-            entries.append(_entry(lesson, _article_text(knowledge, source, lesson.question)))
-    return [entry for entry in entries if entry.answer]
+            wordings.give(lesson.question, numbers)
+        elif entry := _entry(lesson, _article_text(knowledge, source, lesson.question)):
+            wordings.take(lesson.question)
+            new.append(entry)
+    made = {entry.id: entry for entry in new}
+    return [*(entry for entry in wordings.entries if entry.id not in made), *made.values()]
+
+
+def as_known(taught: Sequence[Lesson]) -> list[KnownQuestion]:
+    """What users asked, with the source they confirmed, or none, as known questions to choose weights and threshold on.
+
+    Real questions are worded otherwise than collected ones; learning from them is most of what feedback brings.
+    """
+    return [
+        KnownQuestion(row.question, row.document, row.answer, bool(row.document), row.intent, detect(row.question))
+        for row in taught
+        if row.document or not row.answer
+    ]
 
 
 def _article_text(knowledge: Knowledge, source: int | None, question: str) -> str:
@@ -100,7 +106,9 @@ def _article_text(knowledge: Knowledge, source: int | None, question: str) -> st
     return max(texts, key=lambda text: len(asked & set(lexical_tokens(text))), default="")
 
 
-def _entry(lesson: Lesson, passage: str) -> FaqEntry:
+def _entry(lesson: Lesson, passage: str) -> FaqEntry | None:
+    if not (lesson.answer or passage):
+        return None
     language = detect(lesson.question)
     identity = f"taught-{text_version(language + equality_key(lesson.question))}"
     document = "" if lesson.document.startswith("faq/") else lesson.document

@@ -6,83 +6,69 @@ each of those with its own wording hidden, and by weights chosen without it, so 
 """
 
 import copy
-import shutil
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fieldtune import registry
-from fieldtune.data.scrub import scrub
 from fieldtune.errors import InputError
 from fieldtune.feedback import Feedback
-from fieldtune.models.folder import MANIFEST, recover
 from fieldtune.progress import say
 from fieldtune.registry import INCUMBENT, Verdict
+from fieldtune.retraining import about, workplace
 from fieldtune.runtime import generator
-from fieldtune.text.language import detect
 from fieldtune.text.normalise import equality_key
 from fieldtune_chatbot import bot, corrections, learning
 from fieldtune_chatbot.bot import Bot
-from fieldtune_chatbot.build import APP, make_version, part
-from fieldtune_chatbot.corrections import Lesson
+from fieldtune_chatbot.build import APP, Models, make_version, part, unit_texts
 from fieldtune_chatbot.knowledge import organise
 from fieldtune_chatbot.learning import Split
-from fieldtune_chatbot.records import KnownQuestion
+from fieldtune_chatbot.records import KnownQuestion, Lesson
 from fieldtune_chatbot.retrieve import NEAR, SAME
 from fieldtune_chatbot.wire import serving_folder
 
 CANDIDATE = "feedback"
 
 
-def retrain(rows: Sequence[Feedback], *, home: Path, now: datetime, progress: bool) -> Verdict:
-    """Learn from feedback rows; promoted only if surely better on the held-out questions.
+def retrain(rows: Sequence[Feedback], slot: str | None = None, *, home: Path, now: datetime, progress: bool) -> Verdict:
+    """Learn from the feedback rows about one store; promoted only if surely better on the held-out questions.
+
+    Args:
+        slot: the store's name or path; None takes the one that the newest row is about.
 
     Raises:
-        InputError: no chatbot serves, or no row teaches anything.
+        InputError: no such store serves, or no row teaches anything.
+        RefusedError: another process retrains it, or something else serves by the end.
     """
-    store = origin(rows)
+    store, own = about(APP, rows, "store", slot)
+    with workplace(home, APP, store) as place:
+        return _retrained(store, own, place / CANDIDATE, now=now, progress=progress)
+
+
+def _retrained(store: Path, rows: Sequence[Feedback], folder: Path, *, now: datetime, progress: bool) -> Verdict:
     served = bot.load(serving_folder(store))
-    taught = corrections.lessons([(row.kind, _scrubbed(row)) for row in rows])
+    taught = corrections.lessons([(row.kind, row.payload) for row in rows])
     if not taught:
         raise InputError(
             "thumbs on answers, or corrections with their right document or answer",
-            f"{len(rows)} rows without one",
+            f"{len(rows)} rows about {store} without one",
             "correct some answers on the page first",
         )
     strange = corrections.odd([_place(served, lesson) for lesson in taught])
     share = sum(strange) / len(strange)
-    if share > corrections.LARGEST_ODD_SHARE:
+    if len(taught) >= corrections.ENOUGH and share > corrections.LARGEST_ODD_SHARE:
         reason = (
             f"{share:.0%} of {len(taught)} corrections name a source the question has nothing to do with (limit "
             f"{corrections.LARGEST_ODD_SHARE:.0%}): look through them with fieldtune feedback list"
         )
         return Verdict(False, INCUMBENT, reason, ())
-    folder = home / "candidates" / f"{APP}-{store.name}"
-    shutil.rmtree(folder, ignore_errors=True)
     if progress:
         say(f"learning from {len(taught)} corrections")
     write_candidate(served, [lesson for lesson, bad in zip(taught, strange, strict=True) if not bad], folder)
-    verdict = compare(served, folder, store, now=now, details={"rows": len(rows), "lessons": len(taught)})
-    shutil.rmtree(folder, ignore_errors=True)
-    return verdict
-
-
-def origin(rows: Sequence[Feedback]) -> Path:
-    """The store the rows are about: the one they name if it serves, else the one promoted last."""
-    known = registry.origins(APP)
-    named = {str(row.payload.get("store", "")) for row in rows}
-    for path in known:
-        if str(path) in named:
-            return path
-    if not known:
-        raise InputError("a chatbot in service", "none", "build one first: fieldtune chatbot build")
-    return known[0]
-
-
-def _scrubbed(row: Feedback) -> dict[str, object]:
-    return {key: scrub(value).text if isinstance(value, str) else value for key, value in row.payload.items()}
+    return compare(served, folder, store, now=now, details={"rows": len(rows), "lessons": len(taught)})
 
 
 def _place(served: Bot, lesson: Lesson) -> int | None:
@@ -96,29 +82,20 @@ def _place(served: Bot, lesson: Lesson) -> int | None:
 
 
 def write_candidate(served: Bot, taught: Sequence[Lesson], folder: Path) -> None:
-    """The served version with what was taught, as a version folder."""
-    recover(folder)
-    if (folder / MANIFEST).is_file():
-        return
-    entries = corrections.learnt(served.knowledge, taught)
-    knowledge = organise(served.knowledge.documents, entries)
-    make_version(
-        knowledge, Split((), (*served.tuning, *asked(served, taught)), served.held_out), folder,
-        part(served.folder, "encoder"), part(served.folder, "intent"), _readable(served),
-    )  # fmt: skip
-
-
-def asked(served: Bot, taught: Sequence[Lesson]) -> list[KnownQuestion]:
-    """What users asked, with the source they confirmed, or none, as known questions to choose weights and threshold on.
-
-    Real questions are worded otherwise than collected ones; learning from them is most of what feedback brings.
-    """
+    """The served version with what was taught, as a version folder; its models stay, so do the vectors of its texts."""
+    knowledge = organise(served.knowledge.documents, corrections.learnt(served.knowledge, taught))
     known = {equality_key(row.question) for row in (*served.tuning, *served.held_out)}
-    return [
-        KnownQuestion(row.question, row.document, row.answer, bool(row.document), row.intent, detect(row.question))
-        for row in taught
-        if (row.document or not row.answer) and equality_key(row.question) not in known
-    ]
+    asked = [row for row in corrections.as_known(taught) if equality_key(row.question) not in known]
+    models = Models(part(served.folder, "encoder"), part(served.folder, "intent"), _readable(served), _computed(served))
+    every = {equality_key(lesson.question): lesson for lesson in (*served.taught, *taught)}
+    make_version(knowledge, Split((), (*served.tuning, *asked), served.held_out), folder, models, tuple(every.values()))
+
+
+def _computed(version: Bot) -> dict[str, NDArray[np.float32]]:
+    if version.retriever.vectors is None:
+        return {}
+    texts = unit_texts(version.knowledge, version.retriever.clean)
+    return dict(zip(texts, version.retriever.vectors, strict=True))
 
 
 def _readable(version: Bot) -> set[str]:
@@ -132,14 +109,28 @@ def compare(served: Bot, folder: Path, store: Path, *, now: datetime, details: d
     candidate = bot.load(folder)
     if not served.held_out:
         return Verdict(False, INCUMBENT, "there are no held-out questions to compare on: build with --questions", ())
-    known = {equality_key(row.question) for row in served.tuning}
-    events = [row for row in candidate.tuning if equality_key(row.question) not in known]
+    events = distinct(served, candidate)
     scores = {
         INCUMBENT: np.concatenate([_judged(served, served.held_out), _judged(served, events, SAME)]),
         CANDIDATE: np.concatenate([_judged(candidate, served.held_out), _crossed(candidate, events)]),
     }
     rng: np.random.Generator = generator(0)
-    return registry.publish(APP, store, {CANDIDATE: folder}, scores, rng=rng, now=now, details=details)
+    return registry.publish(
+        APP, store, {CANDIDATE: folder}, scores, rng=rng, now=now, details=details, scored=served.folder
+    )
+
+
+def distinct(served: Bot, candidate: Bot) -> list[KnownQuestion]:
+    """What users asked and the candidate learnt, each question once: who asks it in ten ways is not ten witnesses."""
+    known = {equality_key(row.question) for row in served.tuning}
+    events, told = [], set[int]()
+    for row in candidate.tuning:
+        if equality_key(row.question) not in known:
+            near = set(candidate.retriever.same_wordings(row.question))
+            if near.isdisjoint(told):
+                events.append(row)
+            told |= near
+    return events
 
 
 def _judged(version: Bot, rows: Sequence[KnownQuestion], hide: str = NEAR) -> learning.Scores:

@@ -212,22 +212,60 @@ def with_known(knowledge: Knowledge, known: Sequence[KnownQuestion]) -> list[Faq
     Documents without an entry get none: nobody has written what to say. Whoever tunes or judges on a known question
     hides its wording from it.
     """
-    entries, places = list(knowledge.entries), knowledge.source_of()
-    taken = {equality_key(text) for entry in entries for text in (entry.question, *entry.similar)}
+    wordings, places = Wordings(knowledge.entries), knowledge.source_of()
     for row in known:
         place = places.get(row.document)
         numbers = knowledge.sources[place].entries if place is not None and row.answerable else ()
-        if numbers and equality_key(row.question) not in taken:
-            taken.add(equality_key(row.question))
-            same = [number for number in numbers if entries[number].answer == row.answer]
-            add_wording(entries, same or numbers, row.question)
-    return entries
+        if numbers and equality_key(row.question):
+            same = [number for number in numbers if knowledge.entries[number].answer == row.answer]
+            wordings.give(row.question, same or numbers)
+    return wordings.entries
 
 
-def add_wording(entries: list[FaqEntry], numbers: Sequence[int], question: str) -> None:
-    """Give `question` to that of the entries `numbers` which shares most words with it."""
-    best = max(numbers, key=lambda number: (_likeness(question, entries[number]), -number))
-    entries[best] = replace(entries[best], similar=(*entries[best].similar, question))
+class Wordings:
+    """FAQ entries between which wordings move: whoever knows where one belongs takes it from where it was.
+
+    What the company approved as an entry's own question stays with its answer; one that was mined or taught does not.
+    """
+
+    def __init__(self, entries: Sequence[FaqEntry]) -> None:
+        self._entries: list[FaqEntry | None] = list(entries)
+        self._asked_in: dict[str, set[int]] = {}
+        for number, entry in enumerate(entries):
+            for text in (entry.question, *entry.similar):
+                self._asked_in.setdefault(equality_key(text), set()).add(number)
+
+    @property
+    def entries(self) -> list[FaqEntry]:
+        """Those that are left, in their order."""
+        return [entry for entry in self._entries if entry is not None]
+
+    def approved(self, question: str) -> bool:
+        """Whether it is the own question of an entry the company approved."""
+        key = equality_key(question)
+        held = [self._entries[number] for number in self._asked_in.get(key, ())]
+        return any(entry and entry.origin == "faq" and equality_key(entry.question) == key for entry in held)
+
+    def give(self, question: str, numbers: Sequence[int]) -> None:
+        """Make it a wording of that of the entries `numbers` which shares most words with it, unless one has it."""
+        self.take(question, keep=numbers)
+        holders = self._asked_in.setdefault(equality_key(question), set())
+        left = {number: entry for number in numbers if (entry := self._entries[number]) is not None}
+        if left and holders.isdisjoint(left):
+            best = max(left, key=lambda number: (_likeness(question, left[number]), -number))
+            self._entries[best] = replace(left[best], similar=(*left[best].similar, question))
+            holders.add(best)
+
+    def take(self, question: str, keep: Sequence[int] = ()) -> None:
+        """Remove it from all entries but `keep`; an entry left without a question goes."""
+        key = equality_key(question)
+        for number in self._asked_in.get(key, set()) - set(keep):
+            entry = self._entries[number]
+            if entry is None or (entry.origin == "faq" and equality_key(entry.question) == key):
+                continue
+            asked = [text for text in (entry.question, *entry.similar) if equality_key(text) != key]
+            self._entries[number] = replace(entry, question=asked[0], similar=tuple(asked[1:])) if asked else None
+            self._asked_in[key] = self._asked_in[key] - {number}
 
 
 def _likeness(question: str, entry: FaqEntry) -> float:

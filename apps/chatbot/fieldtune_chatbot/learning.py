@@ -3,6 +3,7 @@
 Knows bots and questions; reads and writes no files. Whatever is judged here was kept out of what was trained.
 """
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fieldtune.retrieval import fusion
+from fieldtune.text.normalise import equality_key
 from fieldtune_chatbot import deciding
 from fieldtune_chatbot.deciding import Case, Decider
 from fieldtune_chatbot.features import LEGS
@@ -22,6 +24,8 @@ BOTH = {**WORDS, "dense_passage": 6.0, "dense_sentence": 6.0, "dense_question": 
 """Weights until there are known questions; 0 where a leg is not there or must not count."""
 UNANSWERABLE_SHARE = 0.05
 """Of the unanswerable questions it is tuned on (each judged by a model that did not see it) this share is answered."""
+TRAIN, TUNING = 0.4, 0.7
+"""Of the known questions, where the parts end that train the models and that tune weights and threshold."""
 Scores = NDArray[np.float64]
 _LEAST, _PENALTY = 20, 0.03
 
@@ -35,17 +39,18 @@ class Split:
     held_out: tuple[KnownQuestion, ...]
 
 
-def split(known: Sequence[KnownQuestion], rng: np.random.Generator) -> Split:
-    """Per language: answerable questions 40 / 30 / 30, unanswerable ones 0 / 70 / 30."""
-    parts: dict[str, list[int]] = {"train": [], "tuning": [], "held_out": []}
-    for language in sorted({row.language for row in known}):
-        for answerable, first, second in ((True, 0.4, 0.7), (False, 0.0, 0.7)):
-            places = [i for i, row in enumerate(known) if (row.language, row.answerable) == (language, answerable)]
-            order = rng.permutation(len(places))
-            one, two = int(first * len(places)), int(second * len(places))
-            for part, chosen in (("train", order[:one]), ("tuning", order[one:two]), ("held_out", order[two:])):
-                parts[part] += [places[int(place)] for place in chosen]
-    return Split(**{name: tuple(known[place] for place in sorted(places)) for name, places in parts.items()})
+def split(known: Sequence[KnownQuestion]) -> Split:
+    """Answerable questions 40 / 30 / 30, unanswerable ones 0 / 70 / 30, each by a hash of its words.
+
+    So a question always comes to the same part, however the list around it changes, and what served before was not
+    taught what judges it today.
+    """
+    parts: dict[str, list[KnownQuestion]] = {"train": [], "tuning": [], "held_out": []}
+    for row in known:
+        place = int(hashlib.sha256(equality_key(row.question).encode()).hexdigest()[:8], 16) / 2**32
+        first = TRAIN if row.answerable else 0.0
+        parts["train" if place < first else "tuning" if place < TUNING else "held_out"].append(row)
+    return Split(**{name: tuple(rows) for name, rows in parts.items()})
 
 
 def relevant(retriever: Retriever, row: KnownQuestion) -> NDArray[np.bool_]:

@@ -41,7 +41,7 @@ _POLITE = re.compile(
 )
 _CLOSING = re.compile(
     r"(?:[\s,.!;:~，。！；：～]+(?:(?:many |so many )?thanks?(?: you)?(?: (?:so|very) much| a lot| in advance)?|thx|thnx|tks|ty|"
-    r"cheers|please help(?: me)?|help(?: me)? please|plz|pls|lol)(?!\w)|[\s,，]*(?:谢谢(?:你|您|了|啦)?|多谢(?:了)?|感谢|麻烦了|急))+"
+    r"cheers|please help(?: me)?|help(?: me)? please|plz|pls|lol)(?!\w)|[\s,，]*(?:谢谢(?:你|您|了|啦)?|多谢(?:了)?|麻烦了)|[\s,，。！!]+(?:急|感谢))+"
     r"[\s,.!?~，。！？～]*\Z",
     re.I,
 )

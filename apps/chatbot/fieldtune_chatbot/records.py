@@ -114,6 +114,17 @@ class KnownQuestion:
 
 
 @dataclass(frozen=True)
+class Lesson:
+    """What one row teaches: `question` belongs to the source `document`, or deserves the new `answer`; with neither,
+    it should not have been answered."""
+
+    question: str
+    document: str
+    answer: str = ""
+    intent: str = ""
+
+
+@dataclass(frozen=True)
 class Citation:
     """Characters `start` to `end` of one version of a document; `text` is exactly what stands there."""
 

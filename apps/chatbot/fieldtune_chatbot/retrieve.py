@@ -6,6 +6,7 @@ Knows vectors and words; not what will be done with the result.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +14,12 @@ from numpy.typing import NDArray
 from fieldtune.models import Classifier
 from fieldtune.retrieval.bm25 import Bm25
 from fieldtune.retrieval.index import FlatIndex
-from fieldtune.retrieval.spelling import Speller
 from fieldtune.text.language import detect
 from fieldtune.text.ngrams import character_ngrams
 from fieldtune.text.normalise import equality_key
+from fieldtune_chatbot.cleaning import Cleaner
 from fieldtune_chatbot.features import Ranking, features, rank
 from fieldtune_chatbot.knowledge import Knowledge
-from fieldtune_chatbot.mining import substance
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 Legs = dict[str, NDArray[np.float32]]
@@ -36,12 +36,13 @@ class Retriever:
     """Everything needed to score sources.
 
     Attributes:
-        words_passage, words_question, words_source: BM25 over passages, wordings, and all texts of each source.
+        words_passage, words_question, words_source: BM25 over passages, cleaned wordings, and all texts of each source.
         encode: texts -> unit vectors, or None to go by words alone.
-        vectors: float32[passages + sentences + wordings, d] of the units in `knowledge`'s order, or None.
+        vectors: float32[passages + sentences + wordings, d] of the units in `knowledge`'s order, wordings cleaned, or
+            None.
         intent: classifier of intents, or None.
         weights: language -> leg -> weight.
-        known_words: words that are right as they stand, commonest first, for `clean`.
+        known_words: words that are right as they stand, commonest first, for the `Cleaner`.
     """
 
     knowledge: Knowledge
@@ -69,7 +70,7 @@ class Retriever:
             for kind, start in self._starts.items():
                 self._indexes[kind] = _index(self.vectors[start : start + len(self._owners[kind])])
         self._has = {kind: _holds(owner, len(known.sources)) for kind, owner in self._owners.items()}
-        self._speller = Speller(approved_texts(known), self.known_words)
+        self.clean = Cleaner(approved_texts(known), self.known_words)
         self._labels = self._intent_labels()
 
     def legs(self, questions: Sequence[str], *, hide: str = NOTHING) -> list[Legs]:
@@ -83,11 +84,11 @@ class Retriever:
         questions = [self.clean(question) for question in questions]
         hidden = [self.same_wordings(question, hide) for question in questions]
         vectors = self._encoded(questions)
+        near = {kind: self._nearest(vectors, kind) for kind in self._starts}
         probabilities = self.intent.probabilities(questions) if self.intent and len(questions) else None
         result = []
         for row, question in enumerate(questions):
-            vector = None if vectors is None else vectors[row : row + 1]
-            legs = {f"dense_{kind}": self._dense(vector, kind, hidden[row]) for kind in self._starts}
+            legs = {f"dense_{kind}": self._dense(near[kind], row, kind, hidden[row]) for kind in self._starts}
             legs["words_passage"] = self._words(question, self.words_passage, "passage", [])
             legs["words_question"] = self._words(question, self.words_question, "question", hidden[row])
             legs["words_source"] = self._sources(question, hidden[row])
@@ -96,23 +97,29 @@ class Retriever:
             result.append(legs)
         return result
 
-    def clean(self, question: str) -> str:
-        """The question without greetings and typing errors, as it is searched; never shown."""
-        return self._speller.mend(substance(question) or question)
-
     def same_wordings(self, question: str, hide: str = NEAR) -> list[int]:
         """Positions of stored wordings equal to the question, or sharing half of their letter triples with it."""
         if hide == NOTHING:
             return []
-        _, near = self.words_question.search([question], _NEIGHBOURS)
-        own, key = set(character_ngrams(question, 3, 3)), equality_key(question)
-        found = []
-        for unit in near[0].tolist():
-            wording = self.knowledge.questions[unit][1]
-            held = set(character_ngrams(wording, 3, 3)) if hide == NEAR else set()
-            if equality_key(self.clean(wording)) == key or (held and len(own & held) >= _ALIKE * len(own | held)):
-                found.append(unit)
-        return found
+        cleaned = self.clean(question)
+        found = {*self._told.get(equality_key(question), ()), *self._told.get(equality_key(cleaned), ())}
+        if hide == NEAR:
+            _, near = self.words_question.search([cleaned], _NEIGHBOURS)
+            own = set(character_ngrams(cleaned, 3, 3))
+            for unit in near[0].tolist():
+                held = set(character_ngrams(self.clean(self.knowledge.questions[unit][1]), 3, 3))
+                if len(own & held) >= _ALIKE * len(own | held):
+                    found.add(unit)
+        return sorted(found)
+
+    @cached_property
+    def _told(self) -> dict[str, list[int]]:
+        """Where every wording stands, as it was told and cleaned."""
+        places: dict[str, list[int]] = {}
+        for unit, (_, wording) in enumerate(self.knowledge.questions):
+            for key in {equality_key(wording), equality_key(self.clean(wording))}:
+                places.setdefault(key, []).append(unit)
+        return places
 
     def unit_scores(
         self, question: str, *, passages: Sequence[int] = (), questions: Sequence[int] = ()
@@ -165,16 +172,24 @@ class Retriever:
         same = mine & (self._languages == language)
         return np.asarray(same if same.any() else mine, np.bool_)
 
-    def _dense(self, vector: NDArray[np.float32] | None, kind: str, hidden: Sequence[int]) -> NDArray[np.float32]:
+    def _nearest(
+        self, vectors: NDArray[np.float32] | None, kind: str
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
+        """Scores and units of the nearest of one kind for all questions at once; None without vectors."""
+        index = self._indexes.get(kind)
+        return index.search(vectors, DEPTH) if vectors is not None and index is not None and len(index) else None
+
+    def _dense(
+        self, found: tuple[NDArray[np.float32], NDArray[np.int64]] | None, row: int, kind: str, hidden: Sequence[int]
+    ) -> NDArray[np.float32]:
         """Highest cosine of a source's units; `hidden` are wordings."""
         best = np.zeros(len(self.knowledge.sources), np.float32)
-        index = self._indexes.get(kind)
-        if vector is None or index is None or not len(index):
+        if found is None:
             return best
-        scores, units = index.search(vector, DEPTH)
-        shown = ~np.isin(units[0], hidden) if kind == "question" else np.ones(len(units[0]), bool)
-        best[:] = scores[0, -1] if len(index) > DEPTH else 0.0
-        np.maximum.at(best, self._owners[kind][units[0][shown]], scores[0][shown])
+        scores, units = found[0][row], found[1][row]
+        shown = ~np.isin(units, hidden) if kind == "question" else np.ones(len(units), bool)
+        best[:] = scores[-1] if len(self._indexes[kind]) > DEPTH else 0.0
+        np.maximum.at(best, self._owners[kind][units[shown]], scores[shown])
         return best
 
     def _words(self, question: str, index: Bm25, kind: str, hidden: Sequence[int]) -> NDArray[np.float32]:

@@ -4,7 +4,7 @@ Trains through `fieldtune.pipeline`, which resumes after any interruption. Langu
 out of its training: they would teach it noise. Knows rows; not how a bot uses the models.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +22,23 @@ from fieldtune_chatbot.records import KnownQuestion
 
 MAX_PAIRS = 6000
 _LEAST_PAIRS = 32
+_READS = 256
+"""Tokens of a text that are read; chunking cuts passages so that they end before."""
 
 
 def frozen_encoder(model: str, folder: Path) -> Path:
     """The pretrained encoder as a model folder, so that a version is complete without the package it came from."""
+    if (folder / MANIFEST).is_file():
+        return folder
+    encoder = load_encoder(model)
+    encoder.card = {"task": "embedding", "method": "full", "frozen": True}
+    return _reading(encoder, folder)
+
+
+def _reading(encoder: Embedder, folder: Path) -> Path:
+    """The encoder as a model folder that reads whole passages, also where it was trained on their beginnings."""
     if not (folder / MANIFEST).is_file():
-        encoder = load_encoder(model)
-        encoder.card = {"task": "embedding", "method": "full", "max_length": 256, "frozen": True}
+        encoder.card = {**encoder.card, "max_length": _READS}
         with staged(folder) as temporary:
             encoder.save(temporary)
     return folder
@@ -118,9 +128,11 @@ def tune_encoder(
     if len(table) < _LEAST_PAIRS or max_steps <= 0:
         return None
     settings = {"batch_rows": 32, "max_steps": max_steps, "epochs": 2, "max_length": 96, "learning_rate": 5e-5}
-    return finetune(
-        "embedding", table, model=model, method="full", out=out, settings=settings, seed=seed, progress=progress
-    ).path
+    trained = finetune(
+        "embedding", table, model=model, method="full", out=out.with_name(f"{out.name}-trained"), settings=settings,
+        seed=seed, progress=progress,
+    ).path  # fmt: skip
+    return _reading(as_embedder(trained), out)
 
 
 def train_intent(
@@ -186,9 +198,17 @@ def as_embedder(folder: Path) -> Embedder:
 
 
 def vocabulary(embedder: Embedder | None) -> tuple[str, ...]:
-    """Whole English words the encoder's tokenizer knows, in its order, which is by frequency: right as they stand."""
+    """English words the encoder's tokenizer knows whole, in its order, which is by frequency: right as they stand."""
     encoder = getattr(embedder.features, "encoder", None) if embedder else None
-    if encoder is None:
-        return ()
-    numbered = sorted(encoder.tokenizer.get_vocab().items(), key=lambda pair: pair[1])
-    return tuple(word for word, _ in numbered if word.isascii() and word.isalpha() and len(word) > 3)
+    return whole_words(encoder.tokenizer.get_vocab()) if encoder is not None else ()
+
+
+def whole_words(vocabulary: Mapping[str, int]) -> tuple[str, ...]:
+    """The English words of more than three letters in a tokenizer's vocabulary (token -> number), in its order.
+
+    SentencePiece and byte-level BPE mark the start of a word, WordPiece what continues one.
+    """
+    marks = [mark for mark in ("\u2581", "\u0120") if any(token.startswith(mark) for token in vocabulary)]
+    tokens = sorted(vocabulary, key=lambda token: vocabulary[token])
+    words = [token[1:] for token in tokens if token[0] in marks] if marks else tokens
+    return tuple(dict.fromkeys(word.lower() for word in words if word.isascii() and word.isalpha() and len(word) > 3))

@@ -1,9 +1,9 @@
 """Typing errors in English words, mended towards the words a collection really uses. Pure.
 
 A word the collection does not hold, and that is no word otherwise known, becomes the collection's commonest word one
-edit away (a letter missing, added, changed, or two swapped; Norvig 2007); if the collection has none, the commonest
-other word with the same first letter, where slips are rare: "toaster" is no slip of "coaster", although neither list may
-hold it. Knows spellings, not meanings; digits, short words, contractions ("cant") and Chinese stay as they are.
+edit away with the same first letter, where slips are rare (a letter missing, added, changed, or two swapped; Norvig 2007);
+if the collection has none, the commonest other word. So "toaster" is no slip of "coaster", although no list may hold it.
+Knows spellings, not meanings; digits, short words, contractions ("cant") and Chinese stay as they are.
 """
 
 import re
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 _WORD = re.compile(r"[A-Za-z]+")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 SHORTEST = 5
-"""Letters of the shortest word that typing errors are mended in; shorter ones have too many neighbours."""
+"""A slip and the word meant have at least so many letters, one of them one less: shorter words have too many neighbours."""
 LONGEST = 24
 """Longer runs of letters are no words, and their neighbours without number."""
 _CONTRACTIONS = frozenset(
@@ -46,10 +46,10 @@ class Speller:
         lower = word.lower()
         if not SHORTEST - 1 <= len(lower) <= LONGEST or self._right(lower):
             return word
-        near = [other for other in edits(lower) if len(other) >= SHORTEST - (len(lower) >= SHORTEST)]
-        kept = [other for other in near if other[0] == lower[0]]
-        for known, candidates in ((self._counts, near), (self._words, kept)):
-            found = [other for other in candidates if other in known]
+        shortest = SHORTEST - (len(lower) >= SHORTEST)
+        near = [other for other in edits(lower) if len(other) >= shortest and other[0] == lower[0]]
+        for known in (self._counts, self._words):
+            found = [other for other in near if other in known]
             if found:
                 return max(found, key=lambda other: (known[other], other))
         return word
