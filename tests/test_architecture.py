@@ -21,7 +21,7 @@ SOURCES = {
 FLOORS = (
     ("errors", "runtime", "progress", "batching", "text", "evaluate"),
     ("data", "models", "tasks", "retrieval", "store", "train", "infer"),
-    ("registry", "outbox", "feedback", "decisions"),
+    ("registry", "outbox", "feedback", "decisions", "retraining"),
     ("pipeline", "publishing", "reporting", "ui"),
     ("applications", "cli_kit", "commands", "cli"),
 )

@@ -178,6 +178,17 @@ def test_feedback_becomes_lessons_a_candidate_and_a_verdict(store: Path, home: P
     assert replying.judge(taught, "my money has not come back").decision.outcome == "answer"
 
 
+def test_what_was_said_to_another_store_is_not_learnt(store: Path, home: Path) -> None:
+    service = published(store)
+    answer = wire.ask(service, "my money has not come back", now=NOW)
+    wire.give_feedback(service, answer.decision, "correction", now=NOW, document="en/refund.md")
+    with registry.open_home().begin() as connection:
+        (row,) = feedback.rows(connection, "chatbot")
+    elsewhere = replace(row, payload={**row.payload, "store": str(store.with_name("other"))})
+    with pytest.raises(InputError, match=f"0 rows about {store}"):
+        improving.retrain([elsewhere], home=home, now=NOW, progress=False)
+
+
 def test_random_labels_are_refused(store: Path, home: Path) -> None:
     service = published(store)
     rng = np.random.default_rng(0)

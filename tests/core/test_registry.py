@@ -118,3 +118,23 @@ def test_a_slot_is_named_by_its_folder_or_its_path(tmp_path: Path, home: Path) -
     assert registry.origin_of("shop", str(origin.resolve())) == origin.resolve()
     with pytest.raises(RefusedError):
         registry.rollback("shop", "another", now=NOW)
+
+
+def test_what_was_rolled_back_during_a_comparison_is_not_overridden(tmp_path: Path, home: Path) -> None:
+    origin, both = bundle(tmp_path / "store", "first"), {"incumbent": scores(0.5), "new": scores(0.9)}
+
+    def offer(text: str, scored: Path) -> registry.Verdict:
+        folder = bundle(tmp_path / text, text)
+        return registry.publish("shop", origin, {"new": folder}, both, rng=rng(), now=NOW, scored=scored)
+
+    assert offer("second", registry.serving("shop", origin)).promoted
+    begun = registry.serving("shop", origin)
+    assert offer("third", begun).promoted
+    third = registry.serving("shop", origin)
+    registry.rollback("shop", now=NOW)
+    for scored in (third, origin.resolve()):
+        with pytest.raises(RefusedError, match=f"found {begun.name} by now"):
+            offer("fourth", scored)
+    assert registry.serving("shop", origin) == begun
+    assert len(registry.versions()) == len(list((home / "versions").iterdir())) == 2
+    assert offer("fourth", begun).promoted

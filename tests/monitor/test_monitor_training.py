@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from fieldtune import registry
-from fieldtune.errors import ArtefactError, InputError
+from fieldtune.errors import ArtefactError, InputError, RefusedError
 from fieldtune.feedback import Feedback
 from fieldtune.models import load
 from fieldtune_monitor import classify, retraining, scoring, training
@@ -206,6 +206,10 @@ def test_corrections_make_a_better_model_and_a_rollback_restores_the_old_answers
     right = [sum(o.tone == tone for o, tone in zip(found, new["sentiment"], strict=True)) for found in (before, after)]
     assert right[1] > right[0]
     registry.rollback("monitor", now=NOW)
+    assert opinions_of(model, new) == before
+    with pytest.raises(RefusedError, match="run the command again"):  # it was begun before the rollback
+        began = registry.version_folder(verdict.version)
+        training.publish_bundle(model, model, titles(KNOWN), now=NOW, present=began)
     assert opinions_of(model, new) == before
 
 

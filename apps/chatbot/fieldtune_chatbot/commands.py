@@ -137,8 +137,8 @@ def publish(folder: Path, slot: str | None, now: datetime) -> Any:
     return improving.publish(folder, slot, now=now)
 
 
-def retrain(rows: list[Any], *, home: Path, now: datetime, progress: bool) -> Any:
-    """Called by ``fieldtune feedback retrain chatbot``."""
+def retrain(rows: list[Any], slot: str | None = None, *, home: Path, now: datetime, progress: bool) -> Any:
+    """Called by ``fieldtune feedback retrain chatbot[/SLOT]``."""
     from fieldtune_chatbot import improving
 
-    return improving.retrain(rows, home=home, now=now, progress=progress)
+    return improving.retrain(rows, slot, home=home, now=now, progress=progress)

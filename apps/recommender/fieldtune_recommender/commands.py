@@ -41,6 +41,7 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train on the first 80 % of the log by time, compare on the rest with every rival, put the best into service."""
+    from fieldtune.models.folder import replaceable
     from fieldtune.runtime import now, set_threads
     from fieldtune_recommender import reading, texts
     from fieldtune_recommender.training import Options
@@ -49,6 +50,7 @@ def train(
     schema = reading.Schema(_pairs(columns, "--columns"), _pairs(item_columns, "--item-columns"), positive)
     chosen = dict(_pair(item, "--set") for item in settings or [])
     texts.check(chosen)  # here, as a tower that stays frozen never looks at them
+    replaceable(out)
     data = reading.read(events, items, schema)
     options = Options(model, max_steps, min_positives, seed, set_threads(), chosen)
     show(train_shop(data, schema, out, options, now=now(), progress=True), as_json)
@@ -80,13 +82,17 @@ def recommend(
     as_json: Json = False,
 ) -> None:
     """The list for a user, a history, a sentence, or a whole table of users."""
+    from fieldtune.data.read import check_output
     from fieldtune_recommender import wire
 
     if users is not None:
         if out is None:
             raise InputError("--out with --users", "none", "name the table to write, e.g. --out lists.csv")
+        check_output(out)
         show(wire.batch(wire.open_shop(model), users, out, k, diversity=diversity, progress=True), as_json)
         return
+    if out is not None:
+        raise InputError("--users with --out", "none", "give the table of users, or take --json for one list")
     if not (user or history or interest):
         raise InputError("--user, --history, --interest or --users", "none of them", "give one")
     if user and history:
@@ -147,11 +153,11 @@ def publish(folder: Path, slot: str | None, now: datetime) -> Any:
     return improving.publish(folder, slot, now=now)
 
 
-def retrain(rows: list[Any], *, home: Path, now: datetime, progress: bool) -> Any:
-    """Called by ``fieldtune feedback retrain recommender``."""
+def retrain(rows: list[Any], slot: str | None = None, *, home: Path, now: datetime, progress: bool) -> Any:
+    """Called by ``fieldtune feedback retrain recommender[/SLOT]``."""
     from fieldtune_recommender import improving
 
-    return improving.retrain(rows, home=home, now=now, progress=progress)
+    return improving.retrain(rows, slot, home=home, now=now, progress=progress)
 
 
 def _asked(user: str, history: str, interest: str) -> Mapping[str, Any]:

@@ -6,7 +6,6 @@ has seen; what serves now is judged on the same ones.
 """
 
 import hashlib
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from fieldtune.feedback import Feedback
 from fieldtune.models.folder import MANIFEST
 from fieldtune.progress import say
 from fieldtune.registry import INCUMBENT, Verdict
+from fieldtune.retraining import about, workplace
 from fieldtune.runtime import generator
 from fieldtune_recommender import bundle, evaluation, interests, lists, measuring, methods, reading, timecut, trust
 from fieldtune_recommender.bundle import Bundle
@@ -35,24 +35,32 @@ PLACED = 300
 KINDS = {"purchase": 1.0, "not_interested": -0.6}
 
 
-def retrain(rows: Sequence[Feedback], *, home: Path, now: datetime, progress: bool) -> Verdict:
-    """Learn from feedback rows; promoted only if surely better on their latest purchases.
+def retrain(rows: Sequence[Feedback], slot: str | None = None, *, home: Path, now: datetime, progress: bool) -> Verdict:
+    """Learn from the feedback rows about one recommender; promoted only if surely better on their latest purchases.
+
+    Args:
+        slot: the recommender's name or path; None takes the one that the newest row is about.
 
     Raises:
-        InputError: no recommender serves, or the rows hold too few purchases to compare on.
+        InputError: no such recommender serves, or the rows hold too few purchases to compare on.
+        RefusedError: another process retrains it, or something else serves by the end.
     """
-    origin = origin_of(rows)
+    origin, own = about(bundle.APP, rows, "model", slot)
+    with workplace(home, bundle.APP, origin) as work:
+        return _retrained(origin, own, work, now=now, progress=progress)
+
+
+def _retrained(origin: Path, rows: Sequence[Feedback], work: Path, *, now: datetime, progress: bool) -> Verdict:
     place = registry.serving(bundle.APP, origin)
     old = bundle.read(place)
-    own = _about_origin(rows, origin)
-    table = feedback_table(own, old)
+    table = feedback_table(rows, old)
     bought = table[table["weight"] > 0]
-    if own and table.empty and old.card.get("absorbed"):
+    if rows and table.empty and old.card.get("absorbed"):
         return Verdict(False, INCUMBENT, "every row is learnt already", ())
     if len(bought) < trust.FEWEST:
         raise InputError(
             f"at least {trust.FEWEST} purchases of known items not learnt yet",
-            f"{len(bought)} among {len(own)} rows about {origin}",
+            f"{len(bought)} among {len(rows)} rows about {origin}",
             "collect more on the page",
         )
     doubt = _doubt(old, bought, progress)
@@ -64,35 +72,14 @@ def retrain(rows: Sequence[Feedback], *, home: Path, now: datetime, progress: bo
     scores = {INCUMBENT: _scores(old, longer, start, old.data.log)}
     scores |= {name: _scores(one, longer, start, timecut.before(longer.log, start)) for name, one in candidates.items()}
     absorbed = [*old.card.get("absorbed", []), *table["key"]]
-    folders: dict[str, Path] = {}
+    folders = {name: work / str(number) for number, name in enumerate(candidates)}
     for name, one in candidates.items():
-        folders[name] = home / "candidates" / f"{bundle.APP}-{len(folders)}"
-        shutil.rmtree(folders[name], ignore_errors=True)
         final = replace(one, data=longer, card={**one.card, "absorbed": absorbed})
         bundle.write(final, folders[name], _encoder(place))
-    verdict = registry.publish(
-        bundle.APP, origin, folders, scores, rng=generator(0), now=now, details={"feedback": len(table), "from": start}
+    details = {"feedback": len(table), "from": start}
+    return registry.publish(
+        bundle.APP, origin, folders, scores, rng=generator(0), now=now, details=details, scored=place
     )
-    for folder in folders.values():
-        shutil.rmtree(folder, ignore_errors=True)
-    return verdict
-
-
-def origin_of(rows: Sequence[Feedback]) -> Path:
-    """The recommender the rows are about: the one they name if it serves, else the one promoted last."""
-    known = registry.origins(bundle.APP)
-    named = {str(row.payload.get("model", "")) for row in rows}
-    for path in known:
-        if str(path) in named:
-            return path
-    if not known:
-        raise InputError("a recommender in service", "none", "train one first: fieldtune recommender train")
-    return known[0]
-
-
-def _about_origin(rows: Sequence[Feedback], origin: Path) -> list[Feedback]:
-    """The rows recorded with this recommender, and those recorded with none."""
-    return [row for row in rows if row.payload.get("model") in (None, "", str(origin))]
 
 
 def feedback_table(rows: Sequence[Feedback], old: Bundle) -> pd.DataFrame:
@@ -103,7 +90,7 @@ def feedback_table(rows: Sequence[Feedback], old: Bundle) -> pd.DataFrame:
     known, absorbed = set(old.data.catalogue.ids), set(old.card.get("absorbed", []))
     events = []
     for row in rows:
-        item, when = str(row.payload.get("item", row.subject)), str(row.payload.get("time", ""))
+        item, when = str(row.payload.get("item", "")), str(row.payload.get("time", ""))
         key = hashlib.sha256(f"{row.user}|{item}|{row.kind}|{when}".encode()).hexdigest()[:12]
         if row.kind in KINDS and item in known and key not in absorbed:
             events.append((row.user, item, KINDS[row.kind], row.kind == "purchase", _seconds(when), key))
@@ -240,7 +227,7 @@ def _encoder(place: Path) -> Any:
 def publish(folder: Path, slot: str | None, *, now: datetime) -> Verdict:
     """Put another version folder into service if it is better than what serves (``models publish``).
 
-    Compared on the events after the candidate's own cut.
+    Compared on the events after the candidate's own cut, or after that of what serves where it lies later.
 
     Raises:
         InputError: no recommender serves under this name.
@@ -248,12 +235,15 @@ def publish(folder: Path, slot: str | None, *, now: datetime) -> Verdict:
     origin = registry.origin_of(bundle.APP, slot) or folder
     if slot is not None and origin is folder:
         raise InputError("the name of a recommender in service", repr(slot), "see: fieldtune models list")
-    one = bundle.read(folder)
+    one, place = bundle.read(folder), registry.serving(bundle.APP, origin)
     measured = measuring.held_out(one, rng=generator(0), progress=True)
-    scores = {"candidate": measured.scores[one.answers_with]}
-    scores |= measuring.incumbent_scores(one, origin, measured)
+    scores = measuring.beside_incumbent(one, measured, origin, place, rng=generator(0), progress=True)
+    compared = {"candidate": scores[one.answers_with]}
+    if INCUMBENT in scores:
+        compared[INCUMBENT] = scores[INCUMBENT]
+    details = {"folder": str(folder)}
     return registry.publish(
-        bundle.APP, origin, {"candidate": folder}, scores, rng=generator(0), now=now, details={"folder": str(folder)}
+        bundle.APP, origin, {"candidate": folder}, compared, rng=generator(0), now=now, details=details, scored=place
     )
 
 

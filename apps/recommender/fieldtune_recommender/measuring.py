@@ -4,7 +4,7 @@ Used at the end of training, by `evaluate`, and to score what serves now. Reads 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -117,28 +117,50 @@ def _metrics(
     return evaluation.measure([rows[i][name] for i in chosen], [queries.relevant[i] for i in chosen])
 
 
-def incumbent_scores(fresh: Bundle, out: Path, measured: Measured) -> dict[str, np.ndarray]:
-    """nDCG@10 of what serves now for `out`, on the same users and the same past; empty when nothing serves.
+def beside_incumbent(
+    fresh: Bundle, measured: Measured, origin: Path, place: Path, *, rng: np.random.Generator, progress: bool
+) -> dict[str, np.ndarray]:
+    """nDCG@10 of the fresh bundle's methods and of what serves, on the same users and the same past.
 
-    The incumbent keeps its trees and vectors and is given the new log up to the new cut, so that models are
-    compared and not the age of their logs. An item it has no vector for stands as an item without text.
+    The incumbent keeps its trees and vectors and is given the new log up to the cut, so that models are compared and
+    not the age of their logs. An item it has no vector for stands as an item without text. Trees grown on feedback
+    have seen events after the fresh cut: against those, only the events after the incumbent's own cut count, and only
+    the method that answers.
+
+    Args:
+        measured: the fresh bundle's figures after its own cut.
+        place: what serves for `origin` now; `origin` itself where nothing was promoted.
+
+    Returns:
+        Without ``registry.INCUMBENT`` where nothing serves, or nothing that can be compared; a note says why.
     """
-    place = registry.serving(bundle.APP, out)
-    if place == out.resolve():
-        return {}
+    own = {name: measured.scores[name] for name in METHODS if name in measured.scores}
+    if place == origin.resolve():
+        return own
     try:
         old = bundle.read(place)
     except FieldtuneError as error:
         say(f"what serves now cannot be read and is left out of the comparison: {error}")
-        return {}
-    aligned = _aligned(old, fresh)
+        return own
+    if old.cut > fresh.cut:
+        fresh = replace(fresh, cut=old.cut)
+        try:
+            measured = held_out(fresh, rng=rng, progress=progress)
+        except InputError as error:
+            say(f"what serves now is left out of the comparison: this log holds too little it has not learnt: {error}")
+            return own
+        own = {fresh.answers_with: measured.scores[fresh.answers_with]}
+    return {**own, registry.INCUMBENT: _incumbent(_aligned(old, fresh), measured)}
+
+
+def _incumbent(aligned: Bundle, measured: Measured) -> np.ndarray:
     answering = methods.methods(aligned.rankers, aligned.popularity_knots)[aligned.answers_with]
     worlds = methods.worlds(aligned.data, aligned.cut, aligned.vectors)
     past, _ = evaluation.halves(aligned.data.log, aligned.cut)
     tastes = interests.tastes(past, measured.queries.users, len(aligned.data.users))
     rows = scoring.ranked(tastes, worlds, {registry.INCUMBENT: answering}, np.random.default_rng(0))
     found = [row[registry.INCUMBENT] for row in rows]
-    return {registry.INCUMBENT: evaluation.measure(found, measured.queries.relevant)[METRIC]}
+    return evaluation.measure(found, measured.queries.relevant)[METRIC]
 
 
 def _aligned(old: Bundle, fresh: Bundle) -> Bundle:

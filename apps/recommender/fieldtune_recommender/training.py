@@ -17,7 +17,7 @@ import pandas as pd
 
 from fieldtune import registry
 from fieldtune.errors import InputError
-from fieldtune.models.folder import replaceable
+from fieldtune.models.folder import locked, replaceable
 from fieldtune.pipeline import readable
 from fieldtune.progress import say, track
 from fieldtune.runtime import generator
@@ -73,9 +73,17 @@ def train(
 
     Raises:
         InputError: the log is too short or too sparse to hold anything out.
+        RefusedError: another process trains into `out`, or something else serves by the end.
     """
     replaceable(out)
     cuts = timecut.windows(data.log)
+    with locked(out):
+        return _trained(data, schema, out, cuts, options, now=now, progress=progress)
+
+
+def _trained(
+    data: Dataset, schema: Schema, out: Path, cuts: timecut.Windows, options: Options, *, now: datetime, progress: bool
+) -> dict[str, Any]:
     vectors, encoders = _vectors(data, cuts, out, options, progress)
     rankers, knots = grow(data, cuts, vectors, seed=options.seed, threads=options.threads, progress=progress)
     card = {
@@ -90,17 +98,19 @@ def train(
     winner = registry.gate(candidates, generator(options.seed)).winner
     result = measured.summary(winner, generator(options.seed))
     best = Bundle(data, schema, cuts.test, cuts.ranker, winner, vectors, rankers, knots, {**card, "held_out": result})
-    incumbent = measuring.incumbent_scores(best, out, measured)
+    place = registry.serving(bundle.APP, out)
+    scores = measuring.beside_incumbent(best, measured, out, place, rng=generator(options.seed), progress=progress)
     bundle.write(best, out, encoders.get(METHODS[winner] or ""))
     _clear(out)
     verdict = registry.publish(
         bundle.APP,
         out,
         {name: out if name == winner else None for name in candidates},
-        {**candidates, **incumbent},
+        scores,
         rng=generator(options.seed),
         now=now,
         details={"cut": cuts.test, "users": len(measured.queries.users)},
+        scored=place,
     )
     return {"model": str(out), **result, "repairs": dict(data.repairs), "verdict": verdict.as_dict()}
 

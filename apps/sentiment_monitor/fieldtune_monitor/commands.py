@@ -191,11 +191,13 @@ def publish(folder: Path, *, slot: str | None, now: datetime) -> "Verdict":
     return retraining.publish(folder, slot, now)
 
 
-def retrain(rows: "Sequence[Feedback]", *, home: Path, now: datetime, progress: bool) -> "Verdict":
-    """A candidate from corrected tones and topics, gated (called by `fieldtune feedback retrain monitor`)."""
+def retrain(
+    rows: "Sequence[Feedback]", slot: str | None = None, *, home: Path, now: datetime, progress: bool
+) -> "Verdict":
+    """A candidate from corrected tones and topics, gated (called by `fieldtune feedback retrain monitor[/SLOT]`)."""
     from fieldtune_monitor import retraining
 
-    return retraining.retrain(rows, home=home, now=now, progress=progress)
+    return retraining.retrain(rows, slot, home=home, now=now, progress=progress)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ where the user also corrected them. Labels that contradict each other too often 
 """
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from fieldtune.errors import ArtefactError, InputError, RefusedError
 from fieldtune.feedback import Feedback
 from fieldtune.models.folder import verify
 from fieldtune.progress import say
+from fieldtune.retraining import about, workplace
 from fieldtune.runtime import generator
 from fieldtune_monitor.classify import BUNDLE, load_bundle
 from fieldtune_monitor.monitor import APP
@@ -96,18 +96,30 @@ def contradicted(known: pd.DataFrame, corrected: pd.DataFrame, column: str, seed
     return (wrong / n if n else 0.0), n
 
 
-def retrain(rows: Sequence[Feedback], *, home: Path, now: datetime, progress: bool) -> registry.Verdict:
-    """Train a candidate from the feedback and gate it against what serves.
+def retrain(
+    rows: Sequence[Feedback], slot: str | None = None, *, home: Path, now: datetime, progress: bool
+) -> registry.Verdict:
+    """Train a candidate from the feedback about one model folder and gate it against what serves.
+
+    Args:
+        slot: the folder's name or path; None takes the one that the newest correction is about.
 
     Raises:
-        InputError: nothing was corrected, or no model serves yet.
+        InputError: nothing was corrected, or no such model serves.
+        RefusedError: another process retrains it, or something else serves by the end.
     """
-    taught = [row for row in rows if row.kind in LABELS]
-    origin = _origin(taught)
-    corrected = corrections(_about_origin(taught, origin))
+    origin, own = about(APP, [row for row in rows if row.kind in LABELS], "origin", slot)
+    corrected = corrections(own)
     if corrected.empty:
         found = f"none about {origin} among {len(rows)} rows"
         raise InputError("corrected tones or topics", found, "correct some on the page")
+    with workplace(home, APP, origin) as place:
+        return _retrained(origin, corrected, place / "model", now=now, progress=progress)
+
+
+def _retrained(
+    origin: Path, corrected: pd.DataFrame, candidate: Path, *, now: datetime, progress: bool
+) -> registry.Verdict:
     present = registry.serving(APP, origin)
     verify(present)
     known = clean_rows(read_table(present / ROWS), str(present))
@@ -119,7 +131,6 @@ def retrain(rows: Sequence[Feedback], *, home: Path, now: datetime, progress: bo
                 f"more than {MOST_CONTRADICTED:.0%}: they look random"
             )
             return registry.Verdict(False, registry.INCUMBENT, reason, ())
-    candidate = home / "candidates" / APP
     everything = merged(known, corrected)
     changed = frozenset(
         f"{task}-{language}"
@@ -129,8 +140,7 @@ def retrain(rows: Sequence[Feedback], *, home: Path, now: datetime, progress: bo
     plan = _plan(present, progress)
     train_bundle(everything, candidate, plan, keep={name: present / name for name in _slots(present) - changed})
     details = {"corrections": len(corrected), "retrained": sorted(changed)}
-    verdict = publish_bundle(candidate, origin, everything, now=now, details=details)
-    shutil.rmtree(candidate, ignore_errors=True)
+    verdict = publish_bundle(candidate, origin, everything, now=now, details=details, present=present)
     say(verdict.reason) if progress else None
     return verdict
 
@@ -148,22 +158,6 @@ def publish(folder: Path, slot: str | None, now: datetime) -> registry.Verdict:
         served = ", ".join(known.name for known in registry.origins(APP)) or "none yet"
         raise RefusedError(f"a slot of the monitor: {served}", slot, "choose one")
     return publish_bundle(folder, origin, rows, now=now)
-
-
-def _origin(rows: Sequence[Feedback]) -> Path:
-    """The model folder to train again: the one recorded with the latest row, else the one promoted last."""
-    named = [str(row.payload["origin"]) for row in rows if row.payload.get("origin")]
-    if named:
-        return Path(named[-1])
-    served = registry.origins(APP)
-    if not served:
-        raise InputError("a model in service", "none", "train one first: fieldtune monitor train")
-    return served[0]
-
-
-def _about_origin(rows: Sequence[Feedback], origin: Path) -> list[Feedback]:
-    """The rows recorded with this model folder, and those recorded with none."""
-    return [row for row in rows if row.payload.get("origin") in (None, "", str(origin))]
 
 
 def _about(folder: Path) -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
 """The three applications and the sample company, found by name when they are installed; never imported by the core.
 
 Each has a module ``commands`` with ``app`` (its command line), ``publish(folder, slot, now)`` and
-``retrain(rows, home, now, progress)``.
+``retrain(rows, slot, home, now, progress)``.
 """
 
 from importlib import import_module

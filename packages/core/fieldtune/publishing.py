@@ -47,4 +47,4 @@ def publish_model(
         if incumbent.card["task"] != task:
             raise InputError(f"a model for {incumbent.card['task']}", task, "use another name")
         scores[INCUMBENT] = about.correct(incumbent, table)
-    return publish(name, origin, {"candidate": folder}, scores, rng=rng, now=now)
+    return publish(name, origin, {"candidate": folder}, scores, rng=rng, now=now, scored=present)

@@ -124,6 +124,7 @@ def publish(
     rng: np.random.Generator,
     now: datetime,
     details: Mapping[str, Any] | None = None,
+    scored: Path | None = None,
 ) -> Verdict:
     """Put the best candidate into service for ``origin``, or refuse and say why.
 
@@ -136,11 +137,15 @@ def publish(
         rng: for the bootstrap.
         now: recorded with the version.
         details: kept with the version.
+        scored: what :func:`serving` gave when the scores were taken; None promotes whatever has happened since.
+
+    Raises:
+        RefusedError: by now something else serves than what was scored, e.g. after a rollback.
     """
     origin = Path(origin).resolve()
     engine = open_home()
     with engine.begin() as connection:
-        serving_now = _current(connection, app, _slot(origin))
+        serving_now = _unchanged(connection, app, origin, scored)
     known = INCUMBENT if INCUMBENT in scores and serving_now else None
     verdict = gate({name: values for name, values in scores.items() if name != INCUMBENT or known}, rng, known)
     folder = candidates.get(verdict.winner)
@@ -154,6 +159,7 @@ def publish(
         "standings": verdict.as_dict()["standings"],
     }
     with engine.begin() as connection:
+        _unchanged(connection, app, origin, scored)  # again: storing the files took time
         _record(connection, app, origin, version, record, now)
         _promote(connection, app, origin, version, verdict.reason, now)
     return Verdict(True, verdict.winner, verdict.reason, verdict.standings, version)
@@ -165,7 +171,7 @@ def serving(app: str, origin: Path) -> Path:
     if not (home() / "fieldtune.db").is_file():
         return origin
     with open_home().begin() as connection:
-        version = _current(connection, app, _slot(origin))
+        version = _current(connection, app, slot_of(origin))
     return version_folder(version) if version else origin
 
 
@@ -187,12 +193,22 @@ def origins(app: str) -> list[Path]:
         return [Path(row[0]) for row in rows]
 
 
+def slot_of(origin: Path) -> str:
+    """The folder's name, made unique by a hash of its place: two folders of one name do not share a slot."""
+    return f"{origin.name}-{hashlib.sha256(str(origin).encode()).hexdigest()[:6]}"
+
+
+def names(origin: Path) -> tuple[str, ...]:
+    """What a user may call an application's folder."""
+    return origin.name, str(origin), slot_of(origin)
+
+
 def origin_of(app: str, slot: str | None = None) -> Path | None:
     """The application's folder by name or path; without either the one promoted last. None where nothing serves."""
     known = origins(app)
     if slot is None:
         return known[0] if known else None
-    return next((origin for origin in known if slot in (origin.name, str(origin), _slot(origin))), None)
+    return next((origin for origin in known if slot in names(origin)), None)
 
 
 def rollback(app: str, slot: str | None = None, *, now: datetime) -> str:
@@ -241,7 +257,7 @@ def reinstate(app: str, origin: Path, version: str, *, now: datetime) -> None:
     with open_home().begin() as connection:
         served = connection.execute(
             text("SELECT 1 FROM promotions WHERE app = :app AND slot = :slot AND version = :version LIMIT 1"),
-            {"app": app, "slot": _slot(origin), "version": version},
+            {"app": app, "slot": slot_of(origin), "version": version},
         ).first()
         if served is None:
             raise RefusedError(f"a version that has served for {origin}", version, "see: fieldtune models list")
@@ -278,16 +294,25 @@ def _store(folder: Path, app: str) -> str:
     return version
 
 
-def _slot(origin: Path) -> str:
-    """The folder's name, made unique by a hash of its place: two folders of one name do not share a slot."""
-    return f"{origin.name}-{hashlib.sha256(str(origin).encode()).hexdigest()[:6]}"
-
-
 def _current(connection: Connection, app: str, slot: str) -> str | None:
     return connection.execute(
         text("SELECT version FROM promotions WHERE app = :app AND slot = :slot ORDER BY position DESC LIMIT 1"),
         {"app": app, "slot": slot},
     ).scalar()
+
+
+def _unchanged(connection: Connection, app: str, origin: Path, scored: Path | None) -> str | None:
+    """What serves for `origin`; refused when it is not what was scored."""
+    present = _current(connection, app, slot_of(origin))
+    if scored is not None:
+        known = scored.name if scored == version_folder(scored.name) else None
+        if present != known:
+            raise RefusedError(
+                f"{known or 'nothing'} in service for {origin}, as when the candidates were compared",
+                f"{present} by now",
+                "run the command again, to compare with what serves now",
+            )
+    return present
 
 
 def _record(
@@ -299,14 +324,14 @@ def _record(
                VALUES (:id, :app, :slot, :origin, :now, :details) ON CONFLICT (id) DO NOTHING"""
         ),
         {
-            "id": version, "app": app, "slot": _slot(origin), "origin": str(origin), "now": iso(now),
+            "id": version, "app": app, "slot": slot_of(origin), "origin": str(origin), "now": iso(now),
             "details": json.dumps(details, default=str, sort_keys=True),
         },
     )  # fmt: skip
 
 
 def _promote(connection: Connection, app: str, origin: Path, version: str, reason: str, now: datetime) -> None:
-    previous = _current(connection, app, _slot(origin))
+    previous = _current(connection, app, slot_of(origin))
     if previous != version:
         _insert_promotion(connection, app, origin, version, previous, reason, now)
 
@@ -320,7 +345,7 @@ def _insert_promotion(
                VALUES (:app, :slot, :origin, :version, :previous, :now, :reason)"""
         ),
         {
-            "app": app, "slot": _slot(origin), "origin": str(origin), "version": version, "previous": previous,
+            "app": app, "slot": slot_of(origin), "origin": str(origin), "version": version, "previous": previous,
             "now": iso(now), "reason": reason,
         },
     )  # fmt: skip

@@ -11,7 +11,9 @@ from fieldtune.commands.training import Json
 from fieldtune.errors import InputError
 
 feedback = typer.Typer(help="Feedback of users: list, export, retrain from it, erase a user.", no_args_is_help=True)
-App = Annotated[str, typer.Argument(help="chatbot, monitor or recommender.")]
+Into = Annotated[
+    str, typer.Argument(help="chatbot, monitor or recommender; /SLOT names one of its folders.", metavar="APP[/SLOT]")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -46,12 +48,13 @@ def export(
 
 
 @feedback.command()
-def retrain(app: App, as_json: Json = False) -> None:
-    """Train a candidate from the feedback; it ships only if it is better on held-out rows."""
+def retrain(into: Into, as_json: Json = False) -> None:
+    """Train a candidate from the feedback about one folder; it ships only if it is better on held-out rows."""
     from fieldtune import feedback as store
     from fieldtune import registry
     from fieldtune.runtime import home, now
 
+    app, _, slot = into.partition("/")
     module = application(app)
     if module is None:
         raise InputError(f"an application out of {', '.join(APPLICATIONS)}", repr(app), "install or choose one")
@@ -59,7 +62,7 @@ def retrain(app: App, as_json: Json = False) -> None:
         rows = store.rows(connection, app)
     if not rows:
         raise InputError(f"feedback about the {app}", "none", "collect some on its page first")
-    verdict = module.retrain(rows, home=home(), now=now(), progress=True)
+    verdict = module.retrain(rows, slot or None, home=home(), now=now(), progress=True)
     show({"rows": len(rows), **verdict.as_dict()}, as_json)
 
 
