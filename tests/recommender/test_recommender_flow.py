@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,8 +16,9 @@ import pandas as pd
 import pytest
 
 from fieldtune import feedback, registry
-from fieldtune.errors import ArtefactError, InputError
-from fieldtune_recommender import bundle, commands, improving, training, wire
+from fieldtune.errors import ArtefactError, InputError, RefusedError
+from fieldtune.models.folder import locked
+from fieldtune_recommender import bundle, commands, improving, measuring, reading, training, wire
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -71,8 +75,6 @@ def test_the_held_out_part_teaches_nothing(
     trained: tuple[Path, dict[str, Any]], shop_files: tuple[Path, Path], tiny_encoder: Path, tmp_path: Path
 ) -> None:
     """Train again with other items in the last fifth: trees, vectors and tower stay as they were."""
-    from fieldtune_recommender import reading
-
     first = bundle.read(trained[0])
     events = pd.read_csv(shop_files[0])
     late = events["time"] >= first.cut
@@ -173,6 +175,7 @@ def test_rank_orders_the_given_candidates(shop: Path, cli: Callable[..., Any], t
         ["recommend", "--model", "SHOP", "--history", "nothing,known"],
         ["recommend", "--model", "SHOP", "--user", "u001", "--diversity", "2"],
         ["recommend", "--model", "SHOP", "--users", "nowhere.csv", "--out", "x.csv"],
+        ["recommend", "--model", "SHOP", "--user", "u001", "--out", "x.csv"],
         ["train", "--events", "EVENTS", "--items", "ITEMS", "--out", "x", "--positive", "good"],
         ["train", "--events", "ITEMS", "--items", "ITEMS", "--out", "x"],
         ["train", "--events", "EVENTS", "--items", "ITEMS", "--out", "x", "--columns", "user"],
@@ -196,6 +199,22 @@ def test_mistakes_are_one_line(
     assert ran.code == 1 and not ran.out
     assert len(ran.err.strip().splitlines()) == 1 and "fix:" in ran.err
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("out", ["lists.txt", "taken", "file/lists.csv"])
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(
+    cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str
+) -> None:
+    """Neither the model nor the users exist: the complaint is about the output, which is looked at first."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "letter.txt").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    lists = cli("recommender", "recommend", "--model", "nowhere", "--users", "nowhere.csv", "--out", out)
+    assert lists.code == 1 and out.split("/")[0] in lists.err, lists.err
+    if out != "lists.txt":
+        model = cli("recommender", "train", "--events", "nowhere.csv", "--items", "nowhere.csv", "--out", out)
+        assert model.code == 1 and out.split("/")[0] in model.err, model.err
 
 
 @pytest.mark.parametrize("name", [bundle.CARD, "events.parquet", "without_text.txt", "vectors_frozen.npy"])
@@ -274,6 +293,116 @@ def elsewhere(shop: Path) -> list[feedback.Feedback]:
 def test_purchases_from_another_recommender_teach_nothing(shop: Path, home: Path) -> None:
     with pytest.raises(InputError, match=f"0 among 0 rows about {shop}"):
         commands.retrain(elsewhere(shop), home=home, now=NOW, progress=False)
+
+
+def test_a_rollback_during_a_retraining_stands(shop: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = registry.serving(bundle.APP, shop)
+    second = replace(bundle.read(shop), card={**bundle.read(shop).card, "seed": 7})
+    bundle.write(second, home / "second", improving._encoder(first))
+    scores = {"second": np.ones(5), "incumbent": np.zeros(5)}
+    registry.publish(bundle.APP, shop, {"second": home / "second"}, scores, rng=np.random.default_rng(0), now=NOW)
+    grown = improving._candidates
+
+    def meanwhile(*given: Any) -> Any:
+        registry.rollback(bundle.APP, now=NOW)
+        return grown(*given)
+
+    monkeypatch.setattr(improving, "_candidates", meanwhile)  # somebody else's hand, in the middle
+    monkeypatch.setattr(improving, "_doubt", lambda *_: None)
+    monkeypatch.setattr(registry, "gate", sure)
+    with pytest.raises(RefusedError, match="run the command again"):
+        commands.retrain(purchases(shop, 300, 1, 0.0), home=home, now=NOW, progress=False)
+    assert registry.serving(bundle.APP, shop) == first
+
+
+def test_two_trainings_into_one_folder_do_not_meet(shop_data: Any, tiny_encoder: Path, tmp_path: Path) -> None:
+    waiting = tmp_path / ".shop.tower-0123456789ab"
+    waiting.mkdir()
+    options = training.Options(model=str(tiny_encoder), steps=0)
+    with locked(tmp_path / "shop"), pytest.raises(RefusedError, match="free"):
+        training.train(shop_data, reading.Schema(), tmp_path / "shop", options, now=NOW, progress=False)
+    assert waiting.is_dir() and not (tmp_path / "shop").exists()
+
+
+def later(shop: Path, place: Path, cut: float) -> Path:
+    """A version that was grown on feedback up to `cut`."""
+    one = bundle.read(shop)
+    bundle.write(replace(one, cut=cut), place, improving._encoder(shop))
+    return place
+
+
+def test_an_incumbent_is_not_examined_on_what_its_trees_have_learnt(shop: Path, tmp_path: Path) -> None:
+    """The same trees under two names: equal scores, on the events after the incumbent's cut alone."""
+    fresh, rng = bundle.read(shop), np.random.default_rng(0)
+    cut = float(fresh.data.log.times[int(len(fresh.data.log) * 0.9)])
+    place = later(shop, tmp_path / "later", cut)
+    measured = measuring.held_out(fresh, rng=rng, progress=False)
+    same = measuring.beside_incumbent(
+        fresh, measured, shop, later(shop, tmp_path / "same", fresh.cut), rng=rng, progress=False
+    )
+    assert len(same["incumbent"]) == len(measured.queries.users) and "recent_popularity" in same
+    assert same[fresh.answers_with].tolist() == same["incumbent"].tolist()
+    scores = measuring.beside_incumbent(fresh, measured, shop, place, rng=rng, progress=False)
+    users = measuring.held_out(replace(fresh, cut=cut), rng=rng, progress=False).queries.users
+    assert set(scores) == {fresh.answers_with, "incumbent"}
+    assert scores[fresh.answers_with].tolist() == scores["incumbent"].tolist()
+    assert len(scores["incumbent"]) == len(users) < len(measured.queries.users)
+
+
+def test_an_incumbent_that_has_learnt_the_whole_log_is_left_out_with_a_note(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fresh, rng = bundle.read(shop), np.random.default_rng(0)
+    place = later(shop, tmp_path / "later", float(fresh.data.log.times[-1]) + 1.0)
+    measured = measuring.held_out(fresh, rng=rng, progress=False)
+    scores = measuring.beside_incumbent(fresh, measured, shop, place, rng=rng, progress=False)
+    assert "incumbent" not in scores and "recent_popularity" in scores
+    note = capsys.readouterr().err
+    assert len(note.splitlines()) == 1 and "left out of the comparison" in note and "0 events after the cut" in note
+
+
+def test_the_same_item_in_two_shops_is_two_rows(shop: Path, trained: tuple[Path, dict[str, Any]]) -> None:
+    for model in (shop, trained[0], shop):
+        wire.say_back(model, "u001", "i001", "purchase", "en", NOW)
+    with registry.open_home().begin() as connection:
+        rows = feedback.rows(connection, bundle.APP)
+    assert {row.payload["model"] for row in rows} == {str(shop.resolve()), str(trained[0].resolve())}
+    assert len(rows) == 2 and {row.payload["item"] for row in rows} == {"i001"}
+
+
+def test_of_a_repeated_item_the_latest_counts(shop: Path) -> None:
+    opened = wire.open_shop(shop)
+    taste = wire.taste_from(opened, ["i001", "i002", "i001"], disliked=["i003"])
+    assert [opened.bundle.data.catalogue.ids[number] for number in taste.items] == ["i002", "i001"]
+    assert taste.seen.tolist() == sorted(opened.items[item] for item in ("i001", "i002", "i003"))
+
+
+def test_a_part_of_a_history_does_not_bring_back_the_rest(shop: Path) -> None:
+    opened = wire.open_shop(shop)
+    user = wire.busiest(opened, 1)[0]
+    everything = wire.tastes_of(opened, [user])[0].seen
+    shown = wire.history_of(opened, user)
+    assert len(shown) < len(everything)
+    taste = wire.taste_from(opened, shown, user=user)
+    assert taste.seen.tolist() == everything.tolist() and len(taste.items) == len(shown)
+    listed = {opened.items[one.item] for one in wire.recommend(opened, taste, 200, explain=False)}
+    assert listed and not listed & set(everything.tolist())
+
+
+def test_the_extra_installs_what_is_imported(trained: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    """Lists are made where the packages of other extras are missing."""
+    extras = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    needed = {line.partition(">=")[0] for line in extras["optional-dependencies"]["recommender"]}
+    assert needed == {"lightgbm"}
+    code = (
+        "import sys\n"
+        "sys.modules.update(dict.fromkeys(('faiss', 'bm25s', 'Stemmer', 'streamlit')))\n"
+        "from fieldtune.cli import main\n"
+        "main()\n"
+    )
+    asked = ["recommender", "recommend", "--model", str(trained[0]), "--history", "i001", "--interest", "tea", "--json"]
+    ran = subprocess.run([sys.executable, "-c", code, *asked], cwd=tmp_path, capture_output=True, text=True)
+    assert ran.returncode == 0 and len(json.loads(ran.stdout)["items"]) == 10, ran.stderr
 
 
 def sure(scores: Any, rng: Any, incumbent: str | None = None) -> registry.Verdict:

@@ -49,6 +49,29 @@ def test_a_purchase_changes_the_list_and_is_kept(page: AppTest) -> None:
     assert kept is not None and item in {one["item"] for one in kept["payload"]["items"]}
 
 
+def test_two_strangers_who_buy_the_same_are_two(page: AppTest, trained: tuple[Path, dict[str, Any]]) -> None:
+    other = AppTest.from_file(str(Path(wording.__file__).with_name("ui.py")), default_timeout=60).run()
+    for visit in (page, other):
+        visit.sidebar.selectbox[0].set_value("").run()
+        next(button for button in visit.button if button.key.startswith("buy-")).click().run()
+        assert not visit.exception
+    with registry.open_home().begin() as connection:
+        rows = feedback.rows(connection, "recommender")
+    assert len({row.payload["item"] for row in rows}) == 1
+    assert len({row.user for row in rows}) == 2
+    assert not {row.user for row in rows} & set(bundle.read(trained[0]).data.users)
+
+
+def test_what_was_taken_long_ago_is_not_offered_again(page: AppTest, trained: tuple[Path, dict[str, Any]]) -> None:
+    one = bundle.read(trained[0])
+    user = one.data.users.index(page.sidebar.selectbox[0].value)
+    taken = {one.data.catalogue.ids[item] for item in one.data.log.items[one.data.log.users == user]}
+    page.sidebar.multiselect[0].set_value([]).run()
+    page.sidebar.slider[1].set_value(20).run()
+    offered = {button.key.removeprefix("buy-") for button in page.button if button.key.startswith("buy-")}
+    assert len(offered) == 20 and not offered & taken
+
+
 def test_an_edited_history_and_a_sentence_change_the_list(page: AppTest) -> None:
     before = titles(page)
     page.sidebar.multiselect[0].set_value([]).run()

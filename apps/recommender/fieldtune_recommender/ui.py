@@ -44,7 +44,7 @@ def main() -> None:
     st.title(t("title"))
     st.caption(t("lead"))
     user, history, interest, diversity, count = _controls(shop, t)
-    shown = _list(shop, history, interest, diversity, count)
+    shown = _list(shop, user, history, interest, diversity, count)
     asked = {"user": user, "history": history, "interest": interest, "diversity": diversity}
     visit = st.session_state.setdefault("visit", uuid4().hex)
     decision = wire.remember(shop, asked, shown, now(), visit=visit)
@@ -70,8 +70,10 @@ def _controls(shop: wire.Shop, t) -> tuple[str, list[str], str, float, int]:  # 
     return user, list(st.session_state.liked), interest, diversity, count
 
 
-def _list(shop: wire.Shop, history: list[str], interest: str, diversity: float, count: int) -> list[Suggestion]:
-    taste = wire.taste_from(shop, history, disliked=st.session_state.disliked, interest=interest)
+def _list(
+    shop: wire.Shop, user: str, history: list[str], interest: str, diversity: float, count: int
+) -> list[Suggestion]:
+    taste = wire.taste_from(shop, history, disliked=st.session_state.disliked, interest=interest, user=user)
     return wire.recommend(shop, taste, count, diversity=diversity)
 
 
@@ -107,9 +109,10 @@ def _draw(shop: wire.Shop, t, user: str, shown: list[Suggestion], language: str,
 
 
 def _said(shop: wire.Shop, user: str, item: str, kind: str, decision: str) -> None:
-    """A click: the history changes at once, and the row is kept for retraining."""
+    """A click: the history changes at once, and the row is kept for retraining; strangers are told apart by visit."""
+    speaker = user or f"visitor-{st.session_state.visit}"
     language = shop.bundle.data.catalogue.languages[shop.items[item]]
-    wire.say_back(MODEL, user or "visitor", item, kind, language, now(), decision=decision)
+    wire.say_back(MODEL, speaker, item, kind, language, now(), decision=decision)
     if kind == "purchase":
         st.session_state.liked = [*st.session_state.liked, item]
     else:

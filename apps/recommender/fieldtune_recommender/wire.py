@@ -90,14 +90,19 @@ def tastes_of(shop: Shop, users: Sequence[str], interest: str = "") -> list[Tast
     return [taste._replace(interest=interest) for taste in found]
 
 
-def taste_from(shop: Shop, history: Sequence[str], *, disliked: Sequence[str] = (), interest: str = "") -> Taste:
-    """A taste from item identifiers, oldest first.
+def taste_from(
+    shop: Shop, history: Sequence[str], *, disliked: Sequence[str] = (), interest: str = "", user: str = ""
+) -> Taste:
+    """A taste from item identifiers, oldest first; of a repeated one the latest counts.
+
+    Args:
+        user: one of the log, whose part of the history this is: what else they took is not offered again.
 
     Raises:
-        InputError: none of them is in the catalogue.
+        InputError: none of the history is in the catalogue.
     """
-    numbers = [shop.items[item] for item in dict.fromkeys(history) if item in shop.items]
-    refused = [shop.items[item] for item in dict.fromkeys(disliked) if item in shop.items]
+    numbers = [shop.items[item] for item in _latest(history) if item in shop.items]
+    refused = [shop.items[item] for item in _latest(disliked) if item in shop.items]
     unknown = [item for item in history if item not in shop.items]
     if unknown:
         if not numbers:
@@ -105,8 +110,13 @@ def taste_from(shop: Shop, history: Sequence[str], *, disliked: Sequence[str] = 
         say(f"note: {len(unknown)} of the history are not in the catalogue: {', '.join(unknown[:5])}")
     liked = np.array([number for number in numbers if number not in refused], np.int32)
     ones = np.ones(len(liked), np.float32)
-    seen = np.unique(np.array(numbers + refused, np.int32))
+    seen = np.union1d(np.array(numbers + refused, np.int32), tastes_of(shop, [user])[0].seen)
     return Taste(liked, ones, np.zeros_like(ones), np.array(refused, np.int32), seen, interest)
+
+
+def _latest(items: Sequence[str]) -> list[str]:
+    """Each once, at its last place."""
+    return list(dict.fromkeys(reversed(items)))[::-1]
 
 
 def serving_version(folder: Path) -> str:
@@ -132,11 +142,14 @@ def history_of(shop: Shop, user: str, most: int = SHOWN_HISTORY) -> list[str]:
 def say_back(model: Path, user: str, item: str, kind: str, language: str, at: datetime, *, decision: str = "") -> None:
     """Keep a purchase or a refusal as a feedback row, for ``feedback retrain``.
 
+    Two shops may sell items of one identifier to users of one name, so the row is about the item in this shop.
+
     Args:
         decision: the id of the list in which the item stood.
     """
-    payload = {"item": item, "time": iso(at), "model": str(model.resolve()), "decision": decision}
-    row = feedback.Feedback(bundle.APP, item, kind, user, language=language, payload=payload)
+    shop = str(model.resolve())
+    payload = {"item": item, "time": iso(at), "model": shop, "decision": decision}
+    row = feedback.Feedback(bundle.APP, f"{shop}|{item}", kind, user, language=language, payload=payload)
     with registry.open_home().begin() as connection:
         feedback.record(connection, row, at)
 
