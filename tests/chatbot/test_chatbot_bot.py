@@ -172,10 +172,15 @@ def test_feedback_becomes_lessons_a_candidate_and_a_verdict(store: Path, home: P
     assert {row.kind for row in rows} == {"correction", "thumb_down"}  # the later thumb replaces the earlier
     verdict = improving.retrain(rows, home=home, now=NOW, progress=False)
     assert {standing.name for standing in verdict.standings} == {"incumbent", "feedback"}
-    improving.write_candidate(service.bot, [Lesson("my money has not come back", "en/refund.md")], home / "c")
+    lessons = [Lesson("my money has not come back", "en/refund.md"), Lesson("open on sunday?", "", "From ten to two.")]
+    improving.write_candidate(service.bot, lessons, home / "c")
     taught = bot.load(home / "c")
     assert "my money has not come back" in taught.knowledge.question_texts()
     assert replying.judge(taught, "my money has not come back").decision.outcome == "answer"
+    improving.compare(service.bot, home / "c", store, now=NOW, details={})
+    new = next(document for document in bot.citable(taught.knowledge) if document.text == "From ten to two.")
+    with service.engine.begin() as connection:
+        assert open_citation(connection, new.id, new.version, 0, 8) == "From ten"
 
 
 def test_what_was_said_to_another_store_is_not_learnt(store: Path, home: Path) -> None:

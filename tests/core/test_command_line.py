@@ -442,7 +442,7 @@ def test_an_output_that_cannot_be_is_refused_before_the_work(
         check_refused(cli("predict", "--model", "nowhere", "--data", table, "--out", tmp_path / out), mention)
     for out, mention in {"file/v.npy": "the file", "folder.npy": "the folder", "v.csv": ".npy"}.items():
         check_refused(cli("encode", "--model", "nowhere", "--data", table, "--out", tmp_path / out), mention)
-    ran = cli("evaluate", "--model", model, "--data", table, "--report", tmp_path / "file")
+    ran = cli("evaluate", "--model", "nowhere", "--data", table, "--report", tmp_path / "file")
     check_refused(ran, "the file")
     assert sorted(tmp_path.rglob("*")) == before
 

@@ -136,6 +136,29 @@ def test_options_that_cannot_be_are_refused(tmp_path, cli, options, code, words)
     assert not (tmp_path / "o").exists()
 
 
+def test_outputs_that_cannot_be_are_refused_before_the_work(tmp_path, cli):
+    (tmp_path / "folder.csv").mkdir()
+    # Nothing else named here exists: whoever looked at it first would name that instead.
+    for command in (
+        ("detect", "--counts", "nowhere.csv", "--alerts"),
+        ("replay", "--config", "nowhere.toml", "--input", "nowhere.jsonl", "--alerts"),
+        ("score", "--model", "nowhere", "--data", "nowhere.csv", "--out"),
+    ):
+        ran = cli("monitor", *command, tmp_path / "folder.csv")
+        assert ran.code == 1
+        assert f"found the folder {tmp_path / 'folder.csv'}" in ran.err
+    ran = cli("monitor", "backtest", "--alerts", "nowhere", "--events", "nowhere", "--placebo", "1")
+    assert "--config and --input for a placebo" in ran.err
+    ran = cli("monitor", "replay", "--config", "c", "--input", "i", "--alerts", "a", "--store", "postgresql://u@h/db")
+    assert (ran.code, "expected a folder; found a URL, postgresql://..." in ran.err) == (1, True)
+
+
+def test_lines_that_cannot_be_written_leave_nothing(tmp_path):
+    with pytest.raises(TypeError):
+        history.write_lines(tmp_path / "a.jsonl", [{"time": 1}, {"time": object()}])
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_negative_number_of_placebos_is_refused(tmp_path, cli):
     ran = cli("monitor", "backtest", "--alerts", tmp_path / "a", "--events", tmp_path / "e", "--placebo", "-1")
     assert ran.code == 2

@@ -11,12 +11,12 @@ from typing import Annotated, Any
 
 import typer
 
-from fieldtune.cli_kit import planned, show
+from fieldtune.cli_kit import folder, planned, show
 from fieldtune.errors import InputError, MissingExtraError
 
 app = typer.Typer(help="Customer support: learn from records, answer with sources.", no_args_is_help=True)
 
-Store = Annotated[Path, typer.Option(help="Folder of the built chatbot.")]
+Store = Annotated[Path, typer.Option(parser=folder, help="Folder of the built chatbot.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -28,9 +28,10 @@ def mine(
     as_json: Json = False,
 ) -> None:
     """Mine question-answer pairs from conversations; personal data is removed. For review, never published by itself."""
-    from fieldtune.data.read import write_table
+    from fieldtune.data.read import check_output, write_table
     from fieldtune_chatbot import ingest, mining
 
+    check_output(out)
     read = ingest.read_dialogues(dialogues)
     pairs = mining.mine(read, least_weight=least_weight)
     if not pairs:
@@ -68,7 +69,9 @@ def build(
 def ask(
     question: Annotated[str, typer.Argument(help="What a customer asks.")],
     store: Store,
-    session: Annotated[str, typer.Option(help="Conversation to continue; its turns are kept.")] = "",
+    session: Annotated[
+        str, typer.Option(help="Record the turn under this conversation; earlier turns do not change the answer.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Answer one question, with sources; or ask back; or say that a person should answer."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fieldtune.cli_kit import planned, show
+from fieldtune.cli_kit import folder, planned, show
 from fieldtune.errors import InputError, MissingExtraError
 from fieldtune.progress import say
 
@@ -69,15 +69,20 @@ def replay(
     config: ConfigFile,
     source: Annotated[Path, typer.Option("--input", help="History: CSV or JSON lines with time, title, ...")],
     alerts: Alerts,
-    store: Annotated[Path | None, typer.Option(help="Keep the store here, for the page; default: in memory.")] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(parser=folder, help="Keep the store in this folder, for the page; default: in memory."),
+    ] = None,
     info: Info = False,
     as_json: Json = False,
 ) -> None:
     """Run a history through the monitor in event time; the same input gives the same alerts, byte for byte."""
+    from fieldtune.data.read import check_output
     from fieldtune.runtime import now
     from fieldtune_monitor import history, wire
     from fieldtune_monitor.config import read_config
 
+    check_output(alerts, None)
     settings = read_config(config)
     judged = wire.judge_of(settings)
     with wire.replay_store(store) as engine:

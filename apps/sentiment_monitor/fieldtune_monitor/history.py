@@ -5,7 +5,6 @@ A replay is the same loop as `run` over an empty store in memory; alerts are wri
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 from sqlalchemy import text
 
 from fieldtune import outbox
-from fieldtune.data.read import read_table
+from fieldtune.data.read import read_table, written
 from fieldtune.errors import InputError
 from fieldtune_monitor import runner, store, windows
 from fieldtune_monitor.backtest import Alert, Event, placebo_days, rates
@@ -59,14 +58,10 @@ def replay(
 
 def write_lines(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
     """Write an alerts file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
+    with written(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.writelines(line_of(line) + "\n" for line in lines)
         file.flush()
         os.fsync(file.fileno())
-    Path(name).chmod(0o644)
-    Path(name).replace(path)
 
 
 def read_alerts(path: Path, dismissed: frozenset[str] = frozenset()) -> list[Alert]:

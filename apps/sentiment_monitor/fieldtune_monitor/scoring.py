@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fieldtune import registry
-from fieldtune.data.read import first_row, read_table, write_table
+from fieldtune.data.read import check_output, first_row, read_table, write_table
 from fieldtune.errors import InputError
 from fieldtune.runtime import generator
 from fieldtune.text.language import detect, known
@@ -30,6 +30,7 @@ def score_table(model: Path, data: Path, out: Path) -> dict[str, Any]:
     Raises:
         InputError: no title or text column, an unknown language. ArtefactError: a damaged model.
     """
+    check_output(out)
     table = read_table(data)
     column = next((name for name in ("title", "text") if name in table), None)
     if column is None:
@@ -70,6 +71,7 @@ def detect_table(path: Path, alerts: Path, budget: float, warmup: str, zone: flo
         raise InputError("a finite --budget above 0", str(budget), "for example --budget 1")
     if not ZONE[0] <= zone < ZONE[1]:
         raise InputError(f"--zone from {ZONE[0]} to below {ZONE[1]}", str(zone), "for example --zone 1.3")
+    check_output(alerts, None)
     table = read_table(path, ["time", "topic", "documents"])
     parsed = {value: parse_time(value, counts.UTC) for value in table["time"].unique()}
     times = [parsed[value] for value in table["time"]]
@@ -126,16 +128,16 @@ def backtest_files(
     Raises:
         InputError: a file is missing or wrong, or a placebo without configuration and input.
     """
+    if placebo and (config is None or source is None):
+        raise InputError("--config and --input for a placebo", "not both", "give them")
     settings = read_config(config) if config else None
     topics = [topic.name for topic in settings.topics] if settings else None
     happened = history.read_events(events, settings)
     span = history.watched_span(source, settings) if source and settings else None
     dismissed = wire.dismissed_incidents()
     figures = history.backtest(history.read_alerts(alerts, dismissed), happened, span, topics)
-    if not placebo:
+    if not placebo or settings is None or source is None:
         return figures
-    if settings is None or source is None:
-        raise InputError("--config and --input for a placebo", "not both", "give them")
     found = [_placebo(settings, source, seed, happened, span, now, progress) for seed in range(placebo)]
     return {**figures, "placebo": _mean(found)}
 

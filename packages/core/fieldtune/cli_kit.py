@@ -3,11 +3,12 @@
 import json
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import typer
 
-from fieldtune.errors import RefusedError
+from fieldtune.errors import InputError, RefusedError
 
 
 def show(result: Mapping[str, Any], as_json: bool) -> None:
@@ -42,6 +43,18 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
     return str(value)
+
+
+def folder(text: str) -> Path:
+    """Parser of an option that names a folder: a database URL would become a folder called "postgresql:".
+
+    Raises:
+        InputError: a URL.
+    """
+    if "://" in text:
+        scheme = text.partition("://")[0]
+        raise InputError("a folder", f"a URL, {scheme}://...", "name a folder: only the monitor's `store` takes a URL")
+    return Path(text)
 
 
 def fail(message: str) -> None:

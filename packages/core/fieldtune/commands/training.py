@@ -77,12 +77,12 @@ def evaluate(
     from fieldtune.models import load
     from fieldtune.pipeline import task_module
 
+    if report is not None:
+        check_output(report / "report.html", (".html",))
     trained = load(model)
     task = trained.card["task"]
     rename = {"text": text, "label": label} if task == "text-classification" else None
     table = training_table(data, task, rename=rename, labels=parse_map(mapping))
-    if report is not None:
-        check_output(report / "report.html", (".html",))
     started = time.monotonic()
     found: dict[str, Any] = task_module(task).metrics(trained, table)
     seconds = time.monotonic() - started

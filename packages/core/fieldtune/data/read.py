@@ -101,13 +101,17 @@ def read_toml(path: Path | str) -> dict[str, Any]:
         raise ConfigError(f"valid TOML in {path}", str(error), "correct that line") from error
 
 
-def check_output(path: Path, kinds: Sequence[str] = KINDS) -> None:
+def check_output(path: Path, kinds: Sequence[str] | None = KINDS) -> None:
     """Refuse a file that could not be written, before the work whose result it is to hold.
+
+    Args:
+        path: the file.
+        kinds: extensions it may have; None for any.
 
     Raises:
         InputError: another extension, a folder of that name, or a file where its folder should be.
     """
-    if path.suffix not in kinds:
+    if kinds is not None and path.suffix not in kinds:
         raise InputError(f"an output ending in {', '.join(kinds)}", str(path), "choose one of these")
     if path.is_dir():
         raise InputError("a file to write", f"the folder {path}", "name a file in it")
