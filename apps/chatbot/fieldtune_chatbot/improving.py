@@ -28,6 +28,7 @@ from fieldtune_chatbot.knowledge import organise
 from fieldtune_chatbot.learning import Split
 from fieldtune_chatbot.records import KnownQuestion, Lesson
 from fieldtune_chatbot.retrieve import NEAR, SAME
+from fieldtune_chatbot.store import keep_documents, open_chatbot
 from fieldtune_chatbot.wire import serving_folder
 
 CANDIDATE = "feedback"
@@ -115,6 +116,8 @@ def compare(served: Bot, folder: Path, store: Path, *, now: datetime, details: d
         CANDIDATE: np.concatenate([_judged(candidate, served.held_out), _crossed(candidate, events)]),
     }
     rng: np.random.Generator = generator(0)
+    with open_chatbot(store).begin() as connection:  # before it can answer: what it cites must open
+        keep_documents(connection, bot.citable(candidate.knowledge), "default", now)
     return registry.publish(
         APP, store, {CANDIDATE: folder}, scores, rng=rng, now=now, details=details, scored=served.folder
     )
