@@ -31,7 +31,7 @@ class Size:
     apart: bool = True
 
 
-FULL = Size({}, {}, {}, encoder_steps=40, monitor_steps=60, tower_steps=20, methods="linear,head,full")
+FULL = Size({}, {}, {}, encoder_steps=36, monitor_steps=50, tower_steps=12, methods="linear,head,full")
 SMALL = Size(
     {"dialogues": 60},
     {"stories": 3_000, "days": 50, "surges": 2, "labelled": 400, "test": 120, "warm_up_days": 14},
