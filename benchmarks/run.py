@@ -12,9 +12,11 @@ import sys
 import time
 import tomllib
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from benchmarks.common import ROOT, machine
+from fieldtune.data.read import written
 
 RESULTS = ROOT / "benchmarks" / "results"
 
@@ -67,6 +69,12 @@ def name_of(command: str) -> str:
     return "_".join(word.strip("-").replace("benchmarks.", "") for word in shlex.split(command)[2:]).replace("/", "-")
 
 
+def keep(file: Path, result: dict[str, Any]) -> None:
+    """Write a result, whole or not at all: the next run reads it."""
+    with written(file) as temporary:
+        temporary.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+
+
 def main() -> None:
     """Measure what is asked for and out of date."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -83,8 +91,7 @@ def main() -> None:
             continue
         print(f"{command} ...", file=sys.stderr, flush=True)
         result = measure(row, options.quick)
-        RESULTS.mkdir(exist_ok=True)
-        file.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+        keep(file, result)
         print(json.dumps(result["figures"], ensure_ascii=False)[:600], file=sys.stderr, flush=True)
 
 

@@ -62,6 +62,11 @@ def judge(news: Path, alerts_file: Path) -> dict[str, Any]:
     return {"found": found, "decoys": fooled, "outside": int((~planted).sum())}
 
 
+def weeks(backtest: dict[str, Any]) -> float:
+    """How long a stream could alert: without the days of learning."""
+    return float(backtest["topic_weeks"]) / int(backtest["topics"])
+
+
 def main() -> None:
     """Print the share of surges found, of decoys that alerted, and outside alerts per week beside the budget."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -91,10 +96,9 @@ def main() -> None:
             results.append({"seed": seed, **result, "backtest": backtest})
             budget = tomllib.loads(config.read_text())["budget"]
             print(f"seed {seed}: {result}", file=sys.stderr, flush=True)
-    weeks = 120 / 7
     found = [hit for result in results for hit in result["found"]]
     fooled = [hit for result in results for hit in result["decoys"].values()]
-    outside = [result["outside"] / weeks for result in results]
+    outside = [result["outside"] / weeks(result["backtest"]) for result in results]
     rng = np.random.default_rng(0)
     report({
         "found": float(np.mean(found)), "found_interval": interval(found, rng),

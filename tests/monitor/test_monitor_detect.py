@@ -176,6 +176,12 @@ def test_match_tells_found_from_outside():
     assert outside == [alerts[1], alerts[2], alerts[4]]
 
 
+def test_an_alert_that_never_closed_is_open_when_an_event_starts():
+    event, still, later = backtest.Event("a", 1000, 2000), backtest.Alert("a", 900), backtest.Alert("a", 2500)
+    outcomes, outside = backtest.match([still, later], [event], early=0, late=100)
+    assert ([outcome.delay for outcome in outcomes], outside) == ([0], [later])
+
+
 def test_intervals_agree_with_scipy():
     low, high = backtest.wilson(7, 10)
     want = stats.binomtest(7, 10).proportion_ci(method="wilson")

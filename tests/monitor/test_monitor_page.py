@@ -7,7 +7,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from fieldtune import feedback, registry
-from fieldtune_monitor import history, wire
+from fieldtune_monitor import history, views, wire
 from fieldtune_monitor.config import read_config
 
 pytest.importorskip("streamlit")
@@ -50,6 +50,21 @@ def test_it_shows_the_alert_and_keeps_what_is_said(page):
     page.selectbox[1].select("neutral").run()
     assert not page.exception
     assert said()["tone"].payload["sentiment"] == "neutral"
+
+
+def test_stories_of_two_sources_with_one_id_are_two(place, rows, home, monkeypatch, write):
+    write(place / "stories.jsonl", [{**row, "id": f"r{int(str(row['id'])[1:]) // 5}"} for row in rows])
+    page = opened(place, monkeypatch).run()
+    assert not page.exception
+    (alert, *_) = views.incidents(wire.open_monitor_store(place / "monitor"))
+    assert len(set(alert["line"]["evidence"])) < len(alert["line"]["evidence"])
+    assert len({story["identity"] for story in alert["stories"]}) == len(alert["line"]["evidence"])
+    same = [story for story in alert["stories"] if alert["line"]["evidence"].count(story["id"]) > 1][:2]
+    for story, tone in zip(same, ("neutral", "positive"), strict=True):
+        views.correct_tone(story, tone, "reader", "", datetime(2026, 6, 1, tzinfo=UTC))
+    with registry.open_home().begin() as connection:
+        kept = {row.payload["title"]: row.payload["sentiment"] for row in feedback.rows(connection, "monitor")}
+    assert kept == {same[0]["title"]: "neutral", same[1]["title"]: "positive"}
 
 
 def test_headlines_are_never_mark_up(place, rows, home, monkeypatch, write):

@@ -55,7 +55,7 @@ def match(alerts: Sequence[Alert], events: Sequence[Event], early: int, late: in
             if alert.topic != event.topic:
                 continue
             opens = event.start - early <= alert.opened <= event.end + late
-            open_then = alert.opened < event.start and (alert.closed is not None and alert.closed >= event.start)
+            open_then = alert.opened < event.start and (alert.closed is None or alert.closed >= event.start)
             if opens or open_then:
                 inside.add(place)
                 delays.append(max(alert.opened - event.start, 0))

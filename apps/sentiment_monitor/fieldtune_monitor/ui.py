@@ -145,7 +145,7 @@ def _alerts(alerts: list[dict[str, Any]], config: Config, user: str, origin: str
                 _verdict(alert, verdicts, user, origin, t)
             with right:
                 for story in alert["stories"]:
-                    _story(story, f"{alert['id']}-{story['id']}", tones, user, origin, t)
+                    _story(story, f"{alert['id']}-{story['identity']}", tones, user, origin, t)
 
 
 def _verdict(alert: dict[str, Any], verdicts: dict[str, str], user: str, origin: str, t: Translate) -> None:
@@ -162,10 +162,10 @@ def _story(story: dict[str, Any], key: str, tones: dict[str, str], user: str, or
     text, choice = st.columns([3, 1], vertical_alignment="center")
     text.markdown(f"{_headline(story)}  \n:gray[{plain(story['source'])} · P(−) {story['p_negative']:.2f}]")
     options = [t("unchanged"), *(t(tone) for tone in TONES)]
-    present = TONES.index(tones[story["id"]]) + 1 if tones.get(story["id"]) in TONES else 0
+    present = TONES.index(tones[story["identity"]]) + 1 if tones.get(story["identity"]) in TONES else 0
     picked = choice.selectbox(t("correct"), options, index=present, key=key, label_visibility="collapsed")
     chosen = TONES[options.index(picked) - 1] if picked != options[0] else None
-    if chosen and tones.get(story["id"]) != chosen:
+    if chosen and tones.get(story["identity"]) != chosen:
         views.correct_tone(story, chosen, user, origin, now())
         choice.caption(t("corrected"))
 

@@ -1,6 +1,7 @@
 """What the page shows, read from the store, and what its buttons record. Functions over an engine; no widgets."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -85,23 +86,29 @@ def incidents(engine: Engine, limit: int = 20, info: bool = False) -> list[dict[
         found = []
         for row in rows:
             line = json.loads(row["line"])
-            found.append({**row, "line": line, "stories": _stories(connection, line["evidence"])})
+            found.append({**row, "line": line, "stories": _stories(connection, line["topic"], line["evidence"])})
         return found
 
 
-def _stories(connection: Any, ids: list[str]) -> list[dict[str, Any]]:
+def _stories(connection: Any, topic: str, ids: list[str]) -> list[dict[str, Any]]:
+    """The stories behind a line. Two sources may use one id: as many stories have it as the line names it."""
     found = []
-    for identity in ids:
-        row = connection.execute(
+    for given, mentions in Counter(ids).items():
+        rows = connection.execute(
             text(
-                """SELECT id, title, url, source, first_seen, tone, p_negative, language, topics FROM documents
-                   WHERE id = :id ORDER BY identity LIMIT 1"""
+                """SELECT identity, id, title, url, source, first_seen, tone, p_negative, language, topics
+                   FROM documents WHERE id = :id AND counted = 1 AND negative = 1 AND topics LIKE :topic
+                   ORDER BY first_seen DESC, identity LIMIT :mentions"""
             ),
-            {"id": identity},
-        ).mappings().first()  # fmt: skip
-        if row is not None:
-            found.append(dict(row))
+            {"id": given, "topic": _named(topic), "mentions": mentions},
+        ).mappings()
+        found += [dict(row) for row in rows]
     return found
+
+
+def _named(topic: str) -> str:
+    """A pattern for the column `topics`, a JSON list."""
+    return f"%{json.dumps(topic, ensure_ascii=False)}%"
 
 
 def latest(engine: Engine, topic: str, limit: int = 30) -> list[dict[str, Any]]:
@@ -114,7 +121,7 @@ def latest(engine: Engine, topic: str, limit: int = 30) -> list[dict[str, Any]]:
                    FROM documents d WHERE d.story = d.identity AND d.topics LIKE :topic
                    ORDER BY d.bucket DESC, d.first_seen DESC, d.identity LIMIT :limit"""
             ),
-            {"topic": f"%{json.dumps(topic, ensure_ascii=False)}%", "limit": limit},
+            {"topic": _named(topic), "limit": limit},
         ).mappings()
         return [dict(row) for row in rows]
 
@@ -138,8 +145,11 @@ def judge_incident(incident: dict[str, Any], verdict: str, user: str, origin: st
 
 
 def correct_tone(story: Mapping[str, Any], tone: str, user: str, origin: str, now: datetime) -> None:
-    """Record the right tone of a story; `fieldtune feedback retrain monitor` learns from it."""
+    """Record the right tone of a story; `fieldtune feedback retrain monitor` learns from it.
+
+    Its identity is the subject: a source's own id may be another source's too.
+    """
     payload = {"title": story["title"], "sentiment": tone, "was": story["tone"], "origin": origin}
-    row = feedback.Feedback(APP, story["id"], "tone", user, story["language"], payload=payload)
+    row = feedback.Feedback(APP, story.get("identity", story["id"]), "tone", user, story["language"], payload=payload)
     with registry.open_home().begin() as connection:
         feedback.record(connection, row, now)
