@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from fieldtune.data.checks import Finding, check_table, leakage, numbered, unknown_share
+from fieldtune.data.checks import Finding, check_table, leakage, numbered
 from fieldtune.errors import InputError
 
 SOUND = pd.DataFrame({"text": ["lost card", "new card", "卡丢了", "办新卡"], "label": ["lost", "new", "lost", "new"]})
@@ -85,14 +85,6 @@ def test_leakage() -> None:
     valid = pd.DataFrame({"text": ["Lost card?", "other", "", "卡丟了。"]})
     assert leakage(SOUND, valid)[0].rows == (0, 3)
     assert leakage(SOUND, valid.iloc[1:3]) == []
-
-
-def test_unknown_tokens_are_told_by_language() -> None:
-    texts = ["a plain English sentence", "another one", "我的卡丢了", "怎么办"]
-    found = unknown_share(texts, [0, 0, 4, 1], [40, 30, 5, 3])
-    assert [(finding.kind, finding.rows) for finding in found] == [("unknown-tokens", (2, 3))]
-    assert "62%" in found[0].message and "Chinese" in found[0].message
-    assert unknown_share(texts, [0, 0, 0, 1], [40, 30, 5, 3]) == []
 
 
 def test_refuses() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fieldtune.data.split import stratified, time_cut
+from fieldtune.data.split import stratified
 from fieldtune.errors import InputError
 
 SHARES = st.floats(0.01, 0.99)
@@ -42,18 +42,8 @@ def test_rows_are_drawn_evenly() -> None:
     assert np.abs(drawn / 2000 - 0.25).max() < 0.05
 
 
-@given(st.integers(2, 1000), SHARES)
-def test_time_cut(n: int, share: float) -> None:
-    train, held_out = time_cut(n, share)
-    assert [*train, *held_out] == list(range(n))
-    assert len(train) >= 1 and len(held_out) >= 1
-    assert abs(len(held_out) - share * n) <= 1
-
-
 def test_refuses() -> None:
     rng = np.random.default_rng(0)
     for labels, share in (([], 0.2), (["a"], 0.0), (["a"], 1.0)):
         with pytest.raises(InputError):
             stratified(labels, share, rng)
-    with pytest.raises(InputError):
-        time_cut(1, 0.2)

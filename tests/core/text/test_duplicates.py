@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fieldtune.errors import InputError
-from fieldtune.text.duplicates import SHINGLE, StoryIndex, signature, signatures, similarity
+from fieldtune.text.duplicates import SHINGLE, StoryIndex, signatures, similarity
 from fieldtune.text.normalise import equality_key
 
 VOCABULARY = (
@@ -92,15 +92,15 @@ def test_lsh_loses_nothing_that_signatures_find() -> None:
 )
 def test_same_story(one: str, other: str) -> None:
     index = StoryIndex()
-    index.add("first", signature(one))
-    assert index.match(signature(other)) == "first"
+    index.add("first", signatures([one])[0])
+    assert index.match(signatures([other])[0]) == "first"
 
 
 def test_empty_texts_are_no_story() -> None:
     index = StoryIndex()
-    index.add("none", signature("..."))
+    index.add("none", signatures(["..."])[0])
     assert len(index) == 0
-    assert index.match(signature("")) is None
+    assert index.match(signatures([""])[0]) is None
 
 
 @given(st.lists(st.text(max_size=12), max_size=8))
@@ -108,7 +108,7 @@ def test_a_batch_is_its_rows(texts: list[str]) -> None:
     table = signatures(texts, permutations=16)
     assert table.shape == (len(texts), 16) and table.dtype == np.uint32
     for row, text in zip(table, texts, strict=True):
-        np.testing.assert_array_equal(row, signature(text, permutations=16))
+        np.testing.assert_array_equal(row, signatures([text], permutations=16)[0])
 
 
 def test_long_batches_are_chunked_alike() -> None:
@@ -118,7 +118,7 @@ def test_long_batches_are_chunked_alike() -> None:
 
 def test_signatures_never_change() -> None:
     """Stored signatures must stay comparable with new ones."""
-    assert signature("Tidewater cuts rates").tolist()[:4] == [80620442, 102742200, 182592104, 22840108]
+    assert signatures(["Tidewater cuts rates"])[0].tolist()[:4] == [80620442, 102742200, 182592104, 22840108]
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 20)), max_size=25), st.integers(0, 20))
@@ -141,4 +141,4 @@ def test_refuses() -> None:
     with pytest.raises(InputError):
         StoryIndex(threshold=0.3)
     with pytest.raises(InputError):
-        StoryIndex().match(signature("a", permutations=64))
+        StoryIndex().match(signatures(["a"], permutations=64)[0])

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from fieldtune.errors import InputError
-from fieldtune.text.language import detect
 from fieldtune.text.normalise import equality_key, normalise
 
 OUT_OF_SCOPE = "oos"
@@ -19,8 +18,6 @@ OUT_OF_SCOPE = "oos"
 TEXT_COLUMNS = {"text-classification": ("text",), "embedding": ("query", "positive")}
 LONGEST = 4000
 """Characters. The usual encoders read 512 tokens: some 2,500 characters of English, 500 of Chinese."""
-UNKNOWN = 0.2
-"""Share of unknown tokens above which a tokenizer does not read the language."""
 
 
 class Finding(NamedTuple):
@@ -73,31 +70,6 @@ def leakage(train: pd.DataFrame, valid: pd.DataFrame, columns: Sequence[str] = (
     rows = zip(*(valid[column] for column in columns), strict=True)
     shared = [i for i, row in enumerate(rows) if any(key := tuple(map(_key, row))) and key in seen]
     return _some("leakage", "warning", "held-out texts also stand in train: figures will flatter", shared)
-
-
-def unknown_share(
-    texts: Sequence[str], unknown_token_counts: Sequence[int], token_counts: Sequence[int]
-) -> list[Finding]:
-    """A warning for each language of which the tokenizer does not know more than 20 % of the tokens.
-
-    Args:
-        texts: [n]; unknown_token_counts, token_counts: int [n], of each text, special tokens left out.
-    """
-    unknown, tokens = np.asarray(unknown_token_counts), np.asarray(token_counts)
-    languages = np.array([detect(text) for text in texts])
-    names = {"en": "Latin", "zh": "Chinese", "other": "other"}
-    found = []
-    for language in sorted(set(languages)):
-        mine = languages == language
-        share = unknown[mine].sum() / max(tokens[mine].sum(), 1)
-        if share > UNKNOWN:
-            rows = np.flatnonzero(mine & (unknown > UNKNOWN * tokens))
-            message = (
-                f"{share:.0%} of the tokens in {names[language]} script are unknown to this model: it cannot "
-                "read them; choose a model for this language or the method 'linear'"
-            )
-            found.append(Finding("unknown-tokens", "warning", message, tuple(rows.tolist())))
-    return found
 
 
 def _columns(frame: pd.DataFrame, task: str) -> tuple[str, ...]:

@@ -22,7 +22,8 @@ def stratified(labels: Sequence[Hashable], share: float, rng: np.random.Generato
     Raises:
         InputError: no labels, or a share outside (0, 1).
     """
-    _check(len(labels), share)
+    if not labels or not 0 < share < 1:
+        raise InputError("rows and a share between 0 and 1", f"{len(labels)} rows, share {share}", "use share .2")
     rows: dict[Hashable, list[int]] = {}
     for row, label in enumerate(labels):
         rows.setdefault(label, []).append(row)
@@ -31,16 +32,6 @@ def stratified(labels: Sequence[Hashable], share: float, rng: np.random.Generato
     held = [rng.permutation(group)[:count] for group, count in zip(groups, counts, strict=True)]
     held_out = np.sort(np.concatenate(held)).astype(np.int64)
     return np.setdiff1d(np.arange(len(labels)), held_out), held_out
-
-
-def time_cut(n: int, share: float) -> tuple[Indices, Indices]:
-    """(train, held out) of n rows in order of time: the last round(share * n), at least one on each side.
-
-    Raises InputError: fewer than two rows, or a share outside (0, 1).
-    """
-    _check(n, share, least=2)
-    cut = n - min(max(round(share * n), 1), n - 1)
-    return np.arange(cut), np.arange(cut, n)
 
 
 def _quotas(sizes: Sequence[int], share: float) -> list[int]:
@@ -52,10 +43,3 @@ def _quotas(sizes: Sequence[int], share: float) -> list[int]:
     for group in [g for g in by_remainder if counts[g] < sizes[g] - 1][: max(missing, 0)]:
         counts[group] += 1
     return counts
-
-
-def _check(n: int, share: float, least: int = 1) -> None:
-    if n < least or not 0 < share < 1:
-        raise InputError(
-            f"at least {least} rows and a share between 0 and 1", f"{n} rows, share {share}", "use share .2"
-        )

@@ -23,14 +23,11 @@ _CHUNK = 1 << 15
 """Shingles hashed at once: their 64-bit hashes stay in the processor's cache."""
 
 
-def signature(text: str, permutations: int = 128) -> Signatures:
-    """MinHash (Broder 1997) of one text: uint32 [permutations]. A text without letters gets all ones."""
-    first: Signatures = signatures([text], permutations)[0]
-    return first
-
-
 def signatures(texts: Sequence[str], permutations: int = 128) -> Signatures:
-    """MinHash of each text, uint32 [n, permutations]; row i depends on texts[i] alone."""
+    """MinHash (Broder 1997) of each text, uint32 [n, permutations]; row i depends on texts[i] alone.
+
+    A text without letters gets all ones.
+    """
     keys = [equality_key(text) for text in texts]
     found = np.full((len(keys), permutations), _EMPTY, dtype=np.uint32)
     filled = [i for i, key in enumerate(keys) if key]
