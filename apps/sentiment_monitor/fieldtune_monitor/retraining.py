@@ -139,7 +139,7 @@ def _retrained(
     )
     plan = _plan(present, progress)
     train_bundle(everything, candidate, plan, keep={name: present / name for name in _slots(present) - changed})
-    details = {"corrections": len(corrected), "retrained": sorted(changed)}
+    details = {"corrections": len(corrected), "corrected_slots": sorted(changed)}
     verdict = publish_bundle(candidate, origin, everything, now=now, details=details, present=present)
     say(verdict.reason) if progress else None
     return verdict
