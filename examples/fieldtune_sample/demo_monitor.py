@@ -181,7 +181,7 @@ def told(place: Place) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     with wire.open_monitor_store(place.monitor / "monitor").begin() as connection:
         rows = connection.execute(
             text(
-                """SELECT id, title, language, tone, first_seen FROM documents
+                """SELECT id, identity, title, language, tone, first_seen FROM documents
                    WHERE story = identity ORDER BY first_seen, identity"""
             )
         ).mappings()

@@ -100,7 +100,7 @@ def readers(
     rng: np.random.Generator,
     now: datetime,
 ) -> Counter[str]:
-    """Readers put right the tone of stories (id, title, language, truth); a careless one picks any tone."""
+    """Readers put right the tone of stories (identity, title, language, truth); a careless one picks any tone."""
     from fieldtune_monitor import views
 
     said: Counter[str] = Counter()

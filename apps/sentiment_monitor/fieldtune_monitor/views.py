@@ -150,6 +150,6 @@ def correct_tone(story: Mapping[str, Any], tone: str, user: str, origin: str, no
     Its identity is the subject: a source's own id may be another source's too.
     """
     payload = {"title": story["title"], "sentiment": tone, "was": story["tone"], "origin": origin}
-    row = feedback.Feedback(APP, story.get("identity", story["id"]), "tone", user, story["language"], payload=payload)
+    row = feedback.Feedback(APP, story["identity"], "tone", user, story["language"], payload=payload)
     with registry.open_home().begin() as connection:
         feedback.record(connection, row, now)
