@@ -18,6 +18,7 @@ import pytest
 from fieldtune import feedback, registry
 from fieldtune.errors import ArtefactError, InputError, RefusedError
 from fieldtune.models.folder import locked
+from fieldtune.retraining import workplace
 from fieldtune_recommender import bundle, commands, improving, measuring, reading, training, wire
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -313,6 +314,11 @@ def test_a_rollback_during_a_retraining_stands(shop: Path, home: Path, monkeypat
     with pytest.raises(RefusedError, match="run the command again"):
         commands.retrain(purchases(shop, 300, 1, 0.0), home=home, now=NOW, progress=False)
     assert registry.serving(bundle.APP, shop) == first
+
+
+def test_a_second_retraining_of_the_same_shop_waits_its_turn(shop: Path, home: Path) -> None:
+    with workplace(home, bundle.APP, shop.resolve()), pytest.raises(RefusedError, match="to be free"):
+        commands.retrain(purchases(shop, 300, 0, 1.0), home=home, now=NOW, progress=False)
 
 
 def test_two_trainings_into_one_folder_do_not_meet(shop_data: Any, tiny_encoder: Path, tmp_path: Path) -> None:
