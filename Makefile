@@ -22,7 +22,7 @@ demo: setup  ## the three applications end to end on the sample company, with a 
 	$(BIN)/fieldtune demo --out demo
 
 test: setup  ## all tests, one process a core
-	$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest -q --numprocesses auto --dist loadgroup --no-loadscope-reorder --durations 12
 
 check: setup  ## formatting, lint, types
 	$(BIN)/ruff format --check .

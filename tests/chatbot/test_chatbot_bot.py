@@ -300,10 +300,10 @@ def test_what_no_command_could_write_is_refused_before_the_work(cli: Callable[..
     (tmp_path / "m.csv").mkdir()
     ran = cli("chatbot", "mine", "--dialogues", "nowhere.jsonl", "--out", tmp_path / "m.csv")
     assert (ran.code, "found the folder" in ran.err) == (1, True)
-    url = "postgresql://user@host/db"
+    url = "postgresql://user:secret@host/db"
     for command in (("build", "--documents", "d"), ("ask", "x"), ("evaluate", "--questions", "q.csv"), ("ui",)):
         ran = cli("chatbot", *command, "--store", url)
-        assert (ran.code, f"expected a folder; found the URL {url}" in ran.err) == (1, True)
+        assert (ran.code, "found a URL, postgresql://..." in ran.err, "secret" in ran.err) == (1, True, False)
 
 
 def test_the_commands(cli: Callable[..., Any], world: Path, store: Path, tmp_path: Path) -> None:
