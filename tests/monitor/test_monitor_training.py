@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -17,6 +19,7 @@ from fieldtune.feedback import Feedback
 from fieldtune.models import load
 from fieldtune_monitor import classify, retraining, scoring, training
 from fieldtune_monitor.commands import app
+from fieldtune_monitor.records import Document
 from fieldtune_monitor.wording import unseen_wording
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -279,3 +282,18 @@ def test_tone_and_topic_read_with_one_encoder_as_each_would_alone(tiny_encoder, 
     for texts in (some[:9], some[9:12], some[:9]):
         for name, model in models.items():
             np.testing.assert_array_equal(model.logits(texts), alone[name].logits(texts))
+
+
+def test_what_a_newsroom_puts_around_a_title_is_not_read_and_a_copy_is_read_once() -> None:
+    asked: list[str] = []
+
+    def read(titles: Sequence[str], languages: Sequence[str]) -> list[classify.Opinion]:
+        asked.extend(titles)
+        return [classify.Opinion("ships", True, "negative", {"negative": 0.9}, True) for _ in titles]
+
+    judge = classify.make_judge(read, lambda text: (), ["ships"])
+    first = Document("1", "1", "Hull cracks - Openbell", "", "", "Openbell", "en", 0, 0, 0)
+    copies = [first, replace(first, id="2", identity="2", title="UPDATE 1-Hull cracks", source="Windle")]
+    assert [one.topics for one in judge(copies)] == [("ships",), ("ships",)]
+    judge([replace(first, id="3", identity="3", title="Hull cracks")])
+    assert asked == ["Hull cracks"]

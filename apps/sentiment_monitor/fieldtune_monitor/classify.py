@@ -14,6 +14,7 @@ import numpy as np
 
 from fieldtune.errors import ArtefactError
 from fieldtune.models.folder import MANIFEST, verify
+from fieldtune_monitor.dedupe import bare_title
 from fieldtune_monitor.records import TONES, Document
 
 BUNDLE = "monitor.json"
@@ -161,20 +162,23 @@ def make_judge(
         read: the bundle, or None: then topic and tone come from the rows' own columns.
         by_keywords: text -> topics, for what no topic model knows.
         names: the configured topics; any other topic is dropped.
-        keep: distinct titles whose opinion is remembered between calls.
+        keep: distinct titles whose opinion is remembered between calls; what a newsroom puts around one is not read.
     """
     memory: dict[tuple[str, str], Opinion] = {}
     wanted = frozenset(names)
 
     def judge(documents: Sequence[Document]) -> list[Judgement]:
+        keys = [(bare_title(d.title, d.source), d.language) for d in documents]
         if read is not None:
-            new = sorted({(d.title, d.language) for d in documents} - memory.keys())
+            new = sorted(set(keys) - memory.keys())
             if len(memory) + len(new) > keep:
                 memory.clear()
-                new = sorted({(d.title, d.language) for d in documents})
+                new = sorted(set(keys))
             memory.update(zip(new, read([t for t, _ in new], [lang for _, lang in new]), strict=True))
         nothing = Opinion("", False, "", {}, False)
-        return [_judge(d, memory.get((d.title, d.language), nothing), by_keywords, wanted) for d in documents]
+        return [
+            _judge(d, memory.get(key, nothing), by_keywords, wanted) for d, key in zip(documents, keys, strict=True)
+        ]
 
     return judge
 

@@ -4,6 +4,7 @@ Similarity of title and lead decides (MinHash), figures in the title must agree 
 first article of the last 48 hours stands for the story. Nothing is ever dropped. Same *article* is for `identity`.
 """
 
+import heapq
 import re
 from collections.abc import Iterable, Sequence
 
@@ -61,12 +62,10 @@ class Stories:
         for identity, mark, numbers, at in stories:
             self._index.add(identity, mark, at)
             self._figures[identity] = numbers
-            self._told.append((at, identity))
+            heapq.heappush(self._told, (at, identity))
 
     def forget(self, before: int) -> None:
         """Drop what was told before that time."""
-        if self._told and self._told[0][0] < before:
-            self._index.evict(before)
-            for _, identity in (gone for gone in self._told if gone[0] < before):
-                self._figures.pop(identity, None)
-            self._told = [kept for kept in self._told if kept[0] >= before]
+        self._index.evict(before)
+        while self._told and self._told[0][0] < before:
+            self._figures.pop(heapq.heappop(self._told)[1], None)
