@@ -1,6 +1,7 @@
 """``make check test`` with the network switched off, where the system can do that (a network namespace of its own)."""
 
 import os
+import re
 import subprocess
 import time
 
@@ -18,7 +19,8 @@ def main() -> None:
     )
     lines = done.stdout.strip().splitlines()
     report({"exit": done.returncode, "seconds": time.monotonic() - started, "network_off": off, "peak_gib": peak_gib(),
-            "last": lines[-1:], "failed": [line for line in lines if line.startswith(("FAILED", "ERROR"))]})  # fmt: skip
+            "last": lines[-1:], "failed": [line for line in lines if line.startswith(("FAILED", "ERROR"))],
+            "slowest": [line for line in lines if re.match(r"\d+\.\d+s (call|setup|teardown)", line)]})  # fmt: skip
 
 
 if __name__ == "__main__":
