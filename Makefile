@@ -21,8 +21,8 @@ $(READY): pyproject.toml constraints.txt
 demo: setup  ## the three applications end to end on the sample company, with a report in ./demo
 	$(BIN)/fieldtune demo --out demo
 
-test: setup  ## all tests, one process a core
-	$(BIN)/python -m pytest -q --numprocesses auto --dist loadgroup --no-loadscope-reorder --durations 12
+test: setup  ## all tests, in as many processes as cores, four at most
+	$(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder --durations 12
 
 check: setup  ## formatting, lint, types
 	$(BIN)/ruff format --check .
