@@ -15,7 +15,7 @@ from fieldtune import feedback, registry
 from fieldtune.errors import ArtefactError, InputError
 from fieldtune.models.folder import MANIFEST
 from fieldtune_chatbot import bot, improving, ingest, learning, replying, wire
-from fieldtune_chatbot.build import Inputs, Settings, build
+from fieldtune_chatbot.build import Inputs, Settings, build, gather
 from fieldtune_chatbot.records import Lesson
 from fieldtune_chatbot.retrieve import SAME
 from fieldtune_chatbot.store import open_citation
@@ -276,6 +276,16 @@ def test_what_users_taught_survives_the_next_build(world: Path, tiny_encoder: Pa
         rebuilt = wire.open_service(store).bot
         assert built.counts["taught"] == 3 and rebuilt.taught == tuple(lessons)
         assert "my money has not come back" in rebuilt.knowledge.question_texts()
+
+
+def test_one_lesson_does_not_replace_the_wordings_that_stand_in_for_known_questions(world: Path) -> None:
+    inputs = Inputs(world / "documents", world / "faq.csv")
+    without = gather(inputs).known
+    lessons = [Lesson("my money has not come back", "en/refund.md"), Lesson("lost", "en/gone.md")]
+    found = gather(inputs, lessons)
+    assert len(without) > 10 and {row.question for row in found.known} >= {row.question for row in without}
+    asked = {row.question for row in found.known}
+    assert "my money has not come back" in asked and "lost" not in asked and found.lost == ("en/gone.md",)
 
 
 def test_near_questions_are_one_witness(service: wire.Service, home: Path) -> None:

@@ -55,7 +55,7 @@ class Settings:
     Attributes:
         model: pretrained encoder: ``default``, a folder or a hub name.
         max_steps: optimizer steps for the encoder; 0 leaves it as it is.
-        seed: of the split, the training and the comparison.
+        seed: of the training and the comparison.
     """
 
     model: str = "default"
@@ -80,14 +80,17 @@ def build(inputs: Inputs, store: Path, settings: Settings, *, now: datetime, pro
     """
     check(inputs)
     store = Path(store)
-    taught = bot.taught(registry.serving(APP, store))
+    serving = registry.serving(APP, store)
+    taught = bot.taught(serving if serving != store.resolve() else store / CURRENT)
     found = gather(inputs, taught)  # what cannot be read is refused before anything is written
     knowledge = found.knowledge
     if progress and found.skipped:
         say(f"note: {len(found.skipped)} files of kinds this release does not read, e.g. {found.skipped[0]}")
     if progress and found.lost:
         say(f"note: {len(found.lost)} questions or FAQ entries name articles that are not there, e.g. {found.lost[0]}")
-    parts = _questions(found, progress)
+    parts = learning.split(found.known)
+    if progress and not parts.held_out:
+        say("note: no known questions and no similar wordings: weights and threshold are defaults, not learnt")
     store.mkdir(parents=True, exist_ok=True)
     with locked(store / CURRENT):
         work = _work(store, fingerprint(inputs, settings, taught))
@@ -128,7 +131,8 @@ class Gathered:
     """What the files hold, and what users taught since.
 
     Attributes:
-        known: known questions, those of users included.
+        known: known questions to tune and judge on, those of users included; without a list of them, other wordings of
+            the FAQ stand in.
         skipped: files that were not read. lost: articles that questions or entries name and that are not there.
     """
 
@@ -157,7 +161,8 @@ def gather(inputs: Inputs, taught: Sequence[Lesson] = ()) -> Gathered:
     places = knowledge.source_of()
     named = [row.document for row in known] + [row.document for row in entries] + [row.document for row in taught]
     lost = dict.fromkeys(document for document in named if document and document not in places)
-    asked = {equality_key(row.question): row for row in (*known, *corrections.as_known(taught))}
+    said = [row for row in corrections.as_known(taught) if not row.document or row.document in places]
+    asked = {equality_key(row.question): row for row in (*(known or pseudo_known(knowledge, _PSEUDO)), *said)}
     return Gathered(knowledge, tuple(asked.values()), counts, tuple(skipped), tuple(lost))
 
 
@@ -180,14 +185,6 @@ def _work(store: Path, key: str) -> Path:
             shutil.rmtree(other)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def _questions(found: Gathered, progress: bool) -> Split:
-    """Known questions in three parts; without a list of them, other wordings of the FAQ stand in."""
-    parts = learning.split(found.known or pseudo_known(found.knowledge, _PSEUDO))
-    if progress and not parts.held_out:
-        say("note: no known questions and no similar wordings: weights and threshold are defaults, not learnt")
-    return parts
 
 
 def _candidates(

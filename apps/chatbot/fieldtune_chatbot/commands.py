@@ -52,7 +52,7 @@ def build(
     ] = None,
     model: Annotated[str, typer.Option(help="Pretrained encoder: default, a folder, or a hub name.")] = "default",
     max_steps: Annotated[int, typer.Option(help="Training steps for the encoder; 0 leaves it as it is.")] = 60,
-    seed: Annotated[int, typer.Option(help="Of the split and the training.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the training and the comparison.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Build the bot and put the best version into service; run it again after an interruption and it continues."""
