@@ -19,6 +19,7 @@ set_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else None)  # workers share
 LONG = ("test_docs.py", "test_demo.py", "test_fit.py", "test_chatbot_bot.py")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """For several processes: a file stays in one, because of what its tests share; those that take longest begin first.
 

@@ -59,7 +59,7 @@ def build(place: Place, size: Size, seed: int, now: datetime) -> dict[str, Any]:
     built = command(
         "chatbot", "build", "--documents", folder / "documents", "--faq", folder / "faq.csv", "--dialogues",
         folder / "dialogues.jsonl", "--questions", folder / "known_questions.csv", "--store", place.chatbot,
-        "--max-steps", size.encoder_steps, "--seed", seed, apart=size.apart,
+        "--model", size.encoder, "--max-steps", size.encoder_steps, "--seed", seed, apart=size.apart,
     )  # fmt: skip
     kept = place.later / "questions_new.csv"
     figures = command("chatbot", "evaluate", "--store", place.chatbot, "--questions", kept)

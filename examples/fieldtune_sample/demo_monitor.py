@@ -42,7 +42,7 @@ def build(place: Place, size: Size, seed: int, now: datetime) -> dict[str, Any]:
     folder, model, store = place.company / "news", place.monitor / "model", place.monitor / "monitor"
     trained = command(
         "monitor", "train", "--data", folder / "labelled.csv", "--out", model, "--methods", size.methods,
-        "--max-steps", size.monitor_steps or 1, "--seed", seed, apart=size.apart,
+        "--model", size.encoder, "--max-steps", size.monitor_steps or 1, "--seed", seed, apart=size.apart,
     )  # fmt: skip
     shutil.rmtree(store, ignore_errors=True)  # of a replay that was interrupted
     replayed = command(

@@ -56,7 +56,8 @@ def build(place: Place, size: Size, seed: int, now: datetime) -> dict[str, Any]:
     folder = place.company / "shop"
     trained = command(
         "recommender", "train", "--events", folder / "log.csv", "--items", folder / "items.csv", "--out",
-        place.recommender, "--max-steps", size.tower_steps, "--min-positives", size.min_positives, "--seed", seed, apart=size.apart,
+        place.recommender, "--model", size.encoder, "--max-steps", size.tower_steps,
+        "--min-positives", size.min_positives, "--seed", seed, apart=size.apart,
     )  # fmt: skip
     return {"trained": trained["verdict"], "figures": trained, "lists": two_lists(place)}
 

@@ -20,7 +20,7 @@ from fieldtune.models.features import EncoderFeatures, NgramFeatures
 from fieldtune.models.trained import Embedder, load_encoder
 from fieldtune.runtime import generator
 from fieldtune.tasks.common import Body, adamw, batch_of, trainable, training_dtype
-from fieldtune.train.fit import Problem, Tensors, fit
+from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
 
 COLUMNS = ("query", "positive")
@@ -55,6 +55,8 @@ def train(
         if method == "full"
         else _vector_problem(load_encoder(model, settings.max_length), table, settings.temperature)
     )
+    from fieldtune.train.fit import fit
+
     fit(
         module,
         made,

@@ -22,7 +22,7 @@ from fieldtune.models.features import EncoderFeatures, NgramFeatures
 from fieldtune.models.trained import OUT_OF_SCOPE, Classifier, load_encoder
 from fieldtune.runtime import generator
 from fieldtune.tasks.common import Body, adamw, batch_of, trainable, training_dtype
-from fieldtune.train.fit import Problem, Tensors, fit
+from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
 
 COLUMNS = ("text", "label")
@@ -184,6 +184,8 @@ def _full(
     epochs = [epoch(lengths, settings.token_budget, rng) for _ in range(settings.epochs)]
     plan = whole_run(epochs, settings.max_steps * settings.accumulate or None)
     weights = _class_weights(targets, len(labels), settings.class_weights)
+    from fieldtune.train.fit import fit
+
     fit(
         module,
         problem(tokens, torch.from_numpy(targets.astype(np.int64)), weights, encoder, settings.label_smoothing),

@@ -8,8 +8,7 @@ whole run in advance, so a resumed run skips exactly what was done; and a checkp
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +22,8 @@ from fieldtune.batching import Batch
 from fieldtune.errors import InputError
 from fieldtune.models.folder import staged
 from fieldtune.train.checkpoint import newest, prune
+from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
-
-Tensors = dict[str, torch.Tensor]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What is being fitted, in three functions.
-
-    Attributes:
-        collate: row numbers -> the tensors of one batch.
-        loss: module and batch -> the loss summed over the batch.
-        items: batch -> how many items (examples, weighted or not) that sum counts.
-    """
-
-    collate: Callable[[list[int]], Tensors]
-    loss: Callable[[nn.Module, Tensors], torch.Tensor]
-    items: Callable[[Tensors], float]
 
 
 def fit(
