@@ -22,7 +22,7 @@ demo: setup  ## the three applications end to end on the sample company, with a 
 	$(BIN)/fieldtune demo --out demo
 
 test: setup  ## all tests, in as many processes as cores, four at most
-	$(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder --durations 12
+	$(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations 12
 
 check: setup  ## formatting, lint, types
 	$(BIN)/ruff format --check .

@@ -19,16 +19,9 @@ set_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else None)  # workers share
 LONG = ("test_docs.py", "test_demo.py", "test_fit.py", "test_chatbot_bot.py")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For several processes: a file stays in one, because of what its tests share; those that take longest begin first.
-
-    What the documents say is run test by test: those share nothing.
-    """
+    """For several processes: the files that take longest begin first."""
     items.sort(key=lambda item: item.path.name not in LONG)
-    for item in items:
-        if item.path.name != LONG[0]:
-            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(Path(__file__).parent).as_posix()))
 
 
 @pytest.fixture(autouse=True)
