@@ -1,14 +1,17 @@
 """Item-kNN and BM25 against brute force."""
 
 import math
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 
 from fieldtune_recommender import covisits, lexical
-from fieldtune_recommender.records import Log, Taste
+from fieldtune_recommender.records import LONGEST, Log, Taste
 
 
 def test_neighbours_are_damped_cosines(log_of: Callable[..., Log]) -> None:
@@ -31,6 +34,27 @@ def test_only_the_largest_neighbours_are_kept(log_of: Callable[..., Log]) -> Non
     for row in range(6):
         kept = np.sort(found[[row]].toarray().ravel())[::-1]
         assert np.allclose(kept, np.where(np.arange(6) < 2, np.sort(dense[row])[::-1], 0))
+
+
+def test_a_heavy_user_counts_with_the_latest_items(log_of: Callable[..., Log]) -> None:
+    items = [*range(2 * LONGEST), 0, 1]  # the first two are liked again at the end
+    likes = covisits.matrix(log_of((1, 7, 1.0), *((0, item, 0.5) for item in items)), 2, 2 * LONGEST)
+    assert likes[0].nnz == LONGEST
+    assert sorted(likes[0].indices) == [0, 1, *range(LONGEST + 2, 2 * LONGEST)]
+    assert likes[1].indices.tolist() == [7]
+
+
+def test_neighbours_are_found_in_blocks_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    dense = np.random.default_rng(0).random((40, 1500)) < 0.7
+    likes = sparse.csr_matrix(dense.astype(np.float32))
+    whole = covisits.neighbours(likes, top=5)
+    monkeypatch.setattr(covisits, "ENTRIES", 60_000, raising=False)
+    tracemalloc.start()
+    found = covisits.neighbours(likes, top=5)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (found != whole).nnz == 0
+    assert peak < 8_000_000  # the whole product takes 18 MB for its entries alone
 
 
 def test_scores_add_up_over_the_history(log_of: Callable[..., Log]) -> None:

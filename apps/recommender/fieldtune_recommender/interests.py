@@ -6,10 +6,9 @@ same frozen vectors), so no function here averages vectors. Knows nothing of whe
 
 import numpy as np
 
-from fieldtune_recommender.records import Floats, Log, Taste
+from fieldtune_recommender.records import LONGEST, Floats, Log, Taste
 
 RECENT = 30
-LONGEST = 500
 HALF_LIFE = 20.0
 
 

@@ -16,6 +16,9 @@ Floats = NDArray[np.float32]
 Times = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
+LONGEST = 500
+"""How many of a user's latest liked items count, in a taste and in what goes with what."""
+
 #: How much one event of a type says about interest. A type of your own counts 1; negative means "no, thanks".
 EVENT_WEIGHTS: Mapping[str, float] = {
     "view": 1.0,
