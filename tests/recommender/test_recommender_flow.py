@@ -152,6 +152,40 @@ def test_a_batch_agrees_with_single_lists(shop: Path, cli: Callable[..., Any], t
     assert table[table["user"] == "u002"]["item"].tolist() == [item["item"] for item in single["items"]]
 
 
+def test_users_of_a_batch_are_read_as_in_training_and_unknown_ones_are_told(
+    shop: Path, cli: Callable[..., Any], tmp_path: Path
+) -> None:
+    users, out = tmp_path / "users.csv", tmp_path / "lists.csv"
+    asked = ("recommender", "recommend", "--model", shop, "--users", users, "--out", out, "-k", "5", "--json")
+    users.write_text('user\n" u001 "\n""\nu001\nstranger\n')
+    ran = cli(*asked)
+    assert ran.json["users"] == 2 and ran.json["unknown_users"] == {"count": 1, "names": ["stranger"]}
+    assert "1 of 2 users are not in the log and get what is popular: stranger" in ran.err
+    assert set(pd.read_csv(out)["user"]) == {"u001", "stranger"}
+    out.unlink()
+    users.write_text("user\n1\n2\n3\n4\n5\n6\n")  # a column of another export
+    ran = cli(*asked)
+    assert ran.code == 1 and "found none in" in ran.err and "1, 2, 3, 4, 5, ..." in ran.err
+    assert not out.exists()
+
+
+def test_many_held_out_users_are_measured_on_a_sample(
+    trained: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, (_, told) = bundle.read(trained[0]), trained
+    assert told["sampled_from"] == told["n_users"] > 20
+    monkeypatch.setattr(measuring, "MOST_USERS", 20, raising=False)
+    first, again, other = (
+        measuring.held_out(one, rng=np.random.default_rng(seed), progress=False).summary(
+            one.answers_with, np.random.default_rng(0)
+        )
+        for seed in (1, 1, 2)
+    )
+    assert first["n_users"] == 20 and first["sampled_from"] == told["n_users"]
+    assert first == again != other
+    assert f"random sample of 20 of {told['n_users']} held-out users" in capsys.readouterr().err
+
+
 def test_rank_orders_the_given_candidates(shop: Path, cli: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "candidates.csv").write_text("item\ni010\ni011\ni012\nunknown\n")
     ran = cli(

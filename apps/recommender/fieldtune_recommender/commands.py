@@ -111,9 +111,9 @@ def rank(
 ) -> None:
     """Order the given candidates for one user; those already seen are left out."""
     from fieldtune.data.read import read_table
-    from fieldtune_recommender import wire
+    from fieldtune_recommender import reading, wire
 
-    among = read_table(candidates, ["item"])["item"].astype(str).tolist()
+    among = reading.names(read_table(candidates, ["item"])["item"].astype(object)).tolist()
     _show(wire.answer(model, _asked(user, history, ""), k, diversity=0.0, among=among), as_json)
 
 

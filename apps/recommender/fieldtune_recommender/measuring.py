@@ -18,6 +18,8 @@ from fieldtune_recommender.bundle import METHODS, Bundle
 from fieldtune_recommender.records import Log
 
 METRIC = "ndcg@10"
+MOST_USERS = 5000
+"""Users of the headline that are ranked, and as many of those shown apart; of more a random sample."""
 SLICES = {"new_users": (0, 0), "users_1_to_4": (1, 4)}
 
 
@@ -26,7 +28,7 @@ class Measured:
     """Figures per user.
 
     Attributes:
-        queries: the users of the headline.
+        queries: the users of the headline. sampled_from: of how many they are a random sample, or all.
         scores: method or rival -> nDCG@10, float64[q].
         metrics: method or rival -> metric -> float64[q].
         coverage: method or rival -> share of the catalogue shown.
@@ -38,6 +40,7 @@ class Measured:
     metrics: Mapping[str, Mapping[str, np.ndarray]]
     coverage: Mapping[str, float]
     slices: Mapping[str, Mapping[str, np.ndarray]]
+    sampled_from: int
 
     def summary(self, ours: str, rng: np.random.Generator) -> dict[str, Any]:
         """What `train` and `evaluate` print: figures of `ours`, every rival, and paired intervals of the gain."""
@@ -54,6 +57,7 @@ class Measured:
             "answers_with": ours,
             **{metric: float(values.mean()) for metric, values in self.metrics[ours].items()},
             "n_users": len(self.queries.users),
+            "sampled_from": self.sampled_from,
             "n_relevant": sum(map(len, self.queries.relevant)),
             "unreachable": self.queries.unreachable,
             "rivals": {name: row for name, row in table.items() if name != ours},
@@ -81,20 +85,33 @@ def held_out(one: Bundle, *, rng: np.random.Generator, progress: bool, future: L
     known = worlds.any.snapshot.known
     queries = evaluation.queries(past, after, known, len(data.users))
     low = int(one.card["min_positives"])
-    if not len(queries.having(low)):
+    total = len(queries.having(low))
+    if not total:
         raise InputError(
             f"positive events after the cut, of users with at least {low} before it",
             f"none ({len(after)} events after the cut)",
             "give events later than the log's first 80 %, or train with a smaller --min-positives",
         )
+    queries = sample(queries, low, rng)
+    if total > MOST_USERS:
+        say(f"note: figures rest on a random sample of {MOST_USERS} of {total} held-out users")
     tastes = interests.tastes(past, queries.users, len(data.users))
     answering = methods.methods(one.rankers, one.popularity_knots)
     users = track(tastes, "ranking held-out users", len(tastes), show=progress)
     rows = list(scoring.ranked(users, worlds, answering, rng))
-    return _measured(queries, rows, low, len(known))
+    return _measured(queries, rows, low, len(known), total)
 
 
-def _measured(queries: evaluation.Queries, rows: list[dict[str, np.ndarray]], low: int, n_items: int) -> Measured:
+def sample(queries: evaluation.Queries, low: int, rng: np.random.Generator) -> evaluation.Queries:
+    """At most MOST_USERS users with `low` positive events before the cut, and as many with fewer, drawn at random."""
+    groups = queries.having(low), queries.having(0, low - 1)
+    drawn = [rng.choice(group, MOST_USERS, replace=False) if len(group) > MOST_USERS else group for group in groups]
+    return queries.take(np.sort(np.concatenate(drawn)))
+
+
+def _measured(
+    queries: evaluation.Queries, rows: list[dict[str, np.ndarray]], low: int, n_items: int, sampled_from: int
+) -> Measured:
     headline = queries.having(low)
     found = {name: _metrics(queries, rows, headline, name) for name in rows[0]}
     groups = {name: queries.having(*span) for name, span in SLICES.items() if span[1] < low}
@@ -108,6 +125,7 @@ def _measured(queries: evaluation.Queries, rows: list[dict[str, np.ndarray]], lo
             for group, chosen in groups.items()
             if len(chosen)
         },
+        sampled_from,
     )
 
 

@@ -113,7 +113,7 @@ def event_table(path: Path, schema: Schema, repairs: dict[str, int]) -> tuple[pd
                 f"a column {theirs!r} for {name!r}", f"{', '.join(raw.columns)} in {path}", "see --columns"
             )
     text = raw.astype(object)
-    result = pd.DataFrame({"user": _names(text[needed[0]]), "item": _names(text[needed[1]])})
+    result = pd.DataFrame({"user": names(text[needed[0]]), "item": names(text[needed[1]])})
     kind = _column(text, schema.event("type"))
     result["type"] = kind.str.strip().str.lower() if kind is not None else ""
     time_column = _column(text, schema.event("time"))
@@ -209,7 +209,7 @@ def read_items(path: Path, schema: Schema, repairs: dict[str, int], has_time: bo
             raise InputError(
                 f"a column {theirs!r} for {name!r}", f"{', '.join(raw.columns)} in {path}", "see --item-columns"
             )
-    ids = _names(raw[schema.item("item")])
+    ids = names(raw[schema.item("item")])
     bad = (ids == "") | ids.duplicated()
     _count(repairs, "items_without_id_or_repeated", int(bad.sum()))
     raw, ids = raw[~bad], ids[~bad]
@@ -269,7 +269,7 @@ def _column(table: pd.DataFrame, name: str) -> pd.Series | None:
     return table[name].where(table[name].notna(), "")
 
 
-def _names(column: pd.Series) -> pd.Series:
+def names(column: pd.Series) -> pd.Series:
     """Identifiers as text; "007" keeps its zeros, a missing one is empty, 7.0 of a float column is "7"."""
     if len(column) and all(isinstance(value, float) for value in column):
         column = column.map(lambda value: "" if np.isnan(value) else f"{value:.15g}")

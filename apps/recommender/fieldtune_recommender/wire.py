@@ -28,6 +28,8 @@ from fieldtune_recommender.signals import World
 
 NOW = float("inf")
 SHOWN_HISTORY = 12
+FEW = 5
+"""Unknown names that are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +108,8 @@ def taste_from(
     unknown = [item for item in history if item not in shop.items]
     if unknown:
         if not numbers:
-            raise InputError("items of the catalogue in the history", ", ".join(unknown[:5]), "check the identifiers")
-        say(f"note: {len(unknown)} of the history are not in the catalogue: {', '.join(unknown[:5])}")
+            raise InputError("items of the catalogue in the history", _few(unknown), "check the identifiers")
+        say(f"note: {len(unknown)} of the history are not in the catalogue: {_few(unknown)}")
     liked = np.array([number for number in numbers if number not in refused], np.int32)
     ones = np.ones(len(liked), np.float32)
     seen = np.union1d(np.array(numbers + refused, np.int32), tastes_of(shop, [user])[0].seen)
@@ -266,14 +268,34 @@ def answer(
 
 
 def batch(shop: Shop, users: Path, out: Path, k: int, *, diversity: float, progress: bool) -> dict[str, Any]:
-    """Lists for every user of a table, written as a table."""
-    names = list(dict.fromkeys(read_table(users, ["user"])["user"].astype(str)))
+    """Lists for every user of a table, written as a table; a user who is not in the log gets what is popular.
+
+    Raises:
+        InputError: no user of the table is in the log, or nothing is left to recommend.
+    """
+    names = list(dict.fromkeys(reading.names(read_table(users, ["user"])["user"].astype(object))))
+    names = [name for name in names if name]
+    unknown = [name for name in names if name not in shop.users]
+    if len(unknown) == len(names):
+        raise InputError("users of the log", f"none in {users} ({_few(unknown) or 'no name'})", "check the identifiers")
+    if unknown:
+        say(f"note: {len(unknown)} of {len(names)} users are not in the log and get what is popular: {_few(unknown)}")
     rows = recommend_all(shop, names, k, diversity=diversity, progress=progress)
     if not rows:
         raise InputError("something to recommend", "every user has seen the whole catalogue", "add items")
     write_table(pd.DataFrame(rows), out)
     remember_all(shop, rows, out, now())
-    return {"out": str(out), "users": len(names), "rows": len(rows), "model_version": shop.version}
+    return {
+        "out": str(out),
+        "users": len(names),
+        "unknown_users": {"count": len(unknown), "names": unknown[:FEW]},
+        "rows": len(rows),
+        "model_version": shop.version,
+    }
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:FEW]) + (", ..." if len(names) > FEW else "")
 
 
 def evaluate(model: Path, events: Path, *, seed: int, progress: bool) -> dict[str, Any]:
