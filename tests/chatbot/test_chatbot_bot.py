@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,11 @@ import pytest
 from fieldtune import feedback, registry
 from fieldtune.errors import ArtefactError, InputError
 from fieldtune.models.folder import MANIFEST
+from fieldtune.retrieval.index import FlatIndex
 from fieldtune_chatbot import bot, improving, ingest, learning, replying, wire
 from fieldtune_chatbot.build import Inputs, Settings, build, gather
-from fieldtune_chatbot.records import Lesson
-from fieldtune_chatbot.retrieve import SAME
+from fieldtune_chatbot.records import KnownQuestion, Lesson
+from fieldtune_chatbot.retrieve import SAME, Retriever
 from fieldtune_chatbot.store import open_citation
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
@@ -52,6 +53,37 @@ def test_the_answer_is_in_the_language_of_the_question(service: wire.Service) ->
 @pytest.mark.parametrize("question", ["", "   ", "🙂🙂", "asdf qwer zxcv", "x" * 10_000, "%$#", "\x00", "ＡＢＣ 何か"])
 def test_nonsense_is_never_answered(service: wire.Service, question: str) -> None:
     assert wire.ask(service, question, now=NOW).outcome != "answer"
+
+
+def test_a_question_too_long_is_refused_and_kept_cut(service: wire.Service) -> None:
+    longest = replying.LONGEST
+    asked = "How long does the refund take? " * 200
+    answer = wire.ask(service, asked, session="s", now=NOW)
+    assert answer.outcome == "ask_back" and "too long" in answer.answer
+    assert answer.reason == f"the question has {len(asked)} characters, more than {longest}"
+    assert [len(turn["body"]) for turn in wire.history(service, "s")] == [longest, len(answer.answer)]
+    figures = wire.evaluate(service, [KnownQuestion(asked, "en/refund.md")])
+    assert figures["coverage"] == 0.0
+    assert "too long" not in wire.ask(service, asked[:longest], now=NOW).answer
+
+
+class Interrupted(Retriever):
+    """A retriever whose remembered pair another session replaces as soon as it is written."""
+
+    interrupt: tuple[tuple[str, ...], np.ndarray] | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, self.interrupt if name == "_last" and self.interrupt else value)
+
+
+def test_a_session_never_gets_the_vectors_of_anothers_question(service: wire.Service) -> None:
+    whole = service.bot.retriever
+    retriever = Interrupted(**{each.name: getattr(whole, each.name) for each in fields(whole)})
+    retriever.encode = lambda texts: np.full((len(texts), 1), len(texts[0]), np.float32)
+    retriever._indexes = {"passage": FlatIndex(1)}
+    retriever.interrupt = (("other",), np.zeros((1, 1), np.float32))
+    found = retriever._encoded(["mine"])
+    assert found is not None and found.tolist() == [[4.0]]
 
 
 def test_every_stored_question_finds_its_own_source(service: wire.Service) -> None:

@@ -18,16 +18,17 @@ from fieldtune.text.sentences import spans
 from fieldtune_chatbot.boilerplate import unrelated, unwrapped, wrappers
 from fieldtune_chatbot.records import Dialogue, MinedPair, Turn
 
+# Where one phrase begins another, the longer stands first, for a phrase once read is not tried again.
 _POLITE_EN = (
-    r"hi|hello|hey|hiya|good (?:morning|afternoon|evening|day)|dear \w+|thanks?(?: you)?(?: (?:so|very) much| a lot)?|"
-    r"cheers|brilliant|awesome|lovely|(?:you are|you're) (?:very |most )?welcome|any time|bye|goodbye|see you|ok(?:ay)?|great|perfect|got it|sure|yes|no|welcome|you'?re welcome|no problem|"
+    r"hi|hello|hey|hiya|good (?:morning|afternoon|evening|day)|dear \w+|thanks?(?: you(?! are|'?re))?(?: (?:so|very) much| a lot)?|"
+    r"cheers|brilliant|awesome|lovely|you(?: are|'?re) (?:very |most )?welcome|any time|bye|goodbye|see you|ok(?:ay)?|"
+    r"great|perfect|got it|sure|yes|no problem|no|welcome|please help(?: me)?|help(?: me)? please|plz|pls|lol|"
     r"have a (?:nice|great|good) \w+|there|team|all|again|please|for (?:your|the) (?:help|time|patience)|"
     r"that(?:'s| is) (?:all|great|perfect|it)|that (?:helps|works|solved it)|glad (?:to|i could) help|"
     r"(?:is there )?anything else(?: i can (?:help|do)(?: you)?(?: with)?(?: today)?(?: for you)?)?|"
     r"how (?:can|may) i help(?: you)?(?: today)?|one moment|just a (?:moment|second|minute)|let me (?:check|look|see)|"
     r"excuse me|sorry to bother(?: you)?|(?:just )?(?:a |one )?(?:quick|short|small|simple) (?:question|one)|"
-    r"i have (?:a|one) (?:quick )?question|thx|thnx|tks|tysm|ty|many thanks|in advance|much appreciated|"
-    r"please help(?: me)?|help(?: me)? please|plz|pls|lol"
+    r"i have (?:a|one) (?:quick )?question|thx|thnx|tks|tysm|ty|many thanks|in advance|much appreciated"
 )
 _POLITE_ZH = (
     r"你好|您好|早上好|上午好|下午好|晚上好|在吗|有人吗|谢谢(?:你|您)?|多谢|感谢|好的|好|嗯|行|明白了?|知道了|收到|再见|拜拜|"
@@ -35,16 +36,20 @@ _POLITE_ZH = (
     r"麻烦(?:问一下|了)?|打扰(?:一下|了)?|不好意思|想问一下|咨询一下|问一下|帮帮忙|急|在线等|"
     r"还有(?:什么|其他)?(?:可以帮您|需要帮助|问题)(?:的)?(?:吗)?|有什么可以帮您(?:的)?(?:吗)?|亲|啊|呀|哦|了"
 )
+# Atomic and possessive: what two phrases could read in two ways ("明白了" and "明白", "了") is read in one, and time is
+# linear in the text. Free choice between them would double with every repetition.
 _POLITE = re.compile(
-    rf"(?:(?<!\w)(?:{_POLITE_EN})(?!\w)|{_POLITE_ZH}|[\s,.!?;:~，。！？；：、…～\-\U0001F300-\U0001FAFF])+",
+    rf"(?>(?<!\w)(?:{_POLITE_EN})(?!\w)|{_POLITE_ZH}|[\s,.!?;:~，。！？；：、…～\-\U0001F300-\U0001FAFF])++",
     re.I,
 )
+# A run of separators is tried from its beginning only, hence the look-behinds.
 _CLOSING = re.compile(
-    r"(?:[\s,.!;:~，。！；：～]+(?:(?:many |so many )?thanks?(?: you)?(?: (?:so|very) much| a lot| in advance)?|thx|thnx|tks|ty|"
-    r"cheers|please help(?: me)?|help(?: me)? please|plz|pls|lol)(?!\w)|[\s,，]*(?:谢谢(?:你|您|了|啦)?|多谢(?:了)?|麻烦了)|[\s,，。！!]+(?:急|感谢))+"
-    r"[\s,.!?~，。！？～]*\Z",
+    r"(?<![\s,.!;:~，。！；：～])[\s,.!;:~，。！；：～]++(?:(?:many |so many )?thanks?(?: you)?(?: (?:so|very) much| a lot| in "
+    r"advance)?|thx|thnx|tks|ty|cheers|please help(?: me)?|help(?: me)? please|plz|pls|lol)(?!\w)|"
+    r"(?<![\s,，])[\s,，]*+(?:谢谢(?:你|您|了|啦)?|多谢(?:了)?|麻烦了)|(?<![\s,，。！!])[\s,，。！!]++(?:急|感谢)",
     re.I,
 )
+_END = re.compile(r"[\s,.!?~，。！？～]*")
 _ASKS_BACK = re.compile(
     r"(?:could|can|would|may|will) (?:you|i)\b|which|what|when|是否|哪|什么|能否|可以提供|请提供|please (?:tell|send|give|share)",
     re.I,
@@ -145,10 +150,17 @@ def substance(text: str) -> str:
     opening = _POLITE.match(joined)
     if opening and 0 < opening.end() < len(joined) and re.search(r"[,，!！.。:：~～]\s*$", joined[: opening.end()]):
         joined = joined[opening.end() :]
-    closing = _CLOSING.search(joined)
-    if closing and joined[: closing.start()].strip():
-        joined = joined[: closing.start()]
-    return joined.strip()
+    return (joined[: _closing(joined)].strip() or joined).strip()
+
+
+def _closing(text: str) -> int:
+    """Where the thanks that end `text` begin; its length where it does not end in any."""
+    start = len(text)
+    for match in reversed(list(_CLOSING.finditer(text))):
+        if match.end() != start and not (start == len(text) and _END.fullmatch(text, match.end())):
+            break
+        start = match.start()
+    return start
 
 
 def _exchanges(dialogue: Dialogue) -> Iterable[_Exchange]:

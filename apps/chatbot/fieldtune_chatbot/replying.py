@@ -20,6 +20,8 @@ from fieldtune_chatbot.phrases import phrase
 from fieldtune_chatbot.records import Answer, Citation, Event, FaqEntry
 from fieldtune_chatbot.retrieve import Legs
 
+LONGEST = 2000
+"""Characters of a question; a longer one is refused, and the customer is told to ask it shorter."""
 _SHOWN = 5
 
 
@@ -48,10 +50,11 @@ def judge(bot: Bot, question: str, *, tenant: str = "default", legs: Legs | None
 def answer(bot: Bot, question: str, *, tenant: str = "default", judgement: Judgement | None = None) -> Iterator[Event]:
     """The reply as it forms: ``retrieved``, ``decided``, then ``text`` and ``citation`` events, last ``done``.
 
+    A question that is not `readable` gets ``done`` alone, with a request to ask it otherwise.
     `judgement` spares the work when the caller has it already.
     """
-    if not question.strip():
-        yield Event("done", {"answer": _nothing_asked(bot, question)})
+    if not readable(question):
+        yield Event("done", {"answer": _not_read(bot, question)})
         return
     judgement = judgement or judge(bot, question, tenant=tenant)
     yield Event("retrieved", {"sources": shown(bot, judgement.ranking)})
@@ -96,9 +99,17 @@ def collect(events: Iterable[Event]) -> tuple[Answer, dict[str, Any]]:
     return result, record
 
 
-def _nothing_asked(bot: Bot, question: str) -> Answer:
-    language = bot.retriever.language_of(question)
-    return Answer(phrase("empty", language), "ask_back", 0.0, "the question is empty", "", (), (), language)
+def readable(question: str) -> bool:
+    """Whether there is a question, and not more than `LONGEST` characters of it."""
+    return bool(question.strip()) and len(question) <= LONGEST
+
+
+def _not_read(bot: Bot, question: str) -> Answer:
+    language = bot.retriever.language_of(question[:LONGEST])
+    key, reason = "empty", "the question is empty"
+    if question.strip():
+        key, reason = "too_long", f"the question has {len(question)} characters, more than {LONGEST}"
+    return Answer(phrase(key, language), "ask_back", 0.0, reason, "", (), (), language)
 
 
 def _words(bot: Bot, judgement: Judgement) -> Iterator[tuple[str, Citation | None]]:

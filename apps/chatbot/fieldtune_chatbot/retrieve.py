@@ -145,9 +145,11 @@ class Retriever:
         if self.encode is None or not self._indexes:
             return None
         key = tuple(questions)
-        if self._last[0] != key:
-            self._last = (key, self.encode(questions))
-        return self._last[1]
+        last, vectors = self._last  # one read and one write: another session may ask in between
+        if last != key:
+            vectors = self.encode(questions)
+            self._last = (key, vectors)
+        return vectors
 
     def rank(self, legs: Legs, language: str, tenant: str = "default") -> Ranking:
         """The tenant's sources in order for one question's legs, those of its language if there are any."""

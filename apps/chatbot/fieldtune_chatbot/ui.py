@@ -94,7 +94,7 @@ def _turn(
         st.markdown(f"{mark}[{t(answer.outcome)}] {t('confidence')} **{answer.confidence:.0%}**")
         st.caption(t(f"why_{answer.outcome}"))
         for place, citation in enumerate(answer.citations):
-            where = f"{citation.document} · {citation.start}-{citation.end} · {citation.version}"
+            where = f"{plain(citation.document)} · {citation.start}-{citation.end} · {citation.version}"
             with st.expander(f"{t('sources')} {place + 1}: {where}", expanded=place == 0):
                 st.text(citation.text)
         for place, title in enumerate(answer.alternatives):

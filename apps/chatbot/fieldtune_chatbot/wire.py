@@ -91,8 +91,8 @@ def ask(service: Service, question: str, *, session: str = "", now: datetime, te
 def _keep(
     service: Service, question: str, answer: Answer, record: dict[str, Any], session: str, now: datetime, tenant: str
 ) -> Answer:
-    """Personal data is removed from the question before anything of it is stored."""
-    asked = scrub(question).text
+    """Personal data is removed from the question before anything of it is stored; of one too long, the beginning is."""
+    asked = scrub(question).text[: replying.LONGEST]
     payload = {"question": asked, "session": session, **asdict(answer), **record}
     with service.engine.begin() as connection:
         identity = decisions.record(
@@ -173,7 +173,7 @@ def evaluate(
 
 def _asked(served: Bot, row: KnownQuestion) -> judging.Asked:
     started = time.perf_counter()
-    judgement = replying.judge(served, row.question) if row.question.strip() else None
+    judgement = replying.judge(served, row.question) if replying.readable(row.question) else None
     answer, _ = replying.collect(replying.answer(served, row.question, judgement=judgement))
     spent = round((time.perf_counter() - started) * 1000, 3)
     sources = served.knowledge.sources
