@@ -33,7 +33,7 @@ def write(place: Place, seed: int, size: Size) -> None:
     folder = place.company / "support"
     support.generate(folder, seed, **size.support)
     rng = np.random.default_rng([seed, 41])
-    pool = support.questions("test")
+    pool = support.questions("test", topics=size.support.get("topics", 0))
     pool = [pool[int(number)] for number in rng.permutation(len(pool))[: 2 * size.questions]]
     asked, new = simulate.halves(pool, rng)
     chat = support_pool.chat()

@@ -33,7 +33,7 @@ class Size:
 
 FULL = Size({}, {}, {}, encoder_steps=36, monitor_steps=50, tower_steps=12, methods="linear,head,full")
 SMALL = Size(
-    {"dialogues": 60},
+    {"topics": 40, "dialogues": 60},
     {"stories": 3_000, "days": 50, "surges": 2, "labelled": 400, "test": 120, "warm_up_days": 14},
     {"items": 200, "users": 100, "events": 3_000, "days": 30},
     encoder_steps=0,

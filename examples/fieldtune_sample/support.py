@@ -30,6 +30,7 @@ def generate(
     out: Path,
     seed: int,
     *,
+    topics: int = 0,
     dialogues: int = 2000,
     start: str = "2026-01-05",
     chinese: float = Shares.chinese,
@@ -46,7 +47,7 @@ def generate(
 ) -> None:
     """Write documents/, faq.csv, dialogues.jsonl, known_questions.csv and questions.csv into `out`.
 
-    Args: `dialogues` chats from `start` (ISO date) on; `question_noise` probability of a slip in a question of the
+    Args: `topics` of the help centre, each one article in either language (0: all); `dialogues` chats from `start` (ISO date) on; `question_noise` probability of a slip in a question of the
     two question files; `html_every`: every n-th article is HTML (0: none); the others are `Shares` of the chats.
     Raises InputError on a share outside 0 to 1, a negative count or a wrong date; nothing is written then.
     """
@@ -63,25 +64,25 @@ def generate(
     )
     _check({**vars(shares), "question_noise": question_noise}, {"dialogues": dialogues, "html_every": html_every})
     began = _date(start)
-    topics, chat = support_pool.topics(), support_pool.chat()
-    documents = _paths(topics, html_every)
-    _write_documents(out / "documents", topics, documents)
-    _write_csv(out / "faq.csv", FAQ_COLUMNS, _faq(topics, documents))
+    chosen, chat = support_pool.some(topics), support_pool.chat()
+    documents = _paths(chosen, html_every)
+    _write_documents(out / "documents", chosen, documents)
+    _write_csv(out / "faq.csv", FAQ_COLUMNS, _faq(chosen, documents))
     for name, pool, stream in (("known_questions", "train", 11), ("questions", "test", 12)):
-        rows = _questions(topics, documents, pool)
+        rows = _questions(chosen, documents, pool)
         rng = np.random.default_rng([seed, stream])
         _write_csv(out / f"{name}.csv", QUESTION_COLUMNS, _shuffled(rows, question_noise, chat, rng))
     asked = support_pool.unanswerable("train")
     rng = np.random.default_rng([seed, 13])
-    chats = make_dialogues(topics, documents, asked, chat, shares, dialogues, began, rng)
+    chats = make_dialogues(chosen, documents, asked, chat, shares, dialogues, began, rng)
     with (out / "dialogues.jsonl").open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in chats)
 
 
-def questions(pool: str, *, html_every: int = 7) -> Rows:
+def questions(pool: str, *, topics: int = 0, html_every: int = 7) -> Rows:
     """Every question of the pool "train" or "test" as it was written, without noise, in `QUESTION_COLUMNS`."""
-    topics = support_pool.topics()
-    return _questions(topics, _paths(topics, html_every), pool)
+    chosen = support_pool.some(topics)
+    return _questions(chosen, _paths(chosen, html_every), pool)
 
 
 def _paths(topics: Mapping[str, Sequence[Topic]], html_every: int) -> dict[tuple[str, str], str]:

@@ -65,6 +65,16 @@ def topics(folder: Path = FOLDER) -> dict[str, list[Topic]]:
     return found
 
 
+def some(count: int) -> dict[str, list[Topic]]:
+    """Language -> `count` topics, spread evenly over all; 0: all. Raises InputError when there are not so many."""
+    found = topics()
+    most = len(found[LANGUAGES[0]])
+    if not 0 <= count <= most:
+        raise InputError(f"topics from 1 to {most}, or 0 for all", str(count), "choose a number in between")
+    count = count or most
+    return {language: [all_of[place * most // count] for place in range(count)] for language, all_of in found.items()}
+
+
 def _topic(raw: Mapping[str, Any], language: str, path: Path) -> Topic:
     try:
         text = raw[language]

@@ -75,6 +75,17 @@ def test_texts(language: str) -> list[str]:
 test_texts.__test__ = False  # type: ignore[attr-defined]
 
 
+def test_a_smaller_help_centre_is_spread_over_all_topics(tmp_path: Path) -> None:
+    generate(tmp_path, 1, topics=10, dialogues=5)
+    articles = {path.stem for path in (tmp_path / "documents" / "en").iterdir()}
+    assert articles == {topic.id for topic in TOPICS["en"][::10]}
+    with (tmp_path / "questions.csv").open(encoding="utf-8") as file:
+        asked = list(csv.DictReader(file))
+    assert {Path(name).stem for row in asked if (name := row["document"])} == articles
+    with pytest.raises(InputError, match="topics from 1 to 100"):
+        generate(tmp_path, 1, topics=101)
+
+
 def test_counts_are_those_of_the_company(company: Path) -> None:
     documents = Counter(path.suffix for path in (company / "documents").rglob("*.*"))
     assert documents.total() == 200
