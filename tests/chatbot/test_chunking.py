@@ -1,5 +1,6 @@
 """Passages are verbatim, in order, complete; markup becomes readable text."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -66,6 +67,40 @@ def test_html_becomes_text_without_code() -> None:
     assert "Plan: Ocean; Price: 13.90" in text
     assert "alert" not in text and "steal" not in text and "menu" not in text
     assert html_title(source) == "Fees & costs"
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("<html><head><title>T</title><body><p>Hello<p>World", "Hello\n\nWorld"),
+        ("<html><head><meta charset=utf-8><p>Hello", "Hello"),
+        ("<head><title>T</title>Hello", "Hello"),
+        ("<table><tr><th>A<th>B<tr><td>1<td>2<tr><td>3<td>4</table>end", "A: 1; B: 2\n\nA: 3; B: 4\n\nend"),
+        ("<table><tr><td>never closed<td>either", "never closed; either"),
+        ("<table><td>no row</table>", "no row"),
+        ("<table><tr><th>A<th>B</table>end", "A; B\n\nend"),
+        ("<table><tr><th>Top<tr><th>A<tr><td>1</table>", "Top\n\nA: 1"),
+        ("<table><tr><td>a<br>b<ul><li>c<li>d</ul></table>", "a b c d"),
+        (
+            "<table><tr><td><h1>Fees</h1><p>None.</p><table><tr><td>1</table>more</table>end",
+            "# Fees\n\nNone.\n\n1\n\nmore\n\nend",
+        ),
+        (
+            "<table><tr><th>A<th>B<th>C<tr><td>1<td>2<table><tr><td>in</table>out<td>3</table>",
+            "A: 1; B: 2\n\nin\n\nout\n\nC: 3",
+        ),
+        ("<div><nav>menu</div><main>said</main>", "said"),
+    ],
+)
+def test_html_loses_no_text_where_end_tags_are_left_out_or_tables_nested(source: str, text: str) -> None:
+    assert html_text(source) == text + "\n"
+
+
+@given(st.lists(st.sampled_from("table tr td /table /tr /td p li h2 div /div br /head body".split()), max_size=12))
+def test_html_keeps_every_word_outside_of_what_is_hidden(tags: list[str]) -> None:
+    source = "<head><title>T</title>" + "".join(f"<{tag}>word{place}" for place, tag in enumerate(tags))
+    read = html_text(source)
+    assert [place for place in range(len(tags)) if f"word{place}" not in read] == []
 
 
 def test_csv_rows_read_on_their_own() -> None:

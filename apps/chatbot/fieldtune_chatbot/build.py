@@ -85,7 +85,7 @@ def build(inputs: Inputs, store: Path, settings: Settings, *, now: datetime, pro
     found = gather(inputs, taught)  # what cannot be read is refused before anything is written
     knowledge = found.knowledge
     if progress and found.skipped:
-        say(f"note: {len(found.skipped)} files of kinds this release does not read, e.g. {found.skipped[0]}")
+        say(f"note: {len(found.skipped)} files have no text or are of kinds not read here, e.g. {found.skipped[0]}")
     if progress and found.lost:
         say(f"note: {len(found.lost)} questions or FAQ entries name articles that are not there, e.g. {found.lost[0]}")
     parts = learning.split(found.known)

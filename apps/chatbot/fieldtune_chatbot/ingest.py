@@ -25,7 +25,7 @@ _FALSE = {"0", "0.0", "false", "no", "n"}
 
 
 def read_documents(folder: Path, tenant: str = "default") -> tuple[list[Document], list[str]]:
-    """Articles under `folder` in order of path, and the paths of files of other kinds, which are skipped.
+    """Articles under `folder` in order of path, and the paths of what is skipped: other kinds, and files without text.
 
     Raises:
         InputError: no such folder, no article in it, or an article that is not UTF-8.
@@ -34,9 +34,9 @@ def read_documents(folder: Path, tenant: str = "default") -> tuple[list[Document
         raise InputError("a folder of articles", f"nothing at {folder}", "check --documents")
     files = sorted(file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("."))
     readable = [file for file in files if file.suffix.lower() in KINDS]
-    skipped = [file.relative_to(folder).as_posix() for file in files if file.suffix.lower() not in KINDS]
-    documents = [_document(file, folder, tenant) for file in readable]
-    documents = [document for document in documents if document.text.strip()]
+    read = {file: _document(file, folder, tenant) for file in readable}
+    documents = [document for document in read.values() if document.text.strip()]
+    skipped = [file.relative_to(folder).as_posix() for file in files if file not in read or not read[file].text.strip()]
     if not documents:
         raise InputError(f"articles ({', '.join(KINDS)}) with text", f"none under {folder}", "check --documents")
     return documents, skipped

@@ -11,23 +11,10 @@ from html import unescape
 from html.parser import HTMLParser
 
 _SKIP = {"script", "style", "head", "nav", "footer", "template", "noscript", "svg"}
-_BLOCKS = {
-    "p",
-    "div",
-    "section",
-    "article",
-    "main",
-    "ul",
-    "ol",
-    "table",
-    "tr",
-    "br",
-    "blockquote",
-    "pre",
-    "dl",
-    "dd",
-    "dt",
-}
+_IN_HEAD = {"html", "head", "title", "meta", "link", "base", "script", "style", "noscript", "template"}
+"""Any other tag ends the head (HTML standard, 13.1.2.4: its end tag may be left out)."""
+_VOID = set("area base br col embed hr img input link meta param source track wbr".split())
+_BLOCKS = set("p div section article main ul ol table tr br blockquote pre dl dd dt".split())
 _HEADINGS = {f"h{level}": "#" * level for level in range(1, 7)}
 
 
@@ -62,53 +49,121 @@ def named_cells(names: list[str], cells: list[str]) -> str:
     return "; ".join(f"{name}: {cell}" if name else cell for name, cell in pairs if cell)
 
 
+class _Table:
+    """An open table: the names of its columns, and the row being read, which is None between rows.
+
+    `inside` is False once the present cell turned out to hold more than words: its text stands on its own. `named` says
+    whether a row was written with the names, which otherwise stand as a row of their own.
+    """
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.row: list[str] | None = None
+        self.inside = False
+        self.header = False
+        self.named = False
+
+
 class _Reader(HTMLParser):
-    """Collects text; a table's first row names the columns when it holds ``<th>`` cells."""
+    """Collects text; a table's first row names the columns when it holds ``<th>`` cells.
+
+    End tags that HTML allows to leave out (``</head>``, ``</tr>``, ``</td>``) are not waited for.
+    """
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.parts: list[str] = []
-        self._hidden = 0
-        self._names: list[str] = []
-        self._cells: list[str] | None = None
-        self._header = False
+        self._open: list[str] = []
+        self._tables: list[_Table] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _SKIP:
-            self._hidden += 1
-        elif tag == "tr":
-            self._cells, self._header = [], True
-        elif tag in ("td", "th") and self._cells is not None:
-            self._header = self._header and tag == "th"
-            self._cells.append("")
+        if tag not in _IN_HEAD:
+            self._leave_head()
+        if tag not in _VOID:
+            self._open.append(tag)
+        if self._hidden():
+            return
+        table = self._tables[-1] if self._tables else None
+        if tag == "table":
+            self._say_row(keep=True)  # a table inside a table: the outer one only arranges the page
+            self._tables.append(_Table())
+        elif table and tag == "tr":
+            self._say_row()
+            table.row = []
+        elif table and tag in ("td", "th"):
+            table.header = tag == "th" and (table.header or not table.row)
+            table.row, table.inside = [*(table.row or []), ""], True
         elif tag in _HEADINGS:
+            self._say_row(keep=True)
             self.parts.append(f"\n\n{_HEADINGS[tag]} ")
+        elif self._in_cell():
+            self._say(" " if tag in (*_BLOCKS, "li") else "")
         elif tag == "li":
             self.parts.append("\n- ")
-        elif tag in _BLOCKS and self._cells is None:
+        elif tag in _BLOCKS:
             self.parts.append("\n" if tag == "br" else "\n\n")
-        if tag == "table":
-            self._names = []
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in _SKIP:
-            self._hidden = max(0, self._hidden - 1)
-        elif tag == "tr" and self._cells is not None:
-            self._end_row(self._cells)
-        elif tag in _HEADINGS or (tag in _BLOCKS and self._cells is None):
-            self.parts.append("\n\n")
+        hidden = self._hidden()
+        if tag in self._open:
+            while self._open.pop() != tag:
+                pass
+        if hidden:
+            return
+        if tag in ("tr", "table"):
+            self._say_row()
+        if tag == "table" and self._tables:
+            self._end_table()
+        if tag in _HEADINGS or tag in _BLOCKS:
+            self._say(" " if self._in_cell() else "\n\n")
 
     def handle_data(self, data: str) -> None:
-        if self._hidden:
-            return
-        if self._cells:
-            self._cells[-1] += data
-        elif self._cells is None:
-            self.parts.append(data.replace("\n", " "))
+        if data.strip() and self._open[-1:] == ["head"]:
+            self._leave_head()
+        if not self._hidden():
+            self._say(data if self._in_cell() else data.replace("\n", " "))
 
-    def _end_row(self, cells: list[str]) -> None:
-        self._cells = None
-        if self._header and cells:
-            self._names = cells
+    def close(self) -> None:
+        super().close()
+        while self._tables:
+            self._say_row()
+            self._end_table()
+
+    def _leave_head(self) -> None:
+        if "head" in self._open:
+            self._open.remove("head")
+
+    def _hidden(self) -> bool:
+        return any(tag in _SKIP for tag in self._open)
+
+    def _in_cell(self) -> bool:
+        return bool(self._tables and self._tables[-1].inside)
+
+    def _say(self, text: str) -> None:
+        """Text to where it belongs: the cell being read, or the page."""
+        row = self._tables[-1].row if self._in_cell() else None
+        if row:
+            row[-1] += text
         else:
-            self.parts.append(f"\n\n{named_cells(self._names, cells)}\n\n")
+            self.parts.append(text)
+
+    def _say_row(self, keep: bool = False) -> None:
+        """Write down what the open row holds; with `keep` it goes on after its present cell, which is no cell."""
+        table = self._tables[-1] if self._tables else None
+        if table is None or table.row is None:
+            return
+        if table.header and table.row and not keep:
+            self._say_cells([], [] if table.named else table.names)
+            table.names, table.named = table.row, False
+        else:
+            table.named = True
+            self._say_cells(table.names, table.row)
+        table.row, table.inside = [""] * len(table.row) if keep else None, False
+
+    def _end_table(self) -> None:
+        table = self._tables.pop()
+        self._say_cells([], [] if table.named else table.names)
+
+    def _say_cells(self, names: list[str], cells: list[str]) -> None:
+        if said := named_cells(names, cells):
+            self.parts.append(f"\n\n{said}\n\n")
