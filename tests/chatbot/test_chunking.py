@@ -75,6 +75,7 @@ def test_html_becomes_text_without_code() -> None:
         ("<html><head><title>T</title><body><p>Hello<p>World", "Hello\n\nWorld"),
         ("<html><head><meta charset=utf-8><p>Hello", "Hello"),
         ("<head><title>T</title>Hello", "Hello"),
+        ("<head><template><div>no</div></template></head>Hello", "Hello"),
         ("<table><tr><th>A<th>B<tr><td>1<td>2<tr><td>3<td>4</table>end", "A: 1; B: 2\n\nA: 3; B: 4\n\nend"),
         ("<table><tr><td>never closed<td>either", "never closed; either"),
         ("<table><td>no row</table>", "no row"),

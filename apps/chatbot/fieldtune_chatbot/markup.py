@@ -7,6 +7,7 @@ the same file; change the rules only together with the documents' versions.
 import csv
 import io
 import re
+from collections import Counter
 from html import unescape
 from html.parser import HTMLParser
 
@@ -74,13 +75,15 @@ class _Reader(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.parts: list[str] = []
         self._open: list[str] = []
+        self._times_open: Counter[str] = Counter()
         self._tables: list[_Table] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in _IN_HEAD:
-            self._leave_head()
+        if tag == "body" or (tag not in _IN_HEAD and self._in_head()):
+            self._close_through("head")
         if tag not in _VOID:
             self._open.append(tag)
+            self._times_open[tag] += 1
         if self._hidden():
             return
         table = self._tables[-1] if self._tables else None
@@ -105,9 +108,7 @@ class _Reader(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         hidden = self._hidden()
-        if tag in self._open:
-            while self._open.pop() != tag:
-                pass
+        self._close_through(tag)
         if hidden:
             return
         if tag in ("tr", "table"):
@@ -118,8 +119,8 @@ class _Reader(HTMLParser):
             self._say(" " if self._in_cell() else "\n\n")
 
     def handle_data(self, data: str) -> None:
-        if data.strip() and self._open[-1:] == ["head"]:
-            self._leave_head()
+        if self._in_head() and data.strip():
+            self._close_through("head")
         if not self._hidden():
             self._say(data if self._in_cell() else data.replace("\n", " "))
 
@@ -129,12 +130,18 @@ class _Reader(HTMLParser):
             self._say_row()
             self._end_table()
 
-    def _leave_head(self) -> None:
-        if "head" in self._open:
-            self._open.remove("head")
+    def _in_head(self) -> bool:
+        return self._open[-1:] == ["head"]
+
+    def _close_through(self, tag: str) -> None:
+        """The tag is closed, and with it what was left open inside; nothing when it is not open."""
+        closed = ""
+        while self._times_open[tag] and closed != tag:
+            closed = self._open.pop()
+            self._times_open[closed] -= 1
 
     def _hidden(self) -> bool:
-        return any(tag in _SKIP for tag in self._open)
+        return any(self._times_open[tag] for tag in _SKIP)
 
     def _in_cell(self) -> bool:
         return bool(self._tables and self._tables[-1].inside)
