@@ -183,6 +183,73 @@ def test_one_look_at_a_source_with_few_stories_among_broken_lines_is_fine(place,
         assert found["documents"] == 2
 
 
+def test_a_writer_that_pauses_in_mid_line_loses_nothing(place, rows, write):
+    made = wire.setup(read_config(place / "monitor.toml"), wire.open_monitor_store("sqlite://"), {})
+    monitor, path = restore(made), place / "stories.jsonl"
+    line = json.dumps(rows[1])
+    write(path, rows[:1])
+    with path.open("a") as file:
+        file.write(line[:30])
+    assert [runner.poll(monitor, [path], NOW).documents for _ in range(3)] == [1, 0, 0]
+    with path.open("a") as file:
+        file.write(line[30:] + "\n")
+    found = runner.poll(monitor, [path], NOW)
+    assert (found.documents, found.broken) == (1, 0)
+    with path.open("a") as file:
+        file.write(json.dumps(rows[2]))
+    assert runner.poll(monitor, [path], NOW).documents == 0
+    assert runner.poll(monitor, [path], NOW, once=True).documents == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "bad", "good"),
+    [("s.csv", "headline,time\na,b\n", "title,time\na,2026-05-31\n"), ("s.jsonl", None, '{"title": "a"}\n')],
+)
+def test_one_bad_source_does_not_stop_the_others(place, home, name, bad, good):
+    """The bad one comes first; it is told as its own problem, and read once it is mended."""
+    path = place / name
+    if bad is not None:
+        path.write_text(bad)
+    files = [path, place / "stories.jsonl"]
+    monitor = restore(wire.setup(read_config(place / "monitor.toml"), wire.open_monitor_store("sqlite://"), {}))
+    found = runner.poll(monitor, files, NOW)
+    assert found.documents > 1000
+    assert name in found.problems[0]
+    with monitor.setup.engine.begin() as connection:
+        usable, broken, problem = store.source_counts(connection, str(path))
+    assert (usable, broken) == (0, 0)
+    assert str(path) in problem
+    path.write_text(good)
+    assert runner.poll(monitor, files, NOW).documents == 1
+
+
+def test_one_look_tells_of_a_bad_source_after_it_took_in_the_others(place, home):
+    other = '[[sources]]\nkind = "file"\npath = "none.csv"\n'
+    text_before = (place / "monitor.toml").read_text()
+    (place / "monitor.toml").write_text(text_before.replace("[[sources]]", f"{other}[[sources]]"))
+    settings = read_config(place / "monitor.toml")
+    with pytest.raises(InputError, match=r"nothing at .*none\.csv"):
+        wire.run(settings, once=True, stop=threading.Event(), progress=runner.silent)
+    states = [json.loads(line)["state"] for line in (place / "alerts.jsonl").read_text().splitlines()]
+    assert states == ["firing", "resolved"]
+
+
+def test_every_source_has_its_own_pause(place):
+    (place / "monitor.toml").write_text(
+        (place / "monitor.toml").read_text() + '[[sources]]\nkind = "file"\npath = "slow.csv"\nevery = "1h"\n'
+    )
+    often, seldom = place / "stories.jsonl", place / "slow.csv"
+    pauses = wire.source_files(read_config(place / "monitor.toml"))
+    assert pauses == {often: 60, seldom: 3600}
+    schedule = runner.Schedule(pauses)
+    assert schedule.take(1000.0) == [often, seldom]
+    assert schedule.wait(1020.0) == 40.0
+    assert schedule.take(1060.0) == [often]
+    assert schedule.take(9000.0) == [often, seldom]  # late: once, not once per pause missed
+    assert schedule.take(9059.0) == []
+    assert schedule.wait(9070.0) == 0.0
+
+
 def test_another_bucket_needs_another_store(place, home):
     settings = read_config(place / "monitor.toml")
     wire.run(settings, once=True, stop=threading.Event(), progress=runner.silent)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fieldtune import outbox
 from fieldtune.errors import InputError
-from fieldtune_monitor import sinks, wire
+from fieldtune_monitor import sinks, sources, wire
 from fieldtune_monitor.sources import Cursor, read_file
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
@@ -70,6 +70,78 @@ def test_a_file_that_starts_anew_is_read_from_its_beginning(tmp_path):
     _, _, cursor = read_everything(path, 10)
     path.write_text('{"title": "c"}\n')
     assert [row.values["title"] for row in read_file(path, cursor, 10, final=True).rows] == ["c"]
+
+
+def titles_of(reading):
+    return [row.values["title"] for row in reading.rows]
+
+
+@pytest.mark.parametrize("name", ["s.jsonl", "s.csv", "s.csv.gz"])
+@pytest.mark.parametrize("replaced", [True, False], ids=["by rename", "in place"])
+def test_a_longer_export_under_the_same_name_is_read_from_its_beginning(tmp_path, name, replaced):
+    """The second export begins like the first, as one with a long preamble does."""
+    path = tmp_path / name
+    same = [f"the same {n} {'x' * 400}" for n in range(20)]
+    export(path, [*same, *(f"monday {n}" for n in range(20))])
+    _, _, cursor = read_everything(path, 7)
+    new = [*same, *(f"tuesday {n}" for n in range(40))]
+    export(tmp_path / f"new-{name}" if replaced else path, new)
+    if replaced:
+        (tmp_path / f"new-{name}").replace(path)
+    assert titles_of(read_file(path, cursor, 1000, final=False)) == new
+
+
+@pytest.mark.parametrize("name", ["s.jsonl", "s.csv"])
+def test_a_copy_of_the_growing_file_is_read_on(tmp_path, name):
+    path = tmp_path / name
+    export(path, ["a", "b"])
+    _, _, cursor = read_everything(path, 10)
+    export(tmp_path / f"copy-{name}", ["a", "b", "c"])
+    (tmp_path / f"copy-{name}").replace(path)  # another inode, as after rsync
+    assert titles_of(read_file(path, cursor, 10, final=False)) == ["c"]
+
+
+def export(path: Path, titles: list[str]) -> None:
+    lines = [json.dumps({"title": title}) for title in titles] if "jsonl" in path.name else ["title", *titles]
+    raw = "".join(f"{line}\n" for line in lines).encode()
+    path.write_bytes(gzip.compress(raw) if path.suffix == ".gz" else raw)
+
+
+def test_a_stray_quote_costs_its_own_line_only(tmp_path):
+    path = tmp_path / "s.csv"
+    lines = [f"{n},story {n}" for n in range(1000)]
+    lines[10] = '10,"never closed'
+    lines[500] = '500,a 12" record, sold'
+    lines[501] = '501,a 7" record'
+    lines[700] = '700,"closed'
+    lines[703] = '703,"by another"'
+    path.write_text("id,title\n" + "\n".join(lines) + "\n")
+    for final in (True, False):
+        for limit in (3, 10_000):
+            rows, problems, cursor = read_everything(path, limit, final)
+            assert [row["id"] for row in rows] == [str(n) for n in range(1000) if n not in (10, 500, 700)]
+            assert rows[500 - 1]["title"] == 'a 7" record'
+            assert [problem.split(":")[0] for problem in problems] == [f"s.csv line {n}" for n in (12, 502, 702)]
+            assert (cursor.offset, cursor.line) == (path.stat().st_size, 1001)
+
+
+def test_a_stray_quote_near_the_end_of_a_growing_file_holds_stories_back_for_few_lines(tmp_path):
+    path = tmp_path / "s.csv"
+    path.write_text('title,n\n"never closed,0\n' + "".join(f"story,{n}\n" for n in range(sources.RECORD_LINES - 1)))
+    rows, problems, cursor = read_everything(path, 10, final=False)
+    assert not rows
+    assert not problems
+    with path.open("a") as file:
+        file.write("story,last\n")
+    assert len(read_file(path, cursor, 1000, final=False).rows) == sources.RECORD_LINES
+
+
+def test_the_work_for_a_stray_quote_does_not_grow_with_the_file(tmp_path):
+    """150,000 lines after a quote that nobody closes: read again with every line they would be 10^11 characters."""
+    path = tmp_path / "s.csv"
+    path.write_text('title,n\n"never closed,0\n' + "a story,1\n" * 150_000)
+    reading = read_file(path, Cursor(), 10**9, final=True)
+    assert (len(reading.rows), len(reading.problems)) == (150_000, 1)
 
 
 def test_gz_and_wrong_cells(tmp_path):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from fieldtune.errors import InputError
+from fieldtune.errors import FieldtuneError, InputError
 from fieldtune_monitor import store, windows
 from fieldtune_monitor.monitor import Monitor, close, ingest
 from fieldtune_monitor.sources import read_file
@@ -24,13 +24,14 @@ Progress = Callable[[str, int], None]
 
 @dataclass
 class Counts:
-    """What one look at the sources brought."""
+    """What one look at the sources brought; `failed` is the first error of a source that could not be read at all."""
 
     rows: int = 0
     documents: int = 0
     told: int = 0
     broken: int = 0
     problems: list[str] = field(default_factory=list)
+    failed: FieldtuneError | None = None
 
     def add(self, other: "Counts") -> None:
         """Add another look to this one; the first problems are kept."""
@@ -39,6 +40,27 @@ class Counts:
         self.told += other.told
         self.broken += other.broken
         self.problems = (self.problems + other.problems)[:5]
+
+
+@dataclass
+class Schedule:
+    """When each source is looked at: `pauses` in seconds. One that is late is looked at once, not once per pause missed.
+
+    Times are seconds of any clock that never goes back.
+    """
+
+    pauses: Mapping[Path, int]
+    _due: dict[Path, float] = field(default_factory=dict)
+
+    def take(self, now: float) -> list[Path]:
+        """The sources due by now, each planned anew."""
+        ready = [path for path in self.pauses if self._due.get(path, now) <= now]
+        self._due.update({path: now + self.pauses[path] for path in ready})
+        return ready
+
+    def wait(self, now: float) -> float:
+        """Seconds until the next source is due."""
+        return max(min(self._due.values(), default=now) - now, 0.0)
 
 
 def silent(_what: str, _count: int) -> None:
@@ -122,34 +144,30 @@ def check_sources(engine: Engine, files: Sequence[Path]) -> None:
     """A source that never gave anything usable is an error where nobody waits for more.
 
     Raises:
-        InputError: no such file, or `check_usable` over all looks at it.
+        InputError: from `check_usable` over all looks at it.
     """
     for path in files:
-        if not path.exists():
-            raise InputError("a file with stories", f"nothing at {path}", "check the path of the source")
         with engine.begin() as connection:
             usable, broken, problem = store.source_counts(connection, str(path))
         check_usable(path, Counts(usable + broken, broken=broken, problems=[problem] if problem else []))
 
 
 def poll(
-    monitor: Monitor,
-    files: Sequence[Path],
-    sizes: Mapping[Path, int],
-    now: datetime,
-    *,
-    final: bool,
-    progress: Progress,
+    monitor: Monitor, files: Sequence[Path], now: datetime, *, once: bool = False, progress: Progress = silent
 ) -> Counts:
-    """One look at every file, then close what is due. `sizes`: of the last look; a file at rest is taken to its end."""
+    """One look at every file, then close what is due. A source that cannot be read does not stop the others.
+
+    Args:
+        once: nobody looks again: take an unfinished last line too, and close up to the newest story.
+    """
     total = Counts()
     for path in files:
         try:
-            at_rest = final or sizes.get(path) == path.stat().st_size
-        except OSError:
-            total.problems.append(f"{path.name}: not there")
-            continue
-        counts = read_all(monitor, path, now, live=True, final=at_rest, progress=progress)
-        total.add(counts)
-    total.told = close_due(monitor, now, finish=final, progress=progress)
+            total.add(read_all(monitor, path, now, live=True, final=once, progress=progress))
+        except FieldtuneError as error:
+            total.failed = total.failed or error
+            total.add(Counts(problems=[f"{path.name}: {error}"]))
+            with monitor.setup.engine.begin() as connection:
+                store.put_problem(connection, str(path), str(error), windows.iso(int(now.timestamp())))
+    total.told = close_due(monitor, now, finish=once, progress=progress)
     return total

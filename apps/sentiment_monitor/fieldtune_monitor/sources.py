@@ -1,15 +1,16 @@
 """File sources: CSV, TSV or JSON lines that may still grow, read from where the last reading stopped.
 
 A broken line is counted and skipped, never fatal; a file whose columns or encoding are wrong as a whole is an error.
-Knows nothing of what the rows mean.
+Other bytes before the cursor mean another file, which is read from its beginning. Knows nothing of what the rows mean.
 """
 
 import csv
 import gzip
-import io
+import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -17,16 +18,23 @@ from fieldtune.errors import InputError
 from fieldtune_monitor.records import RawRow
 
 KINDS = {".jsonl": "jsonl", ".csv": ",", ".tsv": "\t"}
-csv.field_size_limit(10_000_000)
+END = 4096  # bytes at either end of what was read, by which a file is known again
+RECORD_LINES, RECORD_BYTES = 200, 10_000_000  # a CSV record beyond either has a quote that nobody closed
+csv.field_size_limit(RECORD_BYTES)
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """Where to go on reading: byte offset, lines before it, and the header of a CSV file."""
+    """Where to go on reading: byte offset, lines before it, the header of a CSV file.
+
+    mark: hash of the first and the last bytes before the offset. An inode would not do: copying tools renew it with
+    every copy of the same growing file, and an export that overwrites a file in place keeps it.
+    """
 
     offset: int = 0
     line: int = 0
     header: tuple[str, ...] = ()
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,25 +47,44 @@ class Reading:
     at_end: bool
 
 
-@dataclass
+@dataclass(frozen=True)
+class _Line:
+    """A line with its number and the offset of the byte after it."""
+
+    raw: bytes
+    number: int
+    end: int
+
+
 class _Lines:
-    """Whole lines of a binary file with their offsets; an unfinished last line is left for later unless `final`."""
+    """Whole lines of a binary file; an unfinished last line is left for later unless `final`."""
 
-    file: BinaryIO
-    offset: int
-    line: int
-    final: bool
-    at_end: bool = False
-    pending: list[bytes] = field(default_factory=list)
+    def __init__(self, file: BinaryIO, cursor: Cursor, final: bool) -> None:
+        self.final = final
+        self._file, self._number, self._end = file, cursor.line, cursor.offset
+        self._back: deque[_Line] = deque()
+        self._ended = False
 
-    def __iter__(self) -> Iterator[bytes]:
-        for raw in self.file:
-            if not raw.endswith(b"\n") and not self.final:
-                break
-            self.offset += len(raw)
-            self.line += 1
-            yield raw
-        self.at_end = True
+    @property
+    def at_end(self) -> bool:
+        return self._ended and not self._back
+
+    def __iter__(self) -> Iterator[_Line]:
+        return self
+
+    def __next__(self) -> _Line:
+        if self._back:
+            return self._back.popleft()
+        raw = b"" if self._ended else self._file.readline()
+        if not raw or not (self.final or raw.endswith(b"\n")):
+            self._ended = True
+            raise StopIteration
+        self._number, self._end = self._number + 1, self._end + len(raw)
+        return _Line(raw, self._number, self._end)
+
+    def back(self, lines: Sequence[_Line]) -> None:
+        """Read these lines again next."""
+        self._back.extendleft(reversed(lines))
 
 
 def read_file(path: Path, cursor: Cursor, limit: int, *, final: bool) -> Reading:
@@ -65,24 +92,36 @@ def read_file(path: Path, cursor: Cursor, limit: int, *, final: bool) -> Reading
 
     Args:
         path: the file, .gz allowed.
-        cursor: of the last reading; a file that has become shorter is read from its beginning.
-        final: take a last line without line end too (the writer is done).
+        cursor: of the last reading; another file under the same name is read from its beginning.
+        final: take a last line without line end too, and a CSV record with an open quote for broken (the writer is
+            done).
 
     Raises:
         InputError: no such file, unknown kind, empty file, missing columns.
     """
     kind = _kind(path)
     try:
-        size = path.stat().st_size
-        cursor = Cursor() if path.suffix != ".gz" and cursor.offset > size else cursor
         with cast(BinaryIO, gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")) as file:
+            cursor = cursor if _mark(file, cursor.offset) == cursor.mark else Cursor()
             file.seek(cursor.offset)
-            lines = _Lines(file, cursor.offset, cursor.line, final)
-            return _json(path, lines, limit) if kind == "jsonl" else _table(path, lines, cursor.header, kind, limit)
+            lines = _Lines(file, cursor, final)
+            reading = _json(path, lines, cursor, limit) if kind == "jsonl" else _table(path, lines, cursor, kind, limit)
+            mark = _mark(file, reading.cursor.offset)
+            return replace(reading, cursor=replace(reading.cursor, mark=mark))
     except FileNotFoundError as error:
         raise InputError("a file with stories", f"nothing at {path}", "check the path") from error
     except (OSError, EOFError) as error:
         raise InputError(f"a readable file at {path}", str(error), "check the file and its permissions") from error
+
+
+def _mark(file: BinaryIO, offset: int) -> str:
+    """Hash of the bytes at both ends of the part before `offset`; a file that is shorter has another one."""
+    if offset == 0:
+        return ""
+    file.seek(0)
+    first = file.read(min(END, offset))
+    file.seek(max(offset - END, 0))
+    return hashlib.sha256(first + file.read(min(END, offset))).hexdigest()
 
 
 def _kind(path: Path) -> str:
@@ -94,63 +133,90 @@ def _kind(path: Path) -> str:
     return KINDS[suffix]
 
 
-def _json(path: Path, lines: _Lines, limit: int) -> Reading:
+def _json(path: Path, lines: _Lines, cursor: Cursor, limit: int) -> Reading:
     rows: list[RawRow] = []
     problems: list[str] = []
-    for raw in lines:
-        place = f"{path.name} line {lines.line}"
-        if raw.strip():
+    for line in lines:
+        place = f"{path.name} line {line.number}"
+        if line.raw.strip():
             try:
-                values = json.loads(raw.decode("utf-8-sig"))
+                values = json.loads(line.raw.decode("utf-8-sig"))
                 if not isinstance(values, dict):
                     raise ValueError("no JSON object")
                 rows.append(RawRow(values, place))
             except (ValueError, RecursionError) as error:
                 problems.append(f"{place}: {type(error).__name__}: {str(error)[:80]}")
+        cursor = Cursor(line.end, line.number)
         if len(rows) + len(problems) >= limit:
             break
-    return Reading(tuple(rows), tuple(problems), Cursor(lines.offset, lines.line), lines.at_end)
+    return Reading(tuple(rows), tuple(problems), cursor, lines.at_end)
 
 
-def _table(path: Path, lines: _Lines, header: tuple[str, ...], separator: str, limit: int) -> Reading:
+def _table(path: Path, lines: _Lines, cursor: Cursor, separator: str, limit: int) -> Reading:
+    """CSV rows. Of a broken record only the first line is given up: a stray quote swallows good rows after it."""
     rows: list[RawRow] = []
     problems: list[str] = []
-    done = Cursor(lines.offset, lines.line, header)
-    for place, cells in _records(path, lines, separator, problems):
-        if not header:
-            header = tuple(name.strip().lstrip("\ufeff") for name in cells)
-            if "title" not in header:
-                raise InputError(f"a column 'title' in {path}", ", ".join(header), "rename the column of the headlines")
-        elif len(cells) == len(header):
-            rows.append(RawRow(dict(zip(header, cells, strict=True)), place))
-        elif cells:
-            problems.append(f"{place}: {len(cells)} cells under {len(header)} columns")
-        done = Cursor(lines.offset, lines.line, header)
-        if len(rows) + len(problems) >= limit:
+    header = cursor.header
+    while len(rows) + len(problems) < limit:
+        taken, cells, wrong = _record(lines, separator)
+        if not taken:
             break
-    return Reading(tuple(rows), tuple(problems), done, lines.at_end)
+        place = f"{path.name} line {taken[0].number}"
+        if not header:
+            header = _header(path, cells, wrong)
+        elif cells and len(cells) != len(header):
+            wrong = f"{len(cells)} cells under {len(header)} columns"
+        elif cells:
+            rows.append(RawRow(dict(zip(header, cells, strict=True)), place))
+        if wrong:
+            problems.append(f"{place}: {wrong}")
+            lines.back(taken[1:])
+            taken = taken[:1]
+        cursor = Cursor(taken[-1].end, taken[-1].number, header)
+    return Reading(tuple(rows), tuple(problems), cursor, lines.at_end)
 
 
-def _records(path: Path, lines: _Lines, separator: str, problems: list[str]) -> Iterator[tuple[str, list[str]]]:
-    """CSV records, which may span lines; the cursor moves only past whole records."""
-    buffer, first = "", 0
-    for raw in lines:
-        first = first or lines.line
-        try:
-            buffer += raw.decode("utf-8")
-        except UnicodeDecodeError:
-            problems.append(f"{path.name} line {lines.line}: not UTF-8")
-            buffer, first = "", 0
-            continue
-        if buffer.count('"') % 2 and not (lines.final and _last(lines)):
-            continue
-        for cells in csv.reader(io.StringIO(buffer, newline=""), delimiter=separator):
-            yield f"{path.name} line {first}", cells
-        buffer, first = "", 0
+def _header(path: Path, cells: Sequence[str], wrong: str) -> tuple[str, ...]:
+    header = tuple(name.strip() for name in cells)
+    if "title" not in header:
+        raise InputError(
+            f"a column 'title' in {path}",
+            wrong or ", ".join(header) or "an empty line",
+            "rename the column of the headlines",
+        )
+    return header
 
 
-def _last(lines: _Lines) -> bool:
-    position = lines.file.tell()
-    more = lines.file.read(1)
-    lines.file.seek(position)
-    return not more
+def _record(lines: _Lines, separator: str) -> tuple[list[_Line], list[str], str]:
+    """The lines of the next CSV record, its cells, and what is wrong with it; no line while its end is not there yet.
+
+    The reader asks for another line only inside quotes, so each is looked at once and a quote within a word is text.
+    Text right after a closing quote is forgiven within one line; over several it shows that the first quote was stray.
+    """
+    taken: list[_Line] = []
+
+    def texts() -> Iterator[str]:
+        size = 0
+        for line in lines:
+            taken.append(line)
+            text = line.raw.decode("utf-8-sig" if line.number == 1 else "utf-8")
+            size += len(line.raw)
+            if len(taken) > RECORD_LINES or size > RECORD_BYTES:
+                raise csv.Error(f"a quote is not closed within {RECORD_LINES} lines or {RECORD_BYTES:,} bytes")
+            yield text
+
+    try:
+        return taken, next(csv.reader(texts(), delimiter=separator, strict=True), []), ""
+    except UnicodeDecodeError:
+        return taken, [], "not UTF-8"
+    except csv.Error as error:
+        if lines.at_end and not lines.final:
+            return [], [], ""
+        return (taken, *_forgiving(taken[0], separator)) if len(taken) == 1 else (taken, [], str(error))
+
+
+def _forgiving(line: _Line, separator: str) -> tuple[list[str], str]:
+    try:
+        return next(csv.reader([line.raw.decode("utf-8-sig")], delimiter=separator)), ""
+    except csv.Error as error:
+        return [], str(error)

@@ -203,7 +203,7 @@ def read_cursor(connection: Connection, source: str) -> Cursor:
     if found is None:
         return Cursor()
     values = json.loads(found)
-    return Cursor(values["offset"], values["line"], tuple(values["header"]))
+    return Cursor(**{**values, "header": tuple(values["header"])})
 
 
 def put_cursor(
@@ -223,6 +223,18 @@ def put_cursor(
             "broken": len(problems), "problem": problems[-1] if problems else "", "now": str(now),
         },
     )  # fmt: skip
+
+
+def put_problem(connection: Connection, source: str, problem: str, now: str) -> None:
+    """Record why a source could not be read; its cursor and its counts stay."""
+    connection.execute(
+        text(
+            """INSERT INTO sources (source, cursor, row_count, broken, problem, polled_at)
+               VALUES (:source, :cursor, 0, 0, :problem, :now)
+               ON CONFLICT (tenant, source) DO UPDATE SET problem = excluded.problem, polled_at = excluded.polled_at"""
+        ),
+        {"source": source, "cursor": json.dumps(asdict(Cursor())), "problem": problem, "now": now},
+    )
 
 
 def source_counts(connection: Connection, source: str) -> tuple[int, int, str]:

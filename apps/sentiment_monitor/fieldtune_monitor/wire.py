@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,9 +77,9 @@ def sinks_of(config: Config, *, aside: bool = False) -> tuple[dict[str, Send], d
     return senders, info
 
 
-def source_files(config: Config) -> list[Path]:
-    """Files of the configured sources."""
-    return [config.place(source.path) for source in config.sources]
+def source_files(config: Config) -> dict[Path, int]:
+    """Files of the configured sources, and the seconds between two looks at each."""
+    return {config.place(source.path): source.every for source in config.sources}
 
 
 @contextmanager
@@ -123,7 +124,8 @@ def run(config: Config, *, once: bool, stop: Event, progress: runner.Progress, a
 
     Raises:
         ConfigError: no source or no sink. RefusedError: another process runs on this store.
-        InputError: with `once`, a source of which nothing could ever be used.
+        FieldtuneError: with `once`, what kept a source from being read, after the others were; or that nothing of a
+            source could ever be used.
     """
     if not config.sources or not config.sinks:
         missing = "[[sources]]" if not config.sources else "[[sinks]]"
@@ -135,17 +137,18 @@ def run(config: Config, *, once: bool, stop: Event, progress: runner.Progress, a
         engine = open_monitor_store(place)
         made = setup(config, engine, info, judged)
         deliver(engine, senders, now())
-        files, sizes = source_files(config), dict[Path, int]()
-        pause = min(source.every for source in config.sources)
+        schedule = runner.Schedule(source_files(config))
         monitor, total = restore(made), runner.Counts()
         while True:
-            counts = runner.poll(monitor, files, sizes, now(), final=once, progress=progress)
+            files = schedule.take(time.monotonic())
+            counts = runner.poll(monitor, files, now(), once=once, progress=progress)
             total.add(counts)
             deliver(engine, senders, now())
             _remark(counts)
-            sizes = {path: path.stat().st_size for path in files if path.exists()}
-            if once or stop.wait(pause):
+            if once or stop.wait(schedule.wait(time.monotonic())):
                 break
+        if counts.failed and once:
+            raise counts.failed
         if once:
             runner.check_sources(engine, files)
         with engine.begin() as connection:
@@ -154,5 +157,5 @@ def run(config: Config, *, once: bool, stop: Event, progress: runner.Progress, a
 
 def _remark(counts: runner.Counts) -> None:
     if counts.rows or counts.problems:
-        problems = f"; {counts.broken} broken, e.g. {counts.problems[0]}" if counts.problems else ""
+        problems = f"; {counts.broken} broken; {counts.problems[0]}" if counts.problems else ""
         say(f"{counts.rows} rows, {counts.documents} new documents, {counts.told} counted{problems}")
