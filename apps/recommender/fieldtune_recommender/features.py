@@ -54,7 +54,7 @@ def build(taste: Taste, snapshot: Snapshot, found: Mapping[str, Floats], items: 
     columns += [snapshot.standing[2, items] - user[2], snapshot.age[items] - user[3]]
     signal = [name for name in names(text) if name in found]
     columns += [found[name][items] for name in signal]
-    columns += [standing(found[name])[items] for name in RANKED if name in signal]
+    columns += [standing(found[name], snapshot.known)[items] for name in RANKED if name in signal]
     return np.stack(columns, axis=1).astype(np.float32) if len(items) else np.zeros((0, len(names(text))), np.float32)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from fieldtune_recommender.records import Floats
+from fieldtune_recommender.records import Flags, Floats
 
 K1 = 1.2
 B = 0.75
@@ -34,8 +34,14 @@ class LexicalIndex:
     frequency: np.ndarray
 
 
-def index(documents: Iterable[Sequence[str]], k1: float = K1, b: float = B) -> LexicalIndex:
-    """BM25 weights of tokenised documents, in their order. Empty documents are fine."""
+def index(
+    documents: Iterable[Sequence[str]], counted: Flags | None = None, *, k1: float = K1, b: float = B
+) -> LexicalIndex:
+    """BM25 weights of tokenised documents, in their order. Empty documents are fine.
+
+    Args:
+        counted: bool[documents], which of them are there; the others must be empty. None for all.
+    """
     terms: dict[str, int] = {}
     rows: list[int] = []
     columns: list[int] = []
@@ -47,15 +53,16 @@ def index(documents: Iterable[Sequence[str]], k1: float = K1, b: float = B) -> L
         columns += found.keys()
         counts += found.values()
         lengths.append(len(tokens))
-    n, width = len(lengths), max(len(terms), 1)
+    size, width = len(lengths), max(len(terms), 1)
+    n = size if counted is None else int(counted.sum())
     tf = np.array(counts, np.float32)
     length = np.array(lengths, np.float32)
-    mean = max(float(length.mean()), 1.0) if n else 1.0
+    mean = max(float(length.sum()) / max(n, 1), 1.0)
     frequency = np.bincount(np.array(columns, int), minlength=width)
     idf = np.log1p((n - frequency + 0.5) / (frequency + 0.5)).astype(np.float32)
     at, column = np.array(rows, int), np.array(columns, int)
     saturated = tf * (k1 + 1) / (tf + k1 * (1 - b + b * length[at] / mean))
-    table = sparse.csr_matrix((saturated * idf[column], (at, column)), shape=(n, width))
+    table = sparse.csr_matrix((saturated * idf[column], (at, column)), shape=(size, width))
     return LexicalIndex(table.astype(np.float32), terms, tuple(terms), frequency)
 
 

@@ -31,7 +31,7 @@ class Measured:
         queries: the users of the headline. sampled_from: of how many they are a random sample, or all.
         scores: method or rival -> nDCG@10, float64[q].
         metrics: method or rival -> metric -> float64[q].
-        coverage: method or rival -> share of the catalogue shown.
+        coverage: method or rival -> share of the items known at the cut that are shown.
         slices: name of a group of newer users -> method or rival -> nDCG@10 per user.
     """
 
@@ -99,7 +99,7 @@ def held_out(one: Bundle, *, rng: np.random.Generator, progress: bool, future: L
     answering = methods.methods(one.rankers, one.popularity_knots)
     users = track(tastes, "ranking held-out users", len(tastes), show=progress)
     rows = list(scoring.ranked(users, worlds, answering, rng))
-    return _measured(queries, rows, low, len(known), total)
+    return _measured(queries, rows, low, int(known.sum()), total)
 
 
 def sample(queries: evaluation.Queries, low: int, rng: np.random.Generator) -> evaluation.Queries:

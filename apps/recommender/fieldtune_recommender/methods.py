@@ -31,7 +31,8 @@ def methods(rankers: Mapping[str, ranker.Ranker], popularity_knots: np.ndarray) 
 def worlds(data: Dataset, t: float, vectors: Mapping[str, Floats | None]) -> scoring.Worlds:
     """The moment `t` of a data set, once per kind of vectors."""
     moment = snapshot.take(data.log, t, len(data.users), data.catalogue.added)
-    lexicon = lexical.index(lexical_tokens(text) for text in data.catalogue.texts)
+    texts = zip(data.catalogue.texts, moment.known, strict=True)
+    lexicon = lexical.index((lexical_tokens(text) if there else () for text, there in texts), moment.known)
     learnt = affinity.learn(timecut.before(data.log, t), lexicon.weights)
     return scoring.Worlds(
         {name: World(moment, own, lexicon, learnt, None, lexical_tokens) for name, own in vectors.items()}

@@ -69,7 +69,8 @@ def ranked(
         rng: for the order among equal scores of a rival.
     """
     snapshot = worlds.any.snapshot
-    tie_order = rng.permutation(len(snapshot.age))
+    tie_order = np.zeros(len(snapshot.known), np.int64)
+    tie_order[snapshot.known] = rng.permutation(int(snapshot.known.sum()))
     for taste in tastes:
         found = worlds.signals(taste)
         made = {}

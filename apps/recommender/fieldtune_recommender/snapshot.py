@@ -1,7 +1,7 @@
 """The state of the shop at one moment: popularity, age and co-visitation from the events before it.
 
 Everything is a share or a rank, so that the trees meet the same numbers in a later, longer log. A snapshot is a
-function of (log before t): appending later events cannot change it. Knows nothing of texts or single users.
+function of (log before t, items known at t): appending later events or items cannot change it. Knows nothing of texts or single users.
 """
 
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ class Snapshot:
 
     Attributes:
         t: events at or after this time are unknown.
-        popularity: float32[windows, items], log of (share in the window x number of items), smoothed.
-        standing: float32[windows, items], rank in [0, 1], ties shared; 1 is the most popular.
+        popularity: float32[windows, items], log of (share in the window x number of known items), smoothed.
+        standing: float32[windows, items], rank in [0, 1] among the known items, ties shared; 1 is the most popular.
         age: float32[items], share of the log since the item came (since its first event where that is not known).
-        known: bool[items], whether the item exists at t.
+        known: bool[items], whether the item exists at t, see :func:`known_at`.
         neighbours, recent_neighbours: items x items co-visitation over the whole and over the last tenth.
     """
 
@@ -48,26 +48,49 @@ def take(log: Log, t: float, n_users: int, added: Times) -> Snapshot:
         added: float64[items], when each item came, NaN where unknown.
     """
     past = timecut.before(log, t)
-    n_items = len(added)
+    n_items, known = len(added), known_at(past, t, added)
     liked = past.rows(past.weights > 0)
     counts = np.stack([_counts(liked, share, n_items) for share in WINDOWS])
     likes = covisits.matrix(past, n_users, n_items)
     recent = covisits.matrix(_last(liked, RECENT_WINDOW), n_users, n_items)
     total = counts.sum(axis=1, keepdims=True)
-    share = (counts + SMOOTHING) / (total + SMOOTHING * n_items)
+    n_known = int(known.sum())
+    share = (counts + SMOOTHING) / (total + SMOOTHING * max(n_known, 1))
     return Snapshot(
         t=t,
-        popularity=np.log(share * n_items).astype(np.float32),
-        standing=np.stack([standing(row) for row in counts]),
+        popularity=np.log(share * max(n_known, 1)).astype(np.float32),
+        standing=np.stack([standing(row, known) for row in counts]),
         age=_age(past, t, added),
-        known=np.isnan(added) | (added < t) | (counts[-1] > 0),
+        known=known,
         neighbours=covisits.neighbours(likes),
         recent_neighbours=covisits.neighbours(recent),
     )
 
 
-def standing(values: np.ndarray) -> Floats:
-    """Rank of each value in [0, 1], equal values sharing the middle of their ranks: float32[n]."""
+def known_at(past: Log, t: float, added: Times) -> Flags:
+    """Which items exist at `t`: bool[items].
+
+    An item comes at its time, or with its first event where that is earlier or no time is given. With t = inf, the
+    moment of serving, every item of the catalogue is there.
+
+    Args:
+        past: the events before t.
+    """
+    if np.isinf(t):
+        return np.ones(len(added), bool)
+    return (added < t) | (np.bincount(past.items, minlength=len(added)) > 0)
+
+
+def standing(values: np.ndarray, among: Flags | None = None) -> Floats:
+    """Rank of each value in [0, 1], equal values sharing the middle of their ranks: float32[n].
+
+    Args:
+        among: bool[n], whose ranks are wanted; the others get 0. None ranks all.
+    """
+    if among is not None:
+        result = np.zeros(len(values), np.float32)
+        result[among] = standing(values[among])
+        return result
     _, place, size = np.unique(values, return_inverse=True, return_counts=True)
     middle = np.cumsum(size) - (size + 1) / 2.0
     return (middle[place] / max(len(values) - 1, 1)).astype(np.float32)
