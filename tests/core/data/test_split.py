@@ -27,6 +27,25 @@ def test_stratified(labels: list[str], share: float, seed: int) -> None:
         assert len(held_out) == round(share * len(labels))
 
 
+@given(st.lists(st.tuples(st.sampled_from("aab"), st.integers(0, 12)), min_size=1, max_size=80), st.integers(0, 9))
+def test_a_group_stays_on_one_side(rows: list[tuple[str, int]], seed: int) -> None:
+    labels, groups = [label for label, _ in rows], [group for _, group in rows]
+    train, held_out = stratified(labels, 0.2, np.random.default_rng(seed), groups)
+    assert sorted([*train, *held_out]) == list(range(len(rows)))
+    assert not {groups[row] for row in train} & {groups[row] for row in held_out}
+    assert {labels[row] for row in train} == set(labels)
+
+
+def test_groups_of_a_label_are_held_out_in_its_share() -> None:
+    labels, groups = ["a"] * 60 + ["b"] * 40, [row // 2 for row in range(100)]
+    _, held_out = stratified(labels, 0.1, np.random.default_rng(0), groups)
+    assert [labels[row] for row in held_out] == ["a"] * 6 + ["b"] * 4
+    _, held_out = stratified(["a"] * 30, 0.1, np.random.default_rng(0), [row // 10 for row in range(30)])
+    assert len(held_out) == 10  # nothing smaller is there
+    _, held_out = stratified(["a"] * 30, 0.1, np.random.default_rng(0), ["one text"] * 30)
+    assert len(held_out) == 0
+
+
 def test_a_seed_repeats_and_another_differs() -> None:
     labels = ["a", "b"] * 50
     first, again, other = (stratified(labels, 0.2, np.random.default_rng(seed))[1] for seed in (1, 1, 2))

@@ -44,7 +44,7 @@ def check_table(frame: pd.DataFrame, task: str, longest: int = LONGEST) -> list[
     if frame.empty:
         return [Finding("no-rows", "error", "the table has no rows", ())]
     found = [finding for column in columns for finding in _texts(frame[column], longest)]
-    keys = [tuple(map(_key, row)) for row in zip(*(frame[column] for column in columns), strict=True)]
+    keys = [tuple(map(text_key, row)) for row in zip(*(frame[column] for column in columns), strict=True)]
     if task == "text-classification":
         found += _labels(frame["label"]) + _repeats([key[0] for key in keys], frame["label"])
     else:
@@ -66,9 +66,9 @@ def numbered(findings: Iterable[Finding], first: int) -> list[Finding]:
 
 def leakage(train: pd.DataFrame, valid: pd.DataFrame, columns: Sequence[str] = ("text",)) -> list[Finding]:
     """Held-out rows whose texts also stand in train, but for case, spacing and punctuation at the ends."""
-    seen = {tuple(map(_key, row)) for row in zip(*(train[column] for column in columns), strict=True)}
+    seen = {tuple(map(text_key, row)) for row in zip(*(train[column] for column in columns), strict=True)}
     rows = zip(*(valid[column] for column in columns), strict=True)
-    shared = [i for i, row in enumerate(rows) if any(key := tuple(map(_key, row))) and key in seen]
+    shared = [i for i, row in enumerate(rows) if any(key := tuple(map(text_key, row))) and key in seen]
     return _some("leakage", "warning", "held-out texts also stand in train: figures will flatter", shared)
 
 
@@ -152,7 +152,8 @@ def _some(kind: str, severity: Literal["error", "warning"], what: str, rows: lis
     return [Finding(kind, severity, f"{what}: {len(rows)} rows", tuple(rows))]
 
 
-def _key(value: object) -> str:
+def text_key(value: object) -> str:
+    """Equal for texts that say the same, see :func:`fieldtune.text.normalise.equality_key`; "" for a missing one."""
     if _missing(value):
         return ""
     return equality_key(str(value)) or normalise(str(value))

@@ -1,8 +1,10 @@
 """Which rows train and which are held out.
 
-Knows labels and row numbers, no texts; duplicates on both sides are for `checks.leakage` to find.
+Knows labels, groups and row numbers, no texts; duplicates between two tables of the user's are for `checks.leakage`
+to find.
 """
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 
 import numpy as np
@@ -13,25 +15,46 @@ from fieldtune.errors import InputError
 Indices = NDArray[np.int64]
 
 
-def stratified(labels: Sequence[Hashable], share: float, rng: np.random.Generator) -> tuple[Indices, Indices]:
+def stratified(
+    labels: Sequence[Hashable], share: float, rng: np.random.Generator, groups: Sequence[Hashable] | None = None
+) -> tuple[Indices, Indices]:
     """(train, held out): row numbers, each sorted, together all rows; every label in about the same shares.
 
-    Held out are round(share * n) rows as far as labels allow, spread by largest remainder. Every label
+    Held out are round(share * n) rows as far as labels and groups allow, spread by largest remainder. Every label
     keeps at least one row in train: a label with a single row is never held out.
+
+    Args:
+        groups: per row, what must not be on both sides, e.g. the key of its text; None for rows that stand alone.
+            A group with rows of several labels stays in train.
 
     Raises:
         InputError: no labels, or a share outside (0, 1).
     """
     if not labels or not 0 < share < 1:
         raise InputError("rows and a share between 0 and 1", f"{len(labels)} rows, share {share}", "use share .2")
-    rows: dict[Hashable, list[int]] = {}
-    for row, label in enumerate(labels):
-        rows.setdefault(label, []).append(row)
-    groups = list(rows.values())
-    counts = _quotas([len(group) for group in groups], share)
-    held = [rng.permutation(group)[:count] for group, count in zip(groups, counts, strict=True)]
+    together: dict[Hashable, list[int]] = {}
+    for row, group in enumerate(range(len(labels)) if groups is None else groups):
+        together.setdefault(group, []).append(row)
+    sizes = Counter(labels)
+    units: dict[Hashable, list[list[int]]] = {label: [] for label in sizes}
+    for rows in together.values():
+        if len({labels[row] for row in rows}) == 1:
+            units[labels[rows[0]]].append(rows)
+    counts = _quotas(list(sizes.values()), share)
+    held = [_drawn(units[label], count, sizes[label], rng) for label, count in zip(sizes, counts, strict=True)]
     held_out = np.sort(np.concatenate(held)).astype(np.int64)
     return np.setdiff1d(np.arange(len(labels)), held_out), held_out
+
+
+def _drawn(units: Sequence[list[int]], count: int, size: int, rng: np.random.Generator) -> list[int]:
+    """At most `count` rows in whole units; where every unit is larger, the smallest, if it is not all `size` rows."""
+    order = [units[place] for place in rng.permutation(len(units))]
+    held: list[int] = []
+    for unit in order:
+        if len(held) + len(unit) <= count:
+            held += unit
+    smallest = min(order, key=len, default=[])
+    return smallest if count and not held and len(smallest) < size else held
 
 
 def _quotas(sizes: Sequence[int], share: float) -> list[int]:
