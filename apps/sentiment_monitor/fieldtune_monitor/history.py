@@ -23,7 +23,7 @@ from fieldtune_monitor.config import Config
 from fieldtune_monitor.monitor import Setup, restore
 from fieldtune_monitor.sinks import line_of
 from fieldtune_monitor.sources import Cursor, read_file
-from fieldtune_monitor.windows import DAY, parse_time
+from fieldtune_monitor.windows import DAY, TIMES, parse_time
 
 DATE_ONLY_END = 2 * DAY  # an event without end is over two days after its start
 UTC = ZoneInfo("UTC")
@@ -107,7 +107,7 @@ def read_events(path: Path, config: Config | None = None) -> list[Event]:
         last = parse_time(end, zone) if end else None if first is None else first + DATE_ONLY_END
         if first is None or last is None or last < first:
             raise InputError(
-                "a time, and an end after it", f"{start!r}, {end!r} in row {number} of {path}", "correct it"
+                f"{TIMES}, and an end after it", f"{start!r}, {end!r} in row {number} of {path}", "correct it"
             )
         events.append(Event(str(topic), first, last))
     return events

@@ -17,9 +17,10 @@ from fieldtune.text.language import detect, known
 from fieldtune_monitor import counts, history, runner, wire
 from fieldtune_monitor.classify import load_bundle, probability_columns
 from fieldtune_monitor.config import ALERTS, ZONE, detector_settings, read_config, seconds
-from fieldtune_monitor.intake import plain
+from fieldtune_monitor.dedupe import bare_title
+from fieldtune_monitor.intake import MAX_TITLE, plain
 from fieldtune_monitor.monitor import APP
-from fieldtune_monitor.windows import parse_time
+from fieldtune_monitor.windows import TIMES, parse_time
 
 
 def score_table(model: Path, data: Path, out: Path) -> dict[str, Any]:
@@ -35,7 +36,8 @@ def score_table(model: Path, data: Path, out: Path) -> dict[str, Any]:
     column = next((name for name in ("title", "text") if name in table), None)
     if column is None:
         raise InputError("a column title or text", f"{', '.join(map(str, table.columns))} in {data}", "rename a column")
-    titles = [plain(title) for title in table[column]]
+    sources = table["source"].fillna("").astype(str) if "source" in table else [""] * len(table)
+    titles = [bare_title(plain(title, MAX_TITLE), source) for title, source in zip(table[column], sources, strict=True)]
     languages = _languages(table, titles, data)
     opinions = load_bundle(registry.serving(APP, model))(titles, languages)
     added: dict[str, Any] = {
@@ -77,7 +79,7 @@ def detect_table(path: Path, alerts: Path, budget: float, warmup: str, zone: flo
     times = [parsed[value] for value in table["time"]]
     if None in times:
         row = times.index(None)
-        raise InputError("ISO 8601 times", f"{table['time'][row]!r} in row {row + 1} of {path}", "correct it")
+        raise InputError(TIMES, f"{table['time'][row]!r} in row {row + 1} of {path}", "correct it")
     documents = _numbers(table, "documents", path)
     share = "negative" in table
     negatives = _numbers(table, "negative", path) if share else documents

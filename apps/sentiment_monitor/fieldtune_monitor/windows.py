@@ -5,18 +5,25 @@ statistics run on first_seen, charts on published. What was published long befor
 belongs to charts and baselines, never to a surge. Knows no clock: `processed` comes from the caller.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 from zoneinfo import ZoneInfo
-
-from dateutil import parser as dates  # type: ignore[import-untyped]
 
 DAY = 86_400
 LATE = 6 * 3600
 FUTURE = 600
 _EARLIEST, _LATEST = datetime(1990, 1, 1, tzinfo=UTC).timestamp(), datetime(2100, 1, 1, tzinfo=UTC).timestamp()
-_MARK = datetime(1, 1, 1), datetime(2, 2, 2)
+_MILLISECONDS = 1e11  # epoch numbers from here on are milliseconds: as seconds they would lie after the year 5000
+_EPOCH = re.compile(r"\d{9,13}(\.\d{1,9})?")
+_RFC_2822 = re.compile(
+    r"((mon|tue|wed|thu|fri|sat|sun), *)?\d{1,2} (jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec) \d{4} "
+    r"\d\d:\d\d(:\d\d)? ([+-]\d{4}|utc?|gmt|z|[ecmp][sd]t)",
+    re.IGNORECASE,
+)
+TIMES = "a time in ISO 8601, RFC 2822, epoch seconds or milliseconds, from 1990 to 2099"
 
 
 @dataclass(frozen=True)
@@ -29,22 +36,16 @@ class Clocks:
 
 
 def parse_time(value: Any, zone: ZoneInfo) -> int | None:
-    """Seconds since 1970 of an ISO 8601 text (or a common other spelling, or epoch seconds); None if unusable.
+    """Seconds since 1970 of a time as `TIMES` says; None for anything else.
 
-    A time without an offset is read in `zone`. Years outside 1990..2100 are unusable.
+    Nothing is guessed: 05/01/2026 is one day in London and another in New York. ISO 8601 without an offset is read in
+    `zone`. Numbers, and texts of digits, are epoch seconds or, from 1e11 on, milliseconds.
     """
-    if value is None or isinstance(value, bool) or value != value or value == "":
-        return None
     try:
         moment = _moment(value)
-    except (ValueError, OverflowError, TypeError):
-        return None
-    if moment is None:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=zone)
-    try:
-        seconds = moment.timestamp()
+        if moment is None:
+            return None
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
     except (ValueError, OverflowError):
         return None
     return int(seconds) if _EARLIEST <= seconds < _LATEST else None
@@ -53,17 +54,15 @@ def parse_time(value: Any, zone: ZoneInfo) -> int | None:
 def _moment(value: Any) -> datetime | None:
     if isinstance(value, datetime):
         return value
-    if isinstance(value, int | float):
-        return datetime.fromtimestamp(float(value) / (1000 if abs(value) > 1e11 else 1), UTC)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return datetime.fromtimestamp(value / (1000 if value >= _MILLISECONDS else 1), UTC)
     text = str(value).strip()
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        pass
-    if text.replace(".", "", 1).isdigit() and len(text.split(".")[0]) in (9, 10, 13):
+    if _EPOCH.fullmatch(text):
         return _moment(float(text))
-    first, second = (dates.parse(text, default=mark) for mark in _MARK)
-    return first if first == second or first.replace(tzinfo=None).date() == second.replace(tzinfo=None).date() else None
+    if _RFC_2822.fullmatch(text):
+        moment = parsedate_to_datetime(text)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)  # -0000: UTC, of an unknown place
+    return datetime.fromisoformat(text)
 
 
 def clocks(published: int | None, first_seen: int) -> Clocks:
