@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fieldtune.data.checks import check_table, leakage
+from fieldtune.data.checks import TEXT_COLUMNS, check_table, leakage
 from fieldtune.data.tables import training_table
 from fieldtune.errors import ArtefactError, ConfigError, InputError, MissingExtraError
 from fieldtune.models.encoder import DEFAULT, check, find, positions
@@ -139,7 +139,7 @@ def versions() -> dict[str, str]:
 def _check(rows: pd.DataFrame, held_out: pd.DataFrame | None, task: str, progress: bool) -> None:
     findings = check_table(rows, task)
     if held_out is not None:
-        findings += leakage(rows, held_out, [str(name) for name in rows.columns if name != "label"])
+        findings += leakage(rows, held_out, TEXT_COLUMNS[task])
     for finding in findings:
         if finding.severity == "error":
             raise InputError("training rows a model can learn from", finding.message, "correct the table")

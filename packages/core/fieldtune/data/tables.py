@@ -26,7 +26,7 @@ def training_table(
 ) -> pd.DataFrame:
     """The rows of ``data`` in the columns of ``task``, every cell text.
 
-    Rows whose text is empty are left out and counted on stderr.
+    Rows whose text is empty are left out and counted on stderr; an optional text that is missing is empty.
 
     Args:
         data: a table in memory or a path.
@@ -40,7 +40,10 @@ def training_table(
     frame = task_columns(data, task, rename=rename, labels=labels)
     if "label" in frame:
         _refuse_unlabelled(frame["label"], where, 0 if isinstance(data, pd.DataFrame) else first_row(data))
-    return _without_empty(frame, [str(name) for name in frame.columns if name != "label"], where)
+    required, optional = COLUMNS[task]
+    for name in (name for name in optional if name in frame):
+        frame[name] = frame[name].astype(object).where(~_blank(frame[name]), "").astype(str)
+    return _without_empty(frame, [name for name in required if name != "label"], where)
 
 
 def task_columns(
@@ -98,10 +101,14 @@ def _refuse_unlabelled(column: pd.Series, where: str, first: int) -> None:
         raise InputError("a label on every row", f"{len(absent)} without, in {where} (rows {rows})", "fill them")
 
 
+def _blank(column: pd.Series) -> pd.Series:
+    return column.isna() | (column.astype(str).str.strip() == "")
+
+
 def _without_empty(frame: pd.DataFrame, columns: list[str], where: str) -> pd.DataFrame:
     empty = pd.Series(False, index=frame.index)
     for name in columns:
-        empty |= frame[name].isna() | (frame[name].astype(str).str.strip() == "")
+        empty |= _blank(frame[name])
     if empty.all():
         raise InputError(f"text in {', '.join(columns)}", f"only empty cells in {where}", "check the column names")
     if empty.any():

@@ -1,7 +1,8 @@
 """Embedding: queries close to their positives. Methods: linear (latent semantics of n-grams), head, full.
 
 The loss is multiple negatives ranking (Henderson et al. 2017, arXiv 1705.00652), both ways: in a batch every other
-row's document is a negative, so no two rows of a batch share a query or a document.
+row's document is a negative, so no two rows of a batch share a query or a document. A row may bring a negative of
+its own; an empty one is none.
 """
 
 from pathlib import Path
@@ -14,10 +15,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fieldtune.batching import by_length, fixed, whole_run
+from fieldtune.data.checks import text_key
 from fieldtune.data.split import stratified
+from fieldtune.errors import InputError
 from fieldtune.evaluate.ranking import per_query, summary
 from fieldtune.models.features import EncoderFeatures, NgramFeatures
 from fieldtune.models.trained import Embedder, load_encoder
+from fieldtune.progress import say
 from fieldtune.runtime import generator
 from fieldtune.tasks.common import Body, adamw, batch_of, trainable, training_dtype
 from fieldtune.train.problem import Problem, Tensors
@@ -32,8 +36,9 @@ _DEPTH = 10
 
 
 def split(table: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A tenth of the rows, for validation, when the user gave none."""
-    rows, held_out = stratified(["all"] * len(table), 0.1, generator(seed))
+    """A tenth of the rows, for validation, when the user gave none; all rows of one query on one side."""
+    queries = [text_key(text) for text in table["query"]]
+    rows, held_out = stratified(["all"] * len(table), 0.1, generator(seed), queries)
     return table.iloc[rows].reset_index(drop=True), table.iloc[held_out].reset_index(drop=True)
 
 
@@ -49,6 +54,10 @@ def train(
         for name in ("query", "positive", "negative")
         if name in table
     }
+    if "negative" in table:
+        tokens["negative"] = [
+            ids if text else [] for ids, text in zip(tokens["negative"], table["negative"], strict=True)
+        ]
     module: Any = Body(encoder) if method == "full" else Projection(encoder.dimensions)
     made = (
         _token_problem(encoder, tokens, settings)
@@ -60,7 +69,7 @@ def train(
     fit(
         module,
         made,
-        _plan(table, settings, seed),
+        _plan(table, settings, seed, show),
         settings,
         folder=folder,
         optimizer=adamw(module, None, settings) if method == "full" else adamw(None, module, settings),
@@ -126,12 +135,21 @@ def contrastive(queries: torch.Tensor, documents: torch.Tensor, temperature: flo
     return (forward + backward) / 2
 
 
-def _plan(table: pd.DataFrame, settings: Settings, seed: int) -> list[list[int]]:
+def _plan(table: pd.DataFrame, settings: Settings, seed: int, show: bool) -> list[list[int]]:
     keys = list(zip(("q:" + table["query"]).tolist(), ("d:" + table["positive"]).tolist(), strict=True))
     rng = generator(seed)
     epochs = [fixed(keys, settings.batch_rows, rng) for _ in range(settings.epochs)]
-    # A batch of one row has no negative and teaches nothing.
+    # A batch of one row has no other row's document for a negative: left out.
     epochs = [[batch for batch in batches if len(batch) > 1] for batches in epochs]
+    if not any(epochs):
+        raise InputError(
+            "rows of different queries and positives, so that each is a negative of the others",
+            f"{len(table)} rows that all share a query or a positive",
+            "give more queries and positives",
+        )
+    alone = len(table) - sum(map(len, epochs[0]))
+    if show and alone > 1:  # one may be the rest of a division
+        say(f"note: {alone} of {len(table)} rows take no part: their queries or positives repeat in all rows left over")
     return whole_run(epochs, settings.max_steps * settings.accumulate or None)
 
 
@@ -140,7 +158,7 @@ def _token_problem(encoder: Any, tokens: dict[str, list[list[int]]], settings: S
     padded to one length would cost several times as much."""
 
     def collate(rows: list[int]) -> Tensors:
-        texts = [ids_of[row] for ids_of in tokens.values() for row in rows]
+        texts = [ids for ids_of in tokens.values() for row in rows if (ids := ids_of[row])]
         pieces = by_length([len(ids) for ids in texts], settings.token_budget)
         places = torch.tensor([place for piece in pieces for place in piece])
         batch: Tensors = {"order": torch.argsort(places), "queries": torch.ones(len(rows))}
@@ -160,14 +178,16 @@ def _token_problem(encoder: Any, tokens: dict[str, list[list[int]]], settings: S
 def _vector_problem(frozen: Embedder, table: pd.DataFrame, temperature: float) -> Problem:
     columns = [name for name in ("query", "positive", "negative") if name in table]
     vectors = {name: torch.from_numpy(frozen.encode(table[name].tolist())) for name in columns}
+    given = {name: (table[name] != "").tolist() for name in columns}
+
+    def collate(rows: list[int]) -> Tensors:
+        return {name: vectors[name][[row for row in rows if given[name][row]]] for name in columns}
 
     def loss(module: nn.Module, batch: Tensors) -> torch.Tensor:
         documents = torch.cat([module(batch[name]) for name in columns[1:]])
         return contrastive(module(batch["query"]), documents, temperature)
 
-    return Problem(
-        lambda rows: {name: vectors[name][rows] for name in columns}, loss, lambda batch: float(len(batch["query"]))
-    )
+    return Problem(collate, loss, lambda batch: float(len(batch["query"])))
 
 
 def _linear(table: pd.DataFrame, seed: int) -> Embedder:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fieldtune.batching import epoch, whole_run
+from fieldtune.data.checks import text_key
 from fieldtune.data.split import stratified
 from fieldtune.evaluate.calibration import fit_temperature, threshold_keeping
 from fieldtune.evaluate.classification import report
@@ -34,8 +35,9 @@ _INVERSE_PENALTIES = (10.0, 30.0, 100.0)
 
 
 def split(table: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A stratified tenth of the rows, for validation, when the user gave none."""
-    rows, held_out = stratified(table["label"].tolist(), 0.1, generator(seed))
+    """A stratified tenth of the rows, for validation, when the user gave none; all rows of one text on one side."""
+    texts = [text_key(text) for text in table["text"]]
+    rows, held_out = stratified(table["label"].tolist(), 0.1, generator(seed), texts)
     return table.iloc[rows].reset_index(drop=True), table.iloc[held_out].reset_index(drop=True)
 
 
@@ -49,7 +51,7 @@ def train(
     if method == "linear":
         return _linear(texts, targets, labels, seed)
     frozen = load_encoder(model, settings.max_length).features
-    weight, bias = _probe(frozen(texts), targets, len(labels), seed)
+    weight, bias = _probe(frozen(texts), targets, [text_key(text) for text in texts], len(labels), seed)
     if method == "head":
         return Classifier(frozen, weight, bias, labels)
     return _full(texts, targets, labels, (weight, bias), model, settings, seed=seed, folder=folder, show=show)
@@ -109,14 +111,18 @@ def _linear(texts: list[str], targets: NDArray[np.int_], labels: tuple[str, ...]
 
 
 def _probe(
-    vectors: NDArray[np.float32], targets: NDArray[np.int_], classes: int, seed: int
+    vectors: NDArray[np.float32], targets: NDArray[np.int_], keys: list[str], classes: int, seed: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Logistic regression on embeddings, its penalty chosen on a held-out tenth of these very rows."""
+    """Logistic regression on embeddings, its penalty chosen on a held-out tenth of these very rows.
+
+    Args:
+        keys: per row, equal where the texts say the same: such rows are held out together.
+    """
     from sklearn.linear_model import LogisticRegression
 
     # Each fit starts where the one before it ended: the solutions lie close together.
     machine = LogisticRegression(max_iter=1000, warm_start=True)
-    rows, held_out = stratified(targets.tolist(), 0.1, generator(seed))
+    rows, held_out = stratified(targets.tolist(), 0.1, generator(seed), keys)
     scores = {}
     if len(held_out) and len(set(targets[rows].tolist())) == classes:
         for value in _INVERSE_PENALTIES:

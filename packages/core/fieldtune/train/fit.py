@@ -54,11 +54,11 @@ def fit(
         show: progress on stderr.
 
     Raises:
-        InputError: the loss or a weight is not a finite number.
+        InputError: no batch, or the loss or a weight is not a finite number.
         ArtefactError: all checkpoints of the run are damaged.
     """
     if not plan:
-        return
+        raise InputError("batches to train on", "none", "give more rows")
     gpu = torch.cuda.is_available()
     arguments = TrainingArguments(
         output_dir=str(folder),

@@ -10,7 +10,7 @@ from fieldtune.errors import ConfigError
 
 _RANGES: dict[str, tuple[float, float]] = {
     "epochs": (1, math.inf), "max_steps": (0, math.inf), "learning_rate": (0, math.inf),
-    "head_learning_rate": (0, math.inf), "token_budget": (1, math.inf), "batch_rows": (1, math.inf),
+    "head_learning_rate": (0, math.inf), "token_budget": (1, math.inf), "batch_rows": (2, math.inf),
     "accumulate": (1, math.inf), "max_length": (3, math.inf), "warmup": (0, 0.99), "weight_decay": (0, math.inf),
     "label_smoothing": (0, 1), "temperature": (1e-4, math.inf), "dropout": (0, 0.99), "checkpoint_steps": (0, math.inf),
 }  # fmt: skip
@@ -26,7 +26,8 @@ class Settings:
         learning_rate: of the encoder, at the peak.
         head_learning_rate: of the new head, at the peak.
         token_budget: tokens per batch, padding included, for losses per example.
-        batch_rows: rows per batch for contrastive losses, whose meaning depends on it.
+        batch_rows: rows per batch for contrastive losses, whose meaning depends on it; in a batch of one nothing is
+            a negative.
         accumulate: batches per optimizer step; the loss is scaled by items, so k small batches equal one large.
         max_length: tokens kept of a text.
         warmup: share of the steps with a rising learning rate.
