@@ -150,6 +150,8 @@ def test_publish_refuses_a_worse_model_and_rollback_restores(
 ) -> None:
     first = cli("models", "publish", model, "--into", "intents", "--data", table, "--json")
     assert first.code == 0, first.err
+    assert first.json["compared"] is False and "compared with nothing" in first.json["reason"]
+    assert "warning: put into service unopposed" in first.err
     frame = pd.read_csv(table)
     frame["label"] = np.random.default_rng(0).permutation(frame["label"])
     frame.to_csv(tmp_path / "noise.csv", index=False)
@@ -166,7 +168,8 @@ def test_publish_refuses_a_worse_model_and_rollback_restores(
     )
     second = cli("models", "publish", tmp_path / "bad", "--into", "intents", "--data", table, "--json")
     assert second.code == 1
-    assert second.json["promoted"] is False
+    assert second.json["promoted"] is False and second.json["compared"] is True
+    assert "unopposed" not in second.err
     listed = cli("models", "list", "--json").json["versions"]
     assert len(listed) == 1
     assert cli("models", "show", listed[0]["id"], "--json").json["serving"] is True

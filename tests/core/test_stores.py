@@ -26,6 +26,19 @@ def test_migrations_are_applied_once_and_in_order(tmp_path: Path) -> None:
     assert pragmas == ["wal", 2]
 
 
+def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    first, second = (statements(f"app 00{number}", f"CREATE TABLE t{number} (name TEXT)") for number in (1, 2))
+    open_store(tmp_path, [first, second]).dispose()
+    before = (tmp_path / "fieldtune.db").read_bytes()
+    added = statements("app 001b", "CREATE TABLE wrong (name TEXT)")
+    with pytest.raises(ArtefactError, match=r"'app 002' of a newer one; fix: install the newer fieldtune"):
+        open_store(tmp_path, [first, added])
+    assert (tmp_path / "fieldtune.db").read_bytes() == before
+    other = open_store(tmp_path, [statements("shop 001", "CREATE TABLE shop (name TEXT)")])  # another owner's tables
+    other.dispose()
+    open_store(tmp_path, [first, second]).dispose()
+
+
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "fieldtune.db").write_text("this is not a database, it is a text of some length" * 40)
     with pytest.raises(ArtefactError, match="restore the file"):

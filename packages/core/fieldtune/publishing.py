@@ -27,6 +27,9 @@ def publish_model(
 ) -> Verdict:
     """Compare the model in ``folder`` with what serves under ``name`` on the rows of ``data``.
 
+    The first version of a name meets no other: it ships, and the verdict says that it was compared with nothing. (A
+    plain model to set against it would need the training rows, which a model folder does not hold.)
+
     Args:
         columns: of a classifier: column wanted -> the user's name for it; labels: label in the file -> label wanted.
 

@@ -24,6 +24,7 @@ from fieldtune.runtime import home, iso
 from fieldtune.store import open_store, statements
 
 INCUMBENT = "incumbent"
+UNOPPOSED = "compared with nothing, as nothing that serves and no other candidate was given"
 
 MIGRATIONS = (
     statements(
@@ -54,7 +55,11 @@ class Standing:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gate decided and why; ``version`` is set once something was promoted."""
+    """What the gate decided and why; ``version`` is set once something was promoted.
+
+    A single candidate without an incumbent is promoted too, as there has to be a first version; ``compared`` is then
+    False, and the reason says so.
+    """
 
     promoted: bool
     winner: str
@@ -62,9 +67,14 @@ class Verdict:
     standings: tuple[Standing, ...]
     version: str | None = None
 
+    @property
+    def compared(self) -> bool:
+        """Whether there was anything to compare with."""
+        return len(self.standings) > 1
+
     def as_dict(self) -> dict[str, Any]:
         """For reports and ``--json``."""
-        return asdict(self)
+        return {**asdict(self), "compared": self.compared}
 
 
 def open_home() -> Engine:
@@ -97,7 +107,12 @@ def gate(scores: Mapping[str, ArrayLike], rng: np.random.Generator, incumbent: s
         interval = paired_bootstrap(values, arrays[rival], rng)
         standings.append(Standing(name, means[name], interval.low, interval.high))
     if incumbent is None:
-        return Verdict(True, best, f"{best} scores {means[best]:.4f}, the best of {len(arrays)}", tuple(standings))
+        reason = (
+            f"{best} scores {means[best]:.4f}, the best of {len(arrays)}"
+            if len(arrays) > 1
+            else f"{best} scores {means[best]:.4f}, {UNOPPOSED}"
+        )
+        return Verdict(True, best, reason, tuple(standings))
     gain = next(standing for standing in standings if standing.name == best)
     if best == incumbent:
         reason = f"what serves now is the best of {len(arrays)} at {means[incumbent]:.4f}"

@@ -20,7 +20,7 @@ class Migration:
     """One step of the schema, applied once, in order; a released step is never edited.
 
     Attributes:
-        name: unique for ever, e.g. ``"monitor 001 documents"``.
+        name: unique for ever, its first word the owner of the tables, e.g. ``"monitor 001 documents"``.
         apply: makes the change on an open connection, inside the migration's transaction.
     """
 
@@ -53,6 +53,11 @@ CORE_MIGRATIONS = (
            payload TEXT NOT NULL, made_at TEXT NOT NULL, sent_at TEXT)""",
         "CREATE INDEX outbox_pending ON outbox (sink, sent_at, position)",
     ),
+    statements(
+        "core 002 erased users",
+        """CREATE TABLE erased_users (user_hash TEXT PRIMARY KEY, tenant TEXT NOT NULL DEFAULT 'default',
+           language TEXT NOT NULL DEFAULT '', made_at TEXT NOT NULL)""",
+    ),
 )
 
 
@@ -75,6 +80,9 @@ def open_store(place: Path | str, migrations: Sequence[Migration] = ()) -> Engin
         event.listen(engine, "begin", _begin_at_once)
     try:
         migrate(engine, (*CORE_MIGRATIONS, *migrations))
+    except ArtefactError:
+        engine.dispose()
+        raise
     except DatabaseError as error:
         engine.dispose()
         raise ArtefactError(
@@ -86,10 +94,16 @@ def open_store(place: Path | str, migrations: Sequence[Migration] = ()) -> Engin
 
 
 def migrate(engine: Engine, migrations: Sequence[Migration]) -> None:
-    """Apply the migrations not yet recorded, each in one transaction with its record."""
+    """Apply the migrations not yet recorded, each in one transaction with its record.
+
+    Raises:
+        ArtefactError: a newer version was here: it recorded a migration of one of these owners that is not among them.
+    """
     with engine.begin() as connection:
         if not inspect(connection).has_table("schema_migrations"):
             connection.execute(text("CREATE TABLE schema_migrations (name TEXT PRIMARY KEY)"))
+        recorded = connection.execute(text("SELECT name FROM schema_migrations ORDER BY name")).scalars().all()
+    _refuse_newer([str(name) for name in recorded], [migration.name for migration in migrations])
     for migration in migrations:
         with engine.begin() as connection:
             known = connection.execute(
@@ -98,6 +112,18 @@ def migrate(engine: Engine, migrations: Sequence[Migration]) -> None:
             if known is None:
                 migration.apply(connection)
                 connection.execute(text("INSERT INTO schema_migrations VALUES (:name)"), {"name": migration.name})
+
+
+def _refuse_newer(recorded: Sequence[str], known: Sequence[str]) -> None:
+    """Other owners may share the database; of those who open it now, every recorded step must be known."""
+    owners = {name.partition(" ")[0] for name in known}
+    unknown = [name for name in recorded if name not in known and name.partition(" ")[0] in owners]
+    if unknown:
+        raise ArtefactError(
+            f"a database of this version or an older one (up to {known[-1]!r})",
+            f"the step {unknown[-1]!r} of a newer one",
+            "install the newer fieldtune, or name another store",
+        )
 
 
 def _url(place: Path | str) -> URL:

@@ -9,6 +9,7 @@ from fieldtune.applications import application
 from fieldtune.cli_kit import planned, show
 from fieldtune.commands.training import Json, LabelColumn, LabelMap, TextColumn, parse_map
 from fieldtune.errors import InputError, RefusedError
+from fieldtune.progress import say
 
 models = typer.Typer(help="Model versions: list, show, publish, roll back, verify.", no_args_is_help=True)
 
@@ -55,7 +56,10 @@ def publish(
     mapping: LabelMap = "",
     as_json: Json = False,
 ) -> None:
-    """Compare a model with what serves, on the same held-out rows; the best ships, a worse one is refused (exit 1)."""
+    """Compare a model with what serves, on the same held-out rows; the best ships, a worse one is refused (exit 1).
+
+    The first version of a name meets no other: it ships, with a warning and `compared: false`.
+    """
     from fieldtune.publishing import publish_model
     from fieldtune.runtime import generator, now
 
@@ -68,6 +72,8 @@ def publish(
         verdict = publish_model(
             folder, name, slot or None, data, columns=columns, labels=labels, rng=generator(0), now=now()
         )
+    if verdict.promoted and not verdict.compared:
+        say(f"warning: put into service unopposed: {verdict.reason}")
     show(verdict.as_dict(), as_json)
     if not verdict.promoted:
         raise RefusedError("a model better than what serves", verdict.reason, "improve it, or collect more feedback")
