@@ -97,6 +97,19 @@ def test_the_reset_of_a_closed_incident_lasts_one_bucket():
     assert not state.reset.any()
 
 
+def test_an_incident_whose_measure_is_gone_ends_with_a_note_and_only_once():
+    state, _ = drive(verdict(), verdict(count=6.0))
+    calm, none = alerting.ended(alerting.start(2), range(2), 110, "why")
+    assert (calm.topics, none) == (alerting.start(2).topics, ())
+    state, found = alerting.ended(state, [0], 110, "why")
+    assert [(c.state, c.sequence, c.opened, c.bucket, c.told, c.note) for c in found] == [
+        ("resolved", 1, 101, 110, True, "why")
+    ]
+    assert alerting.ended(state, [0], 110, "why")[1] == ()
+    volume, _ = drive(verdict(), verdict(count=6.0, volume=6.0, share=0.1))
+    assert not alerting.ended(volume, [0], 110, "why")[1][0].told
+
+
 def test_after_three_days_it_becomes_the_new_normal_and_learns_anew():
     state, _ = drive(verdict(), verdict(count=6.0))
     state = replace(state)
@@ -104,7 +117,7 @@ def test_after_three_days_it_becomes_the_new_normal_and_learns_anew():
     state, found = drive(*loud, state=state, first=102)
     assert alerting.renewing(state, 182, DETECTOR, RULES).all()
     state, found = drive(*[CALM] * 5, state=state, first=182)
-    assert found[0].new_normal
+    assert found[0].note == "new normal"
     state, more = drive(verdict(count=9.0), state=state, first=190)
     assert not more
     assert state.topics[0].phase == "learning"

@@ -68,7 +68,7 @@ def test_order_batches_and_repeats_change_nothing(place, rows, write):
     write(place / "again.jsonl", shuffled)
     settings = read_config(place / "monitor.toml")
     made = wire.setup(settings, wire.open_monitor_store("sqlite://"), {"replay": False})
-    monitor = restore(made)
+    monitor = restore(made, NOW)
     runner.read_all(monitor, place / "again.jsonl", NOW, live=False, final=True, batch=97)
     runner.close_due(monitor, NOW, finish=True)
     with made.engine.begin() as connection:
@@ -185,7 +185,7 @@ def test_one_look_at_a_source_with_few_stories_among_broken_lines_is_fine(place,
 
 def test_a_writer_that_pauses_in_mid_line_loses_nothing(place, rows, write):
     made = wire.setup(read_config(place / "monitor.toml"), wire.open_monitor_store("sqlite://"), {})
-    monitor, path = restore(made), place / "stories.jsonl"
+    monitor, path = restore(made, NOW), place / "stories.jsonl"
     line = json.dumps(rows[1])
     write(path, rows[:1])
     with path.open("a") as file:
@@ -211,7 +211,7 @@ def test_one_bad_source_does_not_stop_the_others(place, home, name, bad, good):
     if bad is not None:
         path.write_text(bad)
     files = [path, place / "stories.jsonl"]
-    monitor = restore(wire.setup(read_config(place / "monitor.toml"), wire.open_monitor_store("sqlite://"), {}))
+    monitor = restore(wire.setup(read_config(place / "monitor.toml"), wire.open_monitor_store("sqlite://"), {}), NOW)
     found = runner.poll(monitor, files, NOW)
     assert found.documents > 1000
     assert name in found.problems[0]
@@ -262,10 +262,10 @@ def test_another_bucket_needs_another_store(place, home):
 def test_other_topics_keep_what_was_learned(place, home):
     settings = read_config(place / "monitor.toml")
     wire.run(settings, once=True, stop=threading.Event(), progress=runner.silent)
-    before = restore(wire.setup(settings, wire.open_monitor_store(wire.store_place(settings)), {})).memory
+    before = restore(wire.setup(settings, wire.open_monitor_store(wire.store_place(settings)), {}), NOW).memory
     new = config.Topic(name="rail", keywords=("rail",))
     other = settings.model_copy(update={"topics": (settings.topics[2], new, settings.topics[0])})
-    after = restore(wire.setup(other, wire.open_monitor_store(wire.store_place(other)), {})).memory
+    after = restore(wire.setup(other, wire.open_monitor_store(wire.store_place(other)), {}), NOW).memory
     assert after.detector.topics == ("tea", "rail", "ferries")
     old, now = before.detector.baseline, after.detector.baseline
     assert now.negative_mass.tolist() == [old.negative_mass[2], 0.0, old.negative_mass[0]]
@@ -277,12 +277,40 @@ def test_other_topics_keep_what_was_learned(place, home):
     assert snapshot.load(snapshot.dump(moved)).detector.topics == after.detector.topics
 
 
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        (lambda made: replace(made, topics=("banks", "tea")), "topic no longer watched"),
+        (lambda made: replace(made, topics=("tea", "rail", "banks"), model="another"), "topic no longer watched"),
+        (lambda made: replace(made, model="another"), "the model changed"),
+    ],
+    ids=["topics", "both", "model"],
+)
+def test_an_open_incident_ends_when_its_topic_or_its_model_goes(place, rows, write, change, note):
+    fired = replayed(place)[0][0]
+    write(place / "stories.jsonl", [row for row in rows if str(row["first_seen"]) <= fired["time"]])
+    store_at = wire.open_monitor_store("sqlite://")
+    made = wire.setup(read_config(place / "monitor.toml"), store_at, {"s": False})
+    runner.poll(restore(made, NOW), [place / "stories.jsonl"], NOW, once=True)
+    for _ in range(2):  # a second start tells nothing more
+        restore(change(made), NOW)
+        with store_at.begin() as connection:
+            lines = [message.payload for message in outbox.pending(connection)]
+            states = connection.execute(text("SELECT topic, state FROM incidents")).all()
+        assert [line["state"] for line in lines] == ["firing", "resolved"]
+        assert states == [("ferries", "resolved")]
+        assert lines[1]["note"] == note
+        same = ("incident", "topic", "signal", "observed", "expected", "low", "high", "evidence", "sources", "copies")
+        assert {name: lines[0][name] for name in same} == {name: lines[1][name] for name in same}
+        assert lines[1]["weeks_between_false_alarms"] == lines[0]["weeks_between_false_alarms"]
+
+
 def test_another_model_learns_what_is_usual_anew(place, home):
     settings = read_config(place / "monitor.toml")
     wire.run(settings, once=True, stop=threading.Event(), progress=runner.silent)
     made = wire.setup(settings, wire.open_monitor_store(wire.store_place(settings)), {})
-    before = restore(made).memory.detector
-    memory = restore(replace(made, model="another")).memory
+    before = restore(made, NOW).memory.detector
+    memory = restore(replace(made, model="another"), NOW).memory
     volume = before.baseline.volume_mass / before.baseline.exposure
     assert memory.detector.baseline.volume_mass / memory.detector.baseline.exposure == pytest.approx(volume)
     rng = np.random.default_rng(0)

@@ -146,7 +146,7 @@ def test_a_new_normal_is_one_incident_and_is_learned():
     found, _ = run(documents, negatives, config(8))
     mine = [c for c in found if c.topic == 0 and c.bucket >= 7 * 168]
     assert mine[0].state == "firing"
-    closed = next(c for c in mine if c.state == "resolved" and c.new_normal)
+    closed = next(c for c in mine if c.state == "resolved" and c.note == "new normal")
     assert closed.bucket - mine[0].bucket <= 8 * 24
     assert len(fired([c for c in mine if c.bucket > closed.bucket])) <= 1
 
@@ -194,3 +194,14 @@ def test_identifiers_are_the_same_for_the_same_history():
         "surge", "tea", "2026-01-01T00:00:00Z", 1
     )
     assert alerting.notice_key("a", "tone", "firing") != alerting.notice_key("a", "tone", "resolved")
+
+
+def test_what_a_step_found_can_be_read_off_the_state():
+    documents, negatives, _, _ = world(3, 4, 3, 3.0)
+    memory, settings = engine.begin(tuple("abcd"), config(4)), config(4)
+    for t, (n, x) in enumerate(zip(documents, negatives, strict=True)):
+        memory, verdict, _ = engine.observe(memory, t, t % 168, n, x, settings, AlertConfig())
+    again = spikes.standing(snapshot.load(snapshot.dump(memory)).detector, settings)
+    for name in spikes.Verdict.__dataclass_fields__:
+        if name != "learning":
+            np.testing.assert_array_equal(getattr(again, name), getattr(verdict, name), err_msg=name)

@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -11,14 +12,16 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 from fieldtune import registry
 from fieldtune.errors import ArtefactError, InputError, RefusedError
 from fieldtune.feedback import Feedback
 from fieldtune.models import load
-from fieldtune_monitor import classify, retraining, scoring, training
+from fieldtune_monitor import classify, retraining, runner, scoring, training, wire
 from fieldtune_monitor.commands import app
+from fieldtune_monitor.config import read_config
 from fieldtune_monitor.records import Document
 from fieldtune_monitor.wording import unseen_wording
 
@@ -131,11 +134,11 @@ def test_spellings_of_a_language_are_one_slot(model, tmp_path, home):
     rows["language"] = np.resize(["EN", "en-GB", "en", ""], len(rows))
     rows.to_csv(tmp_path / "rows.csv", index=False)
     assert set(training.read_rows(tmp_path / "rows.csv")["language"]) == {"en"}
-    text = "title,language\nBrine shares plunge,en_US\nBrine shares plunge,Chinese\n"
-    (tmp_path / "in.csv").write_text(text)
+    content = "title,language\nBrine shares plunge,en_US\nBrine shares plunge,Chinese\n"
+    (tmp_path / "in.csv").write_text(content)
     with pytest.raises(InputError, match="'Chinese' in row 3 of"):
         scoring.score_table(model, tmp_path / "in.csv", tmp_path / "out.csv")
-    (tmp_path / "in.csv").write_text(text.rsplit("Brine", 1)[0])
+    (tmp_path / "in.csv").write_text(content.rsplit("Brine", 1)[0])
     assert scoring.score_table(model, tmp_path / "in.csv", tmp_path / "out.csv")["tones"] == {"negative": 1}
 
 
@@ -297,3 +300,63 @@ def test_what_a_newsroom_puts_around_a_title_is_not_read_and_a_copy_is_read_once
     assert [one.topics for one in judge(copies)] == [("ships",), ("ships",)]
     judge([replace(first, id="3", identity="3", title="Hull cracks")])
     assert asked == ["Hull cracks"]
+
+
+class Between(threading.Event):
+    """Does something between two looks of a running monitor, and stops it after the last."""
+
+    def __init__(self, *steps: Callable[[], object]) -> None:
+        super().__init__()
+        self.steps = list(steps)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if not self.steps:
+            return True
+        self.steps.pop(0)()
+        return super().wait(timeout)
+
+
+def test_promotion_and_rollback_reach_a_running_monitor(model, tmp_path, home):
+    """Stories of one wording arrive before, after the promotion, and after the rollback; each is judged by what serves,
+    stays as it was judged, and is there once. A version that cannot be loaded leaves the one before at work."""
+    path, wording = tmp_path / "s.jsonl", "{} axed by regulators in Saltmere"
+    (tmp_path / "monitor.toml").write_text(
+        'model = "model"\n[[topics]]\nname = "banks"\n[[topics]]\nname = "ferries"\n'
+        '[[sources]]\nkind = "file"\npath = "s.jsonl"\nevery = "1s"\n[[sinks]]\nkind = "jsonl"\npath = "a.jsonl"\n'
+    )
+
+    def tell(names):
+        with path.open("a") as file:
+            for name in names:
+                file.write(json.dumps({"title": wording.format(name), "source": name}) + "\n")
+
+    def promote():
+        verdict = retraining.retrain(said(titles(NEW), model), home=home, now=NOW, progress=False)
+        assert verdict.promoted
+        tell(NAMES[3:6])
+
+    def back():
+        registry.rollback("monitor", now=NOW)
+        tell(NAMES[6:9])
+
+    def damage():
+        promoted = [version for version in registry.versions() if not version["serving"]]
+        registry.reinstate("monitor", model, promoted[0]["id"], now=NOW)
+        (registry.version_folder(promoted[0]["id"]) / "tone-en" / "fieldtune.json").write_text("{}")
+        tell(NAMES[9:])
+
+    tell(NAMES[:3])
+    settings = read_config(tmp_path / "monitor.toml")
+    old = [o.p_negative for o in judged(settings, wording, NAMES)]
+    wire.run(settings, once=False, stop=Between(promote, back, damage, lambda: None), progress=runner.silent)
+    with wire.open_monitor_store(wire.store_place(settings)).begin() as connection:
+        rows = connection.execute(text("SELECT title, p_negative FROM documents")).all()
+    assert sorted(row[0] for row in rows) == sorted(wording.format(name) for name in NAMES)
+    found = dict(map(tuple, rows))
+    same = [found[wording.format(name)] == p for name, p in zip(NAMES, old, strict=True)]
+    assert same == [True] * 3 + [False] * 3 + [True] * 4
+
+
+def judged(config, wording, names):
+    judge, _ = wire.judge_of(config)
+    return judge([Document(n, n, wording.format(n), "", "", n, "en", 0, 0, 0) for n in names])

@@ -8,6 +8,7 @@ It does not know who is told, nor how the statistics are made.
 
 import hashlib
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -59,7 +60,8 @@ class AlertState:
 
 @dataclass(frozen=True)
 class Transition:
-    """An incident opened, became more serious, or closed. `told` is false for what only the charts show."""
+    """An incident opened, became more serious, or closed. `told` is false for what only the charts show; `note` is why
+    it closed, where that is not that the news calmed down."""
 
     topic: int
     state: Literal["firing", "resolved"]
@@ -68,7 +70,7 @@ class Transition:
     bucket: int
     opened: int
     told: bool
-    new_normal: bool = False
+    note: str = ""
 
 
 def start(topics: int) -> AlertState:
@@ -197,13 +199,27 @@ def _transition(
 ) -> Transition | None:
     told = new.signal != "volume-driven"
     if new.phase == "resolved" and old.phase in OPEN:
-        normal = new.renewed == bucket
-        return Transition(k, "resolved", new.signal, new.sequence, bucket, new.opened, told, normal)
+        note = "new normal" if new.renewed == bucket else ""
+        return Transition(k, "resolved", new.signal, new.sequence, bucket, new.opened, told, note)
     fresh = new.phase in OPEN and new.sequence != old.sequence
     worse = new.phase in OPEN and old.signal == "volume-driven" and told
     if fresh or worse:
         return Transition(k, "firing", new.signal, new.sequence, bucket, new.opened, told)
     return None
+
+
+def ended(
+    state: AlertState, topics: Iterable[int], bucket: int, note: str
+) -> tuple[AlertState, tuple[Transition, ...]]:
+    """Close what is open in these topics after `bucket`, because nothing goes on measuring it."""
+    moved, happened = list(state.topics), []
+    for k in topics:
+        topic = moved[k]
+        if topic.phase in OPEN:
+            moved[k] = replace(topic, phase="resolved", since=bucket, closed=bucket, calm=0)
+            told = topic.signal != "volume-driven"
+            happened.append(Transition(k, "resolved", topic.signal, topic.sequence, bucket, topic.opened, told, note))
+    return replace(state, topics=tuple(moved)), tuple(happened)
 
 
 def _buckets(seconds: int, detector: DetectorConfig) -> int:

@@ -1,9 +1,6 @@
 """``fieldtune monitor ...``: train, score, replay, run, detect, backtest, ui; the others say which release brings them."""
 
-import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fieldtune.cli_kit import folder, planned, show
-from fieldtune.errors import InputError, MissingExtraError
+from fieldtune.cli_kit import Json, folder, planned, show
 from fieldtune.progress import say
 
 if TYPE_CHECKING:
@@ -23,7 +19,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Opinion monitor: topic and tone of news, alerts when bad news surges.", no_args_is_help=True)
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="TOML: topics, sources, sinks, budget, bucket, model.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Alerts = Annotated[Path, typer.Option(help="Alerts file, one JSON object a line.")]
 Info = Annotated[bool, typer.Option("--info", help="Also surges of volume in the usual tone (info only).")]
 
@@ -159,22 +154,12 @@ def ui(
     port: Annotated[int, typer.Option(help="Port to listen on, on this machine only.")] = 8502,
 ) -> None:
     """Open the page: trends with their usual band, alerts with evidence, confirm or dismiss."""
-    try:
-        import streamlit  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("streamlit", "not installed", "pip install 'fieldtune[monitor,ui]'") from error
+    from fieldtune.ui.launch import launch
     from fieldtune_monitor.config import read_config
 
     read_config(config)
-    page = Path(__file__).with_name("ui.py")
-    options = ["--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true",
-               "--browser.gatherUsageStats", "false"]  # fmt: skip
-    say(f"http://127.0.0.1:{port}")
-    environment = {**os.environ, "FIELDTUNE_MONITOR_CONFIG": str(config), "FIELDTUNE_MONITOR_STORE": store}
-    command = [sys.executable, "-m", "streamlit", "run", str(page), *options]
-    code = subprocess.run(command, env=environment, check=False).returncode
-    if code not in (0, -signal.SIGINT, 130):
-        raise InputError("a free port", f"streamlit ended with {code} on {port}", "choose another with --port")
+    environment = {"FIELDTUNE_MONITOR_CONFIG": str(config), "FIELDTUNE_MONITOR_STORE": store}
+    launch(Path(__file__).with_name("ui.py"), port, environment)
 
 
 LATER = {

@@ -101,5 +101,5 @@ def _line(table: Grid, time: int, change: Transition, verdict: Verdict, config: 
     return Line(
         incident, notice_key(incident, change.signal, change.state), name, change.signal, change.state,
         windows.iso(time), int(verdict.observed[topic]), round(expected, 3), low, high,
-        round(float(np.exp(level)) / config.buckets_per_week, 2), (), 0, 0, "new normal" if change.new_normal else "",
+        round(float(np.exp(level)) / config.buckets_per_week, 2), (), 0, 0, change.note,
     )  # fmt: skip

@@ -40,7 +40,7 @@ def replay(
     Raises:
         InputError: nothing in the file can be used.
     """
-    monitor = restore(setup)
+    monitor = restore(setup, now)
     counts = runner.read_all(monitor, source, now, live=False, final=True, progress=progress)
     runner.check_usable(source, counts)
     runner.close_due(monitor, now, finish=True, progress=progress)

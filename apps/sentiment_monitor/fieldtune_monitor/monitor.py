@@ -27,9 +27,9 @@ from fieldtune_monitor.engine import SILENT, Memory, Tally, advance, begin
 from fieldtune_monitor.intake import document
 from fieldtune_monitor.ratios import interval
 from fieldtune_monitor.records import Document, Line, RawRow
-from fieldtune_monitor.reshaping import with_model, with_topics
+from fieldtune_monitor.reshaping import Ends, with_model, with_topics
 from fieldtune_monitor.sources import Cursor
-from fieldtune_monitor.spikes import DetectorConfig, Verdict
+from fieldtune_monitor.spikes import DetectorConfig, Verdict, standing
 
 APP = "monitor"
 RULE = "surge"
@@ -70,8 +70,11 @@ class _Batch:
     happened: list[tuple[Transition, Verdict]] = field(default_factory=list)
 
 
-def restore(setup: Setup) -> Monitor:
+def restore(setup: Setup, now: datetime) -> Monitor:
     """A monitor that goes on where the store says it stopped.
+
+    Other topics or another model than the store's change the memory; that, and the end of incidents it brings, is
+    written at once and in one transaction.
 
     Raises:
         ConfigError: the store was made with another bucket.
@@ -80,7 +83,7 @@ def restore(setup: Setup) -> Monitor:
         state = store.read_state(connection)
         if state is None:
             return Monitor(setup, begin(setup.topics, setup.detector), Stories(), None)
-        memory = _fitted(snapshot.load(state[0]), state[1], setup)
+        memory = _fitted(connection, setup, *state, now)
         edge = windows.bucket_start(state[2] + 1, setup.detector.bucket, setup.zone) - dedupe.MEMORY
         heads = store.recent_heads(connection, windows.iso(edge))
     stories = Stories()
@@ -89,21 +92,37 @@ def restore(setup: Setup) -> Monitor:
     return Monitor(setup, memory, stories, state[2])
 
 
-def _fitted(memory: Memory, model: str, setup: Setup) -> Memory:
+def _fitted(connection: Connection, setup: Setup, payload: str, model: str, last: int, now: datetime) -> Memory:
     """The stored memory, fitted to the topics and the model of today."""
+    memory = snapshot.load(payload)
     if memory.detector.baseline.profile.shape[1] != setup.detector.slots or model.split(" ")[0] != _bucket(setup):
         raise ConfigError(
             f"the bucket this store was made with ({model.split(' ')[0]} s)",
             f"{_bucket(setup)} s",
             "give another `store`, or restore the bucket in the configuration",
         )
+    if memory.detector.topics == setup.topics and model == _version(setup):
+        return memory
+    before = replace(setup, model=model.partition(" ")[2])
     if memory.detector.topics != setup.topics:
         say("the topics changed: new ones learn first")
-        memory = with_topics(memory, setup.topics, setup.detector)
+        fitted, ends = with_topics(memory, setup.topics, last, setup.detector)
+        _announce_ends(connection, before, memory, ends, now)
+        memory = fitted
     if model != _version(setup):
         say("the model changed: what is usual is learned anew, alerts wait")
-        memory = with_model(memory, setup.detector)
+        fitted, ends = with_model(memory, last, setup.detector)
+        _announce_ends(connection, before, memory, ends, now)
+        memory = fitted
+    store.put_state(connection, snapshot.dump(memory), _version(setup), last, windows.iso(int(now.timestamp())))
     return memory
+
+
+def _announce_ends(connection: Connection, before: Setup, memory: Memory, ends: Ends, now: datetime) -> None:
+    """Tell that incidents ended with the memory they were measured by: that of the old topics and the old model."""
+    was = replace(before, topics=memory.detector.topics)
+    for change in ends:
+        _announce(connection, was, change, standing(memory.detector, was.detector), now)
 
 
 def _bucket(setup: Setup) -> str:
@@ -275,7 +294,7 @@ def make_line(setup: Setup, change: Transition, verdict: Verdict, stories: Seque
         evidence=tuple(story["id"] for story in stories[:EVIDENCE]),
         sources=len({source for story in stories for source in story["sources"]}),
         copies=sum(story["copies"] for story in stories),
-        note="new normal" if change.new_normal else "",
+        note=change.note,
     )
 
 

@@ -2,6 +2,7 @@
 
 A topic that stays keeps all it has learned; a new one starts learning; one that went is forgotten. A new model counts
 other stories as negative, so the usual level of negatives is learned anew, while volumes and seasons are kept.
+An incident whose topic is forgotten or learns anew ends here: nothing would ever resolve it.
 """
 
 from dataclasses import replace
@@ -16,11 +17,18 @@ from fieldtune_monitor.spikes import DetectorConfig, DetectorState, Recent
 FAINT = 0.02  # weight left to the volumes of the old model's time, so that negatives since then can be told apart
 
 
-def with_topics(memory: Memory, topics: tuple[str, ...], config: DetectorConfig) -> Memory:
-    """The same memory for another set of topics, in another order perhaps."""
+Ends = tuple[alerting.Transition, ...]
+
+
+def with_topics(memory: Memory, topics: tuple[str, ...], last: int, config: DetectorConfig) -> tuple[Memory, Ends]:
+    """The same memory for another set of topics, in another order perhaps; and the incidents that end with a topic.
+
+    Args:
+        last: the last closed bucket. The topics of the transitions are numbers among the old topics.
+    """
     old = memory.detector
-    if old.topics == topics:
-        return memory
+    gone = (k for k, name in enumerate(old.topics) if name not in topics)
+    _, ends = alerting.ended(memory.alerts, gone, last, "topic no longer watched")
     fresh = begin(topics, config)
     pairs = [(old.topics.index(name), k) for k, name in enumerate(topics) if name in old.topics]
     was, now = [a for a, _ in pairs], [b for _, b in pairs]
@@ -52,7 +60,7 @@ def with_topics(memory: Memory, topics: tuple[str, ...], config: DetectorConfig)
     for a, b in pairs:
         states[b] = memory.alerts.topics[a]
     alerts = alerting.AlertState(tuple(states), move(memory.alerts.reset, fresh.alerts.reset))
-    return replace(memory, detector=state, alerts=alerts)
+    return replace(memory, detector=state, alerts=alerts), ends
 
 
 def _recent(recent: Recent, topics: int, was: list[int], now: list[int]) -> Recent:
@@ -65,8 +73,10 @@ def _recent(recent: Recent, topics: int, was: list[int], now: list[int]) -> Rece
     return replace(recent, **{name: widen(getattr(recent, name)) for name in names})
 
 
-def with_model(memory: Memory, config: DetectorConfig) -> Memory:
-    """The same memory for another model: every topic learns its negatives for the learning time of a new topic."""
+def with_model(memory: Memory, last: int, config: DetectorConfig) -> tuple[Memory, Ends]:
+    """The same memory for another model: every topic learns its negatives for the learning time of a new topic; and the
+    incidents that end with what the old model called usual. `last`: the last closed bucket.
+    """
     state, base = memory.detector, memory.detector.baseline
     none = np.zeros_like(base.negative_mass)
     faint = ("volume_mass", "exposure", "long_volume", "long_exposure")
@@ -79,4 +89,5 @@ def with_model(memory: Memory, config: DetectorConfig) -> Memory:
     moved = replace(
         state, first=first, baseline=relearned, recent=recent, log_count=quiet, log_share=quiet, log_volume=quiet
     )
-    return replace(memory, detector=moved)
+    alerts, ends = alerting.ended(memory.alerts, range(len(state.topics)), last, "the model changed")
+    return replace(memory, detector=moved, alerts=alerts), ends

@@ -169,6 +169,16 @@ def step(state: DetectorState, bucket: Bucket, config: DetectorConfig) -> tuple[
     return DetectorState(state.topics, first, bucket.index, day, base, recent, *moved), verdict
 
 
+def standing(state: DetectorState, config: DetectorConfig) -> Verdict:
+    """What `step` found in the last bucket, from the state alone; `learning` is not told."""
+    recent, none = state.recent, np.zeros(len(state.topics), dtype=bool)
+    documents, negatives = recent.documents[-1], recent.negatives[-1]
+    slot, exposure = int(recent.slot[-1]), float(recent.exposure[-1])
+    bucket = Bucket(int(recent.index[-1]), slot, documents, negatives, exposure, none, none, none)
+    ahead = forecast(state.baseline, slot, exposure)
+    return _verdict((state.log_count, state.log_share, state.log_volume), none, recent, bucket, ahead, config)
+
+
 def _learn(base: Baseline, state: DetectorState, bucket: Bucket, config: DetectorConfig) -> tuple[Baseline, Recent]:
     """Absorb the buckets that have left the guard gap; a topic in a surge, or that bucket of it, is left out."""
     recent = state.recent

@@ -5,14 +5,17 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from fieldtune import feedback, registry
-from fieldtune.errors import ConfigError, RefusedError
+from fieldtune.errors import ConfigError, FieldtuneError, RefusedError
 from fieldtune.models.folder import locked
 from fieldtune.progress import say
 from fieldtune.runtime import home, now
@@ -20,7 +23,7 @@ from fieldtune.store import open_store
 from fieldtune_monitor import runner, store
 from fieldtune_monitor.classify import Judge, load_bundle, make_judge
 from fieldtune_monitor.config import ALERTS, Config
-from fieldtune_monitor.monitor import APP, Setup, restore
+from fieldtune_monitor.monitor import APP, Monitor, Setup, restore
 from fieldtune_monitor.sinks import Send, deliver, jsonl_sink, stream_sink
 from fieldtune_monitor.topics import matcher
 
@@ -54,6 +57,24 @@ def setup(config: Config, engine: Engine, sinks: dict[str, bool], judged: tuple[
     judge, version = judged or judge_of(config)
     names = tuple(topic.name for topic in config.topics)
     return Setup(engine, judge, names, config.detector(), ALERTS, config.zone_info(), sinks, version)
+
+
+def up_to_date(config: Config, monitor: Monitor, moment: datetime) -> Monitor:
+    """The monitor with the model that serves by now, after a promotion or a rollback; else the same monitor.
+
+    It is restored from the store, as a restart would do it. A model that cannot be loaded changes nothing yet.
+    """
+    if not config.model:
+        return monitor
+    try:
+        folder = registry.serving(APP, config.place(config.model))
+        if registry.version_of(folder) == monitor.setup.model:
+            return monitor
+        judge, version = judge_of(config)
+    except (FieldtuneError, OSError, SQLAlchemyError) as error:
+        say(f"the model that serves now cannot be loaded, the one before goes on: {error}")
+        return monitor
+    return restore(replace(monitor.setup, judge=judge, model=version), moment)
 
 
 def sinks_of(config: Config, *, aside: bool = False) -> tuple[dict[str, Send], dict[str, bool]]:
@@ -138,8 +159,9 @@ def run(config: Config, *, once: bool, stop: Event, progress: runner.Progress, a
         made = setup(config, engine, info, judged)
         deliver(engine, senders, now())
         schedule = runner.Schedule(source_files(config))
-        monitor, total = restore(made), runner.Counts()
+        monitor, total = restore(made, now()), runner.Counts()
         while True:
+            monitor = up_to_date(config, monitor, now())
             files = schedule.take(time.monotonic())
             counts = runner.poll(monitor, files, now(), once=once, progress=progress)
             total.add(counts)
