@@ -1,8 +1,5 @@
 """``fieldtune chatbot ...``: mine, build, ask, evaluate, ui; review and serve say which release brings them."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
@@ -11,13 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from fieldtune.cli_kit import folder, planned, show
-from fieldtune.errors import InputError, MissingExtraError
+from fieldtune.cli_kit import Json, folder, planned, show
+from fieldtune.errors import InputError
 
 app = typer.Typer(help="Customer support: learn from records, answer with sources.", no_args_is_help=True)
 
 Store = Annotated[Path, typer.Option(parser=folder, help="Folder of the built chatbot.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 @app.command()
@@ -109,19 +105,11 @@ def ui(
     store: Store, port: Annotated[int, typer.Option(help="Port to listen on, on this machine only.")] = 8501
 ) -> None:
     """Open the page: chat with sources, confidence, thumbs and corrections."""
-    try:
-        import streamlit  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("streamlit", "it is not installed", "pip install 'fieldtune[ui]'") from error
+    from fieldtune.ui.launch import launch
     from fieldtune_chatbot import wire
 
     wire.serving_folder(store)  # complain here, in one line, rather than on the page
-    page = Path(__file__).with_name("ui.py")
-    command = [
-        sys.executable, "-m", "streamlit", "run", str(page), "--server.address", "127.0.0.1",
-        "--server.port", str(port), "--server.headless", "true", "--browser.gatherUsageStats", "false",
-    ]  # fmt: skip
-    raise typer.Exit(subprocess.call(command, env={**os.environ, "FIELDTUNE_CHATBOT_STORE": str(store)}))
+    launch(Path(__file__).with_name("ui.py"), port, {"FIELDTUNE_CHATBOT_STORE": str(store)})
 
 
 planned(

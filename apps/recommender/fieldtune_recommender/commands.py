@@ -1,8 +1,5 @@
 """``fieldtune recommender ...``: train, evaluate, recommend, rank, ui; update and serve say which release brings them."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -10,13 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from fieldtune.cli_kit import planned, show
-from fieldtune.errors import ConfigError, InputError, MissingExtraError
+from fieldtune.cli_kit import Json, pair, planned, show
+from fieldtune.errors import InputError
 
 app = typer.Typer(help="Text-aware ranking: learn interests from texts and behaviour.", no_args_is_help=True)
 
 Model = Annotated[Path, typer.Option(help="Folder of the trained recommender.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Count = Annotated[int, typer.Option("-k", help="How many items.")]
 Diversity = Annotated[float, typer.Option(help="0 keeps the plain order, 1 is as varied as can be.")]
 
@@ -48,7 +44,7 @@ def train(
     from fieldtune_recommender.training import train as train_shop
 
     schema = reading.Schema(_pairs(columns, "--columns"), _pairs(item_columns, "--item-columns"), positive)
-    chosen = dict(_pair(item, "--set") for item in settings or [])
+    chosen = dict(pair(item, "--set") for item in settings or [])
     texts.check(chosen)  # here, as a tower that stays frozen never looks at them
     replaceable(out)
     data = reading.read(events, items, schema)
@@ -122,19 +118,11 @@ def ui(
     model: Model, port: Annotated[int, typer.Option(help="Port to listen on, on this machine only.")] = 8503
 ) -> None:
     """Open the page: edit a history, see the list, the reasons, and a dial for diversity."""
-    try:
-        import streamlit  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("streamlit", "it is not installed", "pip install 'fieldtune[ui]'") from error
+    from fieldtune.ui.launch import launch
     from fieldtune_recommender import wire
 
     wire.open_shop(model)  # complain here, in one line, rather than on the page
-    page = Path(__file__).with_name("ui.py")
-    command = [
-        sys.executable, "-m", "streamlit", "run", str(page), "--server.address", "127.0.0.1",
-        "--server.port", str(port), "--server.headless", "true", "--browser.gatherUsageStats", "false",
-    ]  # fmt: skip
-    raise typer.Exit(subprocess.call(command, env={**os.environ, "FIELDTUNE_RECOMMENDER_MODEL": str(model)}))
+    launch(Path(__file__).with_name("ui.py"), port, {"FIELDTUNE_RECOMMENDER_MODEL": str(model)})
 
 
 planned(
@@ -180,11 +168,4 @@ def _show(result: dict[str, Any], as_json: bool) -> None:
 
 
 def _pairs(text: str, option: str) -> dict[str, str]:
-    return dict(_pair(part, option) for part in text.split(",") if part.strip())
-
-
-def _pair(text: str, option: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip() or not value.strip():
-        raise ConfigError(f"{option} name=value", repr(text), f"write it as {option} name=value")
-    return key.strip(), value.strip()
+    return dict(pair(part, option) for part in text.split(",") if part.strip())

@@ -1,14 +1,16 @@
-"""What every command shares: printing a result, an error as one line, and names that a later release fills."""
+"""What every command shares: --json, key=value, printing a result, an error as one line, names of a later release."""
 
 import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from fieldtune.errors import InputError, RefusedError
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def show(result: Mapping[str, Any], as_json: bool) -> None:
@@ -55,6 +57,18 @@ def folder(text: str) -> Path:
         scheme = text.partition("://")[0]
         raise InputError("a folder", f"a URL, {scheme}://...", "name a folder: only the monitor's `store` takes a URL")
     return Path(text)
+
+
+def pair(text: str, option: str) -> tuple[str, str]:
+    """Name and value of one ``key=value`` of an option.
+
+    Raises:
+        InputError: no =, or nothing on one side of it.
+    """
+    key, equals, value = (part.strip() for part in text.partition("="))
+    if not (key and equals and value):
+        raise InputError(f"{option} key=value", repr(text), f"write it as {option} key=value")
+    return key, value
 
 
 def fail(message: str) -> None:

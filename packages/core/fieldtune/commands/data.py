@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from fieldtune.cli_kit import show
-from fieldtune.commands.training import Json, LabelColumn, LabelMap, TextColumn, parse_map
+from fieldtune.cli_kit import Json, show
+from fieldtune.commands.training import LabelColumn, LabelMap, TextColumn, parse_map
 
 data = typer.Typer(help="Public data sets, and checks of your own tables.", no_args_is_help=True)
 

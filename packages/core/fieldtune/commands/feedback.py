@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from fieldtune.applications import APPLICATIONS, application
-from fieldtune.cli_kit import show
-from fieldtune.commands.training import Json
+from fieldtune.cli_kit import Json, show
 from fieldtune.errors import InputError
 
 feedback = typer.Typer(help="Feedback of users: list, export, retrain from it, erase a user.", no_args_is_help=True)

@@ -6,10 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from fieldtune.cli_kit import show
+from fieldtune.cli_kit import Json, pair, show
 from fieldtune.errors import InputError
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 TextColumn = Annotated[str, typer.Option("--text", help="The column that holds the text.")]
 LabelColumn = Annotated[str, typer.Option("--label", help="The column that holds the label.")]
 LabelMap = Annotated[str, typer.Option("--map", help="Rename labels: 0=negative,1=positive.")]
@@ -52,7 +51,7 @@ def train(
         model=model,
         method=method,
         out=out,
-        settings=dict(_pair(item, "--set") for item in settings or []),
+        settings=dict(pair(item, "--set") for item in settings or []),
         seed=seed,
         rename={"text": text, "label": label} if task == "text-classification" else None,
         labels=parse_map(mapping),
@@ -161,11 +160,4 @@ def encode(
 
 def parse_map(text: str) -> dict[str, str] | None:
     """``0=negative,1=positive`` -> a dictionary; empty -> None."""
-    return dict(_pair(item, "--map") for item in text.split(",")) if text else None
-
-
-def _pair(item: str, option: str) -> tuple[str, str]:
-    key, equals, value = item.partition("=")
-    if not equals or not key.strip():
-        raise InputError(f"{option} key=value", repr(item), f"write it as {option} key=value")
-    return key.strip(), value.strip()
+    return dict(pair(item, "--map") for item in text.split(",")) if text else None
