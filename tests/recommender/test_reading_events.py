@@ -111,3 +111,11 @@ def test_later_events_keep_known_numbers(files: tuple[Path, Path]) -> None:
     files[0].write_text("user,item\n3,b\n")
     with pytest.raises(InputError, match="times"):
         reading.further_events(files[0], Schema(), data)
+
+
+def test_items_without_a_readable_time_are_counted(files: tuple[Path, Path]) -> None:
+    files[0].write_text("user,item,time\n1,a,10\n2,b,20\n")
+    files[1].write_text("item,title,time\na,x,5\nb,y,soon\nc,z,\n")
+    data = reading.read(*files, Schema())
+    assert data.repairs == {"items_without_readable_time": 2}
+    assert np.isnan(data.catalogue.added).tolist() == [False, True, True]

@@ -222,6 +222,8 @@ def read_items(path: Path, schema: Schema, repairs: dict[str, int], has_time: bo
     texts = tuple(". ".join(part for part in row if part)[:_TEXT_LIMIT] for row in rows)
     added = _column(raw, schema.item("time"))
     came = times(added) if added is not None and has_time else np.full(len(ids), np.nan)
+    if added is not None and has_time:
+        _count(repairs, "items_without_readable_time", int(np.isnan(came).sum()))
     return Catalogue(tuple(ids), titles, texts, tuple(map(detect, texts)), came)
 
 

@@ -53,7 +53,7 @@ def _drawn(units: Sequence[list[int]], count: int, size: int, rng: np.random.Gen
     for unit in order:
         if len(held) + len(unit) <= count:
             held += unit
-    smallest = min(order, key=len, default=[])
+    smallest: list[int] = min(order, key=len, default=[])
     return smallest if count and not held and len(smallest) < size else held
 
 
