@@ -7,6 +7,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from fieldtune import feedback, registry
+from fieldtune.ui.plain import plain
 from fieldtune_monitor import history, views, wire
 from fieldtune_monitor.config import read_config
 
@@ -50,6 +51,16 @@ def test_it_shows_the_alert_and_keeps_what_is_said(page):
     page.selectbox[1].select("neutral").run()
     assert not page.exception
     assert said()["tone"].payload["sentiment"] == "neutral"
+
+
+def test_a_topic_is_described_in_plain_text(place, home, monkeypatch):
+    text = (place / "monitor.toml").read_text()
+    (place / "monitor.toml").write_text(
+        text.replace('name = "ferries"', 'name = "ferries"\ndescription = "Ships *only*"')
+    )
+    page = opened(place, monkeypatch).run()
+    assert not page.exception
+    assert [c.value for c in page.caption if "Ships" in c.value] == [plain("Ships *only*")]
 
 
 def test_stories_of_two_sources_with_one_id_are_two(place, rows, home, monkeypatch, write):

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -172,6 +174,32 @@ def test_a_file_sink_writes_each_key_once_even_after_a_torn_line(tmp_path):
     send = sinks.jsonl_sink(path)
     for key in ("a", "b", "b"):
         send({"key": key, "observed": 2})
+    assert [json.loads(line)["key"] for line in path.read_text().splitlines()] == ["a", "b"]
+
+
+def test_a_full_disk_loses_and_tears_no_alert(tmp_path):
+    """A file-size limit ends the write in mid-line, as a full disk does; the limit is lifted, and it is sent again."""
+    code = """if True:
+        import resource, signal, sys
+        from datetime import UTC, datetime
+        from pathlib import Path
+        from fieldtune import outbox
+        from fieldtune_monitor import sinks, wire
+        engine, now = wire.open_monitor_store("sqlite://"), datetime(2026, 1, 5, tzinfo=UTC)
+        with engine.begin() as connection:
+            for key in "ab":
+                outbox.enqueue(connection, key, "file", {"key": key, "note": key * 100}, now)
+        send = {"file": sinks.jsonl_sink(Path(sys.argv[1]))}
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (150, resource.RLIM_INFINITY))
+        print(sinks.deliver(engine, send, now), Path(sys.argv[1]).read_bytes().count(b"\\n"))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        print(sinks.deliver(engine, send, now))
+    """
+    path = tmp_path / "alerts.jsonl"
+    done = subprocess.run([sys.executable, "-c", code, str(path)], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["1", "1", "1"]
+    assert "will try again" in done.stderr
     assert [json.loads(line)["key"] for line in path.read_text().splitlines()] == ["a", "b"]
 
 

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from typer.testing import CliRunner
 
-from fieldtune import registry
+from fieldtune import feedback, registry
 from fieldtune.errors import ArtefactError, InputError, RefusedError
 from fieldtune.feedback import Feedback
 from fieldtune.models import load
-from fieldtune_monitor import classify, retraining, runner, scoring, training, wire
+from fieldtune_monitor import classify, retraining, runner, scoring, training, views, wire
 from fieldtune_monitor.commands import app
 from fieldtune_monitor.config import read_config
+from fieldtune_monitor.dedupe import bare_title
 from fieldtune_monitor.records import Document
 from fieldtune_monitor.wording import unseen_wording
 
@@ -256,6 +257,55 @@ def test_a_correction_of_the_tone_keeps_the_topic():
     merged = retraining.merged(known, corrected)
     assert merged.loc[0, ["sentiment", "topic"]].tolist() == ["neutral", "banks"]
     assert len(merged) == 1
+
+
+@given(
+    st.lists(
+        st.sampled_from(["UPDATE 1-", "Breaking: ", "【快讯】", "Hull cracks", " - ", "Openbell", " "]), max_size=8
+    ),
+    st.sampled_from(["", "Openbell"]),
+)
+def test_a_bare_title_stays_bare(parts, source):
+    once = bare_title("".join(parts), source)
+    assert bare_title(once, "") == bare_title(once, source) == once or not bare_title(once, source).strip()
+
+
+WRAPPED = ("UPDATE 1-{}", "{} - Openbell", "BREAKING: {}_Openbell", "<b>{}</b>")
+
+
+@pytest.mark.parametrize("wrapping", WRAPPED)
+def test_one_title_in_two_wrappings_is_one_row_on_one_side_of_the_gate(wrapping, tmp_path):
+    known = titles(KNOWN)
+    again = known.assign(
+        title=[wrapping.format(title) for title in known["title"]], source="Openbell", sentiment="neutral"
+    )
+    pd.concat([known.assign(source=""), again]).to_csv(tmp_path / "rows.csv", index=False)
+    rows = training.read_rows(tmp_path / "rows.csv")
+    assert sorted(rows["title"]) == sorted(known["title"])
+    assert set(rows["sentiment"]) == {"neutral"}
+    assert set(rows["topic"]) == {"banks", "ferries"}
+
+
+@pytest.mark.parametrize("wrapping", WRAPPED)
+def test_what_is_corrected_on_the_page_is_held_out_where_its_title_is(wrapping, home):
+    known = training.clean_rows(titles(KNOWN), "here")
+    for title in known["title"][:40]:
+        story = {"identity": title, "title": wrapping.format(title), "source": "Openbell", "tone": "x", "language": ""}
+        views.correct_tone(story, "neutral", "u", "o", NOW)
+    with registry.open_home().begin() as connection:
+        corrected = retraining.corrections(feedback.rows(connection, "monitor"))
+    assert set(corrected["title"]) == set(known["title"][:40])
+    held = [training.is_held_out(title) for title in corrected["title"]]
+    assert any(held)
+    assert len(retraining.merged(known, corrected)) == len(known)
+
+
+def test_score_reads_a_title_as_the_monitor_does(model, tmp_path):
+    unsure = "Brine shares"
+    table = pd.DataFrame({"title": [unsure, *(wrapping.format(unsure) for wrapping in WRAPPED)]})
+    table.assign(source="Openbell").to_csv(tmp_path / "in.csv", index=False)
+    scoring.score_table(model, tmp_path / "in.csv", tmp_path / "out.csv")
+    assert pd.read_csv(tmp_path / "out.csv")["p_negative"].nunique() == 1
 
 
 def test_a_topic_moves_to_the_encoder_of_a_tone_trained_again(tiny_encoder, tmp_path, home):

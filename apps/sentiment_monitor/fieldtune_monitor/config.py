@@ -49,7 +49,7 @@ class _Strict(BaseModel):
 
 
 class Topic(_Strict):
-    """One topic to watch."""
+    """One topic to watch; the page shows its description."""
 
     name: str = Field(min_length=1)
     description: str = ""

@@ -12,16 +12,19 @@ from fieldtune.text.duplicates import Signatures, StoryIndex, signatures
 from fieldtune.text.normalise import normalise
 
 MEMORY = 48 * 3600
-_PREFIX = re.compile(r"^(?:update\s*\d*\s*[-–—:]|breaking\s*[-–—:]|【[^】]{1,8}】)\s*", re.IGNORECASE)
+_PREFIX = re.compile(r"(?:(?:update\s*\d*\s*[-–—:]|breaking\s*[-–—:]|【[^】]{1,8}】)\s*)+", re.IGNORECASE)
 _FIGURES = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 def bare_title(title: str, source: str) -> str:
-    """The title without what a newsroom puts around it: "UPDATE 1-", "【快讯】", " - Source", "_Source"."""
-    bare = _PREFIX.sub("", title)
+    """The title without what a newsroom puts around it: "UPDATE 1-", "【快讯】", " - Source", "_Source".
+
+    A bare title stays as it is: what was learned from it and what is read are the same text.
+    """
+    start = _PREFIX.match(title)
+    bare = title[start.end() :] if start else title
     if source:
-        tail = re.compile(rf"\s*[-–—_|｜－]\s*{re.escape(source)}\s*$", re.IGNORECASE)
-        bare = tail.sub("", bare)
+        bare = re.sub(rf"(?:\s*[-–—_|｜－]\s*{re.escape(source)})+\s*$", "", bare, flags=re.IGNORECASE)
     return bare or title
 
 

@@ -43,28 +43,21 @@ MOST_CONTRADICTED = 0.09
 
 def corrections(rows: Sequence[Feedback]) -> pd.DataFrame:
     """Feedback -> labelled rows; later statements about a title win. Rows that correct nothing are left out."""
-    found: dict[tuple[str, str], dict[str, str]] = {}
+    found = []
     for row in rows:
         if row.kind not in LABELS:
             continue
         title = str(row.payload.get("title") or row.payload.get("text") or "").strip()
         label = next((str(row.payload[name]).strip() for name in LABELS[row.kind] if row.payload.get(name)), "")
         if title and label:
-            language = row.language or str(row.payload.get("language", ""))
-            found.setdefault((title, language), {})[TASKS[row.kind]] = label
-    table = [{"title": t, "language": lang, **labels} for (t, lang), labels in found.items()]
-    return clean_rows(pd.DataFrame(table), "the feedback") if table else pd.DataFrame(columns=list(COLUMNS))
+            language, source = row.language or row.payload.get("language", ""), row.payload.get("source", "")
+            found.append({"title": title, "language": language, "source": source, TASKS[row.kind]: label})
+    return clean_rows(pd.DataFrame(found), "the feedback") if found else pd.DataFrame(columns=list(COLUMNS))
 
 
 def merged(known: pd.DataFrame, corrected: pd.DataFrame) -> pd.DataFrame:
     """Known rows with the corrections laid over them, title by title; a correction of the tone keeps the topic."""
-    both = pd.concat([known, corrected], ignore_index=True)
-    filled = (
-        both.replace("", pd.NA)
-        .groupby(["title", "language"], sort=False, as_index=False)[["sentiment", "topic"]]
-        .last()
-    )
-    return clean_rows(filled.fillna(""), "the merged rows")
+    return clean_rows(pd.concat([known, corrected], ignore_index=True), "the merged rows")
 
 
 def contradicted(known: pd.DataFrame, corrected: pd.DataFrame, column: str, seed: int = 0) -> tuple[float, int]:

@@ -1,7 +1,8 @@
 """Where alerts go: a JSON-lines file, or stdout. Delivery reads the outbox and marks what was taken.
 
 A file sink holds each key at most once: before it writes, it drops an unfinished last line (a crash in mid-write) and
-skips keys the file already has. So kill -9 at any moment neither loses nor doubles an alert.
+skips keys the file already has; what it could not write whole (a full disk), it takes back. So neither kill -9 at any
+moment nor a full disk loses or doubles an alert.
 """
 
 import json
@@ -28,13 +29,23 @@ def jsonl_sink(path: Path) -> Send:
     def send(payload: Mapping[str, Any]) -> None:
         if payload["key"] in taken:
             return
-        with path.open("ab") as file:
-            file.write((line_of(payload) + "\n").encode())
-            file.flush()
-            os.fsync(file.fileno())
+        _append(path, (line_of(payload) + "\n").encode())
         taken.add(payload["key"])
 
     return send
+
+
+def _append(path: Path, line: bytes) -> None:
+    """Write the whole line, or leave the file as it was."""
+    with path.open("ab", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        try:
+            while line:
+                line = line[file.write(line) :]
+            os.fsync(file.fileno())
+        except OSError:
+            os.ftruncate(file.fileno(), size)
+            raise
 
 
 def stream_sink(stream: TextIO) -> Send:

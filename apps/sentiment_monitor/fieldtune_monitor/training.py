@@ -3,7 +3,7 @@
 For every slot (task and language) a bag of character n-grams, the frozen encoder with a head and, for the tone, the
 fine-tuned encoder compete on validation rows, half of them in words they never saw; the best is kept. The bundle as a
 whole is then compared with what serves on held-out rows that no version ever trains on: a row is held out by a hash of
-its text. Knows no streams and no alerts.
+its title as the models read it, without what a newsroom puts around it. Knows no streams and no alerts.
 """
 
 import filecmp
@@ -32,6 +32,8 @@ from fieldtune.tasks.text_classification import correct
 from fieldtune.text.language import detect, known
 from fieldtune.text.normalise import equality_key
 from fieldtune_monitor.classify import BUNDLE, ENCODER, Read, has_encoder, load_bundle
+from fieldtune_monitor.dedupe import bare_title
+from fieldtune_monitor.intake import MAX_TITLE, plain
 from fieldtune_monitor.monitor import APP
 from fieldtune_monitor.records import TONES
 from fieldtune_monitor.wording import unseen_wording
@@ -92,7 +94,10 @@ def read_rows(path: Path) -> pd.DataFrame:
 
 
 def clean_rows(table: pd.DataFrame, where: str, first: int = 1) -> pd.DataFrame:
-    """All four columns as clean text; empty titles and repeated ones out (the last label given to a title counts).
+    """All four columns as clean text, one row per title and language; the last labels given to a title count.
+
+    Titles are what the monitor reads of them: bare, so that one title in two wrappings is one row, on one side of the
+    gate. A column `source` helps to recognise the wrapping.
 
     Args:
         table: with row numbers from 0; where, first: its name and the number of its first row, for messages.
@@ -100,12 +105,14 @@ def clean_rows(table: pd.DataFrame, where: str, first: int = 1) -> pd.DataFrame:
     Raises:
         InputError: an unknown tone or language, or no title.
     """
-    rows = pd.DataFrame({name: table.get(name, "") for name in COLUMNS}).fillna("").astype(str)
+    rows = pd.DataFrame({name: table.get(name, "") for name in (*COLUMNS, "source")}).fillna("").astype(str)
     rows = rows.apply(lambda column: column.str.strip())
     rows["sentiment"] = rows["sentiment"].str.lower()
     wrong = sorted(set(rows["sentiment"]) - {*TONES, ""})
     if wrong:
         raise InputError(f"tones {', '.join(TONES)}", f"{wrong[0]!r} in {where}", "rename the labels")
+    wrapped = zip(rows["title"], rows["source"], strict=True)
+    rows["title"] = [bare_title(plain(title, MAX_TITLE), source) for title, source in wrapped]
     rows = pd.DataFrame(rows[rows["title"] != ""])
     if rows.empty:
         raise InputError("at least one title", f"only empty cells in {where}", "check the columns")
@@ -113,11 +120,12 @@ def clean_rows(table: pd.DataFrame, where: str, first: int = 1) -> pd.DataFrame:
         known(tag, f"row {number} of {where}") or detect(title)
         for number, tag, title in zip(rows.index + first, rows["language"], rows["title"], strict=True)
     ]
-    return pd.DataFrame(rows.drop_duplicates(["title", "language"], keep="last").reset_index(drop=True))
+    labels = rows.replace("", pd.NA).groupby(["title", "language"], sort=False, as_index=False)[list(TASKS.values())]
+    return pd.DataFrame(labels.last().fillna("")[list(COLUMNS)])
 
 
 def is_held_out(title: str) -> bool:
-    """Whether a row belongs to the gate: by a hash of its text, so it is never trained on, whoever sends it."""
+    """Whether a row belongs to the gate: by a hash of its bare title, so it is never trained on, whoever sends it."""
     return int(hashlib.sha256(equality_key(title).encode()).hexdigest()[:8], 16) % HELD == 0
 
 

@@ -82,6 +82,7 @@ def _trend(engine: Engine, config: Config, alerts: list[dict[str, Any]], t: Tran
     first = names.index(alerts[0]["topic"]) if alerts and alerts[0]["topic"] in names else 0
     left, right = st.columns(2)
     topic = left.selectbox(t("topic"), names, index=first)
+    left.caption(plain(next(one.description for one in config.topics if one.name == topic)))
     days = right.select_slider(t("days"), [7, 14, 30, 60, 120], value=30)
     table = views.trend(engine, topic, days, 24 if days > 14 or config.bucket >= 86_400 else 6)
     own = [alert for alert in alerts if alert["topic"] == topic]

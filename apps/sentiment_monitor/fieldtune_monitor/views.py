@@ -149,7 +149,10 @@ def correct_tone(story: Mapping[str, Any], tone: str, user: str, origin: str, no
 
     Its identity is the subject: a source's own id may be another source's too.
     """
-    payload = {"title": story["title"], "sentiment": tone, "was": story["tone"], "origin": origin}
+    payload = {
+        "title": story["title"], "source": story.get("source", ""), "sentiment": tone, "was": story["tone"],
+        "origin": origin,
+    }  # fmt: skip
     row = feedback.Feedback(APP, story["identity"], "tone", user, story["language"], payload=payload)
     with registry.open_home().begin() as connection:
         feedback.record(connection, row, now)
