@@ -31,7 +31,7 @@ class Size:
     apart: bool = True
 
 
-FULL = Size({}, {}, {}, encoder_steps=36, monitor_steps=50, tower_steps=12, methods="linear,head,full")
+FULL = Size({}, {}, {}, encoder_steps=16, monitor_steps=30, tower_steps=6, methods="linear,head,full")
 SMALL = Size(
     {"topics": 40, "dialogues": 60},
     {"stories": 3_000, "days": 50, "surges": 2, "labelled": 400, "test": 120, "warm_up_days": 14},
