@@ -10,13 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support_world import dialogue
 
-from fieldtune import feedback, registry
-from fieldtune.errors import ArtefactError, InputError
+from fieldtune import decisions, feedback, registry
+from fieldtune.errors import ArtefactError, InputError, RefusedError
 from fieldtune.models.folder import MANIFEST
 from fieldtune.retrieval.index import FlatIndex
-from fieldtune_chatbot import bot, improving, ingest, learning, replying, wire
+from fieldtune_chatbot import bot, corrections, improving, ingest, learning, replying, wire
+from fieldtune_chatbot import build as building
 from fieldtune_chatbot.build import Inputs, Settings, build, gather
+from fieldtune_chatbot.knowledge import organise
 from fieldtune_chatbot.records import KnownQuestion, Lesson
 from fieldtune_chatbot.retrieve import SAME, Retriever
 from fieldtune_chatbot.store import open_citation
@@ -111,8 +114,6 @@ def test_the_stream_says_what_the_answer_says(service: wire.Service) -> None:
 
 
 def test_history_and_decision_are_kept_without_personal_data(service: wire.Service) -> None:
-    from fieldtune import decisions
-
     answer = wire.ask(service, "refund for jo@example.com please", session="s", now=NOW)
     turns = wire.history(service, "s")
     assert [turn["role"] for turn in turns] == ["customer", "bot"]
@@ -182,6 +183,94 @@ def test_missing_files_are_named_before_anything_is_written(world: Path, tmp_pat
     with pytest.raises(InputError, match=f"--{missing}"):
         build(Inputs(**paths), tmp_path / "bot", Settings(), now=NOW, progress=False)
     assert not (tmp_path / "bot").exists()
+
+
+CHEQUE = "Cheques are not taken, please choose a transfer instead."
+
+
+@pytest.fixture
+def talkative(world: Path, tmp_path: Path) -> Inputs:
+    """The world's files, and two conversations with an answer that nobody has approved."""
+    asked = ["can I pay by cheque", "is a cheque fine for you people"]
+    rows = [dialogue(90 + n, [("customer", text), ("agent", CHEQUE)], resolved=True) for n, text in enumerate(asked)]
+    file = tmp_path / "dialogues.jsonl"
+    lines = (world / "dialogues.jsonl").read_text(encoding="utf-8") + "".join(json.dumps(row) + "\n" for row in rows)
+    file.write_text(lines, encoding="utf-8")
+    return Inputs(world / "documents", world / "faq.csv", file)
+
+
+def test_a_mined_answer_is_served_only_once_somebody_approved_it(
+    talkative: Inputs, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    store, settings = tmp_path / "bot", Settings(str(tiny_encoder), 0, 0)
+    built = build(talkative, store, settings, now=NOW, progress=False)
+    served = wire.open_service(store).bot.knowledge
+    assert CHEQUE not in [entry.answer for entry in served.entries]
+    assert "my refund is not here yet, mail me at [email]" in served.question_texts()  # a wording of an approved answer
+    review = Path(built.review)
+    assert (review.parent, built.counts["mined_answers"]) == (store, 1)
+    (mined,) = ingest.read_faq(review)
+    assert mined.answer == CHEQUE and len(mined.similar) == 1
+    review.write_text("question,answer\nCheques?,Never.\n", encoding="utf-8")
+    again = build(talkative, store, replace(settings, publish_mined=True), now=NOW, progress=False)
+    assert CHEQUE in [entry.answer for entry in wire.open_service(store).bot.knowledge.entries] and not again.review
+    assert build(talkative, store, settings, now=NOW, progress=False).review == str(review)
+    assert "Never." in review.read_text(encoding="utf-8")  # what a person wrote stays
+
+
+def test_dialogues_alone_are_refused_with_the_file_to_approve(
+    talkative: Inputs, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"approved answers \(--faq\).*1 answers.*mined-\w+\.csv.*--publish-mined"):
+        build(
+            replace(talkative, faq=None), tmp_path / "bot", Settings(str(tiny_encoder), 0, 0), now=NOW, progress=False
+        )
+    (review,) = (tmp_path / "bot").glob("mined-*.csv")
+    assert ingest.read_faq(review)[0].answer == CHEQUE
+
+
+def test_a_build_yields_to_a_rollback_meanwhile(
+    world: Path, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents = Path(shutil.copytree(world / "documents", tmp_path / "documents"))
+    store, settings = tmp_path / "bot", Settings(str(tiny_encoder), 0, 0)
+    versions = []
+    for number in range(2):
+        (documents / "en" / "new.md").write_text(f"# New\n\nVersion {number} of it.\n", encoding="utf-8")
+        versions.append(build(Inputs(documents), store, settings, now=NOW, progress=False).verdict.version)
+    (documents / "en" / "new.md").write_text("# New\n\nThe last word on it.\n", encoding="utf-8")
+    judged = building._judged
+
+    def rolled_back(version: bot.Bot) -> learning.Scores:
+        monkeypatch.undo()
+        monkeypatch.setenv("FIELDTUNE_HOME", str(tmp_path / "home"))
+        registry.rollback("chatbot", now=NOW)
+        return judged(version)
+
+    monkeypatch.setattr(building, "_judged", rolled_back)
+    with pytest.raises(RefusedError, match="by now"):
+        build(Inputs(documents), store, settings, now=NOW, progress=False)
+    assert registry.serving("chatbot", store).name == versions[0]
+    last = build(Inputs(documents), store, settings, now=NOW, progress=False).verdict.version
+    assert registry.serving("chatbot", store).name == last and last not in versions
+
+
+def test_a_build_killed_after_it_published_ends_in_that_version(
+    world: Path, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, settings = tmp_path / "bot", Settings(str(tiny_encoder), 0, 0)
+    build(Inputs(world / "documents"), store, settings, now=NOW, progress=False)
+    inputs = Inputs(world / "documents", world / "faq.csv")
+
+    def killed(winner: Path, store: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(building, "_install", killed)
+        build(inputs, store, settings, now=NOW, progress=False)
+    published = registry.serving("chatbot", store).name
+    assert build(inputs, store, settings, now=NOW, progress=False).verdict.version == published
+    assert registry.version_of(store / "current") == published.removeprefix("chatbot-")
 
 
 def published(store: Path) -> wire.Service:
@@ -308,6 +397,70 @@ def test_what_users_taught_survives_the_next_build(world: Path, tiny_encoder: Pa
         rebuilt = wire.open_service(store).bot
         assert built.counts["taught"] == 3 and rebuilt.taught == tuple(lessons)
         assert "my money has not come back" in rebuilt.knowledge.question_texts()
+
+
+def test_a_store_copied_to_another_machine_keeps_what_users_taught(
+    world: Path, tiny_encoder: Path, store: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lessons = [Lesson("my money has not come back", "en/refund.md")]
+    improving.write_candidate(wire.open_service(store).bot, lessons, home / "c")
+    shutil.rmtree(store / "current")
+    shutil.copytree(home / "c", store / "current")
+    monkeypatch.setenv("FIELDTUNE_HOME", str(home / "elsewhere"))
+    built = build(Inputs(world / "documents"), store, Settings(str(tiny_encoder), 0, 0), now=NOW, progress=False)
+    assert built.counts["taught"] == 1 and wire.open_service(store).bot.taught == tuple(lessons)
+
+
+def test_an_erased_user_leaves_the_store_and_the_next_version(
+    cli: Callable[..., Any], world: Path, tiny_encoder: Path, store: Path, home: Path
+) -> None:
+    service, asked = published(store), "my money has not come back"
+    said = {user: wire.ask(service, asked, session=user, now=NOW).decision for user in ("ann", "bob")}
+    for user in said:
+        wire.give_feedback(service, said[user], "correction", now=NOW, user=user, document="en/refund.md")
+    of = {user: (feedback.user_hash(user),) for user in said}
+    lessons = [
+        Lesson("it is jo speaking", "en/refund.md", users=of["ann"]),
+        Lesson(asked, "en/refund.md", users=of["bob"]),
+    ]
+    improving.write_candidate(service.bot, lessons, home / "c")
+    registry.publish("chatbot", store, {"c": home / "c"}, {"c": np.ones(1)}, rng=np.random.default_rng(0), now=NOW)
+    assert "check --store" in cli("feedback", "erase", "--user", "eve", "--store", home / "nothing").err
+    ran = cli("feedback", "erase", "--user", "ann", "--json")
+    assert (ran.json["erased"], ran.json["turns"]) == (1, 2)
+    assert wire.history(service, "ann") == [] and len(wire.history(service, "bob")) == 2
+    with service.engine.begin() as connection:
+        assert [decisions.get(connection, said[user]) is None for user in ("ann", "bob")] == [True, False]
+    served = bot.load(registry.serving("chatbot", store))
+    assert served.taught == tuple(lessons)
+    with registry.open_home().begin() as connection:
+        improving.write_candidate(served, [], home / "d", feedback.erased(connection))
+    build(
+        Inputs(world / "documents", world / "faq.csv"),
+        store,
+        Settings(str(tiny_encoder), 0, 0),
+        now=NOW,
+        progress=False,
+    )
+    for folder in (home / "d", registry.serving("chatbot", store)):
+        assert bot.load(folder).taught == tuple(lessons[1:])
+        assert not [file for file in folder.glob("*.json*") if "it is jo speaking" in file.read_text(encoding="utf-8")]
+
+
+def test_a_corrected_answer_keeps_the_companys_address_and_teaches_no_placeholder(
+    world: Path, store: Path, home: Path
+) -> None:
+    service = published(store)
+    entry = replace(service.bot.knowledge.entries[0], answer="Write to refunds@shop.example.", id="own")
+    service.bot.retriever.knowledge = organise(service.bot.knowledge.documents, [*service.bot.knowledge.entries, entry])
+    for address in ("refunds@shop.example", "jo@home.example"):
+        answer = wire.ask(service, f"whom do I ask at {address[:2]}", now=NOW)
+        wire.give_feedback(service, answer.decision, "correction", now=NOW, answer=f"Mail {address}.")
+    with registry.open_home().begin() as connection:
+        rows = feedback.rows(connection, "chatbot")
+    assert sorted(row.payload["answer"] for row in rows) == ["Mail [email].", "Mail refunds@shop.example."]
+    (lesson,) = corrections.lessons([(row.kind, row.payload, row.user) for row in rows])
+    assert lesson.answer == "Mail refunds@shop.example."
 
 
 def test_one_lesson_does_not_replace_the_wordings_that_stand_in_for_known_questions(world: Path) -> None:

@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from fieldtune_chatbot.corrections import Lesson, learnt, lessons, odd
+from fieldtune.feedback import user_hash
+from fieldtune_chatbot.corrections import Lesson, kept, learnt, lessons, odd, unlearnt
 from fieldtune_chatbot.knowledge import from_rows, organise, pseudo_known, to_rows, with_known, with_mined
 from fieldtune_chatbot.records import Document, FaqEntry, KnownQuestion, MinedPair, text_version
 
@@ -42,13 +43,13 @@ def test_mined_wordings_join_the_entry_with_their_answer() -> None:
     pairs = [
         MinedPair("when is my refund there", "A refund takes five days, mostly.", ("refund time",), "en", 0.9, 1),
         MinedPair("can I pay by cheque", "No, cheques are not taken.", (), "en", 0.9, 2),
-        MinedPair("can I pay by gold", "No, gold is not taken here.", (), "en", 0.9, 1),
+        MinedPair("can I pay by gold", "No, gold is not taken here.", (), "en", 0.9, 1),  # one conversation: too few
+        MinedPair("whom do I ask", "Write to [email] about that.", (), "en", 0.9, 2),  # says nothing any more
     ]
-    entries = with_mined([RESTS, ALONE], pairs)
-    assert entries[0].similar == ("refund time", "when is my refund there")
-    assert [entry.question for entry in entries[2:]] == ["can I pay by cheque"]  # one conversation is not enough
-    assert entries[2].origin == "dialogue"
-    assert with_mined([RESTS, ALONE], pairs) == entries
+    entries, new = with_mined([RESTS, ALONE], pairs)
+    assert [entry.similar for entry in entries] == [("refund time", "when is my refund there"), ()]
+    assert [(entry.question, entry.origin) for entry in new] == [("can I pay by cheque", "dialogue")]
+    assert with_mined([RESTS, ALONE], pairs) == (entries, new)
 
 
 def test_known_questions_become_wordings_of_their_document() -> None:
@@ -87,19 +88,47 @@ def test_lessons_from_thumbs_and_corrections() -> None:
         ("correction", payload("gift voucher", document="faq/b")),
         ("thumb_up", {**payload("handed off"), "outcome": "hand_off"}),
         ("correction", payload("", document="faq/b")),
+        ("correction", payload("whom do I ask", answer="Write to [email].")),
     ]
-    assert lessons(rows) == [
+    assert taught(rows) == [
         Lesson("refund when?", ARTICLE.id), Lesson("nonsense", ""), Lesson("gift voucher", "faq/b")
     ]  # fmt: skip
     corrected = [("thumb_down", payload("nonsense")), ("correction", payload("nonsense", document="faq/b"))]
-    assert lessons(corrected) == [Lesson("nonsense", "faq/b")]
+    assert taught(corrected) == [Lesson("nonsense", "faq/b")]
+
+
+def taught(rows: list[tuple[str, dict[str, str]]]) -> list[Lesson]:
+    """The lessons, whoever gave them."""
+    return [dataclasses.replace(one, users=()) for one in lessons([(*row, "ann") for row in rows])]
+
+
+def test_a_lesson_goes_with_the_last_user_who_gave_it() -> None:
+    ann, bob = user_hash("ann"), user_hash("bob")
+    found = lessons(
+        [
+            ("correction", payload("gift voucher", document="faq/b"), "ann"),
+            ("correction", payload("Gift voucher", document="faq/b"), "bob"),
+            ("thumb_up", payload("gift voucher"), "eve"),
+        ]
+    )
+    assert found == [Lesson("gift voucher", "faq/b", users=tuple(sorted((ann, bob))))]
+    assert kept(found, {ann}) == found and kept(found, {ann, bob}) == []
+    nameless = [Lesson("late?", "faq/b"), Lesson("whom?", "", "Write to [email].")]
+    assert kept(nameless, {ann}) == nameless[:1]
+
+
+def test_what_is_unlearnt_leaves_no_wording_and_no_answer() -> None:
+    both = [Lesson("refund duration please", ARTICLE.id), Lesson("open on sunday?", "", "No.")]
+    told = organise([ARTICLE], learnt(KNOWN, both))
+    assert unlearnt(told, both) == [RESTS, ALONE]
+    assert unlearnt(told, both[:1])[0] == RESTS
 
 
 def test_contradiction_is_settled_by_majority_and_a_tie_by_nobody() -> None:
     one, other = payload("same", document=ARTICLE.id), payload("SAME!", document="faq/b")
-    assert lessons([("correction", one), ("correction", other)]) == []
+    assert taught([("correction", one), ("correction", other)]) == []
     assert [
-        lesson.document for lesson in lessons([("correction", one), ("correction", other), ("correction", one)])
+        lesson.document for lesson in taught([("correction", one), ("correction", other), ("correction", one)])
     ] == [ARTICLE.id]
 
 

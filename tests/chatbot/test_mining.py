@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fieldtune.data.scrub import contacts
 from fieldtune_chatbot.boilerplate import unrelated, unwrapped, wrappers
 from fieldtune_chatbot.mining import mine, substance
 from fieldtune_chatbot.records import Dialogue, Turn
@@ -31,6 +32,13 @@ def test_personal_data_is_gone_before_anything_is_returned() -> None:
     pairs = mine([talk("a", asked, ("agent", "The refund for jo.doe@example.com was sent to your card yesterday."))])
     assert "[email]" in pairs[0].question and "[card]" in pairs[0].question
     assert "jo.doe" not in repr(pairs) and "4012" not in repr(pairs)
+
+
+def test_the_companys_own_contacts_stay_in_answers() -> None:
+    asked = ("customer", "Where do I write about my refund? I am jo.doe@example.com")
+    answer = "Write to refunds@shop.example and name jo.doe@example.com there."
+    (pair,) = mine([talk("a", asked, ("agent", answer))], keep=contacts(["Mail: Refunds@shop.example"]))
+    assert pair.answer == "Write to refunds@shop.example and name [email] there."
 
 
 def test_a_rejected_answer_gives_way_to_the_next_one() -> None:

@@ -1,10 +1,13 @@
 """Feedback rows: what is scrubbed and what is kept; the later of two opposite words counts."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from fieldtune import feedback, registry
+from fieldtune.data.scrub import contacts, hides, scrub
 from fieldtune.feedback import Feedback
+from tests.conftest import Ran
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -16,6 +19,31 @@ def test_text_is_scrubbed_and_names_of_things_are_not(home: Path) -> None:
         (row,) = feedback.rows(connection)
     assert "13800138000" not in row.payload["question"]
     assert (row.payload["item"], row.payload["model"]) == (payload["item"], payload["model"])
+
+
+def test_the_companys_own_contacts_stay_and_all_others_go(home: Path) -> None:
+    own = contacts(["Write to Help@Shop.example or call +44 20 7946 0000.", "服务热线 138-0013-8000"])
+    said = "help@shop.example, +44 (20) 7946-0000, 13800138000; not jo@shop.example"
+    with registry.open_home().begin() as connection:
+        feedback.record(connection, Feedback("chatbot", "s", "correction", payload={"answer": said}), NOW, keep=own)
+        (row,) = feedback.rows(connection)
+    assert row.payload["answer"] == said.replace("jo@shop.example", "[email]")
+    assert hides(row.payload["answer"]) and not hides(said)
+    assert scrub("jo@shop.example help@shop.example", own) == ("[email] help@shop.example", ("email",))
+
+
+def test_who_is_forgotten_is_remembered_by_a_hash_only(home: Path) -> None:
+    with registry.open_home().begin() as connection:
+        for user in ("ann", "bob", feedback.ANONYMOUS):
+            feedback.record(connection, Feedback("chatbot", "answer", "thumb_up", user), NOW)
+        assert [feedback.forget(connection, user, NOW) for user in ("ann", "ann", feedback.ANONYMOUS)] == [1, 0, 1]
+        assert [row.user for row in feedback.rows(connection)] == ["bob"]
+        assert feedback.erased(connection) == {feedback.user_hash("ann")} and "ann" not in feedback.user_hash("ann")
+
+
+def test_nobody_is_no_user(cli: Callable[..., Ran]) -> None:
+    ran = cli("feedback", "erase", "--user", " ")
+    assert ran.code == 1 and "the name of a user" in ran.err
 
 
 def test_the_opposite_word_replaces_the_earlier_one_of_the_same_user_only(home: Path) -> None:

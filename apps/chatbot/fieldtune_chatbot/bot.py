@@ -10,11 +10,13 @@ import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fieldtune.data.scrub import contacts
 from fieldtune.errors import ArtefactError
 from fieldtune.models import Classifier, Embedder
 from fieldtune.models.folder import staged, verify
@@ -23,7 +25,7 @@ from fieldtune.retrieval.bm25 import Bm25
 from fieldtune_chatbot.deciding import FEATURES, Decider, Logistic
 from fieldtune_chatbot.knowledge import Knowledge, from_rows, own_document, to_rows
 from fieldtune_chatbot.records import Document, KnownQuestion, Lesson
-from fieldtune_chatbot.retrieve import ANY, Retriever
+from fieldtune_chatbot.retrieve import ANY, Retriever, approved_texts
 from fieldtune_chatbot.tune import vocabulary
 
 FORMAT = 1
@@ -50,6 +52,11 @@ class Bot:
     def knowledge(self) -> Knowledge:
         """What it can cite."""
         return self.retriever.knowledge
+
+    @cached_property
+    def contacts(self) -> frozenset[str]:
+        """Addresses and numbers that its texts tell everybody (`fieldtune.data.scrub.contacts`)."""
+        return contacts(approved_texts(self.knowledge))
 
 
 def write(
@@ -136,7 +143,8 @@ def load(folder: Path) -> Bot:
 def taught(folder: Path) -> tuple[Lesson, ...]:
     """What users taught the version in this folder, or versions before it; nothing where there is no version."""
     file = folder / TAUGHT
-    return tuple(Lesson(**row) for row in read_rows(file)) if file.is_file() else ()
+    rows = read_rows(file) if file.is_file() else []
+    return tuple(Lesson(**{**row, "users": tuple(row.get("users", ()))}) for row in rows)
 
 
 def load_intent(folder: Path) -> Classifier | None:

@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fieldtune import registry
+from fieldtune import feedback, registry
+from fieldtune.data.read import write_table
+from fieldtune.data.scrub import contacts, hides
 from fieldtune.errors import InputError
 from fieldtune.models.folder import MANIFEST, digest, locked, recover, staged
 from fieldtune.progress import say
@@ -36,6 +38,7 @@ from fieldtune_chatbot.store import keep_documents, open_chatbot
 APP = "chatbot"
 CURRENT = "current"
 _PSEUDO = 600
+_SERVED, _SCORES = "served.json", "scores.json"
 
 
 @dataclass(frozen=True)
@@ -56,33 +59,38 @@ class Settings:
         model: pretrained encoder: ``default``, a folder or a hub name.
         max_steps: optimizer steps for the encoder; 0 leaves it as it is.
         seed: of the training and the comparison.
+        publish_mined: serve answers mined from dialogues that nobody has approved.
     """
 
     model: str = "default"
     max_steps: int = 60
     seed: int = 0
+    publish_mined: bool = False
 
 
 @dataclass(frozen=True)
 class Built:
-    """The verdict, what went in, and each candidate's mean score on the held-out questions."""
+    """The verdict, what went in, the winning method for intents, and the file of mined answers to look through."""
 
     verdict: Verdict
     counts: Mapping[str, int] = field(default_factory=dict)
     intent: str = ""
+    review: str = ""
 
 
 def build(inputs: Inputs, store: Path, settings: Settings, *, now: datetime, progress: bool = True) -> Built:
     """Build, compare and publish; see the module.
 
     Raises:
-        InputError: a file that cannot be used; RefusedError: another build is writing to `store`.
+        InputError: a file that cannot be used. RefusedError: another build is writing to `store`, or by the end
+            something else serves than at the beginning, e.g. after a rollback or a retraining.
     """
     check(inputs)
     store = Path(store)
     serving = registry.serving(APP, store)
-    taught = bot.taught(serving if serving != store.resolve() else store / CURRENT)
-    found = gather(inputs, taught)  # what cannot be read is refused before anything is written
+    taught = _taught(serving if serving != store.resolve() else store / CURRENT)
+    # What cannot be read is refused before anything is written.
+    found = gather(inputs, taught, publish_mined=settings.publish_mined)
     knowledge = found.knowledge
     if progress and found.skipped:
         say(f"note: {len(found.skipped)} files have no text or are of kinds not read here, e.g. {found.skipped[0]}")
@@ -92,15 +100,25 @@ def build(inputs: Inputs, store: Path, settings: Settings, *, now: datetime, pro
     if progress and not parts.held_out:
         say("note: no known questions and no similar wordings: weights and threshold are defaults, not learnt")
     store.mkdir(parents=True, exist_ok=True)
+    review = _for_review(found, store, progress)
     with locked(store / CURRENT):
         work = _work(store, fingerprint(inputs, settings, taught))
-        candidates, intent = _candidates(knowledge, parts, taught, store, work, settings, progress)
+        begun = _served_at_first(serving, work)
+        previous = begun if begun != store.resolve() and begun.is_dir() else None
+        candidates, intent = _candidates(knowledge, parts, taught, previous, work, settings, progress)
         with open_chatbot(store).begin() as connection:
             keep_documents(connection, bot.citable(knowledge), "default", now)
-        verdict = _publish(candidates, store, work, settings, now)
+        verdict = _publish(candidates, store, work, settings, now, begun)
         _install(candidates[verdict.winner], store)
         shutil.rmtree(work)
-    return Built(verdict, found.counts, intent)
+    return Built(verdict, found.counts, intent, review)
+
+
+def _taught(folder: Path) -> list[Lesson]:
+    """What users taught the version in this folder, without those who were erased since."""
+    with registry.open_home().begin() as connection:
+        erased = feedback.erased(connection)
+    return corrections.kept(bot.taught(folder), erased)
 
 
 def check(inputs: Inputs) -> None:
@@ -134,6 +152,7 @@ class Gathered:
         known: known questions to tune and judge on, those of users included; without a list of them, other wordings of
             the FAQ stand in.
         skipped: files that were not read. lost: articles that questions or entries name and that are not there.
+        review: entries of mined answers that nobody has approved; not part of `knowledge`.
     """
 
     knowledge: Knowledge
@@ -141,18 +160,24 @@ class Gathered:
     counts: Mapping[str, int]
     skipped: tuple[str, ...]
     lost: tuple[str, ...]
+    review: tuple[FaqEntry, ...] = ()
 
 
-def gather(inputs: Inputs, taught: Sequence[Lesson] = ()) -> Gathered:
+def gather(inputs: Inputs, taught: Sequence[Lesson] = (), *, publish_mined: bool = False) -> Gathered:
     """Read the files, mine the dialogues, put it all in order; what users taught comes last and has the last word."""
     documents, skipped = ingest.read_documents(inputs.documents)
     entries: list[FaqEntry] = ingest.read_faq(inputs.faq) if inputs.faq else []
     known = ingest.read_questions(inputs.questions) if inputs.questions else []
     counts = {"documents": len(documents), "faq": len(entries), "known_questions": len(known)}
+    new: list[FaqEntry] = []
     if inputs.dialogues:
-        pairs = mining.mine(ingest.read_dialogues(inputs.dialogues))
-        entries = with_mined(entries, pairs)
-        counts |= {"mined_pairs": len(pairs), "mined_entries": len(entries) - counts["faq"]}
+        told = [*(document.text for document in documents), *(entry.answer for entry in entries)]
+        pairs = mining.mine(ingest.read_dialogues(inputs.dialogues), keep=contacts(told))
+        entries, new = with_mined(entries, pairs)
+        hidden = sum(hides(pair.answer) for pair in pairs)
+        counts |= {"mined_pairs": len(pairs), "mined_with_personal_data": hidden, "mined_answers": len(new)}
+    if publish_mined:
+        entries, new = [*entries, *new], []
     knowledge = organise(documents, entries)
     _check_known(known, knowledge, inputs.documents)
     knowledge = organise(documents, with_known(knowledge, known))
@@ -163,7 +188,40 @@ def gather(inputs: Inputs, taught: Sequence[Lesson] = ()) -> Gathered:
     lost = dict.fromkeys(document for document in named if document and document not in places)
     said = [row for row in corrections.as_known(taught) if not row.document or row.document in places]
     asked = {equality_key(row.question): row for row in (*(known or pseudo_known(knowledge, _PSEUDO)), *said)}
-    return Gathered(knowledge, tuple(asked.values()), counts, tuple(skipped), tuple(lost))
+    return Gathered(knowledge, tuple(asked.values()), counts, tuple(skipped), tuple(lost), tuple(new))
+
+
+def _for_review(found: Gathered, store: Path, progress: bool) -> str:
+    """The name of the file with mined answers that wait for approval, or "".
+
+    It is named by its rows and written once, so that what a person changes in it is never overwritten.
+
+    Raises:
+        InputError: the dialogues could only help with answers that nobody has approved.
+    """
+    if progress and found.counts.get("mined_with_personal_data"):
+        say(f"note: {found.counts['mined_with_personal_data']} mined answers hold personal data and are never served")
+    if not found.review:
+        return ""
+    table = ingest.faq_table(map(asdict, found.review))
+    name = hashlib.sha256(table.to_csv().encode()).hexdigest()[:12]
+    file = store / f"mined-{name}.csv"
+    if not file.is_file():
+        temporary = store / f"mined-{name}.partial.csv"
+        write_table(table, temporary)
+        temporary.replace(file)
+    if not found.counts["faq"]:
+        raise InputError(
+            "approved answers (--faq) that the dialogues can add wordings to",
+            f"none, and {len(found.review)} answers of agents that nobody has approved, written to {file}",
+            f"look through it and build with --faq {file}, or with --publish-mined to serve them as they are",
+        )
+    if progress:
+        say(
+            f"note: {len(found.review)} mined answers are not served until somebody approves them: look through {file} "
+            "and add what is right to the FAQ (--publish-mined serves them as they are)"
+        )
+    return str(file)
 
 
 def _check_known(known: Sequence[KnownQuestion], knowledge: Knowledge, documents: Path) -> None:
@@ -191,7 +249,7 @@ def _candidates(
     knowledge: Knowledge,
     parts: Split,
     taught: Sequence[Lesson],
-    store: Path,
+    previous: Path | None,
     work: Path,
     settings: Settings,
     progress: bool,
@@ -218,7 +276,7 @@ def _candidates(
     makers = {"plain": Models(), "frozen": Models(frozen, intent, languages)}
     if tuned is not None:
         makers["tuned"] = Models(tuned, intent, languages)
-    if previous := _previous(store, work):
+    if previous:
         encoder = part(previous, "encoder")
         makers["previous"] = Models(
             encoder, part(previous, "intent"), tune.readable(encoder, samples) if encoder else set()
@@ -303,17 +361,25 @@ def _vectors(
     return vectors
 
 
-def _previous(store: Path, work: Path) -> Path | None:
-    """The version that served when this build began; remembered, because an interrupted build may have published."""
-    note = work / "previous.json"
-    if not note.is_file():
-        serving = registry.serving(APP, store)
-        found = str(serving) if serving != store.resolve() else None
-        temporary = note.with_suffix(".partial")
-        temporary.write_text(json.dumps(found), encoding="utf-8")
-        temporary.replace(note)
-    name = json.loads(note.read_text(encoding="utf-8"))
-    return Path(name) if name and Path(name).is_dir() else None
+def _served_at_first(serving: Path, work: Path) -> Path:
+    """What served when this build began, however often it was interrupted since.
+
+    A build that was interrupted late may itself have put into service what serves now. Anything else came from others:
+    then the comparison starts anew with what serves now.
+    """
+    noted = json.loads((work / _SERVED).read_text(encoding="utf-8")) if (work / _SERVED).is_file() else {}
+    if str(serving) in noted.values():
+        return Path(noted["at_first"])
+    (work / _SCORES).unlink(missing_ok=True)
+    shutil.rmtree(work / "bot-previous", ignore_errors=True)
+    _note(work / _SERVED, {"at_first": str(serving)})
+    return serving
+
+
+def _note(path: Path, value: Any) -> None:
+    temporary = path.with_suffix(".partial")
+    temporary.write_text(json.dumps(value), encoding="utf-8")
+    temporary.replace(path)
 
 
 def part(folder: Path, name: str) -> Path | None:
@@ -321,18 +387,20 @@ def part(folder: Path, name: str) -> Path | None:
     return folder / name if (folder / name).is_dir() else None
 
 
-def _publish(candidates: dict[str, Path], store: Path, work: Path, settings: Settings, now: datetime) -> Verdict:
+def _publish(
+    candidates: dict[str, Path], store: Path, work: Path, settings: Settings, now: datetime, begun: Path
+) -> Verdict:
     """Compare on the held-out questions; the models that served before give way only to surely better ones.
 
     Refused models or not, what serves afterwards has read the articles and entries of today.
+
+    Raises:
+        RefusedError: by now neither what served when the build `begun` serves, nor what this very build published.
     """
-    note = work / "scores.json"
-    if not note.is_file():
-        scores = {name: _judged(bot.load(folder)).tolist() for name, folder in candidates.items()}
-        temporary = note.with_suffix(".partial")
-        temporary.write_text(json.dumps(scores), encoding="utf-8")
-        temporary.replace(note)
-    scores = {name: np.asarray(values) for name, values in json.loads(note.read_text(encoding="utf-8")).items()}
+    if not (work / _SCORES).is_file():
+        _note(work / _SCORES, {name: _judged(bot.load(folder)).tolist() for name, folder in candidates.items()})
+    noted = json.loads((work / _SCORES).read_text(encoding="utf-8"))
+    scores = {name: np.asarray(values) for name, values in noted.items()}
     rng = generator(settings.seed)
     if len(scores["plain"]):
         verdict = registry.gate(scores, rng, "previous" if "previous" in scores else None)
@@ -340,9 +408,11 @@ def _publish(candidates: dict[str, Path], store: Path, work: Path, settings: Set
         verdict = _unmeasured(candidates)
         scores = {verdict.winner: np.zeros(1)}
     details: dict[str, Any] = {"held_out": len(next(iter(scores.values()))), "verdict": verdict.as_dict()}
+    own = registry.version_folder(f"{APP}-{registry.version_of(candidates[verdict.winner])}")
+    _note(work / _SERVED, {"at_first": str(begun), "published": str(own)})
     published = registry.publish(
         APP, store, {verdict.winner: candidates[verdict.winner]}, {verdict.winner: scores[verdict.winner]},
-        rng=rng, now=now, details=details,
+        rng=rng, now=now, details=details, scored=own if registry.serving(APP, store) == own else begun,
     )  # fmt: skip
     return Verdict(verdict.promoted, verdict.winner, verdict.reason, verdict.standings, published.version)
 

@@ -20,21 +20,30 @@ Store = Annotated[Path, typer.Option(parser=folder, help="Folder of the built ch
 def mine(
     dialogues: Annotated[Path, typer.Option(help="Conversations, JSON lines: turns [{role, text}], resolved, rating.")],
     out: Annotated[Path, typer.Option(help="Table of mined pairs to write, in the form of a FAQ.")],
+    documents: Annotated[
+        Path | None, typer.Option(help="Articles: addresses and numbers they tell everybody are no personal data.")
+    ] = None,
     least_weight: Annotated[float, typer.Option(help="Outcome weight below which a pair is dropped, 0 to 1.")] = 0.5,
     as_json: Json = False,
 ) -> None:
-    """Mine question-answer pairs from conversations; personal data is removed. For review, never published by itself."""
+    """Mine question-answer pairs from conversations, to look through and pass as --faq; nothing is published by itself.
+
+    Personal data is removed; an answer that held some is left out.
+    """
     from fieldtune.data.read import check_output, write_table
+    from fieldtune.data.scrub import contacts, hides
     from fieldtune_chatbot import ingest, mining
 
     check_output(out)
     read = ingest.read_dialogues(dialogues)
-    pairs = mining.mine(read, least_weight=least_weight)
+    articles = ingest.read_documents(documents)[0] if documents else []
+    pairs = mining.mine(read, least_weight=least_weight, keep=contacts(article.text for article in articles))
     if not pairs:
         raise InputError("conversations with answered questions", f"none among {len(read)}", "check the roles")
-    rows = [{**asdict(pair), "similar": "|".join(text.replace("|", "/") for text in pair.similar)} for pair in pairs]
-    write_table(ingest.faq_table(rows), out)
-    show({"dialogues": len(read), "pairs": len(pairs), "out": str(out)}, as_json)
+    whole = [pair for pair in pairs if not hides(pair.answer)]
+    write_table(ingest.faq_table(map(asdict, whole)), out)
+    counts = {"dialogues": len(read), "pairs": len(whole), "left_out_for_personal_data": len(pairs) - len(whole)}
+    show({**counts, "out": str(out)}, as_json)
 
 
 @app.command()
@@ -42,13 +51,21 @@ def build(
     documents: Annotated[Path, typer.Option(help="Folder of articles: Markdown, HTML, text, CSV.")],
     store: Store,
     faq: Annotated[Path | None, typer.Option(help="FAQ table: question, answer, intent, similar, document.")] = None,
-    dialogues: Annotated[Path | None, typer.Option(help="Conversations to mine and learn from.")] = None,
+    dialogues: Annotated[
+        Path | None, typer.Option(help="Conversations to learn from how customers ask for what the FAQ answers.")
+    ] = None,
     questions: Annotated[
         Path | None, typer.Option(help="Known questions with their right document; they tune, judge, and join the FAQ.")
     ] = None,
     model: Annotated[str, typer.Option(help="Pretrained encoder: default, a folder, or a hub name.")] = "default",
     max_steps: Annotated[int, typer.Option(help="Training steps for the encoder; 0 leaves it as it is.")] = 60,
     seed: Annotated[int, typer.Option(help="Of the training and the comparison.")] = 0,
+    publish_mined: Annotated[
+        bool,
+        typer.Option(
+            "--publish-mined", help="Answer customers with agents' answers from --dialogues that nobody approved."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Build the bot and put the best version into service; run it again after an interruption and it continues."""
@@ -57,8 +74,9 @@ def build(
     from fieldtune_chatbot.build import build as build_bot
 
     inputs = Inputs(documents, faq, dialogues, questions)
-    built = build_bot(inputs, store, Settings(model, max_steps, seed), now=now(), progress=True)
-    show({**built.verdict.as_dict(), "intent": built.intent, **built.counts, "store": str(store)}, as_json)
+    built = build_bot(inputs, store, Settings(model, max_steps, seed, publish_mined), now=now(), progress=True)
+    told = {"intent": built.intent, **built.counts, "review": built.review, "store": str(store)}
+    show({**built.verdict.as_dict(), **told}, as_json)
 
 
 @app.command()
@@ -133,3 +151,12 @@ def retrain(rows: list[Any], slot: str | None = None, *, home: Path, now: dateti
     from fieldtune_chatbot import improving
 
     return improving.retrain(rows, slot, home=home, now=now, progress=progress)
+
+
+def erase(user: str, stores: list[Path]) -> int:
+    """Called by ``fieldtune feedback erase``: forgets the user's conversations in `stores` and in all that serve."""
+    from fieldtune import registry
+    from fieldtune_chatbot import wire
+
+    standing = [folder for folder in registry.origins("chatbot") if (folder / "fieldtune.db").is_file()]
+    return wire.erase(user, dict.fromkeys(folder.resolve() for folder in (*standing, *stores)))

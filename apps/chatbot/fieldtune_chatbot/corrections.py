@@ -5,9 +5,12 @@ names the right source, or the right answer. Knows rows and rankings; not how a 
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from fieldtune.data.scrub import hides
+from fieldtune.feedback import user_hash
 from fieldtune.text.language import detect
 from fieldtune.text.ngrams import lexical_tokens
 from fieldtune.text.normalise import equality_key
@@ -22,25 +25,31 @@ ENOUGH = 30
 """Statements from which on a share of them says something; of fewer, the implausible ones are only left out."""
 
 
-def lessons(payloads: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Lesson]:
-    """(kind, payload) rows as lessons; users who contradict each other are settled by majority, a tie by nobody.
+def lessons(said: Sequence[tuple[str, Mapping[str, Any], str]]) -> list[Lesson]:
+    """(kind, payload, user) rows as lessons; users who contradict each other are settled by majority, a tie by nobody.
 
-    A correction counts as two votes: who corrects an answer has often put the thumb down first.
+    A correction counts as two votes: who corrects an answer has often put the thumb down first. An answer out of which
+    personal data was taken teaches nothing.
     """
     votes: dict[str, Counter[Lesson]] = {}
-    for kind, payload in payloads:
+    users: dict[tuple[str, str, str], set[str]] = {}
+    for kind, payload, user in said:
         question = str(payload.get("question", "")).strip()
         document, answer = str(payload.get("document", "")), str(payload.get("answer", "")).strip()
         if kind == "thumb_up" and payload.get("outcome", "answer") == "answer":
             document, answer = document or str(payload.get("chosen", "")), ""
         elif kind == "thumb_down" and payload.get("outcome") == "answer":
             document, answer = "", ""
-        elif kind != "correction" or not (document or answer):
+        elif kind != "correction" or not (document or answer) or hides(answer):
             continue
-        if equality_key(question):
+        if key := equality_key(question):
             lesson = Lesson(question, document, answer, str(payload.get("intent", "")))
-            votes.setdefault(equality_key(question), Counter())[lesson] += 2 if kind == "correction" else 1
-    return [winner for counted in votes.values() if (winner := _majority(counted)) is not None]
+            votes.setdefault(key, Counter())[lesson] += 2 if kind == "correction" else 1
+            users.setdefault((key, document, answer), set()).add(user_hash(user))
+    won = [winner for counted in votes.values() if (winner := _majority(counted)) is not None]
+    return [
+        replace(one, users=tuple(sorted(users[equality_key(one.question), one.document, one.answer]))) for one in won
+    ]
 
 
 def _majority(counted: Counter[Lesson]) -> Lesson | None:
@@ -51,6 +60,26 @@ def _majority(counted: Counter[Lesson]) -> Lesson | None:
     if others and others[0][1] == count:
         return None
     return next(lesson for lesson in counted if (lesson.document, lesson.answer) == best)
+
+
+def kept(taught: Sequence[Lesson], erased: Collection[str] = ()) -> list[Lesson]:
+    """The lessons that still count: not those that only erased users gave, nor answers with personal data taken out.
+
+    Args:
+        erased: hashes of users (`fieldtune.feedback.erased`).
+    """
+    return [one for one in taught if not hides(one.answer) and (not one.users or not set(one.users) <= set(erased))]
+
+
+def unlearnt(knowledge: Knowledge, gone: Sequence[Lesson]) -> list[FaqEntry]:
+    """The entries without what these lessons brought.
+
+    A wording that the company's files hold too comes back with the next build.
+    """
+    wordings = Wordings(knowledge.entries)
+    for lesson in gone:
+        wordings.take(lesson.question)
+    return wordings.entries
 
 
 def odd(places: Sequence[int | None]) -> list[bool]:

@@ -6,14 +6,15 @@ each of those with its own wording hidden, and by weights chosen without it, so 
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fieldtune import registry
+from fieldtune import feedback, registry
+from fieldtune.data.scrub import hides
 from fieldtune.errors import InputError
 from fieldtune.feedback import Feedback
 from fieldtune.progress import say
@@ -45,13 +46,18 @@ def retrain(rows: Sequence[Feedback], slot: str | None = None, *, home: Path, no
         RefusedError: another process retrains it, or something else serves by the end.
     """
     store, own = about(APP, rows, "store", slot)
+    hidden = sum(hides(str(row.payload.get("answer", ""))) for row in own)
+    if progress and hidden:
+        say(f"note: {hidden} corrected answers hold personal data that was taken out, and teach nothing")
     with workplace(home, APP, store) as place:
         return _retrained(store, own, place / CANDIDATE, now=now, progress=progress)
 
 
 def _retrained(store: Path, rows: Sequence[Feedback], folder: Path, *, now: datetime, progress: bool) -> Verdict:
     served = bot.load(serving_folder(store))
-    taught = corrections.lessons([(row.kind, row.payload) for row in rows])
+    with registry.open_home().begin() as connection:
+        erased = feedback.erased(connection)
+    taught = corrections.kept(corrections.lessons([(row.kind, row.payload, row.user) for row in rows]), erased)
     if not taught:
         raise InputError(
             "thumbs on answers, or corrections with their right document or answer",
@@ -68,7 +74,7 @@ def _retrained(store: Path, rows: Sequence[Feedback], folder: Path, *, now: date
         return Verdict(False, INCUMBENT, reason, ())
     if progress:
         say(f"learning from {len(taught)} corrections")
-    write_candidate(served, [lesson for lesson, bad in zip(taught, strange, strict=True) if not bad], folder)
+    write_candidate(served, [one for one, bad in zip(taught, strange, strict=True) if not bad], folder, erased)
     return compare(served, folder, store, now=now, details={"rows": len(rows), "lessons": len(taught)})
 
 
@@ -82,14 +88,28 @@ def _place(served: Bot, lesson: Lesson) -> int | None:
     return order.index(target) if target in order else None
 
 
-def write_candidate(served: Bot, taught: Sequence[Lesson], folder: Path) -> None:
-    """The served version with what was taught, as a version folder; its models stay, so do the vectors of its texts."""
-    knowledge = organise(served.knowledge.documents, corrections.learnt(served.knowledge, taught))
-    known = {equality_key(row.question) for row in (*served.tuning, *served.held_out)}
+def write_candidate(served: Bot, taught: Sequence[Lesson], folder: Path, erased: Collection[str] = ()) -> None:
+    """The served version with what was taught, as a version folder; its models stay, so do the vectors of its texts.
+
+    Args:
+        erased: hashes of users whose lessons the candidate does without.
+    """
+    old = corrections.kept(served.taught, erased)
+    still = set(old)
+    gone = [lesson for lesson in served.taught if lesson not in still]
+    left = organise(served.knowledge.documents, corrections.unlearnt(served.knowledge, gone))
+    knowledge = organise(left.documents, corrections.learnt(left, taught))
+    tuning, held_out = _without(served.tuning, gone), _without(served.held_out, gone)
+    known = {equality_key(row.question) for row in (*tuning, *held_out)}
     asked = [row for row in corrections.as_known(taught) if equality_key(row.question) not in known]
     models = Models(part(served.folder, "encoder"), part(served.folder, "intent"), _readable(served), _computed(served))
-    every = {equality_key(lesson.question): lesson for lesson in (*served.taught, *taught)}
-    make_version(knowledge, Split((), (*served.tuning, *asked), served.held_out), folder, models, tuple(every.values()))
+    every = {equality_key(lesson.question): lesson for lesson in (*old, *taught)}
+    make_version(knowledge, Split((), (*tuning, *asked), held_out), folder, models, tuple(every.values()))
+
+
+def _without(rows: Sequence[KnownQuestion], gone: Sequence[Lesson]) -> tuple[KnownQuestion, ...]:
+    questions = {equality_key(lesson.question) for lesson in gone}
+    return tuple(row for row in rows if equality_key(row.question) not in questions)
 
 
 def _computed(version: Bot) -> dict[str, NDArray[np.float32]]:

@@ -166,6 +166,7 @@ def _known_question(row: Mapping[Any, Any], where: str) -> KnownQuestion:
 
 
 def faq_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Mined pairs as the table that `read_faq` reads."""
+    """Mined pairs, or entries, as the table that `read_faq` reads."""
     columns = ["question", "answer", "intent", "similar", "language", "document", "weight", "support"]
-    return pd.DataFrame([{**dict.fromkeys(columns, ""), **row} for row in rows], columns=columns)
+    told = [{**row, "similar": "|".join(text.replace("|", "/") for text in row["similar"])} for row in rows]
+    return pd.DataFrame([{**dict.fromkeys(columns, ""), **row} for row in told], columns=columns)

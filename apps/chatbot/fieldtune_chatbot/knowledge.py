@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fieldtune.data.scrub import hides
 from fieldtune.text.ngrams import lexical_tokens
 from fieldtune.text.normalise import equality_key
 from fieldtune.text.sentences import spans
@@ -162,15 +163,16 @@ def _source(
 
 def with_mined(
     entries: Sequence[FaqEntry], pairs: Sequence[MinedPair], *, least_support: int = 2, most_similar: int = 12
-) -> list[FaqEntry]:
-    """FAQ entries with the wordings customers used, where a conversation ended in that very answer.
+) -> tuple[list[FaqEntry], list[FaqEntry]]:
+    """FAQ entries with the wordings customers used, and new entries for somebody to approve.
 
     A pair whose answer says what an approved one says (token F1 of .65) adds its questions to that entry; a pair
-    with an answer of its own becomes an entry of origin ``dialogue`` only with `least_support` conversations.
+    with an answer of its own makes an entry of origin ``dialogue``, given `least_support` conversations and no personal
+    data in the answer.
     """
     answers = [(entry.language, Counter(lexical_tokens(entry.answer))) for entry in entries]
     taken = {(entry.language, equality_key(text)) for entry in entries for text in (entry.question, *entry.similar)}
-    result = list(entries)
+    result, new = list(entries), []
     for pair in pairs:
         wordings = []
         for text in (pair.question, *pair.similar):
@@ -182,9 +184,9 @@ def with_mined(
         if number is not None:
             room = max(0, most_similar - len(result[number].similar))
             result[number] = replace(result[number], similar=(*result[number].similar, *wordings[:room]))
-        elif wordings and pair.support >= least_support:
-            result.append(_mined_entry(pair, wordings[: most_similar + 1]))
-    return result
+        elif wordings and pair.support >= least_support and not hides(pair.answer):
+            new.append(_mined_entry(pair, wordings[: most_similar + 1]))
+    return result, new
 
 
 def _mined_entry(pair: MinedPair, wordings: Sequence[str]) -> FaqEntry:

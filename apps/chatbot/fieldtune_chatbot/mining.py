@@ -1,13 +1,14 @@
 """Questions and the answers that worked, out of finished support conversations. Pure, no language model.
 
 Segment, drop greetings and closings, pair each customer question with the agent's next substantive turn, weigh by how
-the conversation went on, remove personal data, join what says the same. Nothing mined is published by itself.
+the conversation went on, remove personal data, join what says the same. Nothing mined is published by itself: a person
+approves it.
 Knows wording and outcome, not truth: a wrong answer nobody complained about is weighed like a right one.
 """
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from fieldtune.data.scrub import scrub
@@ -72,15 +73,18 @@ class _Exchange:
     dialogue: str
 
 
-def mine(dialogues: Sequence[Dialogue], *, least_weight: float = 0.5) -> list[MinedPair]:
+def mine(dialogues: Sequence[Dialogue], *, least_weight: float = 0.5, keep: Collection[str] = ()) -> list[MinedPair]:
     """The pairs worth keeping, best supported first; personal data is removed before anything is returned.
+
+    An answer may still hold a placeholder of what was removed (`fieldtune.data.scrub.hides`): it answers nobody.
 
     Args:
         dialogues: finished conversations.
         least_weight: outcome weight below which an exchange is dropped; a conversation the log is silent about
             counts 0.6, a resolved one with five stars 1.
+        keep: `fieldtune.data.scrub.contacts` that are not personal: the company's own.
     """
-    cleaned = _without_boilerplate(dialogues)
+    cleaned = _without_boilerplate(dialogues, keep)
     exchanges = [exchange for dialogue in cleaned for exchange in _exchanges(dialogue)]
     kept = _one_answer_each([exchange for exchange in exchanges if exchange.weight >= least_weight])
     groups: dict[tuple[str, str], list[_Exchange]] = {}
@@ -90,13 +94,13 @@ def mine(dialogues: Sequence[Dialogue], *, least_weight: float = 0.5) -> list[Mi
     return sorted(pairs, key=lambda pair: (-pair.support, -pair.weight, pair.language, pair.question))
 
 
-def _without_boilerplate(dialogues: Sequence[Dialogue]) -> list[Dialogue]:
+def _without_boilerplate(dialogues: Sequence[Dialogue], keep: Collection[str]) -> list[Dialogue]:
     """Personal data, greetings and thanks out, then what this log shows to be wrapping, then idle turns.
 
     Idle is what goes with anything: an agent's turn that follows questions it has nothing to do with, a customer's
     turn that all kinds of answers follow. Taking some away shows others, hence twice.
     """
-    plain = [_mapped(_merged(dialogue), _said) for dialogue in dialogues]
+    plain = [_mapped(_merged(dialogue), lambda turn: _said(turn, keep)) for dialogue in dialogues]
     wraps = {
         role: wrappers([turn.text for dialogue in plain for turn in dialogue.turns if turn.role == role])
         for role in ("customer", "agent")
@@ -115,9 +119,9 @@ def _without_turns(dialogues: Sequence[Dialogue], idle: set[tuple[str, str]]) ->
     ]
 
 
-def _said(turn: Turn) -> str:
+def _said(turn: Turn, keep: Collection[str]) -> str:
     """What a turn says, without personal data; empty for one that only gives data ("It is 4012 8888 8888 1881")."""
-    scrubbed = scrub(turn.text)
+    scrubbed = scrub(turn.text, keep)
     asks = "?" in turn.text or "？" in turn.text
     few = len(set(lexical_tokens(scrubbed.text))) <= 8
     only_data = turn.role == "customer" and bool(scrubbed.kinds) and few and not asks

@@ -116,12 +116,13 @@ class KnownQuestion:
 @dataclass(frozen=True)
 class Lesson:
     """What one row teaches: `question` belongs to the source `document`, or deserves the new `answer`; with neither,
-    it should not have been answered."""
+    it should not have been answered. `users` are the hashes (`fieldtune.feedback.user_hash`) of who said so."""
 
     question: str
     document: str
     answer: str = ""
     intent: str = ""
+    users: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,15 @@ def say(
     )  # fmt: skip
 
 
+def erase(connection: Connection, session: str) -> int:
+    """Delete a conversation of every tenant, and the decisions made in it; returns the number of turns."""
+    connection.execute(
+        text("DELETE FROM decisions WHERE id IN (SELECT decision FROM history WHERE session = :session)"),
+        {"session": session},
+    )
+    return connection.execute(text("DELETE FROM history WHERE session = :session"), {"session": session}).rowcount
+
+
 def history(connection: Connection, session: str, tenant: str = "default") -> list[dict[str, Any]]:
     """The turns of one conversation, the oldest first."""
     rows = connection.execute(

@@ -150,7 +150,22 @@ def give_feedback(
     }  # fmt: skip
     row = feedback.Feedback(APP, decision, kind, user, found["language"], found["tenant"], payload)
     with registry.open_home().begin() as connection:
-        feedback.record(connection, row, now)
+        feedback.record(connection, row, now, keep=service.bot.contacts)
+
+
+def erase(user: str, stores: Iterable[Path]) -> int:
+    """Delete the conversations of one user, whose sessions carry their name, with the decisions; returns the turns.
+
+    Raises:
+        InputError: one of the stores is none.
+    """
+    turns = 0
+    for folder in stores:
+        if not (folder / "fieldtune.db").is_file():
+            raise InputError("a chatbot's store", f"no fieldtune.db in {folder}", "check --store")
+        with store.open_chatbot(folder).begin() as connection:
+            turns += store.erase(connection, user)
+    return turns
 
 
 def evaluate(

@@ -1,7 +1,8 @@
 """The three applications and the sample company, found by name when they are installed; never imported by the core.
 
 Each has a module ``commands`` with ``app`` (its command line), ``publish(folder, slot, now)`` and
-``retrain(rows, slot, home, now, progress)``.
+``retrain(rows, slot, home, now, progress)``; where it keeps what users said beside the feedback, also
+``erase(user, stores)``.
 """
 
 from importlib import import_module

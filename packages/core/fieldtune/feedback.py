@@ -4,8 +4,9 @@ A row is idempotent: the same user saying the same kind of thing, or its opposit
 replaces the row. Text inside is scrubbed of personal data before it is stored; ids and places are kept as they are.
 """
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,8 @@ from sqlalchemy import Connection, text
 from fieldtune.data.scrub import scrub
 from fieldtune.runtime import iso
 
+ANONYMOUS = "anonymous"
+"""Who gives no name; what such users taught cannot be told apart, so erasing the name is not remembered."""
 OPPOSITES = (("thumb_up", "thumb_down"), ("confirmed", "dismissed"))
 IDENTIFIERS = frozenset(
     {"chosen", "decision", "document", "evidence", "item", "model", "opened", "origin", "store", "time"}
@@ -31,21 +34,25 @@ class Feedback:
         subject: what it is about: the id of an answer, an incident, a story, a list.
         kind: ``thumb_up``, ``thumb_down``, ``correction``, ``confirmed``, ``dismissed``, ``tone``, ``topic``,
             ``purchase``, ``not_interested`` or a kind of the application's own.
-        user: who said it; erasing a user deletes their rows.
+        user: who said it.
         payload: what a retraining needs, e.g. the question and the right document.
     """
 
     app: str
     subject: str
     kind: str
-    user: str = "anonymous"
+    user: str = ANONYMOUS
     language: str = ""
     tenant: str = "default"
     payload: Mapping[str, Any] = field(default_factory=dict)
 
 
-def record(connection: Connection, row: Feedback, now: datetime) -> None:
-    """Store one row, replacing what this user said before of this kind, or of its opposite, about this subject."""
+def record(connection: Connection, row: Feedback, now: datetime, keep: Collection[str] = ()) -> None:
+    """Store one row, replacing what this user said before of this kind, or of its opposite, about this subject.
+
+    Args:
+        keep: `fieldtune.data.scrub.contacts` that are not personal: the company's own.
+    """
     for one, other in (*OPPOSITES, *(pair[::-1] for pair in OPPOSITES)):
         if row.kind == one:
             connection.execute(
@@ -65,7 +72,7 @@ def record(connection: Connection, row: Feedback, now: datetime) -> None:
         {
             "app": row.app, "subject": row.subject, "kind": row.kind, "user": row.user, "tenant": row.tenant,
             "language": row.language, "now": iso(now),
-            "payload": json.dumps(_scrubbed(dict(row.payload)), ensure_ascii=False, sort_keys=True),
+            "payload": json.dumps(_scrubbed(dict(row.payload), keep), ensure_ascii=False, sort_keys=True),
         },
     )  # fmt: skip
 
@@ -85,16 +92,41 @@ def rows(connection: Connection, app: str | None = None) -> list[Feedback]:
     ]
 
 
+def user_hash(user: str) -> str:
+    """What stands for a user in models and in the list of the erased: 16 hexadecimal digits of the sha256.
+
+    It names nobody, but who can guess a name can check it.
+    """
+    return hashlib.sha256(user.encode()).hexdigest()[:16]
+
+
+def forget(connection: Connection, user: str, now: datetime) -> int:
+    """Delete this user's rows, and remember that nothing is to be learnt from them; returns the number of rows."""
+    if user != ANONYMOUS:
+        connection.execute(
+            text(
+                "INSERT INTO erased_users (user_hash, made_at) VALUES (:user, :now) ON CONFLICT (user_hash) DO NOTHING"
+            ),
+            {"user": user_hash(user), "now": iso(now)},
+        )
+    return erase(connection, user)
+
+
+def erased(connection: Connection) -> frozenset[str]:
+    """The hashes of the users whom `forget` was called for."""
+    return frozenset(connection.execute(text("SELECT user_hash FROM erased_users")).scalars())
+
+
 def erase(connection: Connection, user: str) -> int:
-    """Delete everything this user said; returns the number of rows."""
+    """Delete this user's rows; returns their number."""
     return connection.execute(text("DELETE FROM feedback WHERE user_id = :user"), {"user": user}).rowcount
 
 
-def _scrubbed(value: Any) -> Any:
+def _scrubbed(value: Any, keep: Collection[str]) -> Any:
     if isinstance(value, str):
-        return scrub(value).text
+        return scrub(value, keep).text
     if isinstance(value, dict):
-        return {key: inner if key in IDENTIFIERS else _scrubbed(inner) for key, inner in value.items()}
+        return {key: inner if key in IDENTIFIERS else _scrubbed(inner, keep) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_scrubbed(inner) for inner in value]
+        return [_scrubbed(inner, keep) for inner in value]
     return value

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fieldtune.applications import APPLICATIONS, application
-from fieldtune.cli_kit import Json, show
+from fieldtune.cli_kit import Json, folder, show
 from fieldtune.errors import InputError
 
 feedback = typer.Typer(help="Feedback of users: list, export, retrain from it, erase a user.", no_args_is_help=True)
@@ -66,13 +66,36 @@ def retrain(into: Into, as_json: Json = False) -> None:
 
 
 @feedback.command()
-def erase(user: Annotated[str, typer.Option(help="Whose rows to delete.")], as_json: Json = False) -> None:
-    """Delete everything one user said."""
-    from fieldtune import feedback as store
-    from fieldtune import registry
+def erase(
+    user: Annotated[str, typer.Option(help="Who is erased; on the chatbot's page a user's name is the session.")],
+    store: Annotated[
+        list[Path] | None,
+        typer.Option(help="A chatbot's store that this FIELDTUNE_HOME does not serve.", parser=folder),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Delete at once the user's feedback, and the chatbot's conversations in the session of that name.
 
+    A conversation goes with its questions, answers and decisions. The user is remembered by a hash of the name: the
+    next `chatbot build` leaves out what they taught, and so does a version that `feedback retrain chatbot` ships.
+    Until then the chatbot knows it still. Not undone: what is in versions made before (delete their folders under
+    FIELDTUNE_HOME/versions), in the weights of models, and in what the monitor and the recommender learnt; for those,
+    train again.
+    """
+    from fieldtune import feedback as said
+    from fieldtune import registry
+    from fieldtune.runtime import now
+
+    if not user.strip():
+        raise InputError("the name of a user", repr(user), "take it from `user` in fieldtune feedback list")
     with registry.open_home().begin() as connection:
-        show({"user": user, "erased": store.erase(connection, user)}, as_json)
+        rows = said.forget(connection, user, now())
+    turns = sum(
+        module.erase(user, store or [])
+        for name in APPLICATIONS
+        if (module := application(name)) is not None and hasattr(module, "erase")
+    )
+    show({"user": user, "erased": rows, "turns": turns}, as_json)
 
 
 def _rows(app: str) -> list[dict[str, object]]:

@@ -5,7 +5,7 @@ addresses. It does not know names, postal addresses or account numbers of your o
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import date
 from itertools import accumulate
 from typing import NamedTuple
@@ -21,19 +21,38 @@ class Scrubbed(NamedTuple):
     kinds: tuple[str, ...]
 
 
-def scrub(text: str) -> Scrubbed:
+def scrub(text: str, keep: Collection[str] = ()) -> Scrubbed:
     """Replace personal data by its kind: email, iban, id, card, phone, ip. Idempotent.
 
     Full-width digits and letters are read as plain ones; the rest of the text is left as it was.
+
+    Args:
+        keep: `contacts` that everybody may read, and that stay.
     """
     kinds: dict[str, None] = {}
-    while found := _find(text):
+    while found := [one for one in _find(text) if not keep or _contact(text, one) not in keep]:
         kinds.update(dict.fromkeys(kind for _, _, kind in found))
         edges = [0, *(edge for start, end, _ in found for edge in (start, end)), len(text)]
         kept = [text[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True)]
         text = kept[0] + "".join(f"[{kind}]{rest}" for (_, _, kind), rest in zip(found, kept[1:], strict=True))
         # Once more: what stood against a neighbour ("...1234@") may be recognisable only now that it is gone.
     return Scrubbed(text, tuple(kinds))
+
+
+def contacts(texts: Iterable[str]) -> frozenset[str]:
+    """What `scrub` would hide in public texts, in a form that spaces, hyphens and case do not change: its `keep`."""
+    return frozenset(_contact(text, one) for text in texts for one in _find(text))
+
+
+def hides(text: str) -> bool:
+    """Whether it holds a placeholder such as "[email]": something was taken out, and the text says less than it did."""
+    return _PLACEHOLDER.search(text) is not None
+
+
+def _contact(text: str, found: tuple[int, int, str]) -> str:
+    start, end, kind = found
+    plain = text[start:end].translate(_HALF_WIDTH).casefold()
+    return plain if kind in ("email", "ip") else re.sub("[ .()-]", "", plain)
 
 
 def _find(text: str) -> list[tuple[int, int, str]]:
@@ -53,6 +72,7 @@ def _find(text: str) -> list[tuple[int, int, str]]:
 
 _HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
 """Full-width forms, one to one, so that offsets hold."""
+_PLACEHOLDER = re.compile(r"\[(?:email|iban|id|card|phone|ip)\]")
 _WORTH_A_LOOK = re.compile(r"[@0-9]")
 
 # Every repetition below is bounded or free of choice: time is linear in the text, whatever it holds.
