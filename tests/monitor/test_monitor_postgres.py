@@ -29,9 +29,6 @@ _USER = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []  # a se
 pytestmark = [
     pytest.mark.skipif(find_spec("psycopg") is None, reason="needs the extra postgres"),
     pytest.mark.skipif(not _BINARIES, reason="needs the programs of a PostgreSQL server"),
-    pytest.mark.filterwarnings(
-        "ignore::pytest.PytestUnraisableExceptionWarning"
-    ),  # `run` leaves its pool to the process
 ]
 
 

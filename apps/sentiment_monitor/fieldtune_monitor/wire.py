@@ -156,25 +156,35 @@ def run(config: Config, *, once: bool, stop: Event, progress: runner.Progress, a
     with locked(lock):
         senders, info = sinks_of(config, aside=aside)
         engine = open_monitor_store(place)
-        made = setup(config, engine, info, judged)
+        try:
+            monitor = restore(setup(config, engine, info, judged), now())
+            return _watch(config, monitor, senders, once=once, stop=stop, progress=progress)
+        finally:
+            engine.dispose()
+
+
+def _watch(
+    config: Config, monitor: Monitor, senders: dict[str, Send], *, once: bool, stop: Event, progress: runner.Progress
+) -> dict[str, Any]:
+    """Look, close and send until `stop`; what an earlier run left to send goes first."""
+    engine, total = monitor.setup.engine, runner.Counts()
+    schedule = runner.Schedule(source_files(config))
+    deliver(engine, senders, now())
+    while True:
+        monitor = up_to_date(config, monitor, now())
+        files = schedule.take(time.monotonic())
+        counts = runner.poll(monitor, files, now(), once=once, progress=progress)
+        total.add(counts)
         deliver(engine, senders, now())
-        schedule = runner.Schedule(source_files(config))
-        monitor, total = restore(made, now()), runner.Counts()
-        while True:
-            monitor = up_to_date(config, monitor, now())
-            files = schedule.take(time.monotonic())
-            counts = runner.poll(monitor, files, now(), once=once, progress=progress)
-            total.add(counts)
-            deliver(engine, senders, now())
-            _remark(counts)
-            if once or stop.wait(schedule.wait(time.monotonic())):
-                break
-        if counts.failed and once:
-            raise counts.failed
-        if once:
-            runner.check_sources(engine, files)
-        with engine.begin() as connection:
-            return {**store.totals(connection), "new": total.documents, "problems": total.problems[:3]}
+        _remark(counts)
+        if once or stop.wait(schedule.wait(time.monotonic())):
+            break
+    if once and counts.failed:
+        raise counts.failed
+    if once:
+        runner.check_sources(engine, files)
+    with engine.begin() as connection:
+        return {**store.totals(connection), "new": total.documents, "problems": total.problems[:3]}
 
 
 def _remark(counts: runner.Counts) -> None:
