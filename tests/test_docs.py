@@ -9,6 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fieldtune_monitor.config import read_config
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 
@@ -37,6 +39,15 @@ def test_the_shell_blocks_run(tmp_path: Path, home: Path) -> None:
     for block in blocks("README.md", "bash"):
         done = run(["bash", "-euc", block], tmp_path, home)
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("file", ["README.md", "README.zh-CN.md"])
+def test_the_configuration_shown_is_one(file: str, tmp_path: Path) -> None:
+    (shown,) = blocks(file, "toml")
+    (tmp_path / "monitor.toml").write_text(shown, encoding="utf-8")
+    config = read_config(tmp_path / "monitor.toml")
+    assert config.budget == 1.0
+    assert config.topics[0].keywords == ("bank", "银行")
 
 
 def test_both_readmes_show_the_same_commands() -> None:
