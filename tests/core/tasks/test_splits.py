@@ -18,7 +18,9 @@ def test_repeated_texts_of_a_classifier_are_on_one_side() -> None:
 
 
 def test_all_rows_of_a_query_are_on_one_side() -> None:
-    table = pd.DataFrame({"query": [f"Query {row // 3}" for row in range(90)], "positive": [f"d{i}" for i in range(90)]})
+    table = pd.DataFrame(
+        {"query": [f"Query {row // 3}" for row in range(90)], "positive": [f"d{i}" for i in range(90)]}
+    )
     rows, held_out = embedding.split(table, 0)
     assert len(held_out) == 9
     assert leakage(rows, held_out, ("query",)) == []
