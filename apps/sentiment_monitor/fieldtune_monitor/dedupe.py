@@ -22,10 +22,10 @@ def bare_title(title: str, source: str) -> str:
     A bare title stays as it is: what was learned from it and what is read are the same text.
     """
     start = _PREFIX.match(title)
-    bare = title[start.end() :] if start else title
-    if source:
-        bare = re.sub(rf"(?:\s*[-–—_|｜－]\s*{re.escape(source)})+\s*$", "", bare, flags=re.IGNORECASE)
-    return bare or title
+    begun = (title[start.end() :] if start else title) or title
+    if not source:
+        return begun
+    return re.sub(rf"(?:\s*[-–—_|｜－]\s*{re.escape(source)})+\s*$", "", begun, flags=re.IGNORECASE) or begun
 
 
 def marks(titles: Sequence[str], texts: Sequence[str], sources: Sequence[str]) -> Signatures:
