@@ -47,8 +47,9 @@ def generate(
 ) -> None:
     """Write documents/, faq.csv, dialogues.jsonl, known_questions.csv and questions.csv into `out`.
 
-    Args: `topics` of the help centre, each one article in either language (0: all); `dialogues` chats from `start` (ISO date) on; `question_noise` probability of a slip in a question of the
-    two question files; `html_every`: every n-th article is HTML (0: none); the others are `Shares` of the chats.
+    Args: `topics` of the help centre, each one article in either language (0: all); `dialogues` chats from `start` (ISO
+    date) on; `question_noise` probability of a slip in a question of the two question files; `html_every`: every n-th
+    article is HTML (0: none); the others are `Shares` of the chats.
     Raises InputError on a share outside 0 to 1, a negative count or a wrong date; nothing is written then.
     """
     shares = Shares(

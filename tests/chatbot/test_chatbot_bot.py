@@ -47,6 +47,24 @@ def test_answers_with_a_citation_that_opens_to_its_text(service: wire.Service) -
             assert open_citation(connection, *place) == citation.text
 
 
+def test_a_question_of_the_faq_word_for_word_gets_its_own_answer(service: wire.Service) -> None:
+    asked = 0
+    for entry in service.bot.knowledge.entries:
+        for wording in (entry.question, *entry.similar):
+            ranking = replying.judge(service.bot, wording).ranking
+            number = service.bot.knowledge.entries.index(entry)
+            if number in service.bot.knowledge.sources[int(ranking.order[0])].entries:
+                said = "".join(piece.text for piece in replying.pieces(service.bot, wording, ranking))
+                assert said == entry.answer, wording
+                asked += 1
+    assert asked
+
+
+def test_fewer_than_no_steps_are_refused() -> None:
+    with pytest.raises(InputError, match="max-steps of 0 or more; found -3"):
+        Settings(max_steps=-3)
+
+
 def test_the_answer_is_in_the_language_of_the_question(service: wire.Service) -> None:
     answer = wire.ask(service, "退款需要多长时间？", now=NOW)
     assert (answer.language, answer.citations[0].document) == ("zh", "zh/refund.md")

@@ -67,6 +67,13 @@ def test_postgresql_that_does_not_answer_is_named_without_its_password() -> None
     with pytest.raises(ArtefactError, match="database at postgresql") as refused:
         open_store("postgresql://ann:secret@127.0.0.1:1/shop")
     assert "secret" not in str(refused.value)
+    assert "remove" not in str(refused.value)
+
+
+def test_a_store_that_cannot_be_opened_is_not_to_be_removed(tmp_path: Path) -> None:
+    (tmp_path / "fieldtune.db").mkdir()
+    with pytest.raises(ArtefactError, match="can be reached and written"):
+        open_store(tmp_path)
 
 
 def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:

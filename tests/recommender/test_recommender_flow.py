@@ -34,6 +34,17 @@ def shop(trained: tuple[Path, dict[str, Any]], tmp_path: Path) -> Path:
     return folder
 
 
+def test_a_sentence_the_encoder_cannot_read_counts_for_nothing_and_is_told(
+    trained: tuple[Path, dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    encode = wire._encoder(trained[0])
+    read = encode(["tea for the kitchen"])
+    assert np.linalg.norm(read) == pytest.approx(1, abs=1e-3)
+    assert capsys.readouterr().err == ""
+    assert not encode(["зимний поход в горы"]).any()
+    assert "cannot read" in capsys.readouterr().err
+
+
 def test_training_reports_every_rival_with_intervals(trained: tuple[Path, dict[str, Any]]) -> None:
     found = trained[1]
     names = {found["answers_with"], *found["rivals"]}

@@ -67,6 +67,10 @@ class Settings:
     seed: int = 0
     publish_mined: bool = False
 
+    def __post_init__(self) -> None:
+        if self.max_steps < 0:
+            raise InputError("--max-steps of 0 or more", str(self.max_steps), "0 leaves the encoder as it is")
+
 
 @dataclass(frozen=True)
 class Built:

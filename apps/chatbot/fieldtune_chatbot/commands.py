@@ -34,7 +34,7 @@ def mine(
     from fieldtune.data.scrub import contacts, hides
     from fieldtune_chatbot import ingest, mining
 
-    check_output(out)
+    check_output(out, reads=[dialogues])
     read = ingest.read_dialogues(dialogues)
     articles = ingest.read_documents(documents)[0] if documents else []
     pairs = mining.mine(read, least_weight=least_weight, keep=contacts(article.text for article in articles))

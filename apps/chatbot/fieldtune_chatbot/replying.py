@@ -18,7 +18,7 @@ from fieldtune_chatbot.features import Ranking
 from fieldtune_chatbot.knowledge import own_document
 from fieldtune_chatbot.phrases import phrase
 from fieldtune_chatbot.records import Answer, Citation, Event, FaqEntry
-from fieldtune_chatbot.retrieve import Legs
+from fieldtune_chatbot.retrieve import SAME, Legs
 
 LONGEST = 2000
 """Characters of a question; a longer one is refused, and the customer is told to ask it shorter."""
@@ -120,10 +120,18 @@ def _words(bot: Bot, judgement: Judgement) -> Iterator[tuple[str, Citation | Non
 
 
 def pieces(bot: Bot, question: str, ranking: Ranking) -> list[answering.Piece]:
-    """What the first source says: its FAQ answer if a question of it fits better than any passage, else spans."""
+    """What the first source says: its FAQ answer if a question of it fits better than any passage, else spans.
+
+    A question that an entry holds word for word gets that entry's answer, whatever a passage scores.
+    """
     known, first = bot.knowledge, int(ranking.order[0])
     source = known.sources[first]
     article = known.documents[source.article] if source.article >= 0 else None
+    told = [known.questions[unit][0] for unit in bot.retriever.same_wordings(question, hide=SAME)]
+    asked = [number for number in told if number in source.entries]
+    if asked:
+        entry = known.entries[asked[0]]
+        return answering.from_faq(entry, own_document(entry, source.tenant), article)
     entry, entry_score = _best_entry(bot, question, source.entries)
     passage, passage_score = _best_passage(bot, question, first)
     if entry is not None and (passage is None or article is None or entry_score >= passage_score):

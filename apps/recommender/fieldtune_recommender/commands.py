@@ -84,7 +84,7 @@ def recommend(
     if users is not None:
         if out is None:
             raise InputError("--out with --users", "none", "name the table to write, e.g. --out lists.csv")
-        check_output(out)
+        check_output(out, reads=[users])
         show(wire.batch(wire.open_shop(model), users, out, k, diversity=diversity, progress=True), as_json)
         return
     if out is not None:

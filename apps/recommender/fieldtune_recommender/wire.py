@@ -74,7 +74,7 @@ def open_shop(folder: Path) -> Shop:
 
 
 def _encoder(place: Path) -> Callable[[Sequence[str]], Floats]:
-    """Encode sentences with the version's own encoder, loaded when the first one comes."""
+    """Encode sentences with the version's own encoder, loaded when the first one comes; zeros for what it cannot read."""
 
     @cache
     def loaded() -> Any:
@@ -82,7 +82,17 @@ def _encoder(place: Path) -> Callable[[Sequence[str]], Floats]:
 
         return texts.encoder(place / bundle.ENCODER)
 
-    return lambda sentences: np.asarray(loaded().encode(list(sentences)), np.float32)
+    def encode(sentences: Sequence[str]) -> Floats:
+        from fieldtune.pipeline import readable
+
+        read = readable(loaded(), list(sentences))
+        if not read.all():
+            say(
+                "note: the encoder cannot read this text: the list rests on words that items share with it, then on popularity"
+            )
+        return np.asarray(loaded().encode(list(sentences)), np.float32) * read[:, None]
+
+    return encode
 
 
 def tastes_of(shop: Shop, users: Sequence[str], interest: str = "") -> list[Taste]:

@@ -77,8 +77,8 @@ def replay(
     from fieldtune_monitor import history, wire
     from fieldtune_monitor.config import read_config
 
-    check_output(alerts, None)
     settings = read_config(config)
+    check_output(alerts, None, reads=[config, source, *wire.source_files(settings)])
     judged = wire.judge_of(settings)
     with wire.replay_store(store) as engine:
         made = wire.setup(settings, engine, {"replay": info}, judged)

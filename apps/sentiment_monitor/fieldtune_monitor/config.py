@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from fieldtune.data.read import read_toml
 from fieldtune.errors import ConfigError
@@ -120,6 +120,16 @@ class Config(_Strict):
         if twice:
             raise ValueError(f"topic names that differ; {twice[0]!r} is there twice")
         return value
+
+    @model_validator(mode="after")
+    def _sinks_are_no_sources(self) -> "Config":
+        read = {source.path for source in self.sources}
+        for sink in self.sinks:
+            if (sink.path or sink.url) in read:
+                raise ValueError(
+                    f"a sink that is no source, not {sink.path or sink.url!r}: alerts would be written into it"
+                )
+        return self
 
     def model_post_init(self, context: Any) -> None:
         """Take the folder of the file from the validation's context: it is no key of the file."""

@@ -31,7 +31,7 @@ def score_table(model: Path, data: Path, out: Path) -> dict[str, Any]:
     Raises:
         InputError: no title or text column, an unknown language. ArtefactError: a damaged model.
     """
-    check_output(out)
+    check_output(out, reads=[data])
     table = read_table(data)
     column = next((name for name in ("title", "text") if name in table), None)
     if column is None:
@@ -73,7 +73,7 @@ def detect_table(path: Path, alerts: Path, budget: float, warmup: str, zone: flo
         raise InputError("a finite --budget above 0", str(budget), "for example --budget 1")
     if not ZONE[0] <= zone < ZONE[1]:
         raise InputError(f"--zone from {ZONE[0]} to below {ZONE[1]}", str(zone), "for example --zone 1.3")
-    check_output(alerts, None)
+    check_output(alerts, None, reads=[path])
     table = read_table(path, ["time", "topic", "documents"])
     parsed = {value: parse_time(value, counts.UTC) for value in table["time"].unique()}
     times = [parsed[value] for value in table["time"]]

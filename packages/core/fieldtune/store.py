@@ -85,10 +85,11 @@ def open_store(place: Path | str, migrations: Sequence[Migration] = ()) -> Engin
         raise
     except DatabaseError as error:
         engine.dispose()
+        damaged = getattr(error.orig, "sqlite_errorname", "") in ("SQLITE_NOTADB", "SQLITE_CORRUPT")
         raise ArtefactError(
             f"a fieldtune database at {url.render_as_string()}",
             str(error.orig),
-            "restore the file, or remove it to start empty",
+            "restore the file, or remove it to start empty" if damaged else "check that it can be reached and written",
         ) from error
     return engine
 

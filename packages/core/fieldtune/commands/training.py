@@ -106,7 +106,7 @@ def predict(
     from fieldtune.data.read import check_output, read_table, write_table
     from fieldtune.models import Classifier, load
 
-    check_output(out)
+    check_output(out, reads=[data])
     trained = load(model)
     if not isinstance(trained, Classifier):
         raise InputError("a classifier", f"a model for {trained.card['task']}", "use fieldtune encode")

@@ -9,7 +9,7 @@ import os
 import tomllib
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,15 +101,16 @@ def read_toml(path: Path | str) -> dict[str, Any]:
         raise ConfigError(f"valid TOML in {path}", str(error), "correct that line") from error
 
 
-def check_output(path: Path, kinds: Sequence[str] | None = KINDS) -> None:
+def check_output(path: Path, kinds: Sequence[str] | None = KINDS, *, reads: Iterable[Path] = ()) -> None:
     """Refuse a file that could not be written, before the work whose result it is to hold.
 
     Args:
         path: the file.
         kinds: extensions it may have; None for any.
+        reads: files the work reads, none of which it may replace.
 
     Raises:
-        InputError: another extension, a folder of that name, or a file where its folder should be.
+        InputError: another extension, a folder of that name, a file where its folder should be, or one of `reads`.
     """
     if kinds is not None and path.suffix not in kinds:
         raise InputError(f"an output ending in {', '.join(kinds)}", str(path), "choose one of these")
@@ -118,6 +119,8 @@ def check_output(path: Path, kinds: Sequence[str] | None = KINDS) -> None:
     for place in path.parents:
         if place.exists() and not place.is_dir():
             raise InputError(f"a folder at {path.parent}", f"the file {place}", "choose another --out")
+    if any(path.exists() and one.exists() and path.samefile(one) for one in reads):
+        raise InputError("an output that is no input", f"{path}, which is read", "name another file to write")
 
 
 @contextlib.contextmanager
