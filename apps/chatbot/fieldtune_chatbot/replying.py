@@ -130,8 +130,8 @@ def pieces(bot: Bot, question: str, ranking: Ranking) -> list[answering.Piece]:
     told = [known.questions[unit][0] for unit in bot.retriever.same_wordings(question, hide=SAME)]
     asked = [number for number in told if number in source.entries]
     if asked:
-        entry = known.entries[asked[0]]
-        return answering.from_faq(entry, own_document(entry, source.tenant), article)
+        exact = known.entries[asked[0]]
+        return answering.from_faq(exact, own_document(exact, source.tenant), article)
     entry, entry_score = _best_entry(bot, question, source.entries)
     passage, passage_score = _best_passage(bot, question, first)
     if entry is not None and (passage is None or article is None or entry_score >= passage_score):
