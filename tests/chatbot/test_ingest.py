@@ -38,7 +38,10 @@ def test_documents_keep_their_path_language_and_version(tmp_path: Path) -> None:
 
 def test_wrong_encoding_and_missing_folder_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_bytes("退款".encode("gb18030"))
-    with pytest.raises(InputError, match=r"UTF-8.*a\.md.*iconv"):
+    with pytest.raises(InputError, match=r"utf-8.*a\.md.*iconv"):
+        read_documents(tmp_path)
+    (tmp_path / "a.md").write_bytes("How do I pay?".encode("utf-16"))
+    with pytest.raises(InputError, match=r"a\.md.*UTF-16.*iconv -f utf-16"):
         read_documents(tmp_path)
     with pytest.raises(InputError, match="nothing at"):
         read_documents(tmp_path / "none")

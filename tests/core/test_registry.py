@@ -43,6 +43,19 @@ def test_an_incumbent_is_replaced_only_when_the_interval_of_the_gain_is_above_ze
     assert (worse.promoted, worse.winner) == (False, "incumbent")
 
 
+def test_a_gain_on_one_kind_of_item_does_not_pay_for_a_loss_on_another() -> None:
+    asked, new = np.repeat([True, False], 200), np.repeat([False, True], 200)
+    parts = {"questions asked before": asked, "new questions": new, "nothing": np.zeros(400, bool)}
+    serving = np.concatenate([scores(0.6, 200), scores(0.6, 200)])
+    tilted = np.concatenate([scores(0.9, 200), scores(0.5, 200)])
+    even = np.concatenate([scores(0.7, 200), scores(0.6, 200)])
+    verdict = registry.gate({"incumbent": serving, "tilted": tilted}, rng(), "incumbent", parts)
+    assert (verdict.promoted, verdict.winner) == (False, "incumbent")
+    assert "worse on new questions (0.5000 against 0.6000)" in verdict.reason
+    second = registry.gate({"incumbent": serving, "tilted": tilted, "even": even}, rng(), "incumbent", parts)
+    assert (second.promoted, second.winner, len(second.standings)) == (True, "even", 3)
+
+
 def test_scores_on_different_items_are_refused() -> None:
     with pytest.raises(InputError, match="same held-out items"):
         registry.gate({"a": scores(0.5, 10), "b": scores(0.5, 11)}, rng())

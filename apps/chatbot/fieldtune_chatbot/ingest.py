@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from fieldtune.data.read import first_row, read_table
+from fieldtune.data.read import decode, first_row, read_table
 from fieldtune.errors import InputError
 from fieldtune.text.language import detect, known
 from fieldtune.text.normalise import equality_key
@@ -43,12 +43,7 @@ def read_documents(folder: Path, tenant: str = "default") -> tuple[list[Document
 
 
 def _document(file: Path, folder: Path, tenant: str) -> Document:
-    try:
-        raw = file.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"UTF-8 text in {file}", f"byte {error.start} is not", "convert it, e.g. iconv -f gb18030 -t utf-8"
-        ) from error
+    raw = decode(file.read_bytes(), file)
     match file.suffix.lower():
         case suffix if suffix in _HTML:
             text = html_text(raw)

@@ -32,7 +32,8 @@ def _lines(value: Any, indent: str) -> list[str]:
                 lines.append(f"{indent}{key}: {_text(inner)}")
         return lines
     if isinstance(value, (list, tuple)):
-        return [line for inner in value for line in _lines(inner, indent + "- ")]
+        items = [_lines(inner, "") or ["{}"] for inner in value]
+        return [indent + ("  " if place else "- ") + line for item in items for place, line in enumerate(item)]
     return [f"{indent}{_text(value)}"]
 
 

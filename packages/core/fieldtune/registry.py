@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sqlalchemy import Connection, Engine, text
 
 from fieldtune.errors import InputError, RefusedError
@@ -23,6 +23,7 @@ from fieldtune.models.folder import MANIFEST, digest, staged, verify
 from fieldtune.runtime import home, iso
 from fieldtune.store import open_store, statements
 
+Array = NDArray[np.float64]
 INCUMBENT = "incumbent"
 UNOPPOSED = "compared with nothing, as nothing that serves and no other candidate was given"
 
@@ -82,16 +83,23 @@ def open_home() -> Engine:
     return open_store(home(), MIGRATIONS)
 
 
-def gate(scores: Mapping[str, ArrayLike], rng: np.random.Generator, incumbent: str | None = None) -> Verdict:
+def gate(
+    scores: Mapping[str, ArrayLike],
+    rng: np.random.Generator,
+    incumbent: str | None = None,
+    parts: Mapping[str, ArrayLike] | None = None,
+) -> Verdict:
     """Choose what ships from scores on the same held-out items.
 
     The best mean wins; equal means go to the earlier name, so list the simplest first. An incumbent is replaced only
-    when the 95 % interval of the paired bootstrap of the difference lies above zero.
+    when the 95 % interval of the paired bootstrap of the difference lies above zero, and by nothing that is worse in
+    one of the parts: a gain on one kind of item does not pay for a loss on another.
 
     Args:
         scores: candidate -> score per held-out item, higher is better; all of one length.
         rng: for the bootstrap.
         incumbent: the name of what serves now, when something does.
+        parts: kind of item -> bool per item. A part without items is passed over.
 
     Returns:
         ``promoted`` is False when the incumbent stays.
@@ -114,7 +122,14 @@ def gate(scores: Mapping[str, ArrayLike], rng: np.random.Generator, incumbent: s
         )
         return Verdict(True, best, reason, tuple(standings))
     gain = next(standing for standing in standings if standing.name == best)
-    if best == incumbent:
+    losses = {name: _losses(values, arrays[incumbent], parts or {}) for name, values in arrays.items()}
+    if best != incumbent and losses[best]:
+        fitting = {name: values for name, values in scores.items() if not losses[name]}
+        if len(fitting) > 1:
+            shipped = gate(fitting, rng, incumbent)
+            return Verdict(shipped.promoted, shipped.winner, shipped.reason, tuple(standings))
+        reason = f"{best} at {means[best]:.4f} against {means[incumbent]:.4f}, but worse on {'; '.join(losses[best])}"
+    elif best == incumbent:
         reason = f"what serves now is the best of {len(arrays)} at {means[incumbent]:.4f}"
     elif gain.low <= 0:
         reason = (
@@ -130,6 +145,16 @@ def gate(scores: Mapping[str, ArrayLike], rng: np.random.Generator, incumbent: s
     return Verdict(False, incumbent, reason, tuple(standings))
 
 
+def _losses(values: Array, incumbent: Array, parts: Mapping[str, ArrayLike]) -> list[str]:
+    """The parts where a candidate is worse than what serves, with both figures."""
+    found = []
+    for name, chosen in parts.items():
+        own = np.asarray(chosen, bool)
+        if own.any() and values[own].mean() < incumbent[own].mean():
+            found.append(f"{name} ({values[own].mean():.4f} against {incumbent[own].mean():.4f})")
+    return found
+
+
 def publish(
     app: str,
     origin: Path,
@@ -140,6 +165,7 @@ def publish(
     now: datetime,
     details: Mapping[str, Any] | None = None,
     scored: Path | None = None,
+    parts: Mapping[str, ArrayLike] | None = None,
 ) -> Verdict:
     """Put the best candidate into service for ``origin``, or refuse and say why.
 
@@ -153,6 +179,7 @@ def publish(
         now: recorded with the version.
         details: kept with the version.
         scored: what :func:`serving` gave when the scores were taken; None promotes whatever has happened since.
+        parts: as in :func:`gate`.
 
     Raises:
         RefusedError: by now something else serves than what was scored, e.g. after a rollback.
@@ -162,7 +189,7 @@ def publish(
     with engine.begin() as connection:
         serving_now = _unchanged(connection, app, origin, scored)
     known = INCUMBENT if INCUMBENT in scores and serving_now else None
-    verdict = gate({name: values for name, values in scores.items() if name != INCUMBENT or known}, rng, known)
+    verdict = gate({name: values for name, values in scores.items() if name != INCUMBENT or known}, rng, known, parts)
     folder = candidates.get(verdict.winner)
     if not verdict.promoted or folder is None:
         return Verdict(False, verdict.winner, verdict.reason, verdict.standings)

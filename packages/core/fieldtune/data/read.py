@@ -1,5 +1,6 @@
 """Read a table or a TOML file from disk; every complaint names the file and the line. Knows no task."""
 
+import codecs
 import contextlib
 import csv
 import gzip
@@ -18,6 +19,7 @@ import pandas as pd
 from fieldtune.errors import ConfigError, InputError
 
 KINDS = (".csv", ".tsv", ".jsonl", ".parquet")
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_table(
@@ -50,7 +52,7 @@ def read_table(
     if kind == ".parquet":
         frame = _without_nulls(_parquet(raw, path))
     else:
-        text = _decode(raw, path, encoding)
+        text = decode(raw, path, encoding)
         frame = _json_lines(text, path) if kind == ".jsonl" else _separated(text, path, "\t" if kind == ".tsv" else ",")
     if frame.empty:
         raise InputError("at least one row", f"none in {path}", "check that the export worked")
@@ -148,7 +150,15 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
                 frame.to_parquet(temporary, index=False)
 
 
-def _decode(raw: bytes, path: Path, encoding: str) -> str:
+def decode(raw: bytes, path: Path, encoding: str = "utf-8-sig") -> str:
+    """The text of a file read from ``path``.
+
+    Raises:
+        InputError: it is in another encoding (which line shows it, and how to convert), or the encoding is unknown.
+    """
+    first = raw.partition(b"\n")[0]
+    if not encoding.lower().startswith("utf-16") and (b"\0" in first or first.startswith(_UTF16)):
+        raise InputError(f"{encoding} text in {path}", "UTF-16", "convert it: iconv -f utf-16 -t utf-8")
     try:
         return raw.decode(encoding)
     except UnicodeDecodeError as error:
