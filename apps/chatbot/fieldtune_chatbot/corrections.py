@@ -119,7 +119,9 @@ def as_known(taught: Sequence[Lesson]) -> list[KnownQuestion]:
     Real questions are worded otherwise than collected ones; learning from them is most of what feedback brings.
     """
     return [
-        KnownQuestion(row.question, row.document, row.answer, bool(row.document), row.intent, detect(row.question))
+        KnownQuestion(
+            row.question, row.document, row.answer, bool(row.document), row.intent, detect(row.question), told=True
+        )
         for row in taught
         if row.document or not row.answer
     ]

@@ -79,16 +79,17 @@ class Case:
     features: Mapping[str, float]
     right: bool
     answerable: bool
-    certain: bool = True
+    fair: bool = True
 
 
-def fit(cases: Sequence[Case], *, wrong_share: float, made_up_share: float = 0.25) -> Decider:
+def fit(cases: Sequence[Case], *, wrong_share: float, other_share: float = 0.25) -> Decider:
     """Fit both logistics, then the lowest threshold that keeps the promise.
 
     Args:
-        cases: `certain` marks questions as users asked them; others are made up by taking the source away.
-        wrong_share: at most this share of the certain unanswerable questions may be answered.
-        made_up_share: the same for the made-up ones, used while fewer than 20 are certain. They are harder: the
+        cases: `fair` marks a sample of what is asked; others are made up by taking the source away, or known because
+            they were answered and should not have been.
+        wrong_share: at most this share of the fair unanswerable questions may be answered.
+        other_share: the same for all unanswerable ones, used while fewer than 20 are fair. They are harder: the
             sources next to the one taken away are about nearly the same thing, and often answer too.
 
     Returns:
@@ -101,12 +102,12 @@ def fit(cases: Sequence[Case], *, wrong_share: float, made_up_share: float = 0.2
     one, other = _matrix(cases, ANSWERABLE), _matrix(cases, RIGHT)
     has_answer = _logistic(one, answerable)
     sure = _logistic(other[answerable], right[answerable]) if not right[answerable].all() else DEFAULT.right
-    outside = ~answerable & np.asarray([case.certain for case in cases], bool)
+    outside = ~answerable & np.asarray([case.fair for case in cases], bool)
     held_out = _crossed(one, answerable)
     if outside.sum() >= 20:
         answer_at = threshold(held_out, outside, wrong_share)
     else:
-        answer_at = threshold(held_out, ~answerable, made_up_share)
+        answer_at = threshold(held_out, ~answerable, other_share)
     return Decider(has_answer, sure, answer_at, DEFAULT.sure_at)
 
 

@@ -131,6 +131,8 @@ def compare(served: Bot, folder: Path, store: Path, *, now: datetime, details: d
     if not served.held_out:
         return Verdict(False, INCUMBENT, "there are no held-out questions to compare on: build with --questions", ())
     events = distinct(served, candidate)
+    before = np.arange(len(served.held_out) + len(events)) >= len(served.held_out)
+    parts = {"questions nobody has asked yet": ~before, "questions asked before": before}
     scores = {
         INCUMBENT: np.concatenate([_judged(served, served.held_out), _judged(served, events, SAME)]),
         CANDIDATE: np.concatenate([_judged(candidate, served.held_out), _crossed(candidate, events)]),
@@ -139,16 +141,19 @@ def compare(served: Bot, folder: Path, store: Path, *, now: datetime, details: d
     with open_chatbot(store).begin() as connection:  # before it can answer: what it cites must open
         keep_documents(connection, bot.citable(candidate.knowledge), "default", now)
     return registry.publish(
-        APP, store, {CANDIDATE: folder}, scores, rng=rng, now=now, details=details, scored=served.folder
+        APP, store, {CANDIDATE: folder}, scores, rng=rng, now=now, details=details, scored=served.folder, parts=parts
     )
 
 
 def distinct(served: Bot, candidate: Bot) -> list[KnownQuestion]:
-    """What users asked and the candidate learnt, each question once: who asks it in ten ways is not ten witnesses."""
+    """What users asked and the candidate learnt, each question once: who asks it in ten ways is not ten witnesses.
+
+    Questions that should not have been answered are left out: they are known only where the served version failed.
+    """
     known = {equality_key(row.question) for row in served.tuning}
     events, told = [], set[int]()
     for row in candidate.tuning:
-        if equality_key(row.question) not in known:
+        if row.answerable and equality_key(row.question) not in known:
             near = set(candidate.retriever.same_wordings(row.question))
             if near.isdisjoint(told):
                 events.append(row)

@@ -131,13 +131,13 @@ def _cases(retriever: Retriever, seen: Seen) -> list[Case]:
     if seen.row.answerable and not seen.right.any():
         return []
 
-    def case(legs: Legs, answerable: bool, certain: bool) -> Case:
+    def case(legs: Legs, answerable: bool, fair: bool) -> Case:
         ranking = retriever.rank(legs, seen.language)
         right = answerable and len(ranking.order) > 0 and bool(seen.right[ranking.order[0]])
-        return Case(retriever.features(seen.row.question, ranking, seen.language), right, answerable, certain)
+        return Case(retriever.features(seen.row.question, ranking, seen.language), right, answerable, fair)
 
     if not seen.row.answerable:
-        return [case(seen.legs, False, True)]
+        return [case(seen.legs, False, not seen.row.told)]
     lacking = without(seen.legs, np.flatnonzero(seen.right))
     return [case(seen.legs, True, True), case(lacking, False, False)]
 

@@ -103,7 +103,11 @@ class MinedPair:
 
 @dataclass(frozen=True)
 class KnownQuestion:
-    """A question with its right source, for tuning or judging."""
+    """A question with its right source, for tuning or judging.
+
+    `told` is known from what users said of an answer. Nobody complains of a question that was rightly not answered,
+    so such questions are no fair sample of those without an answer.
+    """
 
     question: str
     document: str = ""
@@ -111,6 +115,7 @@ class KnownQuestion:
     answerable: bool = True
     intent: str = ""
     language: str = ""
+    told: bool = False
 
 
 @dataclass(frozen=True)
