@@ -138,10 +138,11 @@ def test_options_that_cannot_be_are_refused(tmp_path, cli, options, code, words)
 
 def test_outputs_that_cannot_be_are_refused_before_the_work(tmp_path, cli):
     (tmp_path / "folder.csv").mkdir()
-    # Nothing else named here exists: whoever looked at it first would name that instead.
+    (tmp_path / "m.toml").write_text(CONFIGURATION)
+    # Nothing else named here, or in the configuration, exists: whoever looked at it first would name that instead.
     for command in (
         ("detect", "--counts", "nowhere.csv", "--alerts"),
-        ("replay", "--config", "nowhere.toml", "--input", "nowhere.jsonl", "--alerts"),
+        ("replay", "--config", str(tmp_path / "m.toml"), "--input", "nowhere.jsonl", "--alerts"),
         ("score", "--model", "nowhere", "--data", "nowhere.csv", "--out"),
     ):
         ran = cli("monitor", *command, tmp_path / "folder.csv")
