@@ -60,6 +60,24 @@ def test_a_question_of_the_faq_word_for_word_gets_its_own_answer(service: wire.S
     assert asked
 
 
+@pytest.mark.parametrize(
+    ("asked", "approved"),
+    [
+        ("how long does the money back take, I see no refund in the app", True),
+        ("五天内处理完毕吗，退款需要多长时间", True),
+        ("Which code do I write to you with if the payment is late?", False),
+        ("一直没有进展，把什么代码发给你们？", False),
+    ],
+)
+def test_an_approved_answer_goes_first_unless_a_passage_clearly_fits_better(
+    service: wire.Service, asked: str, approved: bool
+) -> None:
+    ranking = replying.judge(service.bot, asked).ranking
+    said = "".join(piece.text for piece in replying.pieces(service.bot, asked, ranking))
+    assert (said in {entry.answer for entry in service.bot.knowledge.entries}) == approved
+    assert approved or "-40" in said
+
+
 def test_fewer_than_no_steps_are_refused() -> None:
     with pytest.raises(InputError, match="max-steps of 0 or more; found -3"):
         Settings(max_steps=-3)
