@@ -52,6 +52,8 @@ def test_a_gain_on_one_kind_of_item_does_not_pay_for_a_loss_on_another() -> None
     verdict = registry.gate({"incumbent": serving, "tilted": tilted}, rng(), "incumbent", parts)
     assert (verdict.promoted, verdict.winner) == (False, "incumbent")
     assert "worse on new questions (0.5000 against 0.6000)" in verdict.reason
+    luck = np.concatenate([scores(0.9, 200), scores(0.595, 200)])
+    assert registry.gate({"incumbent": serving, "luck": luck}, rng(), "incumbent", parts).promoted
     second = registry.gate({"incumbent": serving, "tilted": tilted, "even": even}, rng(), "incumbent", parts)
     assert (second.promoted, second.winner, len(second.standings)) == (True, "even", 3)
 

@@ -25,6 +25,7 @@ from fieldtune.store import open_store, statements
 
 Array = NDArray[np.float64]
 INCUMBENT = "incumbent"
+_ONE_SIDED = 1.645  # standard errors
 UNOPPOSED = "compared with nothing, as nothing that serves and no other candidate was given"
 
 MIGRATIONS = (
@@ -92,8 +93,8 @@ def gate(
     """Choose what ships from scores on the same held-out items.
 
     The best mean wins; equal means go to the earlier name, so list the simplest first. An incumbent is replaced only
-    when the 95 % interval of the paired bootstrap of the difference lies above zero, and by nothing that is worse in
-    one of the parts: a gain on one kind of item does not pay for a loss on another.
+    when the 95 % interval of the paired bootstrap of the difference lies above zero, and by nothing that is surely
+    worse in one of the parts (one-sided, 95 %): a gain on one kind of item does not pay for a loss on another.
 
     Args:
         scores: candidate -> score per held-out item, higher is better; all of one length.
@@ -146,11 +147,12 @@ def gate(
 
 
 def _losses(values: Array, incumbent: Array, parts: Mapping[str, ArrayLike]) -> list[str]:
-    """The parts where a candidate is worse than what serves, with both figures."""
+    """The parts where a candidate is surely worse than what serves, with both figures."""
     found = []
     for name, chosen in parts.items():
         own = np.asarray(chosen, bool)
-        if own.any() and values[own].mean() < incumbent[own].mean():
+        gain = values[own] - incumbent[own]
+        if own.any() and gain.mean() < -_ONE_SIDED * gain.std() / np.sqrt(len(gain)):
             found.append(f"{name} ({values[own].mean():.4f} against {incumbent[own].mean():.4f})")
     return found
 
