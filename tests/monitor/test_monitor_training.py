@@ -120,6 +120,27 @@ def test_score_keeps_columns_and_order(model, tmp_path):
     )
 
 
+def test_a_row_without_words_is_given_no_opinion(model, tmp_path):
+    (tmp_path / "in.csv").write_text('n,title\n1,"Brine shares plunge in Saltmere"\n2,\n3,"  "\n')
+    told = scoring.score_table(model, tmp_path / "in.csv", tmp_path / "out.csv")
+    assert (told["rows"], told["without_words"], told["tones"]) == (3, 2, {"negative": 1})
+    out = pd.read_csv(tmp_path / "out.csv", dtype=str, keep_default_na=False)
+    assert out["tone"].tolist() == ["negative", "", ""]
+    assert out["p_negative"].tolist()[1:] == ["", ""]
+
+
+def test_a_model_at_chance_level_is_told(tmp_path, home, capsys):
+    rows = titles(KNOWN)
+    told = training.train_bundle(rows, tmp_path / "good", PLAN)
+    assert "warning" not in capsys.readouterr().err
+    rows["sentiment"] = np.random.default_rng(0).permutation(rows["sentiment"])
+    training.train_bundle(rows, tmp_path / "chance", PLAN)
+    assert "tone-en is not surely better than always saying" in capsys.readouterr().err
+    about = json.loads((tmp_path / "chance" / "monitor.json").read_text())
+    assert "warning" in about["slots"]["tone-en"] and "warning" not in about["slots"]["topic-en"]
+    assert told
+
+
 def test_score_never_overwrites_a_column(model, tmp_path):
     pd.DataFrame({"title": ["Brine shares plunge in Saltmere"], "topic": ["mine"]}).to_csv(
         tmp_path / "in.csv", index=False

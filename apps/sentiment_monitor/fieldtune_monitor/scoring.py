@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from fieldtune import registry
 from fieldtune.data.read import check_output, first_row, read_table, write_table
@@ -27,6 +28,7 @@ def score_table(model: Path, data: Path, out: Path) -> dict[str, Any]:
     """Write `data` with topic, topic_in_scope, tone, negative, p_negative, p_neutral, p_positive added.
 
     Input columns stay as they are, in their order; where one has such a name, what is added is called `predicted_...`.
+    A row without words gets no topic, no tone and no probabilities.
 
     Raises:
         InputError: no title or text column, an unknown language. ArtefactError: a damaged model.
@@ -39,19 +41,23 @@ def score_table(model: Path, data: Path, out: Path) -> dict[str, Any]:
     sources = table["source"].fillna("").astype(str) if "source" in table else [""] * len(table)
     titles = [bare_title(plain(title, MAX_TITLE), source) for title, source in zip(table[column], sources, strict=True)]
     languages = _languages(table, titles, data)
-    opinions = load_bundle(registry.serving(APP, model))(titles, languages)
+    filled = [place for place, title in enumerate(titles) if title.strip()]
+    judge = load_bundle(registry.serving(APP, model))
+    opinions = judge([titles[place] for place in filled], [languages[place] for place in filled])
     added: dict[str, Any] = {
         "topic": [opinion.topic for opinion in opinions],
         "topic_in_scope": [str(opinion.in_scope).lower() for opinion in opinions],
         "tone": [opinion.tone for opinion in opinions],
-        "negative": [int(opinion.negative) for opinion in opinions],
+        "negative": pd.array([int(opinion.negative) for opinion in opinions], "Int64"),
         **{name: np.round(values, 6) for name, values in probability_columns(opinions).items()},
     }
     taken = set(table)
     for name, values in added.items():
-        table[f"predicted_{name}" if name in taken else name] = values
+        whole = pd.Series(values, index=table.index[filled]).reindex(table.index)
+        table[f"predicted_{name}" if name in taken else name] = whole if is_numeric_dtype(whole) else whole.fillna("")
     write_table(table, out)
-    return {"out": str(out), "rows": len(table), "tones": dict(pd.Series(added["tone"]).value_counts())}
+    told = {"rows": len(table), "without_words": len(table) - len(filled)}
+    return {"out": str(out), **told, "tones": dict(pd.Series(added["tone"], dtype=object).value_counts())}
 
 
 def _languages(table: pd.DataFrame, titles: list[str], path: Path) -> list[str]:

@@ -24,6 +24,7 @@ from fieldtune import pipeline, registry
 from fieldtune.data.read import first_row, read_table, write_table
 from fieldtune.data.split import stratified
 from fieldtune.errors import InputError
+from fieldtune.evaluate.significance import paired_bootstrap
 from fieldtune.models import load
 from fieldtune.models.folder import locked, replaceable, staged
 from fieldtune.progress import say
@@ -253,11 +254,25 @@ def _train_slot(name: str, table: pd.DataFrame, work: Path, plan: Plan) -> dict[
         "validation_accuracy": {method: float(values.mean()) for method, values in scores.items()},
         "reason": verdict.reason,
     }
+    if warning := _no_better(scores[verdict.winner], outside["label"], rng):
+        about["warning"] = warning
+        say(f"warning: {name} {warning}")
     if "negative" in chosen.labels and name.startswith("tone"):
         p = chosen.probabilities(outside["text"].tolist())[:, list(chosen.labels).index("negative")]
         about["threshold"] = surge_threshold(p, (outside["label"] == "negative").to_numpy())
     _ship(chosen, verdict.winner, table, outside, work, plan)
     return about
+
+
+def _no_better(scores: NDArray[np.float64], labels: pd.Series, rng: np.random.Generator) -> str:
+    """What to say of a model that is not surely better than one that knows only the commonest label; "" of others."""
+    commonest = labels.mode()[0]
+    if paired_bootstrap(scores, (labels == commonest).astype(float), rng).low > 0:
+        return ""
+    return (
+        f"is not surely better than always saying {commonest!r} ({scores.mean():.2f} of {len(scores)} validation rows "
+        "right): label more rows, and look at the labels"
+    )
 
 
 def _split(table: pd.DataFrame, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
