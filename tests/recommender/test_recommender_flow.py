@@ -127,6 +127,28 @@ def test_every_method_can_answer_users_histories_and_sentences(shop: Path, metho
         assert [item.item for item in wire.recommend(opened, taste, 10)] == [item.item for item in found]
 
 
+def test_too_little_says_what_the_log_holds(
+    shop_files: tuple[Path, Path], cli: Callable[..., Any], tmp_path: Path
+) -> None:
+    events, items = shop_files
+    log = pd.read_csv(events)
+    cases = {
+        "one user": (log.assign(user="u1"), "of 1 users and 160 items, with times"),
+        "ids of another catalogue": (log.assign(item="x" + log["item"]), "items without metadata"),
+        "dates nobody can read": (log.assign(time="soon"), f"{len(log)} events with unreadable time"),
+    }
+    for name, (table, words) in cases.items():
+        if name != "dates nobody can read":
+            table = table.assign(user="u1")
+        table.to_csv(tmp_path / "log.csv", index=False)
+        ran = cli(
+            "recommender", "train", "--events", tmp_path / "log.csv", "--items", items, "--out", tmp_path / "shop",
+            "--max-steps", "0",
+        )  # fmt: skip
+        assert ran.code == 1 and words in ran.err, (name, ran.err)
+        assert "{" not in ran.err and not (tmp_path / "shop").exists()
+
+
 def test_recommend_prints_the_contract(shop: Path, cli: Callable[..., Any]) -> None:
     ran = cli("recommender", "recommend", "--model", str(shop), "--user", "u003", "-k", "4", "--json")
     assert ran.code == 0, ran.err

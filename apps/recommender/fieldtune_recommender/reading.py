@@ -83,6 +83,11 @@ def read(events: Path, items: Path, schema: Schema) -> Dataset:
     return Dataset(numbered(table, users, catalogue.ids), catalogue, users, has_time, repairs)
 
 
+def told(repairs: Mapping[str, int]) -> str:
+    """What was left out or filled in, in words."""
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in repairs.items()) or "nothing left out"
+
+
 def further_events(path: Path, schema: Schema, known: Dataset) -> tuple[Log, dict[str, int]]:
     """Events numbered as a known data set; new users get numbers above its own, new items are left out and counted.
 
@@ -122,7 +127,9 @@ def event_table(path: Path, schema: Schema, repairs: dict[str, int]) -> tuple[pd
     result["positive"], result["weight"] = judged(text, result["type"], schema, repairs)
     result = _kept(result, has_time, repairs)
     if result.empty:
-        raise InputError("events with a user and an item", f"none usable in {path} ({repairs})", "check the columns")
+        raise InputError(
+            "events with a user and an item", f"none usable in {path} ({told(repairs)})", "check the columns"
+        )
     order = timecut.stable_order(result["time"].to_numpy(float))
     return result.iloc[order].reset_index(drop=True), has_time
 

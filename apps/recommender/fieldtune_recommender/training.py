@@ -4,9 +4,10 @@ Readable top to bottom; every step is another module's. Nothing after the test c
 comparison, and nothing after the ranker's cut teaches the tower.
 """
 
+import contextlib
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -35,7 +36,7 @@ from fieldtune_recommender import (
     timecut,
 )
 from fieldtune_recommender.bundle import METHODS, Bundle
-from fieldtune_recommender.reading import Dataset, Schema
+from fieldtune_recommender.reading import Dataset, Schema, told
 from fieldtune_recommender.records import Floats
 
 RANKER_USERS = 3000
@@ -76,7 +77,8 @@ def train(
         RefusedError: another process trains into `out`, or something else serves by the end.
     """
     replaceable(out)
-    cuts = timecut.windows(data.log)
+    with _in_view_of(data):
+        cuts = timecut.windows(data.log)
     with locked(out):
         return _trained(data, schema, out, cuts, options, now=now, progress=progress)
 
@@ -85,7 +87,8 @@ def _trained(
     data: Dataset, schema: Schema, out: Path, cuts: timecut.Windows, options: Options, *, now: datetime, progress: bool
 ) -> dict[str, Any]:
     vectors, encoders = _vectors(data, cuts, out, options, progress)
-    rankers, knots = grow(data, cuts, vectors, seed=options.seed, threads=options.threads, progress=progress)
+    with _in_view_of(data):
+        rankers, knots = grow(data, cuts, vectors, seed=options.seed, threads=options.threads, progress=progress)
     card = {
         "model": options.model,
         "seed": options.seed,
@@ -113,6 +116,20 @@ def _trained(
         scored=place,
     )
     return {"model": str(out), **result, "repairs": dict(data.repairs), "verdict": verdict.as_dict()}
+
+
+@contextlib.contextmanager
+def _in_view_of(data: Dataset) -> Iterator[None]:
+    """Have a complaint of too little say what the log holds: a wrong column leaves little of it."""
+    try:
+        yield
+    except InputError as error:
+        positive = int(data.log.positive.sum())
+        holds = (
+            f"{len(data.log)} events ({positive} positive) of {len(data.users)} users and {len(data.catalogue.ids)} "
+            f"items, {'with' if data.has_time else 'without'} times; {told(data.repairs)}"
+        )
+        raise InputError(error.expected, f"{error.found} in {holds}", error.fix) from error
 
 
 def _vectors(
