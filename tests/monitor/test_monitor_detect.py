@@ -188,8 +188,8 @@ def test_intervals_agree_with_scipy():
     want = stats.binomtest(7, 10).proportion_ci(method="wilson")
     assert (low, high) == (pytest.approx(want.low, abs=1e-3), pytest.approx(want.high, abs=1e-3))
     assert backtest.poisson_interval(4) == (
-        pytest.approx(stats.chi2.ppf(0.025, 8) / 2),
-        pytest.approx(stats.chi2.ppf(0.975, 10) / 2),
+        pytest.approx(stats.stats.chi2.ppf(0.025, 8) / 2),
+        pytest.approx(stats.stats.chi2.ppf(0.975, 10) / 2),
     )
     assert backtest.poisson_interval(0)[0] == 0.0
 
@@ -200,6 +200,17 @@ def test_the_placebo_keeps_weekdays_and_loses_no_day():
     assert sorted(moved.values()) == days
     assert all(day.weekday() == to.weekday() for day, to in moved.items())
     assert any(day != to for day, to in moved.items())
+
+
+def test_alerts_outside_are_told_on_the_scale_of_the_budget_and_per_topic():
+    week = 7 * 86400.0
+    alerts = [backtest.Alert(topic, hour * 3600) for topic, hour in (("a", 1), ("a", 400), ("b", 600))]
+    figures = backtest.rates(alerts, [], topics=4, span=6 * week, early=0, late=0)
+    assert figures["alerts_outside_events"] == 3
+    assert figures["alerts_outside_per_week"] == pytest.approx(0.5)
+    assert figures["alerts_outside_per_topic_week"] == pytest.approx(0.125)
+    assert figures["outside_low"] == pytest.approx(stats.chi2.ppf(0.025, 6) / 2 / 24)
+    assert figures["outside_high"] == pytest.approx(stats.chi2.ppf(0.975, 8) / 2 / 24)
 
 
 def test_backtest_on_files(tmp_path):

@@ -160,7 +160,7 @@ def _show(result: dict[str, Any], as_json: bool) -> None:
     """The whole result as JSON; for a person one line an item with its first reason."""
     if not as_json:
         lines = [
-            f"{item['title'] or item['item']} ({item['item']}), {item['probability']:.0%}: {item['reasons'][0]['text']}"
+            f"{item['title'] or item['item']} ({item['item']}), {item['probability']:.1%}: {item['reasons'][0]['text']}"
             for item in result["items"]
         ]
         result = {**result, "items": lines}

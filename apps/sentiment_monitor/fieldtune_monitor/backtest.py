@@ -73,7 +73,8 @@ def rates(
 
     Returns:
         events, found, found_share with its 95 % Wilson interval, median delay in hours, alerts, alerts outside events
-        in all and per topic-week with a 95 % Poisson interval, and how many alerts users dismissed.
+        in all, per week (what the budget promises, whichever the topic) and per topic-week with a 95 % Poisson interval,
+        and how many alerts users dismissed.
     """
     outcomes, outside = match(alerts, events, early, late)
     delays = [outcome.delay for outcome in outcomes if outcome.delay is not None]
@@ -89,6 +90,7 @@ def rates(
         "median_delay_hours": float(np.median(delays)) / 3600 if delays else None,
         "alerts": len(alerts),
         "alerts_outside_events": len(outside),
+        "alerts_outside_per_week": len(outside) * WEEK / span if span else 0.0,
         "alerts_outside_per_topic_week": len(outside) / weeks,
         "outside_low": few / weeks,
         "outside_high": many / weeks,
