@@ -1,6 +1,7 @@
 """The gate and the registry: only what is surely better replaces what serves, and a rollback undoes it."""
 
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,6 +55,9 @@ def test_a_gain_on_one_kind_of_item_does_not_pay_for_a_loss_on_another() -> None
     assert "worse on new questions (0.5000 against 0.6000)" in verdict.reason
     luck = np.concatenate([scores(0.9, 200), scores(0.595, 200)])
     assert registry.gate({"incumbent": serving, "luck": luck}, rng(), "incumbent", parts).promoted
+    single = {"one row": np.arange(400) == 0}
+    unlucky = np.concatenate([[0.0], np.ones(399)])
+    assert registry.gate({"incumbent": serving, "unlucky": unlucky}, rng(), "incumbent", single).promoted
     second = registry.gate({"incumbent": serving, "tilted": tilted, "even": even}, rng(), "incumbent", parts)
     assert (second.promoted, second.winner, len(second.standings)) == (True, "even", 3)
 
@@ -133,6 +137,30 @@ def test_a_slot_is_named_by_its_folder_or_its_path(tmp_path: Path, home: Path) -
     assert registry.origin_of("shop", str(origin.resolve())) == origin.resolve()
     with pytest.raises(RefusedError):
         registry.rollback("shop", "another", now=NOW)
+
+
+def test_a_name_that_two_folders_have_is_refused(tmp_path: Path, home: Path) -> None:
+    for place in ("production", "staging"):
+        origin = bundle(tmp_path / place / "store", place)
+        registry.publish("shop", origin, {"new": origin}, {"new": scores(0.5)}, rng=rng(), now=NOW)
+    with pytest.raises(InputError, match="'store', which 2 have; fix: name it by store-"):
+        registry.rollback("shop", "store", now=NOW)
+    slot = registry.slot_of((tmp_path / "production" / "store").resolve())
+    assert registry.origin_of("shop", slot) == (tmp_path / "production" / "store").resolve()
+    shutil.rmtree(tmp_path / "staging")
+    assert registry.origin_of("shop", "store") == (tmp_path / "production" / "store").resolve()
+
+
+def test_a_folder_trained_anew_and_refused_gets_back_what_serves(tmp_path: Path, home: Path) -> None:
+    origin = bundle(tmp_path / "store", "first")
+    registry.publish("shop", origin, {"new": origin}, {"new": scores(0.7)}, rng=rng(), now=NOW)
+    bundle(origin, "worse")
+    both = {"new": scores(0.6), "incumbent": scores(0.7)}
+    assert not registry.publish("shop", origin, {"new": origin}, both, rng=rng(), now=NOW).promoted
+    assert (origin / "answer.txt").read_text() == "first"
+    elsewhere = bundle(tmp_path / "candidate", "worse")
+    registry.publish("shop", origin, {"new": elsewhere}, both, rng=rng(), now=NOW)
+    assert ((origin / "answer.txt").read_text(), (elsewhere / "answer.txt").read_text()) == ("first", "worse")
 
 
 def test_what_was_rolled_back_during_a_comparison_is_not_overridden(tmp_path: Path, home: Path) -> None:

@@ -26,6 +26,8 @@ from fieldtune.store import open_store, statements
 Array = NDArray[np.float64]
 INCUMBENT = "incumbent"
 _ONE_SIDED = 1.645  # standard errors
+_FEWEST = 20
+"""Rows from which on a part can refuse a version; fewer say too little, one least of all."""
 UNOPPOSED = "compared with nothing, as nothing that serves and no other candidate was given"
 
 MIGRATIONS = (
@@ -100,7 +102,7 @@ def gate(
         scores: candidate -> score per held-out item, higher is better; all of one length.
         rng: for the bootstrap.
         incumbent: the name of what serves now, when something does.
-        parts: kind of item -> bool per item. A part without items is passed over.
+        parts: kind of item -> bool per item. A part of fewer than 20 items is passed over.
 
     Returns:
         ``promoted`` is False when the incumbent stays.
@@ -152,7 +154,7 @@ def _losses(values: Array, incumbent: Array, parts: Mapping[str, ArrayLike]) -> 
     for name, chosen in parts.items():
         own = np.asarray(chosen, bool)
         gain = values[own] - incumbent[own]
-        if own.any() and gain.mean() < -_ONE_SIDED * gain.std() / np.sqrt(len(gain)):
+        if own.sum() >= _FEWEST and gain.mean() < -_ONE_SIDED * gain.std() / np.sqrt(len(gain)):
             found.append(f"{name} ({values[own].mean():.4f} against {incumbent[own].mean():.4f})")
     return found
 
@@ -170,6 +172,9 @@ def publish(
     parts: Mapping[str, ArrayLike] | None = None,
 ) -> Verdict:
     """Put the best candidate into service for ``origin``, or refuse and say why.
+
+    Training writes a candidate over ``origin`` itself; if it is refused, ``origin`` gets back what serves, so that a copy
+    of the folder, or a registry elsewhere, never serves what was refused.
 
     Args:
         app: the application, e.g. ``"monitor"``.
@@ -194,6 +199,8 @@ def publish(
     verdict = gate({name: values for name, values in scores.items() if name != INCUMBENT or known}, rng, known, parts)
     folder = candidates.get(verdict.winner)
     if not verdict.promoted or folder is None:
+        if serving_now and any(one is not None and Path(one).resolve() == origin for one in candidates.values()):
+            _copy(version_folder(serving_now), origin)
         return Verdict(False, verdict.winner, verdict.reason, verdict.standings)
     version = _store(folder, app)
     record = {
@@ -248,11 +255,23 @@ def names(origin: Path) -> tuple[str, ...]:
 
 
 def origin_of(app: str, slot: str | None = None) -> Path | None:
-    """The application's folder by name or path; without either the one promoted last. None where nothing serves."""
+    """The application's folder by name or path; without either the one promoted last. None where nothing serves.
+
+    Raises:
+        InputError: several folders have this name.
+    """
     known = origins(app)
     if slot is None:
         return known[0] if known else None
-    return next((origin for origin in known if slot in names(origin)), None)
+    named = [origin for origin in known if slot in names(origin)]
+    found = [origin for origin in named if origin.is_dir()] or named
+    if len(found) > 1:
+        raise InputError(
+            f"the name of one folder of the {app}",
+            f"{slot!r}, which {len(found)} have",
+            "name it by " + " or ".join(map(slot_of, found)),
+        )
+    return found[0] if found else None
 
 
 def rollback(app: str, slot: str | None = None, *, now: datetime) -> str:
@@ -330,12 +349,16 @@ def _store(folder: Path, app: str) -> str:
     if target.is_dir():
         verify(target)
         return version
+    _copy(folder, target)
+    return version
+
+
+def _copy(folder: Path, target: Path) -> None:
     manifest = json.loads((folder / MANIFEST).read_text())
     details = {key: value for key, value in manifest.items() if key != "files"}
     with staged(target, details) as temporary:
         shutil.copytree(folder, temporary, dirs_exist_ok=True)
         (temporary / MANIFEST).unlink()
-    return version
 
 
 def _current(connection: Connection, app: str, slot: str) -> str | None:

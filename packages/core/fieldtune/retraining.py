@@ -25,11 +25,12 @@ def about(app: str, rows: Sequence[Feedback], key: str, slot: str | None = None)
             in service, the one promoted last.
 
     Raises:
-        InputError: nothing of that name is in service, or its folder is gone.
+        InputError: nothing of that name is in service, several folders have it, or its folder is gone.
     """
     standing = [path for path in registry.origins(app) if path.is_dir()]
     if slot is not None:
-        fitting = [path for path in standing if slot in registry.names(path)]
+        named_one = registry.origin_of(app, slot)
+        fitting = [path for path in standing if path == named_one]
     else:
         named = dict.fromkeys(str(row.payload.get(key, "")) for row in reversed(rows))
         fitting = [Path(name) for name in named if Path(name) in standing] or standing[:1]

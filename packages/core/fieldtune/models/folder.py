@@ -191,6 +191,8 @@ def _previous(path: Path) -> Path:
 def _alive(process: int) -> bool:
     try:
         os.kill(process, 0)
+    except PermissionError:  # it runs, as another user
+        return True
     except OSError:
         return False
     return True
