@@ -19,6 +19,7 @@ from benchmarks.common import ROOT, machine
 from fieldtune.data.read import written
 
 RESULTS = ROOT / "benchmarks" / "results"
+CODE = (".py", ".toml", ".txt", ".csv", ".sql")
 
 
 def rows() -> list[dict[str, Any]]:
@@ -58,10 +59,16 @@ def code_digest(row: dict[str, Any]) -> str:
         "benchmarks/common.py",
         script,
     ):
-        for file in sorted((ROOT / name).rglob("*.*")) if (ROOT / name).is_dir() else [ROOT / name]:
-            if file.suffix in (".py", ".toml", ".txt", ".csv", ".sql"):
-                hashed.update(file.read_bytes())
+        for file in _counted(ROOT / name):
+            hashed.update(file.read_bytes())
     return hashed.hexdigest()[:16]
+
+
+def _counted(place: Path) -> list[Path]:
+    """A named file as it is; of a folder, what is code or data of the code."""
+    if not place.is_dir():
+        return [place]
+    return [file for file in sorted(place.rglob("*.*")) if file.suffix in CODE]
 
 
 def name_of(command: str) -> str:

@@ -1,11 +1,14 @@
 """What the benchmark scripts do with their figures."""
 
 import json
+import os
 import resource
+import sys
 from pathlib import Path
 
 import pytest
 
+from benchmarks import run, watched
 from benchmarks.run import keep
 from benchmarks.sample_monitor import weeks
 
@@ -25,3 +28,32 @@ def test_a_result_cut_off_in_mid_write_leaves_the_one_before(tmp_path: Path) -> 
 
 def test_a_stream_is_as_long_as_it_could_alert() -> None:
     assert weeks({"topic_weeks": 60.0, "topics": 4}) == 15
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").is_file(), reason="this system does not tell")
+def test_memory_of_parent_and_child_counts_together_and_shared_pages_once() -> None:
+    hold = "import time; kept = bytearray(b'x') * {mib} * 2**20; time.sleep(1.5)"
+    child = hold.format(mib=120)
+    parent = f"import subprocess, sys; started = subprocess.Popen([sys.executable, '-c', {child!r}]); {hold.format(mib=200)}; print('end')"
+    ran = watched.run([sys.executable, "-c", parent], cwd=Path.cwd())
+    assert (ran.exit, ran.printed) == (0, "end\n")
+    assert 0.31 <= ran.peak_gib < 0.5
+    assert watched.family(os.getppid()) >= {os.getppid(), os.getpid()}
+    assert watched.resident(os.getpid()) * 2**20 <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def test_a_result_is_out_of_date_when_a_named_file_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    for name in ("constraints.txt", "Makefile", "benchmarks/common.py", "benchmarks/row.py", "code/a.py", "code/a.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    row = {"command": "python -m benchmarks.row", "reads": ["code", "Makefile"]}
+    before = run.code_digest(row)
+    (tmp_path / "code" / "a.png").write_text("changed")
+    assert run.code_digest(row) == before
+    (tmp_path / "Makefile").write_text("changed")
+    assert run.code_digest(row) != before
+
+
+def test_every_row_reads_what_is_there() -> None:
+    assert all(len(run.code_digest(row)) == 16 for row in run.rows())
