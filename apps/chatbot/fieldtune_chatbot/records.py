@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-OUTCOMES = ("answer", "ask_back", "hand_off")
-
 
 def text_version(text: str) -> str:
     """Name of one wording of a document: 12 hexadecimal digits of its sha256, the same wherever it is computed."""
@@ -143,7 +141,7 @@ class Citation:
 
 @dataclass(frozen=True)
 class Answer:
-    """What ``ask --json`` prints; `outcome` is one of `OUTCOMES`."""
+    """What ``ask --json`` prints; `outcome` is ``answer``, ``ask_back`` or ``hand_off``."""
 
     answer: str
     outcome: str

@@ -1,6 +1,4 @@
-"""Every vector index does what brute force does."""
-
-from collections.abc import Callable
+"""The vector index does what brute force does."""
 
 import numpy as np
 import pytest
@@ -8,9 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fieldtune.errors import InputError
-from fieldtune.retrieval.index import BruteIndex, FlatIndex, VectorIndex
-
-KINDS = [FlatIndex, BruteIndex]
+from fieldtune.retrieval.index import FlatIndex
 
 
 def unit(rng: np.random.Generator, rows: int, dimensions: int = 8) -> np.ndarray:
@@ -20,14 +16,11 @@ def unit(rng: np.random.Generator, rows: int, dimensions: int = 8) -> np.ndarray
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), rows=st.integers(1, 40), k=st.integers(1, 50), gone=st.integers(0, 10))
-@pytest.mark.parametrize("kind", KINDS)
-def test_search_is_the_sorted_product(
-    kind: Callable[[int], VectorIndex], seed: int, rows: int, k: int, gone: int
-) -> None:
+def test_search_is_the_sorted_product(seed: int, rows: int, k: int, gone: int) -> None:
     rng = np.random.default_rng(seed)
     vectors, queries = unit(rng, rows), unit(rng, 3)
     ids = rng.permutation(1000)[:rows].astype(np.int64)
-    index = kind(8)
+    index = FlatIndex(8)
     index.add(ids, vectors)
     index.remove(ids[:gone])
     left = slice(min(gone, rows), None)
@@ -40,18 +33,16 @@ def test_search_is_the_sorted_product(
         assert set(found[row].tolist()) <= set(ids[left].tolist())
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_adding_a_known_id_replaces_its_vector(kind: Callable[[int], VectorIndex]) -> None:
-    index = kind(2)
+def test_adding_a_known_id_replaces_its_vector() -> None:
+    index = FlatIndex(2)
     index.add(np.array([7, 9]), np.eye(2, dtype=np.float32))
     index.add(np.array([7]), np.array([[0.0, -1.0]], np.float32))
     assert len(index) == 2
     assert index.search(np.array([[0.0, -1.0]], np.float32), 1)[1].tolist() == [[7]]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_wrong_shapes_and_repeated_ids_are_refused(kind: Callable[[int], VectorIndex]) -> None:
-    index = kind(4)
+def test_wrong_shapes_and_repeated_ids_are_refused() -> None:
+    index = FlatIndex(4)
     with pytest.raises(InputError, match="own encoder"):
         index.add(np.array([1]), np.zeros((1, 3), np.float32))
     with pytest.raises(InputError, match="different ids"):

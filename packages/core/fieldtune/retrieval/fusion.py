@@ -53,17 +53,6 @@ class Example:
     relevant: NDArray[np.bool_]
 
 
-def reciprocal_ranks(examples: Sequence[Example], weights: Mapping[str, float]) -> NDArray[np.float64]:
-    """1 / rank of the first right candidate per example, float64[n]; a tie counts as lost, 0 if none is right."""
-    result = np.zeros(len(examples))
-    for row, example in enumerate(examples):
-        if example.relevant.any():
-            scores = weighted(example.legs, weights)
-            best = scores[example.relevant].max()
-            result[row] = 1.0 / (1 + np.count_nonzero(scores[~example.relevant] >= best))
-    return result
-
-
 def fit_weights(examples: Sequence[Example], legs: Sequence[str], penalty: float = 0.01) -> dict[str, float]:
     """Weights >= 0 under which the right candidates are likeliest: a conditional logit over each example's candidates.
 

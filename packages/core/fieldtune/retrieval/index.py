@@ -1,11 +1,10 @@
-"""Nearest vectors by inner product, behind a Protocol of four members.
+"""Nearest vectors by inner product: exact search, right up to about 100,000 vectors.
 
-`FlatIndex` is exact FAISS search, right up to about 100,000 vectors; `BruteIndex` is the same in numpy and
-serves as its oracle. Neither knows what an id stands for, and neither writes files: callers keep the vectors.
+Knows not what an id stands for, and writes no files: callers keep the vectors.
 """
 
 import importlib
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,22 +15,8 @@ Vectors = NDArray[np.float32]
 Ids = NDArray[np.int64]
 
 
-class VectorIndex(Protocol):
-    """Vectors under integer ids; adding a known id replaces its vector."""
-
-    def add(self, ids: Ids, vectors: Vectors) -> None: ...
-
-    def remove(self, ids: Ids) -> None: ...
-
-    def search(self, vectors: Vectors, k: int) -> tuple[Vectors, Ids]:
-        """Scores float32[q, min(k, len)] falling, and their ids int64 of the same shape."""
-        ...
-
-    def __len__(self) -> int: ...
-
-
 class FlatIndex:
-    """Exact inner-product search by FAISS."""
+    """Exact inner-product search by FAISS over vectors under integer ids; adding a known id replaces its vector."""
 
     def __init__(self, dimensions: int) -> None:
         faiss = _faiss()
@@ -47,6 +32,7 @@ class FlatIndex:
         self._index.remove_ids(np.asarray(ids, np.int64))
 
     def search(self, vectors: Vectors, k: int) -> tuple[Vectors, Ids]:
+        """Scores float32[q, min(k, len)] falling, and their ids int64 of the same shape."""
         queries = _matrix(vectors, self._dimensions)
         k = min(k, len(self))
         if k <= 0 or not len(queries):
@@ -56,33 +42,6 @@ class FlatIndex:
 
     def __len__(self) -> int:
         return int(self._index.ntotal)
-
-
-class BruteIndex:
-    """The same by a plain matrix product; ties go to the smaller id."""
-
-    def __init__(self, dimensions: int) -> None:
-        self._ids = np.zeros(0, np.int64)
-        self._vectors = np.zeros((0, dimensions), np.float32)
-
-    def add(self, ids: Ids, vectors: Vectors) -> None:
-        ids, vectors = _checked(ids, vectors, self._vectors.shape[1])
-        self.remove(ids)
-        merged = np.concatenate([self._ids, ids])
-        order = np.argsort(merged, kind="stable")
-        self._ids, self._vectors = merged[order], np.concatenate([self._vectors, vectors])[order]
-
-    def remove(self, ids: Ids) -> None:
-        keep = ~np.isin(self._ids, ids)
-        self._ids, self._vectors = self._ids[keep], self._vectors[keep]
-
-    def search(self, vectors: Vectors, k: int) -> tuple[Vectors, Ids]:
-        scores = _matrix(vectors, self._vectors.shape[1]) @ self._vectors.T
-        order = np.argsort(-scores, axis=1, kind="stable")[:, : max(k, 0)]
-        return np.take_along_axis(scores, order, 1), self._ids[order]
-
-    def __len__(self) -> int:
-        return len(self._ids)
 
 
 def _faiss() -> Any:
