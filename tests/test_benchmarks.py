@@ -4,13 +4,17 @@ import json
 import os
 import resource
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from benchmarks import run, watched
+from benchmarks.feedback_loops import intervals, noted
 from benchmarks.run import keep
 from benchmarks.sample_monitor import weeks
+from fieldtune_sample.loops import Loop
 
 
 def test_a_result_cut_off_in_mid_write_leaves_the_one_before(tmp_path: Path) -> None:
@@ -57,3 +61,16 @@ def test_a_result_is_out_of_date_when_a_named_file_changed(tmp_path: Path, monke
 
 def test_every_row_reads_what_is_there() -> None:
     assert all(len(run.code_digest(row)) == 16 for row in run.rows())
+
+
+def test_a_loop_notes_its_rows_before_and_after_and_no_more() -> None:
+    told = iter([[0.0, 1.0, 0.0, 1.0], [1.0, 1.0, 0.0, 1.0], [9.0] * 4])
+    kept: list[Sequence[float]] = []
+    loop = Loop("app", Path(), "share", lambda _: Counter(), lambda: ({"share": 0.5}, b""), lambda: next(told))
+    for _ in range(3):
+        noted(loop, kept).look()
+    found = intervals(*kept, seed=1)
+    assert found["rows"] == 4
+    assert found["gain"]["mean"] == 0.25
+    assert found["gain"]["low"] <= 0.25 <= found["gain"]["high"]
+    assert found["interval_before"][0] <= 0.5 <= found["interval_before"][1]

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fieldtune.evaluate import ranking
 from fieldtune_sample import simulate, support, support_pool
 from fieldtune_sample.loops import Loop
 from fieldtune_sample.noise import roughen
@@ -98,11 +100,28 @@ def ask_some(service: Any, rows: list[dict[str, str]], now: datetime) -> list[di
 
 
 def by_words(service: Any, questions: Path) -> float:
-    """The rival on the same articles and questions: reciprocal rank of the right source found by words alone (BM25)."""
+    """The rival on the same articles and questions: reciprocal rank of the right source found by words alone (BM25).
+
+    Judged as ``chatbot evaluate`` judges the bot: every stored wording counts, and 0 below the tenth place.
+    """
     from fieldtune_chatbot import ingest, learning
 
-    retriever = replace(service.bot.retriever, weights={"any": learning.WORDS})
-    return float(learning.scores(retriever, ingest.read_questions(questions)).mean())
+    words = replace(service.bot.retriever, weights={"any": learning.WORDS}, encode=None, intent=None)
+    return mrr(replace(service.bot, retriever=words), ingest.read_questions(questions))
+
+
+def mrr(bot: Any, known: Sequence[Any]) -> float:
+    """``mrr@10`` of ``chatbot evaluate`` without composing answers."""
+    from fieldtune_chatbot import learning, replying
+
+    asked = [(row, learning.relevant(bot.retriever, row)) for row in known if row.answerable]
+    asked = [(row, right) for row, right in asked if right.any()]
+    legs = bot.retriever.legs([row.question for row, _ in asked])
+    ranked = [
+        replying.judge(bot, row.question, legs=one).ranking.order for (row, _), one in zip(asked, legs, strict=True)
+    ]
+    found = ranking.per_query([order.tolist() for order in ranked], [right.nonzero()[0].tolist() for _, right in asked])
+    return float(found["mrr@10"].mean())
 
 
 def loop(place: Place, size: Size, seed: int, now: datetime) -> Loop:
@@ -112,7 +131,10 @@ def loop(place: Place, size: Size, seed: int, now: datetime) -> Loop:
     def speak(random_share: float) -> Counter[str]:
         return simulate.customers(place.chatbot, questions, random_share, np.random.default_rng([seed, 42]), now)
 
-    return Loop(APP, place.chatbot, "correct_first", speak, partial(look, place, now), apart=size.apart)
+    return Loop(
+        APP, place.chatbot, "correct_first", speak, partial(look, place, now), partial(right_first, place),
+        apart=size.apart,
+    )  # fmt: skip
 
 
 def look(place: Place, now: datetime) -> tuple[dict[str, Any], bytes]:
@@ -132,6 +154,19 @@ def look(place: Place, now: datetime) -> tuple[dict[str, Any], bytes]:
     return {"correct_first": found["new"]["correct_first"], **found}, json.dumps(
         told, ensure_ascii=False, sort_keys=True
     ).encode()
+
+
+def right_first(place: Place) -> list[float]:
+    """1 or 0 for every answerable question kept to measure: was it answered from the right source?"""
+    from fieldtune_chatbot import ingest, judging, replying, wire
+
+    bot = wire.open_service(place.chatbot).bot
+    known = [row for row in ingest.read_questions(place.later / "questions_new.csv") if row.answerable]
+    answers = [replying.collect(replying.answer(bot, row.question))[0] for row in known]
+    return [
+        float(answer.outcome == "answer" and judging.is_right(row, answer))
+        for row, answer in zip(known, answers, strict=True)
+    ]
 
 
 def outputs(place: Place) -> list[Path]:

@@ -22,6 +22,7 @@ from fieldtune_sample.steps import command
 APP = "monitor"
 READ_UNTIL = 2 / 3  # readers correct stories of the first part of the stream; the rest measures
 MEASURED = 2_000
+SCORED = "stories_scored.csv"
 LATE = pd.Timedelta(hours=6)
 DRAWS = 200
 Span = tuple[pd.Timestamp, pd.Timestamp]
@@ -168,7 +169,9 @@ def loop(place: Place, size: Size, seed: int, now: datetime) -> Loop:
         engine = wire.open_monitor_store(place.monitor / "monitor")
         return simulate.readers(engine, model, chosen, random_share, np.random.default_rng([seed, 44]), now)
 
-    return Loop(APP, model, "tone_accuracy", speak, partial(look, model, table), apart=size.apart)
+    return Loop(
+        APP, model, "tone_accuracy", speak, partial(look, model, table), partial(read_rightly, table), apart=size.apart
+    )
 
 
 def told(place: Place) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -198,7 +201,7 @@ def look(model: Path, table: Path) -> tuple[dict[str, Any], bytes]:
     """Figures of the tone of the kept stories as scored now, and the scored table itself."""
     from fieldtune.evaluate.classification import report
 
-    out = table.with_name("stories_scored.csv")
+    out = table.with_name(SCORED)
     command("monitor", "score", "--model", model, "--data", table, "--out", out)
     rows = simulate.read_csv(out)
     probabilities = np.array([[float(row[f"p_{tone}"]) for tone in simulate.TONES] for row in rows])
@@ -213,6 +216,11 @@ def look(model: Path, table: Path) -> tuple[dict[str, Any], bytes]:
         "tone_accuracy": found["accuracy"], **shares, "macro_f1": found["macro_f1"], "ece": found["ece"], "n": len(rows)
     }  # fmt: skip
     return figures, out.read_bytes()
+
+
+def read_rightly(table: Path) -> list[float]:
+    """1 or 0 for every kept story as scored last: was its tone read rightly?"""
+    return [float(row["tone"] == row["truth"]) for row in simulate.read_csv(table.with_name(SCORED))]
 
 
 def outputs(place: Place) -> list[Path]:

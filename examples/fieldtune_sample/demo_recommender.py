@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fieldtune_sample import shop, simulate
 from fieldtune_sample.loops import Loop
@@ -21,6 +22,7 @@ LOG, BOUGHT = 0.70, 0.87
 LENGTH = 10
 COMPARED = 200
 MEASURED = 1_000
+LISTS = "lists.csv"
 Rows = list[dict[str, str]]
 
 
@@ -125,25 +127,40 @@ def loop(place: Place, size: Size, seed: int, now: datetime) -> Loop:
     def speak(random_share: float) -> Counter[str]:
         return simulate.visitors(place.recommender, chosen, items, random_share, np.random.default_rng([seed, 45]))
 
-    return Loop(APP, place.recommender, "ndcg@10", speak, partial(look, place), apart=size.apart)
+    def rows() -> list[float]:
+        return [float(value) for value in judged(place)["ndcg@10"]]
+
+    return Loop(APP, place.recommender, "ndcg@10", speak, partial(look, place), rows, apart=size.apart)
 
 
 def look(place: Place) -> tuple[dict[str, Any], bytes]:
     """Figures of the lists of what serves now against what their users chose last of all, and the lists."""
     from fieldtune.evaluate import ranking
 
+    users = list(last_choices(place))
+    table, out = place.later / "users.csv", place.later / LISTS
+    simulate.write_csv(table, [{"user": user} for user in users])
+    command("recommender", "recommend", "--model", place.recommender, "--users", table, "--out", out, "-k", LENGTH)
+    return {**ranking.summary(judged(place)), "n": len(users)}, out.read_bytes()
+
+
+def last_choices(place: Place) -> dict[str, set[str]]:
+    """User -> what they chose last of all, of the users that are measured."""
     wanted: dict[str, set[str]] = {}
     for row in simulate.read_csv(place.later / "choices_kept.csv"):
         wanted.setdefault(row["user"], set()).add(row["item"])
-    users = sorted(wanted)[:MEASURED]
-    table, out = place.later / "users.csv", place.later / "lists.csv"
-    simulate.write_csv(table, [{"user": user} for user in users])
-    command("recommender", "recommend", "--model", place.recommender, "--users", table, "--out", out, "-k", LENGTH)
+    return {user: wanted[user] for user in sorted(wanted)[:MEASURED]}
+
+
+def judged(place: Place) -> dict[str, NDArray[np.float64]]:
+    """Every figure of every list written last."""
+    from fieldtune.evaluate import ranking
+
     lists: dict[str, list[str]] = {}
-    for row in simulate.read_csv(out):
+    for row in simulate.read_csv(place.later / LISTS):
         lists.setdefault(row["user"], []).append(row["item"])
-    found = ranking.per_query([lists.get(user, []) for user in users], [wanted[user] for user in users])
-    return {**ranking.summary(found), "n": len(users)}, out.read_bytes()
+    wanted = last_choices(place)
+    return ranking.per_query([lists.get(user, []) for user in wanted], list(wanted.values()))
 
 
 def outputs(place: Place) -> list[Path]:

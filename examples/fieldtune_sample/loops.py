@@ -7,7 +7,7 @@ pages use; not what the report shows.
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ class Loop:
         speak: (share of random statements) -> what was said, by kind; writes feedback rows.
         look: figures of what serves now on rows no feedback touched, and its answers as bytes that depend on nothing
             but the version.
+        rows: the headline of every single row of the last look, in an order that stays: their mean is the headline.
         apart: whether to learn in a process of its own.
     """
 
@@ -39,6 +40,7 @@ class Loop:
     headline: str
     speak: Callable[[float], Counter[str]]
     look: Callable[[], tuple[Mapping[str, Any], bytes]]
+    rows: Callable[[], Sequence[float]]
     apart: bool = False
 
 

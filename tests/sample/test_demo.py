@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from fieldtune.errors import RefusedError
-from fieldtune_sample import demo, demo_monitor, demo_recommender, simulate, steps
+from fieldtune_chatbot import ingest, wire
+from fieldtune_sample import demo, demo_chatbot, demo_monitor, demo_recommender, simulate, steps
 from fieldtune_sample.place import Place
 from fieldtune_sample.size import SMALL
 
@@ -49,6 +50,23 @@ def test_every_loop_ran_and_a_rollback_restored_the_same_bytes(shown: tuple[Path
     for name, turn in shown[1]["figures"]["loop"].items():
         assert turn["careless"]["rows"] and turn["honest"]["rows"], name
         assert turn["rollback_identical"] is (True if turn["promoted"] else None), name
+
+
+def test_words_alone_are_judged_as_the_chatbot_is(shown: tuple[Path, dict[str, Any]]) -> None:
+    place = Place(shown[0])
+    service, questions = wire.open_service(place.chatbot), place.later / "questions_new.csv"
+    known = ingest.read_questions(questions)
+    assert demo_chatbot.mrr(service.bot, known) == pytest.approx(wire.evaluate(service, known)["mrr@10"], abs=1e-3)
+    assert 0 < demo_chatbot.by_words(service, questions) <= 1
+
+
+def test_the_mean_of_the_rows_is_the_headline(shown: tuple[Path, dict[str, Any]]) -> None:
+    place = Place(shown[0])
+    with steps.home_at(shown[0].resolve() / steps.HOME):
+        for part in demo.APPS.values():
+            one = part.loop(place, SMALL, 3, demo.NOW)
+            figures, _ = one.look()
+            assert np.mean(one.rows()) == pytest.approx(figures[one.headline], abs=1e-6)
 
 
 def test_a_second_run_keeps_what_stands(shown: tuple[Path, dict[str, Any]], tiny_encoder: Path) -> None:
