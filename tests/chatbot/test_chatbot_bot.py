@@ -334,6 +334,45 @@ def test_feedback_becomes_lessons_a_candidate_and_a_verdict(store: Path, home: P
         assert open_citation(connection, new.id, new.version, 0, 8) == "From ten"
 
 
+def test_a_thumb_down_takes_a_taught_wording_back(store: Path, home: Path) -> None:
+    service, asked = published(store), "my money has not come back"
+    improving.write_candidate(service.bot, [Lesson(asked, "en/refund.md")], home / "c")
+    taught = bot.load(home / "c")
+    assert asked in taught.knowledge.question_texts()
+    improving.write_candidate(taught, [Lesson(asked, "")], home / "d")
+    assert asked not in bot.load(home / "d").knowledge.question_texts()
+    own = service.bot.knowledge.entries[0].question
+    improving.write_candidate(taught, [Lesson(own, "")], home / "e")  # what the company approved stays
+    assert own in bot.load(home / "e").knowledge.question_texts()
+
+
+def test_who_changes_their_mind_is_known_by_the_last_word(store: Path, home: Path) -> None:
+    service, asked = published(store), "my money has not come back"
+    improving.write_candidate(service.bot, [Lesson(asked, "en/refund.md")], home / "c")
+    improving.write_candidate(bot.load(home / "c"), [Lesson(asked, "en/invoice.md")], home / "d")
+    (row,) = [row for row in bot.load(home / "d").tuning if row.question == asked]
+    assert (row.document, row.told) == ("en/invoice.md", True)
+
+
+def test_answers_nobody_objected_to_count_for_what_served(store: Path, home: Path) -> None:
+    service = published(store)
+    quiet, loud = "How long does the refund take?", "How long does the parcel take?"
+    for question in (quiet, quiet, loud, "do you sell pizza"):
+        answer = wire.ask(service, question, now=NOW)
+        if question == loud:
+            wire.give_feedback(service, answer.decision, "correction", now=NOW, document="en/refund.md")
+    with registry.open_home().begin() as connection:
+        rows = feedback.rows(connection, "chatbot")
+    (row,) = improving.unchallenged(store, rows)
+    assert (row.question, row.document) == (quiet, "en/refund.md")
+
+
+def test_questions_that_should_not_have_been_answered_judge_nothing() -> None:
+    fair, known = KnownQuestion("a", answerable=False), KnownQuestion("b", "x.md", told=True)
+    complaint = KnownQuestion("c", answerable=False, told=True)
+    assert learning.judging_rows([fair, known, complaint]) == (fair, known)
+
+
 def test_what_was_said_to_another_store_is_not_learnt(store: Path, home: Path) -> None:
     service = published(store)
     answer = wire.ask(service, "my money has not come back", now=NOW)

@@ -1,5 +1,7 @@
 """The decision against scikit-learn and against its own promises."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -57,6 +59,21 @@ def test_the_threshold_keeps_the_promised_share(seed: int, share: float, outside
     at = threshold(probability, unanswerable, share)
     assert (probability[unanswerable] >= at).mean() <= share
     assert threshold(probability, np.zeros(len(probability), bool), share) == 0.5
+
+
+@pytest.mark.parametrize("real", [40, 5])
+def test_complaints_teach_the_logistic_but_set_no_threshold(real: int) -> None:
+    known = [replace(case, made_up=not case.answerable and number // 3 >= real) for number, case in enumerate(cases(1))]
+    told = [
+        Case({**dict.fromkeys(FEATURES, 0.0), **dict.fromkeys(ANSWERABLE, 1.5)}, False, False, told=True)
+        for _ in range(30)
+    ]
+    decider = fit([*known, *told], wrong_share=0.1, made_up_share=0.1)
+    counted = [case for case in known if not case.answerable and (real < 20 or not case.made_up)]
+    matrix = np.array([[case.features[name] for name in ANSWERABLE] for case in counted])
+    share = (decider.answerable(matrix) >= decider.answer_at).mean()
+    assert 0.05 <= share <= 0.15  # of the sample, although every complaint lies above
+    assert decider.answerable(np.full((1, len(ANSWERABLE)), 1.5))[0] > decider.answer_at
 
 
 def test_more_evidence_never_lowers_the_confidence() -> None:

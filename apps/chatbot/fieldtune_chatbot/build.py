@@ -430,7 +430,8 @@ def _unmeasured(candidates: Mapping[str, Path]) -> Verdict:
 
 
 def _judged(version: Bot) -> learning.Scores:
-    return learning.experience(version.retriever, version.deciders, learning.see(version.retriever, version.held_out))
+    seen = learning.see(version.retriever, learning.judging_rows(version.held_out))
+    return learning.experience(version.retriever, version.deciders, seen)
 
 
 def _install(winner: Path, store: Path) -> None:

@@ -102,7 +102,11 @@ def learnt(knowledge: Knowledge, taught: Sequence[Lesson]) -> list[FaqEntry]:
     for lesson in taught:
         source = places.get(lesson.document)
         numbers = knowledge.sources[source].entries if source is not None else ()
-        if wordings.approved(lesson.question) or not (source is not None or lesson.answer):
+        if wordings.approved(lesson.question):
+            continue
+        if not (lesson.document or lesson.answer):  # it should not have been answered: nobody's wording
+            wordings.take(lesson.question)
+        if source is None and not lesson.answer:
             continue
         if numbers and not lesson.answer:
             wordings.give(lesson.question, numbers)

@@ -79,17 +79,19 @@ class Case:
     features: Mapping[str, float]
     right: bool
     answerable: bool
-    fair: bool = True
+    made_up: bool = False
+    told: bool = False
 
 
-def fit(cases: Sequence[Case], *, wrong_share: float, other_share: float = 0.25) -> Decider:
+def fit(cases: Sequence[Case], *, wrong_share: float, made_up_share: float = 0.25) -> Decider:
     """Fit both logistics, then the lowest threshold that keeps the promise.
 
     Args:
-        cases: `fair` marks a sample of what is asked; others are made up by taking the source away, or known because
-            they were answered and should not have been.
-        wrong_share: at most this share of the fair unanswerable questions may be answered.
-        other_share: the same for all unanswerable ones, used while fewer than 20 are fair. They are harder: the
+        cases: questions as they are asked; `made_up` ones, whose source was taken away; and `told` ones, known because
+            somebody spoke of the answer. Of these the unanswerable are only those that were answered, and set no
+            threshold.
+        wrong_share: at most this share of the unanswerable questions may be answered.
+        made_up_share: the same for the made-up ones, used while there are fewer than 20 others. They are harder: the
             sources next to the one taken away are about nearly the same thing, and often answer too.
 
     Returns:
@@ -102,12 +104,13 @@ def fit(cases: Sequence[Case], *, wrong_share: float, other_share: float = 0.25)
     one, other = _matrix(cases, ANSWERABLE), _matrix(cases, RIGHT)
     has_answer = _logistic(one, answerable)
     sure = _logistic(other[answerable], right[answerable]) if not right[answerable].all() else DEFAULT.right
-    outside = ~answerable & np.asarray([case.fair for case in cases], bool)
+    sampled = ~answerable & ~np.asarray([case.told for case in cases], bool)
+    real = sampled & ~np.asarray([case.made_up for case in cases], bool)
     held_out = _crossed(one, answerable)
-    if outside.sum() >= 20:
-        answer_at = threshold(held_out, outside, wrong_share)
+    if real.sum() >= 20:
+        answer_at = threshold(held_out, real, wrong_share)
     else:
-        answer_at = threshold(held_out, ~answerable, other_share)
+        answer_at = threshold(held_out, sampled, made_up_share)
     return Decider(has_answer, sure, answer_at, DEFAULT.sure_at)
 
 

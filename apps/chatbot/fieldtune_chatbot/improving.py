@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fieldtune import feedback, registry
+from fieldtune import decisions, feedback, registry
 from fieldtune.data.scrub import hides
 from fieldtune.errors import InputError
 from fieldtune.feedback import Feedback
@@ -33,6 +33,8 @@ from fieldtune_chatbot.store import keep_documents, open_chatbot
 from fieldtune_chatbot.wire import serving_folder
 
 CANDIDATE = "feedback"
+REMEMBERED = 1000
+"""The last so many answers are looked at for those that nobody objected to."""
 
 
 def retrain(rows: Sequence[Feedback], slot: str | None = None, *, home: Path, now: datetime, progress: bool) -> Verdict:
@@ -75,7 +77,7 @@ def _retrained(store: Path, rows: Sequence[Feedback], folder: Path, *, now: date
     if progress:
         say(f"learning from {len(taught)} corrections")
     write_candidate(served, [one for one, bad in zip(taught, strange, strict=True) if not bad], folder, erased)
-    return compare(served, folder, store, now=now, details={"rows": len(rows), "lessons": len(taught)})
+    return compare(served, folder, store, now=now, details={"rows": len(rows), "lessons": len(taught)}, said=rows)
 
 
 def _place(served: Bot, lesson: Lesson) -> int | None:
@@ -100,6 +102,8 @@ def write_candidate(served: Bot, taught: Sequence[Lesson], folder: Path, erased:
     left = organise(served.knowledge.documents, corrections.unlearnt(served.knowledge, gone))
     knowledge = organise(left.documents, corrections.learnt(left, taught))
     tuning, held_out = _without(served.tuning, gone), _without(served.held_out, gone)
+    anew = {equality_key(lesson.question) for lesson in taught}
+    tuning = tuple(row for row in tuning if not (row.told and equality_key(row.question) in anew))
     known = {equality_key(row.question) for row in (*tuning, *held_out)}
     asked = [row for row in corrections.as_known(taught) if equality_key(row.question) not in known]
     models = Models(part(served.folder, "encoder"), part(served.folder, "intent"), _readable(served), _computed(served))
@@ -125,17 +129,24 @@ def _readable(version: Bot) -> set[str]:
     return {language for language, weights in version.retriever.weights.items() if any(weights[leg] for leg in legs)}
 
 
-def compare(served: Bot, folder: Path, store: Path, *, now: datetime, details: dict[str, object]) -> Verdict:
-    """The gate: candidate against what serves, on held-out questions and on what the candidate learnt from users."""
+def compare(
+    served: Bot, folder: Path, store: Path, *, now: datetime, details: dict[str, object], said: Sequence[Feedback] = ()
+) -> Verdict:
+    """The gate: candidate against what serves, on held-out questions, on what the candidate learnt from users, and on
+    answers nobody objected to."""
     candidate = bot.load(folder)
-    if not served.held_out:
+    held_out = learning.judging_rows(served.held_out)
+    if not held_out:
         return Verdict(False, INCUMBENT, "there are no held-out questions to compare on: build with --questions", ())
     events = distinct(served, candidate)
-    before = np.arange(len(served.held_out) + len(events)) >= len(served.held_out)
+    silent = unchallenged(store, said)
+    before = np.arange(len(held_out) + len(events) + len(silent)) >= len(held_out)
     parts = {"questions nobody has asked yet": ~before, "questions asked before": before}
     scores = {
-        INCUMBENT: np.concatenate([_judged(served, served.held_out), _judged(served, events, SAME)]),
-        CANDIDATE: np.concatenate([_judged(candidate, served.held_out), _crossed(candidate, events)]),
+        INCUMBENT: np.concatenate([_judged(served, held_out), _judged(served, [*events, *silent], SAME)]),
+        CANDIDATE: np.concatenate(
+            [_judged(candidate, held_out), _crossed(candidate, events), _judged(candidate, silent, SAME)]
+        ),
     }
     rng: np.random.Generator = generator(0)
     with open_chatbot(store).begin() as connection:  # before it can answer: what it cites must open
@@ -143,6 +154,23 @@ def compare(served: Bot, folder: Path, store: Path, *, now: datetime, details: d
     return registry.publish(
         APP, store, {CANDIDATE: folder}, scores, rng=rng, now=now, details=details, scored=served.folder, parts=parts
     )
+
+
+def unchallenged(store: Path, said: Sequence[Feedback]) -> list[KnownQuestion]:
+    """What was answered lately without a word from anybody, each question once, as if the answer had been right.
+
+    Users speak mostly of what is wrong. Judged on that alone, whatever answers otherwise would look better.
+    """
+    spoken = {equality_key(str(row.payload.get("question", ""))) for row in said}
+    with open_chatbot(store).begin() as connection:
+        made = decisions.latest(connection, APP, "answer", REMEMBERED)
+    found: dict[str, KnownQuestion] = {}
+    for one in made:
+        key = equality_key(one["question"])
+        if one["outcome"] == "answer" and one["citations"] and key not in spoken:
+            document = one["citations"][0]["document"]
+            found.setdefault(key, KnownQuestion(one["question"], document, language=one["language"], told=True))
+    return list(found.values())
 
 
 def distinct(served: Bot, candidate: Bot) -> list[KnownQuestion]:

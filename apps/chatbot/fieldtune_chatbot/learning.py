@@ -66,6 +66,11 @@ def relevant(retriever: Retriever, row: KnownQuestion) -> NDArray[np.bool_]:
     return right
 
 
+def judging_rows(held_out: Sequence[KnownQuestion]) -> tuple[KnownQuestion, ...]:
+    """Held-out questions that may compare versions: not those known only because they were answered and should not."""
+    return tuple(row for row in held_out if row.answerable or not row.told)
+
+
 @dataclass(frozen=True)
 class Seen:
     """A known question as retrieval sees it: scores of every source, and which sources are right."""
@@ -131,21 +136,16 @@ def _cases(retriever: Retriever, seen: Seen) -> list[Case]:
     if seen.row.answerable and not seen.right.any():
         return []
 
-    def case(legs: Legs, answerable: bool, fair: bool) -> Case:
+    def case(legs: Legs, answerable: bool, made_up: bool = False) -> Case:
         ranking = retriever.rank(legs, seen.language)
         right = answerable and len(ranking.order) > 0 and bool(seen.right[ranking.order[0]])
-        return Case(retriever.features(seen.row.question, ranking, seen.language), right, answerable, fair)
+        told = seen.row.told and not made_up
+        return Case(retriever.features(seen.row.question, ranking, seen.language), right, answerable, made_up, told)
 
     if not seen.row.answerable:
-        return [case(seen.legs, False, not seen.row.told)]
+        return [case(seen.legs, False)]
     lacking = without(seen.legs, np.flatnonzero(seen.right))
-    return [case(seen.legs, True, True), case(lacking, False, False)]
-
-
-def scores(retriever: Retriever, known: Sequence[KnownQuestion]) -> Scores:
-    """Reciprocal rank of the right source per answerable question, 0 below the tenth place, float64[answerable]."""
-    seen = see(retriever, [row for row in known if row.answerable])
-    return np.asarray([_reciprocal_rank(retriever, one) for one in seen], np.float64)
+    return [case(seen.legs, True), case(lacking, False, made_up=True)]
 
 
 def _reciprocal_rank(retriever: Retriever, seen: Seen) -> float:

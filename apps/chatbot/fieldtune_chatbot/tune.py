@@ -179,7 +179,8 @@ def intent_rows(knowledge: Knowledge, known: Sequence[KnownQuestion], leave_out:
         for number, wording in knowledge.questions
         if knowledge.entries[number].intent and wording not in leave_out
     ]
-    rows += [(row.question, row.intent) for row in known if row.answerable and row.intent]
+    taught = [row for row in known if row.answerable and row.intent and row.question not in leave_out]
+    rows += [(row.question, row.intent) for row in taught]
     table = _rows(rows).drop_duplicates("text", ignore_index=True)
     often = table["label"].value_counts()
     return table[table["label"].isin(often[often > 1].index)].reset_index(drop=True)
