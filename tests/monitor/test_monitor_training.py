@@ -141,6 +141,48 @@ def test_a_model_at_chance_level_is_told(tmp_path, home, capsys):
     assert told
 
 
+def test_where_no_words_can_be_held_out_rows_at_random_are():
+    table = pd.DataFrame({"text": [f"{word} {n % 10}" for word in ("good", "bad") for n in range(60)]})
+    table["label"] = table["text"].str[0]
+    inside, outside = training._split(table, np.random.default_rng(0))
+    assert (len(inside), len(outside)) == (96, 24)
+    assert sorted([*inside["text"], *outside["text"]]) == sorted(table["text"])
+    assert set(outside["label"]) == {"g", "b"}
+
+
+def test_too_few_rows_to_keep_any_back_claim_no_accuracy(tmp_path, home, capsys):
+    rows = pd.DataFrame({"title": [f"{word} {sign}" for word in ("good", "bad") for sign in "abcdefghijkl"]})
+    rows["sentiment"] = np.where(rows["title"].str.startswith("good"), "positive", "negative")
+    rows = training.clean_rows(rows.assign(language="en"), "here")
+    rows = rows[[not training.is_held_out(title) for title in rows["title"]]].head(22).reset_index(drop=True)
+    slot = training.train_bundle(rows, tmp_path / "m", PLAN)["tone-en"]
+    assert slot["validation_accuracy"] == {} and "threshold" not in slot and "warning" not in slot
+    assert "not measured on other rows" in slot["reason"]
+    assert "tone-en is not measured on other rows" in capsys.readouterr().err
+    assert classify.load_bundle(tmp_path / "m")(["good b"], ["en"])[0].tone == "positive"
+
+
+def test_scoring_what_was_scored_keeps_every_column(model, tmp_path):
+    for n, title in enumerate(("Brine shares plunge in Saltmere",) * 3):
+        source = tmp_path / f"{n - 1}.csv"
+        if n == 0:
+            pd.DataFrame({"title": [title], "topic": ["mine"]}).to_csv(source, index=False)
+        scoring.score_table(model, source, tmp_path / f"{n}.csv")
+        before, after = (pd.read_csv(path, dtype=str) for path in (source, tmp_path / f"{n}.csv"))
+        pd.testing.assert_frame_equal(after[list(before.columns)], before)
+        assert len(after.columns) == len(before.columns) + 7
+    assert {"predicted_topic", "predicted_topic_2", "predicted_topic_3", "tone", "predicted_tone"} <= set(after)
+
+
+@pytest.mark.parametrize(
+    ("row", "found"), [("soon,tea,4", "'soon' in row 3 of"), ("2026-01-05T01:00:00Z,tea,many", "'many' in row 3 of")]
+)
+def test_counts_name_the_row_that_the_file_shows(tmp_path, row, found):
+    (tmp_path / "c.csv").write_text(f"time,topic,documents\n2026-01-05T00:00:00Z,tea,3\n{row}\n")
+    with pytest.raises(InputError, match=found):
+        scoring.detect_table(tmp_path / "c.csv", tmp_path / "a.jsonl", 1.0, "", 1.3, info=False)
+
+
 def test_score_never_overwrites_a_column(model, tmp_path):
     pd.DataFrame({"title": ["Brine shares plunge in Saltmere"], "topic": ["mine"]}).to_csv(
         tmp_path / "in.csv", index=False
@@ -249,7 +291,7 @@ def test_what_was_said_about_another_model_is_not_learnt(model, home):
     verdict = retraining.retrain(rows, home=home, now=NOW, progress=False)
     assert verdict.promoted, verdict.reason
     learnt = set(pd.read_csv(registry.serving("monitor", model) / training.ROWS)["title"])
-    assert set(nowhere["title"]) <= learnt
+    assert {title for title in nowhere["title"] if not training.is_held_out(title)} <= learnt
     assert not set(elsewhere["title"]) & learnt
 
 
@@ -262,6 +304,65 @@ def test_random_labels_are_refused(model, home):
     verdict = retraining.retrain(said(new, model), home=home, now=NOW, progress=False)
     assert not verdict.promoted
     assert registry.serving("monitor", model) == serving
+
+
+def test_held_out_rows_that_users_corrected_are_told_apart_and_train_nothing(model, home, monkeypatch):
+    seen = {}
+    monkeypatch.setattr(
+        retraining, "publish_bundle", lambda folder, origin, rows, spoken, **_: seen.update(rows=rows, spoken=spoken)
+    )
+    known = titles(KNOWN)
+    old = known[[training.is_held_out(title) for title in known["title"]]].head(3)
+    new = titles(NEW)
+    with pytest.raises(AttributeError):  # there is no verdict
+        retraining.retrain(said(pd.concat([old, new]), model), home=home, now=NOW, progress=True)
+    held = {title for title in new["title"] if training.is_held_out(title)}
+    assert set(seen["spoken"].rows["title"]) == held | set(old["title"])
+    assert not set(seen["rows"]["title"]) & set(seen["spoken"].rows["title"])
+    assert set(known["title"]) - set(old["title"]) < set(seen["rows"]["title"])
+    learnt, dealt = (pd.read_csv(seen["spoken"].control.with_name(n) / training.ROWS) for n in ("model", "control"))
+    own = learnt["title"].isin(new["title"])
+    assert learnt["title"].tolist() == dealt["title"].tolist()
+    assert (learnt["sentiment"] == dealt["sentiment"])[~own].all()
+    assert (learnt["sentiment"] == dealt["sentiment"])[own].mean() < 0.5
+    assert sorted(learnt["sentiment"]) == sorted(dealt["sentiment"])
+
+
+def test_where_users_corrected_every_held_out_row_nothing_can_judge(model, home):
+    rows = titles(KNOWN)
+    rows = rows[[training.is_held_out(title) for title in rows["title"]]]
+    serving = registry.serving("monitor", model)
+    with pytest.raises(InputError, match="held out"):
+        retraining.retrain(said(rows, model), home=home, now=NOW, progress=False)
+    assert registry.serving("monitor", model) == serving
+
+
+@pytest.mark.parametrize(("better", "most", "least"), [(0.0, 0.06, 0.0), (0.12, 1.0, 0.8)])
+def test_a_bundle_no_better_is_rarely_promoted_on_what_the_serving_one_misread(
+    home, tmp_path, monkeypatch, better, most, least
+):
+    """Readers that err independently in 15 % of rows; users correct only what the one that serves misread."""
+    rng = np.random.default_rng(0)
+    rights = {"new": 0.85 + better, "serving": 0.85, "control": 0.85}
+    monkeypatch.setattr(training, "load_bundle", lambda folder: folder.name)
+
+    def scores(name, rows):
+        chance = 0.0 if name == "serving" and "misread" in rows else rights[name]
+        return (rng.random(len(rows)) < chance).astype(float)
+
+    monkeypatch.setattr(training, "bundle_scores", scores)
+    monkeypatch.setattr(
+        registry, "publish", lambda *a, rng, parts, **_: registry.gate(a[3], rng, registry.INCUMBENT, parts)
+    )
+    nobody = pd.DataFrame({"title": [f"t{n}" for n in range(3000)], "sentiment": "neutral", "topic": ""})
+    spoken = training.Spoken(nobody.head(30).assign(misread=True), tmp_path / "control")
+    promoted = [
+        training.publish_bundle(
+            tmp_path / "new", tmp_path, nobody, now=NOW, present=tmp_path / "serving", spoken=spoken
+        ).promoted
+        for _ in range(150)
+    ]
+    assert least <= np.mean(promoted) <= most
 
 
 def test_dismissed_alerts_alone_train_nothing(model, home):

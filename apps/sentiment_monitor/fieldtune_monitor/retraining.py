@@ -2,11 +2,16 @@
 
 Corrected tones and topics are training rows; the last word on a title counts. Confirmed and dismissed alerts train
 nothing: they say an alert was worth it or not, which `backtest` counts; stories of a dismissed alert count here only
-where the user also corrected them. Labels that contradict each other too often are refused before anything is trained.
+where the user also corrected them. Of the corrected titles those that are held out by their hash train nothing: they
+judge, in the way `training.Spoken` explains, and are not kept among the rows of the bundle. Labels that contradict each
+other too often are refused before anything is trained.
 """
 
+import contextlib
+import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -29,7 +34,10 @@ from fieldtune_monitor.training import (
     ROWS,
     TASKS,
     Plan,
+    Spoken,
     clean_rows,
+    held_out,
+    is_held_out,
     publish_bundle,
     train_bundle,
 )
@@ -98,7 +106,7 @@ def retrain(
         slot: the folder's name or path; None takes the one that the newest correction is about.
 
     Raises:
-        InputError: nothing was corrected, or no such model serves.
+        InputError: nothing was corrected, no such model serves, or no row is held out that nobody corrected.
         RefusedError: another process retrains it, or something else serves by the end.
     """
     origin, own = about(APP, [row for row in rows if row.kind in LABELS], "origin", slot)
@@ -124,18 +132,53 @@ def _retrained(
                 f"more than {MOST_CONTRADICTED:.0%}: they look random"
             )
             return registry.Verdict(False, registry.INCUMBENT, reason, ())
-    everything = merged(known, corrected)
+    judging = held_back(corrected)
+    rows = merged(known, corrected)
+    rows = rows[~_among(rows, judging)].reset_index(drop=True)
+    held_out(rows)
     changed = frozenset(
         f"{task}-{language}"
         for task, column in TASKS.items()
         for language in set(corrected.loc[corrected[column] != "", "language"])
     )
-    plan = _plan(present, progress)
-    train_bundle(everything, candidate, plan, keep={name: present / name for name in _slots(present) - changed})
+    plan, keep = _plan(present, progress), {name: present / name for name in _slots(present) - changed}
+    slots = train_bundle(rows, candidate, plan, keep=keep)
+    spoken = None
+    if len(judging):
+        won = tuple(dict.fromkeys(slots[name]["method"] for name in sorted(set(slots) - set(keep))))
+        spoken = Spoken(judging, candidate.with_name("control"))
+        say("training once more with the corrections dealt out anew, to compare with") if progress else None
+        with contextlib.redirect_stderr(io.StringIO()):  # its warnings are about labels that nobody gave
+            train_bundle(dealt(rows, corrected), spoken.control, replace(plan, methods=won or plan.methods), keep=keep)
     details = {"corrections": len(corrected), "corrected_slots": sorted(changed)}
-    verdict = publish_bundle(candidate, origin, everything, now=now, details=details, present=present)
+    verdict = publish_bundle(candidate, origin, rows, now=now, details=details, present=present, spoken=spoken)
     say(verdict.reason) if progress else None
     return verdict
+
+
+def held_back(corrected: pd.DataFrame) -> pd.DataFrame:
+    """The corrected rows that judge and never train: those whose title is held out."""
+    return corrected[[is_held_out(title) for title in corrected["title"]]].reset_index(drop=True)
+
+
+def dealt(rows: pd.DataFrame, corrected: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """The rows, the labels of the corrected ones dealt out anew among them, language by language: for the control.
+
+    As many rows have each label as before; only what users said of which title is gone.
+    """
+    rng, mixed = generator(seed), rows.copy()
+    for column in TASKS.values():
+        spoken = _among(rows, corrected[corrected[column] != ""])
+        for language in sorted(set(rows.loc[spoken, "language"])):
+            own = spoken & (rows["language"] == language)
+            mixed.loc[own, column] = rng.permutation(rows.loc[own, column].to_numpy())
+    return mixed
+
+
+def _among(rows: pd.DataFrame, some: pd.DataFrame) -> pd.Series:
+    """Which rows are about a title, in its language, of `some`."""
+    keys = set(zip(some["title"], some["language"], strict=True))
+    return pd.Series([key in keys for key in zip(rows["title"], rows["language"], strict=True)], rows.index, dtype=bool)
 
 
 def publish(folder: Path, slot: str | None, now: datetime) -> registry.Verdict:

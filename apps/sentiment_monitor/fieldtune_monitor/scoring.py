@@ -27,7 +27,8 @@ from fieldtune_monitor.windows import TIMES, parse_time
 def score_table(model: Path, data: Path, out: Path) -> dict[str, Any]:
     """Write `data` with topic, topic_in_scope, tone, negative, p_negative, p_neutral, p_positive added.
 
-    Input columns stay as they are, in their order; where one has such a name, what is added is called `predicted_...`.
+    Input columns stay as they are, in their order; where one has such a name, what is added is called `predicted_...`,
+    or `predicted_..._2` and so on where that is taken too, as in the table of an earlier scoring.
     A row without words gets no topic, no tone and no probabilities.
 
     Raises:
@@ -51,13 +52,21 @@ def score_table(model: Path, data: Path, out: Path) -> dict[str, Any]:
         "negative": pd.array([int(opinion.negative) for opinion in opinions], "Int64"),
         **{name: np.round(values, 6) for name, values in probability_columns(opinions).items()},
     }
-    taken = set(table)
     for name, values in added.items():
         whole = pd.Series(values, index=table.index[filled]).reindex(table.index)
-        table[f"predicted_{name}" if name in taken else name] = whole if is_numeric_dtype(whole) else whole.fillna("")
+        table[_free(name, table)] = whole if is_numeric_dtype(whole) else whole.fillna("")
     write_table(table, out)
     told = {"rows": len(table), "without_words": len(table) - len(filled)}
     return {"out": str(out), **told, "tones": dict(pd.Series(added["tone"], dtype=object).value_counts())}
+
+
+def _free(name: str, table: pd.DataFrame) -> str:
+    """A name for a new column that no column has."""
+    wanted, number = name, 1
+    while wanted in table:
+        wanted = f"predicted_{name}" if number == 1 else f"predicted_{name}_{number}"
+        number += 1
+    return wanted
 
 
 def _languages(table: pd.DataFrame, titles: list[str], path: Path) -> list[str]:
@@ -85,7 +94,7 @@ def detect_table(path: Path, alerts: Path, budget: float, warmup: str, zone: flo
     times = [parsed[value] for value in table["time"]]
     if None in times:
         row = times.index(None)
-        raise InputError(TIMES, f"{table['time'][row]!r} in row {row + 1} of {path}", "correct it")
+        raise InputError(TIMES, f"{table['time'][row]!r} in row {row + first_row(path)} of {path}", "correct it")
     documents = _numbers(table, "documents", path)
     share = "negative" in table
     negatives = _numbers(table, "negative", path) if share else documents
@@ -111,7 +120,9 @@ def _numbers(table: pd.DataFrame, name: str, path: Path) -> Any:
     values = pd.to_numeric(table[name], errors="coerce")
     if values.isna().any():
         row = int(values.isna().to_numpy().argmax())
-        raise InputError(f"numbers in '{name}'", f"{table[name][row]!r} in row {row + 1} of {path}", "correct it")
+        raise InputError(
+            f"numbers in '{name}'", f"{table[name][row]!r} in row {row + first_row(path)} of {path}", "correct it"
+        )
     return values.to_numpy(dtype=np.float64)
 
 
