@@ -55,6 +55,9 @@ def test_a_gain_on_one_kind_of_item_does_not_pay_for_a_loss_on_another() -> None
     assert "worse on new questions (0.5000 against 0.6000)" in verdict.reason
     luck = np.concatenate([scores(0.9, 200), scores(0.595, 200)])
     assert registry.gate({"incumbent": serving, "luck": luck}, rng(), "incumbent", parts).promoted
+    thin = np.concatenate([scores(0.66, 200), scores(0.6, 200)])  # surely better on one kind, hardly on all together
+    mixed = registry.gate({"incumbent": serving, "thin": thin}, rng(), "incumbent", parts)
+    assert mixed.promoted and "on questions asked before (97.5 % interval of the gain +" in mixed.reason
     single = {"one row": np.arange(400) == 0}
     unlucky = np.concatenate([[0.0], np.ones(399)])
     assert registry.gate({"incumbent": serving, "unlucky": unlucky}, rng(), "incumbent", single).promoted

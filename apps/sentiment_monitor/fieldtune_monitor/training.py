@@ -406,9 +406,10 @@ def publish_bundle(
         scores["new"] = np.append(scores["new"], bundle_scores(new, spoken.rows))
         scores[registry.INCUMBENT] = np.append(scores[registry.INCUMBENT], allowed)
         told |= {"spoken": len(spoken.rows), "control": float(control.mean())}
+    untold = np.arange(len(scores["new"])) < count
     return registry.publish(
         APP, origin, {"new": folder}, scores, rng=generator(0), now=now, details={**told, "held_out": len(held)},
-        scored=present, parts={"rows nobody corrected": np.arange(len(scores["new"])) < count},
+        scored=present, parts={"rows nobody corrected": untold, "rows users corrected": ~untold},
     )  # fmt: skip
 
 

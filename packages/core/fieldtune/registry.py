@@ -24,10 +24,11 @@ from fieldtune.runtime import home, iso
 from fieldtune.store import open_store, statements
 
 Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 INCUMBENT = "incumbent"
 _ONE_SIDED = 1.645  # standard errors
 _FEWEST = 20
-"""Rows from which on a part can refuse a version; fewer say too little, one least of all."""
+"""Items from which on a kind of them can decide; fewer say too little, one least of all."""
 UNOPPOSED = "compared with nothing, as nothing that serves and no other candidate was given"
 
 MIGRATIONS = (
@@ -95,14 +96,16 @@ def gate(
     """Choose what ships from scores on the same held-out items.
 
     The best mean wins; equal means go to the earlier name, so list the simplest first. An incumbent is replaced only
-    when the 95 % interval of the paired bootstrap of the difference lies above zero, and by nothing that is surely
-    worse in one of the parts (one-sided, 95 %): a gain on one kind of item does not pay for a loss on another.
+    when the 95 % interval of the paired bootstrap of the difference lies above zero. Where the items are of several
+    kinds, each is a comparison of its own, for how many there are of each is chance: something has to be surely better
+    on one of them (the level of the intervals allows for their number) and surely worse on none (one-sided, 95 %).
 
     Args:
         scores: candidate -> score per held-out item, higher is better; all of one length.
         rng: for the bootstrap.
         incumbent: the name of what serves now, when something does.
-        parts: kind of item -> bool per item. A part of fewer than 20 items is passed over.
+        parts: kind of item -> bool per item. A kind of fewer than 20 items is passed over; where not at least two are
+            left, all items count as one.
 
     Returns:
         ``promoted`` is False when the incumbent stays.
@@ -112,51 +115,59 @@ def gate(
         raise InputError("scores of every candidate on the same held-out items", "none, or different counts", "rescore")
     means = {name: float(values.mean()) for name, values in arrays.items()}
     best = max(arrays, key=lambda name: means[name])  # max keeps the first of equals
-    rival = incumbent or best
     standings = []
     for name, values in arrays.items():
-        interval = paired_bootstrap(values, arrays[rival], rng)
+        interval = paired_bootstrap(values, arrays[incumbent or best], rng)
         standings.append(Standing(name, means[name], interval.low, interval.high))
     if incumbent is None:
-        reason = (
-            f"{best} scores {means[best]:.4f}, the best of {len(arrays)}"
-            if len(arrays) > 1
-            else f"{best} scores {means[best]:.4f}, {UNOPPOSED}"
-        )
+        reason = f"{best} scores {means[best]:.4f}, " + (f"the best of {len(arrays)}" if len(arrays) > 1 else UNOPPOSED)
         return Verdict(True, best, reason, tuple(standings))
-    gain = next(standing for standing in standings if standing.name == best)
-    losses = {name: _losses(values, arrays[incumbent], parts or {}) for name, values in arrays.items()}
-    if best != incumbent and losses[best]:
+    kinds = _kinds(parts or {}, len(arrays[incumbent]))
+    losses = {name: _losses(values, arrays[incumbent], kinds) for name, values in arrays.items()}
+    if losses[best]:
         fitting = {name: values for name, values in scores.items() if not losses[name]}
         if len(fitting) > 1:
-            shipped = gate(fitting, rng, incumbent)
+            shipped = gate(fitting, rng, incumbent, parts)
             return Verdict(shipped.promoted, shipped.winner, shipped.reason, tuple(standings))
         reason = f"{best} at {means[best]:.4f} against {means[incumbent]:.4f}, but worse on {'; '.join(losses[best])}"
     elif best == incumbent:
         reason = f"what serves now is the best of {len(arrays)} at {means[incumbent]:.4f}"
-    elif gain.low <= 0:
-        reason = (
-            f"{best} at {means[best]:.4f} is not surely better than what serves now at {means[incumbent]:.4f} "
-            f"(95 % interval of the gain {gain.low:+.4f} to {gain.high:+.4f})"
-        )
     else:
-        reason = (
-            f"{best} at {means[best]:.4f} beats what served at {means[incumbent]:.4f} "
-            f"(95 % interval of the gain {gain.low:+.4f} to {gain.high:+.4f})"
-        )
-        return Verdict(True, best, reason, tuple(standings))
+        sure, told = _gains(arrays[best], arrays[incumbent], kinds, rng)
+        reason = f"{best} at {means[best]:.4f} {'beats' if sure else 'is not surely better than'} {told}"
+        if sure:
+            return Verdict(True, best, reason, tuple(standings))
     return Verdict(False, incumbent, reason, tuple(standings))
 
 
-def _losses(values: Array, incumbent: Array, parts: Mapping[str, ArrayLike]) -> list[str]:
-    """The parts where a candidate is surely worse than what serves, with both figures."""
+def _kinds(parts: Mapping[str, ArrayLike], n: int) -> dict[str, Flags]:
+    """The kinds of items that are numerous enough to compare on; all items as one where there are not two."""
+    kinds = {name: np.asarray(chosen, bool) for name, chosen in parts.items()}
+    kinds = {name: own for name, own in kinds.items() if own.sum() >= _FEWEST}
+    return kinds if len(kinds) > 1 else {"": np.ones(n, bool)}
+
+
+def _losses(values: Array, incumbent: Array, kinds: Mapping[str, Flags]) -> list[str]:
+    """The kinds of items on which a candidate is surely worse than what serves, with both figures."""
     found = []
-    for name, chosen in parts.items():
-        own = np.asarray(chosen, bool)
+    for name, own in kinds.items():
         gain = values[own] - incumbent[own]
-        if own.sum() >= _FEWEST and gain.mean() < -_ONE_SIDED * gain.std() / np.sqrt(len(gain)):
+        if name and gain.mean() < -_ONE_SIDED * gain.std() / np.sqrt(len(gain)):
             found.append(f"{name} ({values[own].mean():.4f} against {incumbent[own].mean():.4f})")
     return found
+
+
+def _gains(values: Array, incumbent: Array, kinds: Mapping[str, Flags], rng: np.random.Generator) -> tuple[bool, str]:
+    """Whether a candidate is surely better on one kind of item (Bonferroni over the kinds), and every gain in words."""
+    level, sure, told = 1 - 0.05 / len(kinds), False, []
+    for name, own in kinds.items():
+        gain = paired_bootstrap(values[own], incumbent[own], rng, level=level)
+        sure |= gain.low > 0
+        where = f" on {name}" if name else ""
+        told.append(
+            f"{incumbent[own].mean():.4f}{where} ({100 * level:.4g} % interval of the gain {gain.low:+.4f} to {gain.high:+.4f})"
+        )
+    return sure, "what serves now at " + ", and ".join(told)
 
 
 def publish(

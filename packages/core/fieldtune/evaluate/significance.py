@@ -15,7 +15,7 @@ _CELLS = 4_000_000
 
 
 class Interval(NamedTuple):
-    """A mean with the ends of its 95 % interval."""
+    """A mean with the ends of its interval, of 95 % unless another level was asked for."""
 
     mean: float
     low: float
@@ -25,8 +25,11 @@ class Interval(NamedTuple):
         return f"{self.mean:.4f} [{self.low:.4f}, {self.high:.4f}]"
 
 
-def bootstrap(values: ArrayLike, rng: np.random.Generator, draws: int = 2000) -> Interval:
+def bootstrap(values: ArrayLike, rng: np.random.Generator, draws: int = 2000, *, level: float = 0.95) -> Interval:
     """Percentile bootstrap (Efron 1979) of the mean of `values` [n]; rows are drawn with replacement.
+
+    Args:
+        level: how often an interval made like this holds the true mean, 0 to 1.
 
     Raises:
         InputError: no values, or one that is not a finite number.
@@ -37,11 +40,13 @@ def bootstrap(values: ArrayLike, rng: np.random.Generator, draws: int = 2000) ->
         rows[rng.integers(0, len(rows), size=(min(size, draws - done), len(rows)))].mean(axis=1)
         for done in range(0, draws, size)
     ]
-    low, high = np.percentile(np.concatenate(parts), [2.5, 97.5])
+    low, high = np.percentile(np.concatenate(parts), [50 * (1 - level), 50 * (1 + level)])
     return Interval(float(rows.mean()), float(low), float(high))
 
 
-def paired_bootstrap(a: ArrayLike, b: ArrayLike, rng: np.random.Generator, draws: int = 2000) -> Interval:
+def paired_bootstrap(
+    a: ArrayLike, b: ArrayLike, rng: np.random.Generator, draws: int = 2000, *, level: float = 0.95
+) -> Interval:
     """Interval of mean(a - b), where a[i] and b[i] [n] were measured on the same row i.
 
     Above 0 throughout: a is better (when higher is better). Raises InputError as `bootstrap`, or when the
@@ -54,7 +59,7 @@ def paired_bootstrap(a: ArrayLike, b: ArrayLike, rng: np.random.Generator, draws
             f"{len(left)} and {len(right)} values",
             "score both on the same held-out rows",
         )
-    return bootstrap(left - right, rng, draws)
+    return bootstrap(left - right, rng, draws, level=level)
 
 
 def _rows(values: ArrayLike, name: str) -> NDArray[np.float64]:
