@@ -27,6 +27,15 @@ def test_a_port_that_cannot_be_is_one_line_before_anything_starts(
     assert "http" not in capsys.readouterr().err
 
 
+LAUNCH = """
+import signal, sys
+from pathlib import Path
+from fieldtune.ui.launch import launch
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and so do its children
+launch(Path(sys.argv[1]), int(sys.argv[2]), {})
+"""
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_what_stops_the_command_stops_the_server(tmp_path: Path, number: int) -> None:
     pytest.importorskip("streamlit")
@@ -34,8 +43,7 @@ def test_what_stops_the_command_stops_the_server(tmp_path: Path, number: int) ->
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    script = "import sys; from pathlib import Path; from fieldtune.ui.launch import launch; launch(Path(sys.argv[1]), int(sys.argv[2]), {})"
-    command = [sys.executable, "-c", script, str(tmp_path / "page.py"), str(port)]
+    command = [sys.executable, "-c", LAUNCH, str(tmp_path / "page.py"), str(port)]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     _until(lambda: _answers(port))
     process.send_signal(number)

@@ -478,7 +478,7 @@ def test_the_extra_installs_what_is_imported(trained: tuple[Path, dict[str, Any]
     assert ran.returncode == 0 and len(json.loads(ran.stdout)["items"]) == 10, ran.stderr
 
 
-def sure(scores: Any, rng: Any, incumbent: str | None = None) -> registry.Verdict:
+def sure(scores: Any, rng: Any, incumbent: str | None = None, parts: Any = None) -> registry.Verdict:
     """A gate that always lets the last candidate through: for the way in and back, not for the judgement."""
     return registry.Verdict(True, list(scores)[-1], "test", ())
 
