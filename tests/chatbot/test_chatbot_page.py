@@ -12,7 +12,7 @@ from fieldtune import feedback, registry
 @pytest.fixture
 def page(built: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setenv("FIELDTUNE_CHATBOT_STORE", str(built))
-    return AppTest.from_file(str(Path(fieldtune_chatbot.ui.__file__)), default_timeout=60).run()
+    return AppTest.from_file(str(Path(fieldtune_chatbot.ui.__file__)), default_timeout=300).run()
 
 
 def texts(page: AppTest) -> str:
@@ -38,11 +38,11 @@ def test_two_languages_and_two_sessions(page: AppTest, built: Path) -> None:
     assert page.title[0].value == "客户服务"
     page.chat_input[0].set_value("退款需要多长时间？").run()
     assert "五天内" in texts(page)
-    other = AppTest.from_file(str(Path(fieldtune_chatbot.ui.__file__)), default_timeout=60).run()
+    other = AppTest.from_file(str(Path(fieldtune_chatbot.ui.__file__)), default_timeout=300).run()
     assert "五天内" not in texts(other)
 
 
 def test_a_missing_bot_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FIELDTUNE_CHATBOT_STORE", str(tmp_path / "none"))
-    page = AppTest.from_file(str(Path(fieldtune_chatbot.ui.__file__)), default_timeout=60).run()
+    page = AppTest.from_file(str(Path(fieldtune_chatbot.ui.__file__)), default_timeout=300).run()
     assert not page.exception and "chatbot build" in page.error[0].value

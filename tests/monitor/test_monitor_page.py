@@ -31,7 +31,7 @@ def opened(place, monkeypatch):
         history.replay(made, place / "stories.jsonl", datetime(2026, 6, 1, tzinfo=UTC))
     monkeypatch.setenv("FIELDTUNE_MONITOR_CONFIG", str(place / "monitor.toml"))
     monkeypatch.setenv("FIELDTUNE_MONITOR_STORE", "")
-    return AppTest.from_file(str(PAGE), default_timeout=60)
+    return AppTest.from_file(str(PAGE), default_timeout=300)
 
 
 def said():
@@ -107,9 +107,9 @@ def test_it_speaks_chinese(page):
 def test_an_empty_store_and_a_wrong_configuration_are_said(place, home, monkeypatch):
     monkeypatch.setenv("FIELDTUNE_MONITOR_CONFIG", str(place / "monitor.toml"))
     monkeypatch.setenv("FIELDTUNE_MONITOR_STORE", str(place / "empty"))
-    page = AppTest.from_file(str(PAGE), default_timeout=60).run()
+    page = AppTest.from_file(str(PAGE), default_timeout=300).run()
     assert not page.exception
     assert "empty" in page.info[0].value
     monkeypatch.setenv("FIELDTUNE_MONITOR_CONFIG", str(place / "none.toml"))
-    page = AppTest.from_file(str(PAGE), default_timeout=60).run()
+    page = AppTest.from_file(str(PAGE), default_timeout=300).run()
     assert "none.toml" in page.error[0].value

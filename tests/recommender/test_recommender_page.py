@@ -16,7 +16,7 @@ from fieldtune_recommender.records import Reason
 @pytest.fixture
 def page(trained: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setenv("FIELDTUNE_RECOMMENDER_MODEL", str(trained[0]))
-    return AppTest.from_file(str(Path(wording.__file__).with_name("ui.py")), default_timeout=60).run()
+    return AppTest.from_file(str(Path(wording.__file__).with_name("ui.py")), default_timeout=300).run()
 
 
 def titles(page: AppTest) -> list[str]:
@@ -50,7 +50,7 @@ def test_a_purchase_changes_the_list_and_is_kept(page: AppTest) -> None:
 
 
 def test_two_strangers_who_buy_the_same_are_two(page: AppTest, trained: tuple[Path, dict[str, Any]]) -> None:
-    other = AppTest.from_file(str(Path(wording.__file__).with_name("ui.py")), default_timeout=60).run()
+    other = AppTest.from_file(str(Path(wording.__file__).with_name("ui.py")), default_timeout=300).run()
     for visit in (page, other):
         visit.sidebar.selectbox[0].set_value("").run()
         next(button for button in visit.button if button.key.startswith("buy-")).click().run()
@@ -83,7 +83,7 @@ def test_an_edited_history_and_a_sentence_change_the_list(page: AppTest) -> None
 
 def test_a_missing_model_is_said_on_the_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FIELDTUNE_RECOMMENDER_MODEL", str(tmp_path / "nothing"))
-    page = AppTest.from_file(str(Path(wording.__file__).with_name("ui.py")), default_timeout=60).run()
+    page = AppTest.from_file(str(Path(wording.__file__).with_name("ui.py")), default_timeout=300).run()
     assert not page.exception and "trained recommender" in page.error[0].value
 
 
@@ -95,7 +95,7 @@ def test_titles_are_never_mark_up(
     catalogue = replace(one.data.catalogue, titles=evil)
     bundle.write(replace(one, data=replace(one.data, catalogue=catalogue)), tmp_path / "evil", None)
     monkeypatch.setenv("FIELDTUNE_RECOMMENDER_MODEL", str(tmp_path / "evil"))
-    page = AppTest.from_file(str(Path(wording.__file__).with_name("ui.py")), default_timeout=60).run()
+    page = AppTest.from_file(str(Path(wording.__file__).with_name("ui.py")), default_timeout=300).run()
     assert not page.exception
     shown = [MarkdownIt().render(element.value) for element in (*page.markdown, *page.caption)]
     assert sum("x.png" in text for text in shown) >= 8
