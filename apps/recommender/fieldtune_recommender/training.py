@@ -115,6 +115,8 @@ def _trained(
         details={"cut": cuts.test, "users": len(measured.queries.users)},
         scored=place,
     )
+    if not verdict.promoted:
+        registry.put_back(bundle.APP, out)
     return {"model": str(out), **result, "repairs": dict(data.repairs), "verdict": verdict.as_dict()}
 
 

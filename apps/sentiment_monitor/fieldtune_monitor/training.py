@@ -423,4 +423,7 @@ def train_and_publish(
     """
     held_out(rows)
     slots = train_bundle(rows, out, plan)
-    return slots, publish_bundle(out, out, rows, now=now)
+    verdict = publish_bundle(out, out, rows, now=now)
+    if not verdict.promoted:
+        registry.put_back(APP, out)
+    return slots, verdict

@@ -134,7 +134,7 @@ def gate(
         reason = f"what serves now is the best of {len(arrays)} at {means[incumbent]:.4f}"
     else:
         sure, told = _gains(arrays[best], arrays[incumbent], kinds, rng)
-        reason = f"{best} at {means[best]:.4f} {'beats' if sure else 'is not surely better than'} {told}"
+        reason = f"{best} is {'surely' if sure else 'not surely'} better than what serves now: {told}"
         if sure:
             return Verdict(True, best, reason, tuple(standings))
     return Verdict(False, incumbent, reason, tuple(standings))
@@ -163,11 +163,10 @@ def _gains(values: Array, incumbent: Array, kinds: Mapping[str, Flags], rng: np.
     for name, own in kinds.items():
         gain = paired_bootstrap(values[own], incumbent[own], rng, level=level)
         sure |= gain.low > 0
-        where = f" on {name}" if name else ""
-        told.append(
-            f"{incumbent[own].mean():.4f}{where} ({100 * level:.4g} % interval of the gain {gain.low:+.4f} to {gain.high:+.4f})"
-        )
-    return sure, "what serves now at " + ", and ".join(told)
+        figures = f"{incumbent[own].mean():.4f} to {values[own].mean():.4f}"
+        interval = f"{100 * level:.4g} % interval of the gain {gain.low:+.4f} to {gain.high:+.4f}"
+        told.append(f"{name or 'all rows'} {figures} ({interval})")
+    return sure, "; ".join(told)
 
 
 def publish(
@@ -183,9 +182,6 @@ def publish(
     parts: Mapping[str, ArrayLike] | None = None,
 ) -> Verdict:
     """Put the best candidate into service for ``origin``, or refuse and say why.
-
-    Training writes a candidate over ``origin`` itself; if it is refused, ``origin`` gets back what serves, so that a copy
-    of the folder, or a registry elsewhere, never serves what was refused.
 
     Args:
         app: the application, e.g. ``"monitor"``.
@@ -210,8 +206,6 @@ def publish(
     verdict = gate({name: values for name, values in scores.items() if name != INCUMBENT or known}, rng, known, parts)
     folder = candidates.get(verdict.winner)
     if not verdict.promoted or folder is None:
-        if serving_now and any(one is not None and Path(one).resolve() == origin for one in candidates.values()):
-            _copy(version_folder(serving_now), origin)
         return Verdict(False, verdict.winner, verdict.reason, verdict.standings)
     version = _store(folder, app)
     record = {
@@ -235,6 +229,16 @@ def serving(app: str, origin: Path) -> Path:
     with open_home().begin() as connection:
         version = _current(connection, app, slot_of(origin))
     return version_folder(version) if version else origin
+
+
+def put_back(app: str, origin: Path) -> None:
+    """Have ``origin`` hold what serves for it: for training that wrote a candidate over it which was then refused.
+
+    So a copy of the folder, or a registry elsewhere, never serves what was refused.
+    """
+    place, origin = serving(app, origin), Path(origin).resolve()
+    if place != origin:
+        _copy(place, origin)
 
 
 def version_of(folder: Path) -> str:
