@@ -21,12 +21,12 @@ SOURCES = {
 FLOORS = (
     ("errors", "runtime", "progress", "batching", "text", "evaluate"),
     ("data", "models", "tasks", "retrieval", "store", "train", "infer"),
-    ("registry", "outbox", "feedback", "decisions", "retraining"),
+    ("gate", "registry", "outbox", "feedback", "decisions", "retraining"),
     ("pipeline", "publishing", "reporting", "ui"),
     ("applications", "cli_kit", "commands", "cli"),
 )
 PURE = {
-    "fieldtune": ("batching", "text", "evaluate"),
+    "fieldtune": ("batching", "gate", "text", "evaluate"),
     "fieldtune_chatbot": ("records", "mining", "chunking", "deciding"),
     "fieldtune_monitor": ("records", "identity", "windows", "spikes", "alerting", "topics", "backtest"),
     "fieldtune_recommender": ("records", "timecut", "features", "interests", "rivals", "reasons", "evaluation"),

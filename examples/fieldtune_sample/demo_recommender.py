@@ -27,7 +27,7 @@ Rows = list[dict[str, str]]
 
 
 def write(place: Place, seed: int, size: Size) -> None:
-    """The shop; its last events are kept back: what visitors will choose, and after that what measures."""
+    """The shop at the end of its log; later events are kept back: what visitors will choose, then what measures."""
     folder = place.company / "shop"
     shop.generate(folder, seed, **size.shop)
     events = simulate.read_csv(folder / "events.csv")
@@ -36,6 +36,8 @@ def write(place: Place, seed: int, size: Size) -> None:
         for start, end in ((0, LOG), (LOG, BOUGHT), (BOUGHT, 1))
     )
     simulate.write_csv(folder / "log.csv", known)
+    items = simulate.read_csv(folder / "items.csv")
+    simulate.write_csv(folder / "catalogue.csv", [row for row in items if row["time"] <= known[-1]["time"]])
     purchases = fresh(chosen, known)
     simulate.write_csv(place.later / "visitors_will_choose.csv", purchases)
     simulate.write_csv(place.later / "choices_kept.csv", fresh(last, [*known, *chosen]))
@@ -57,7 +59,7 @@ def build(place: Place, size: Size, seed: int, now: datetime) -> dict[str, Any]:
     """Train, compare with every rival, and make lists with and without text."""
     folder = place.company / "shop"
     trained = command(
-        "recommender", "train", "--events", folder / "log.csv", "--items", folder / "items.csv", "--out",
+        "recommender", "train", "--events", folder / "log.csv", "--items", folder / "catalogue.csv", "--out",
         place.recommender, "--model", size.encoder, "--max-steps", size.tower_steps,
         "--min-positives", size.min_positives, "--seed", seed, apart=size.apart,
     )  # fmt: skip

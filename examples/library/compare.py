@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from fieldtune import gate
 from fieldtune.evaluate.significance import paired_bootstrap
-from fieldtune.registry import gate
 
 rng = np.random.default_rng(0)
 old, new = rng.random(500) < 0.80, rng.random(500) < 0.88
 print(paired_bootstrap(new.astype(float), old.astype(float), rng))
-print(gate({"incumbent": old, "new": new}, rng, "incumbent").reason)
+print(gate.decide({"incumbent": old, "new": new}, rng, "incumbent").reason)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from typer.testing import CliRunner
 
-from fieldtune import feedback, registry
+from fieldtune import feedback, gate, registry
 from fieldtune.errors import ArtefactError, InputError, RefusedError
 from fieldtune.feedback import Feedback
 from fieldtune.models import load
@@ -351,9 +351,7 @@ def test_a_bundle_no_better_is_rarely_promoted_on_what_the_serving_one_misread(
         return (rng.random(len(rows)) < chance).astype(float)
 
     monkeypatch.setattr(training, "bundle_scores", scores)
-    monkeypatch.setattr(
-        registry, "publish", lambda *a, rng, parts, **_: registry.gate(a[3], rng, registry.INCUMBENT, parts)
-    )
+    monkeypatch.setattr(registry, "publish", lambda *a, rng, parts, **_: gate.decide(a[3], rng, gate.INCUMBENT, parts))
     nobody = pd.DataFrame({"title": [f"t{n}" for n in range(3000)], "sentiment": "neutral", "topic": ""})
     spoken = training.Spoken(nobody.head(30).assign(misread=True), tmp_path / "control")
     promoted = [

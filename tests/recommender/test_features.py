@@ -160,6 +160,7 @@ def test_items_that_come_later_are_not_known_yet() -> None:
     assert np.flatnonzero(known).tolist() == [1, 2, 5]  # without a time an item comes with its first event
     assert np.flatnonzero(snapshot.take(log, 1.0, USERS, added).known).tolist() == [1]
     assert snapshot.take(log, np.inf, USERS, added).known.all()
+    assert np.flatnonzero(~snapshot.take(log, np.inf, USERS, added, today=3.0).known).tolist() == [6]
 
 
 def test_candidates_are_new_known_and_without_repeats() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fieldtune import feedback, registry
+from fieldtune import feedback, gate, registry
 from fieldtune.errors import ArtefactError, InputError, RefusedError
 from fieldtune.models.folder import locked
 from fieldtune.retraining import workplace
@@ -335,7 +335,7 @@ def test_purchases_become_a_version_and_rollback_restores_the_same_bytes(
     before = answer()
     rows = purchases(shop, 300, 1, 0.0)
     monkeypatch.setattr(improving, "_doubt", lambda *_: None)  # the shop is too small to be sure of anything
-    monkeypatch.setattr(registry, "gate", sure)
+    monkeypatch.setattr(gate, "decide", sure)
     unnamed = [replace(row, payload={**row.payload, "model": ""}) for row in rows[:20]]
     verdict = commands.retrain([*unnamed, *rows[20:], *elsewhere(shop)], home=home, now=NOW, progress=False)
     assert verdict.promoted
@@ -377,7 +377,7 @@ def test_a_rollback_during_a_retraining_stands(shop: Path, home: Path, monkeypat
 
     monkeypatch.setattr(improving, "_candidates", meanwhile)  # somebody else's hand, in the middle
     monkeypatch.setattr(improving, "_doubt", lambda *_: None)
-    monkeypatch.setattr(registry, "gate", sure)
+    monkeypatch.setattr(gate, "decide", sure)
     with pytest.raises(RefusedError, match="run the command again"):
         commands.retrain(purchases(shop, 300, 1, 0.0), home=home, now=NOW, progress=False)
     assert registry.serving(bundle.APP, shop) == first
@@ -478,9 +478,9 @@ def test_the_extra_installs_what_is_imported(trained: tuple[Path, dict[str, Any]
     assert ran.returncode == 0 and len(json.loads(ran.stdout)["items"]) == 10, ran.stderr
 
 
-def sure(scores: Any, rng: Any, incumbent: str | None = None, parts: Any = None) -> registry.Verdict:
+def sure(scores: Any, rng: Any, incumbent: str | None = None, parts: Any = None) -> gate.Verdict:
     """A gate that always lets the last candidate through: for the way in and back, not for the judgement."""
-    return registry.Verdict(True, list(scores)[-1], "test", ())
+    return gate.Verdict(True, list(scores)[-1], "test", ())
 
 
 def test_a_version_can_be_published_by_hand(shop: Path, home: Path) -> None:

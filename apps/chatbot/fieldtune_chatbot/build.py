@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fieldtune import feedback, registry
+from fieldtune import feedback, gate, registry
 from fieldtune.data.read import write_table
 from fieldtune.data.scrub import contacts, hides
 from fieldtune.errors import InputError
+from fieldtune.gate import Verdict
 from fieldtune.models.folder import MANIFEST, digest, locked, recover, staged
 from fieldtune.progress import say
-from fieldtune.registry import Verdict
 from fieldtune.retrieval.bm25 import Bm25
 from fieldtune.runtime import generator
 from fieldtune.text.normalise import equality_key
@@ -407,7 +407,7 @@ def _publish(
     scores = {name: np.asarray(values) for name, values in noted.items()}
     rng = generator(settings.seed)
     if len(scores["plain"]):
-        verdict = registry.gate(scores, rng, "previous" if "previous" in scores else None)
+        verdict = gate.decide(scores, rng, "previous" if "previous" in scores else None)
     else:
         verdict = _unmeasured(candidates)
         scores = {verdict.winner: np.zeros(1)}

@@ -17,8 +17,8 @@ from fieldtune import decisions, feedback, registry
 from fieldtune.data.scrub import hides
 from fieldtune.errors import InputError
 from fieldtune.feedback import Feedback
+from fieldtune.gate import INCUMBENT, Verdict
 from fieldtune.progress import say
-from fieldtune.registry import INCUMBENT, Verdict
 from fieldtune.retraining import about, workplace
 from fieldtune.runtime import generator
 from fieldtune.text.normalise import equality_key

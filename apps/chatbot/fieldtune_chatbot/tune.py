@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fieldtune import gate
+from fieldtune.gate import Verdict
 from fieldtune.models import Classifier, Embedder, load, load_encoder
 from fieldtune.models.folder import MANIFEST, staged
 from fieldtune.models.trained import OUT_OF_SCOPE
 from fieldtune.pipeline import UNKNOWN_LIMIT, finetune, unknown_share
-from fieldtune.registry import Verdict, gate
 from fieldtune.retrieval.bm25 import Bm25
 from fieldtune.tasks import text_classification
 from fieldtune_chatbot.knowledge import Knowledge
@@ -168,7 +169,7 @@ def train_intent(
             scores[method] = text_classification.correct(trained, inside)
     if not scores:
         return folders["linear"], None
-    verdict = gate(scores, rng)
+    verdict = gate.decide(scores, rng)
     return folders[verdict.winner], verdict
 
 

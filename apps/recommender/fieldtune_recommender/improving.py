@@ -18,9 +18,9 @@ import pandas as pd
 from fieldtune import registry
 from fieldtune.errors import InputError
 from fieldtune.feedback import Feedback
+from fieldtune.gate import INCUMBENT, Verdict
 from fieldtune.models.folder import MANIFEST
 from fieldtune.progress import say
-from fieldtune.registry import INCUMBENT, Verdict
 from fieldtune.retraining import about, workplace
 from fieldtune.runtime import generator
 from fieldtune_recommender import bundle, evaluation, interests, lists, measuring, methods, reading, timecut, trust
@@ -147,7 +147,7 @@ def _pair_keys(log: Log, one: Bundle) -> np.ndarray:
 
 def _places(one: Bundle, t: float, users: np.ndarray, items: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Where (user, item) pairs stand among all unseen items at `t`: float64[<= PLACED], 1 is on top."""
-    world, method = _world(one, one.data, t)
+    world, method = _world(one, one.data, t, np.inf)
     past = timecut.before(one.data.log, t)
     chosen = np.sort(rng.choice(len(users), min(PLACED, len(users)), replace=False))
     tastes = interests.tastes(past, users[chosen], len(one.data.users))
@@ -161,10 +161,10 @@ def _places(one: Bundle, t: float, users: np.ndarray, items: np.ndarray, rng: np
     return np.array(found)
 
 
-def _world(one: Bundle, data: Dataset, t: float) -> tuple[World, lists.Method]:
+def _world(one: Bundle, data: Dataset, t: float, today: float) -> tuple[World, lists.Method]:
     method = methods.methods(one.rankers, one.popularity_knots)[one.answers_with]
     vectors = {method.vectors or "": one.vectors[method.vectors] if method.vectors else None}
-    return next(iter(methods.worlds(data, t, vectors).by_vectors.values())), method
+    return next(iter(methods.worlds(data, t, vectors, today).by_vectors.values())), method
 
 
 def _candidates(old: Bundle, longer: Dataset, start: float, progress: bool) -> dict[str, Bundle]:
@@ -201,7 +201,7 @@ def _scores(one: Bundle, longer: Dataset, start: float, known: Log) -> np.ndarra
     """
     past, future = evaluation.halves(longer.log, start)
     data = replace(longer, log=known)
-    world, method = _world(one, data, np.inf)
+    world, method = _world(one, data, np.inf, start)
     queries = evaluation.queries(past, future, world.snapshot.known, len(longer.users))
     tastes = interests.tastes(known, queries.users, len(longer.users))
     gone = interests.tastes(past, queries.users, len(longer.users))

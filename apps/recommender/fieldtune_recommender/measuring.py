@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fieldtune import registry
+from fieldtune import gate
 from fieldtune.errors import FieldtuneError, InputError
 from fieldtune.progress import say, track
 from fieldtune_recommender import bundle, evaluation, interests, methods, scoring
@@ -150,7 +150,7 @@ def beside_incumbent(
         place: what serves for `origin` now; `origin` itself where nothing was promoted.
 
     Returns:
-        Without ``registry.INCUMBENT`` where nothing serves, or nothing that can be compared; a note says why.
+        Without ``gate.INCUMBENT`` where nothing serves, or nothing that can be compared; a note says why.
     """
     own = {name: measured.scores[name] for name in METHODS if name in measured.scores}
     if place == origin.resolve():
@@ -168,7 +168,7 @@ def beside_incumbent(
             say(f"what serves now is left out of the comparison: this log holds too little it has not learnt: {error}")
             return own
         own = {fresh.answers_with: measured.scores[fresh.answers_with]}
-    return {**own, registry.INCUMBENT: _incumbent(_aligned(old, fresh), measured)}
+    return {**own, gate.INCUMBENT: _incumbent(_aligned(old, fresh), measured)}
 
 
 def _incumbent(aligned: Bundle, measured: Measured) -> np.ndarray:
@@ -176,8 +176,8 @@ def _incumbent(aligned: Bundle, measured: Measured) -> np.ndarray:
     worlds = methods.worlds(aligned.data, aligned.cut, aligned.vectors)
     past, _ = evaluation.halves(aligned.data.log, aligned.cut)
     tastes = interests.tastes(past, measured.queries.users, len(aligned.data.users))
-    rows = scoring.ranked(tastes, worlds, {registry.INCUMBENT: answering}, np.random.default_rng(0))
-    found = [row[registry.INCUMBENT] for row in rows]
+    rows = scoring.ranked(tastes, worlds, {gate.INCUMBENT: answering}, np.random.default_rng(0))
+    found = [row[gate.INCUMBENT] for row in rows]
     return evaluation.measure(found, measured.queries.relevant)[METRIC]
 
 

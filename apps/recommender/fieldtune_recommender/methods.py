@@ -28,9 +28,9 @@ def methods(rankers: Mapping[str, ranker.Ranker], popularity_knots: np.ndarray) 
     return found
 
 
-def worlds(data: Dataset, t: float, vectors: Mapping[str, Floats | None]) -> scoring.Worlds:
-    """The moment `t` of a data set, once per kind of vectors."""
-    moment = snapshot.take(data.log, t, len(data.users), data.catalogue.added)
+def worlds(data: Dataset, t: float, vectors: Mapping[str, Floats | None], today: float = np.inf) -> scoring.Worlds:
+    """The moment `t` of a data set, once per kind of vectors; for `today` see :func:`snapshot.take`."""
+    moment = snapshot.take(data.log, t, len(data.users), data.catalogue.added, today)
     texts = zip(data.catalogue.texts, moment.known, strict=True)
     lexicon = lexical.index((lexical_tokens(text) if there else () for text, there in texts), moment.known)
     learnt = affinity.learn(timecut.before(data.log, t), lexicon.weights)

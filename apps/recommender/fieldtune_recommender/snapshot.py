@@ -40,15 +40,16 @@ class Snapshot:
     recent_neighbours: sparse.csr_matrix
 
 
-def take(log: Log, t: float, n_users: int, added: Times) -> Snapshot:
+def take(log: Log, t: float, n_users: int, added: Times, today: float = np.inf) -> Snapshot:
     """The snapshot strictly before `t`.
 
     Args:
         log: any log in time order; events at or after t are ignored.
         added: float64[items], when each item came, NaN where unknown.
+        today: read where t is inf: items that are to come later are not there yet.
     """
     past = timecut.before(log, t)
-    n_items, known = len(added), known_at(past, t, added)
+    n_items, known = len(added), known_at(past, t, added, today)
     liked = past.rows(past.weights > 0)
     counts = np.stack([_counts(liked, share, n_items) for share in WINDOWS])
     likes = covisits.matrix(past, n_users, n_items)
@@ -67,18 +68,18 @@ def take(log: Log, t: float, n_users: int, added: Times) -> Snapshot:
     )
 
 
-def known_at(past: Log, t: float, added: Times) -> Flags:
+def known_at(past: Log, t: float, added: Times, today: float = np.inf) -> Flags:
     """Which items exist at `t`: bool[items].
 
     An item comes at its time, or with its first event where that is earlier or no time is given. With t = inf, the
-    moment of serving, every item of the catalogue is there.
+    moment of serving, every item of the catalogue is there but those whose time is still to come.
 
     Args:
         past: the events before t.
+        today: the time at which a list is made; read where t is inf.
     """
-    if np.isinf(t):
-        return np.ones(len(added), bool)
-    return (added < t) | (np.bincount(past.items, minlength=len(added)) > 0)
+    came = ~(added > today) if np.isinf(t) else added < t
+    return came | (np.bincount(past.items, minlength=len(added)) > 0)
 
 
 def standing(values: np.ndarray, among: Flags | None = None) -> Floats:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fieldtune import registry
+from fieldtune import gate, registry
 from fieldtune.errors import InputError
 from fieldtune.models.folder import locked, replaceable
 from fieldtune.pipeline import readable
@@ -98,7 +98,7 @@ def _trained(
     fresh = Bundle(data, schema, cuts.test, cuts.ranker, "recent_popularity", vectors, rankers, knots, card)
     measured = measuring.held_out(fresh, rng=generator(options.seed), progress=progress)
     candidates = {name: measured.scores[name] for name in METHODS if name in measured.scores}
-    winner = registry.gate(candidates, generator(options.seed)).winner
+    winner = gate.decide(candidates, generator(options.seed)).winner
     result = measured.summary(winner, generator(options.seed))
     best = Bundle(data, schema, cuts.test, cuts.ranker, winner, vectors, rankers, knots, {**card, "held_out": result})
     place = registry.serving(bundle.APP, out)

@@ -54,6 +54,8 @@ class Shop:
 def open_shop(folder: Path) -> Shop:
     """Open what serves for `folder`: its promoted version, else the folder itself.
 
+    Items whose time is still to come when it is opened are not shown.
+
     Raises:
         InputError: no such folder. ArtefactError: it is damaged.
     """
@@ -61,7 +63,7 @@ def open_shop(folder: Path) -> Shop:
     one = bundle.read(place)
     answering = methods.methods(one.rankers, one.popularity_knots)[one.answers_with]
     vectors = {answering.vectors: one.vectors[answering.vectors]} if answering.vectors else {"": None}
-    world = next(iter(methods.worlds(one.data, NOW, vectors).by_vectors.values()))
+    world = next(iter(methods.worlds(one.data, NOW, vectors, now().timestamp()).by_vectors.values()))
     return Shop(
         bundle=one,
         version=registry.version_of(place),

@@ -14,7 +14,7 @@ from fieldtune.progress import say
 
 if TYPE_CHECKING:
     from fieldtune.feedback import Feedback
-    from fieldtune.registry import Verdict
+    from fieldtune.gate import Verdict
 
 app = typer.Typer(help="Opinion monitor: topic and tone of news, alerts when bad news surges.", no_args_is_help=True)
 

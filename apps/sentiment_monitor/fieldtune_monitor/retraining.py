@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fieldtune import registry
+from fieldtune import gate, registry
 from fieldtune.data.read import read_table
 from fieldtune.errors import ArtefactError, InputError, RefusedError
 from fieldtune.feedback import Feedback
@@ -99,7 +99,7 @@ def contradicted(known: pd.DataFrame, corrected: pd.DataFrame, column: str, seed
 
 def retrain(
     rows: Sequence[Feedback], slot: str | None = None, *, home: Path, now: datetime, progress: bool
-) -> registry.Verdict:
+) -> gate.Verdict:
     """Train a candidate from the feedback about one model folder and gate it against what serves.
 
     Args:
@@ -120,7 +120,7 @@ def retrain(
 
 def _retrained(
     origin: Path, corrected: pd.DataFrame, candidate: Path, *, now: datetime, progress: bool
-) -> registry.Verdict:
+) -> gate.Verdict:
     present = registry.serving(APP, origin)
     verify(present)
     known = clean_rows(read_table(present / ROWS), str(present))
@@ -131,7 +131,7 @@ def _retrained(
                 f"{share:.0%} of {n} corrected {task}s are plainly contradicted by the other labels, "
                 f"more than {MOST_CONTRADICTED:.0%}: they look random"
             )
-            return registry.Verdict(False, registry.INCUMBENT, reason, ())
+            return gate.Verdict(False, gate.INCUMBENT, reason, ())
     judging = held_back(corrected)
     rows = merged(known, corrected)
     rows = rows[~_among(rows, judging)].reset_index(drop=True)
@@ -181,7 +181,7 @@ def _among(rows: pd.DataFrame, some: pd.DataFrame) -> pd.Series:
     return pd.Series([key in keys for key in zip(rows["title"], rows["language"], strict=True)], rows.index, dtype=bool)
 
 
-def publish(folder: Path, slot: str | None, now: datetime) -> registry.Verdict:
+def publish(folder: Path, slot: str | None, now: datetime) -> gate.Verdict:
     """Gate a finished bundle against what serves, on the held-out rows it carries.
 
     Raises:

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fieldtune import pipeline, registry
+from fieldtune import gate, pipeline, registry
 from fieldtune.data.read import first_row, read_table, write_table
 from fieldtune.data.split import stratified
 from fieldtune.errors import InputError
@@ -262,7 +262,7 @@ def _train_slot(name: str, table: pd.DataFrame, work: Path, plan: Plan) -> dict[
             say(f"{name}: {method} on {len(inside)} rows")
         models[method] = _fit(inside, outside, method, work / method, plan)
     scores = {method: correct(model, outside) for method, model in models.items()}
-    verdict = registry.gate(scores, rng)
+    verdict = gate.decide(scores, rng)
     chosen = models[verdict.winner]
     about: dict[str, Any] = {
         "method": verdict.winner,
@@ -380,7 +380,7 @@ def publish_bundle(
     details: Mapping[str, Any] | None = None,
     present: Path | None = None,
     spoken: Spoken | None = None,
-) -> registry.Verdict:
+) -> gate.Verdict:
     """Gate a bundle against what serves for `origin` on the held-out part of `rows`; promote it or refuse.
 
     On the rows of `spoken` what serves counts as right where it or the control is. There the bundle can show a gain in
@@ -398,13 +398,13 @@ def publish_bundle(
     scores = {"new": bundle_scores(new, held)}
     if present != Path(origin).resolve():
         serving = load_bundle(present)
-        scores[registry.INCUMBENT] = bundle_scores(serving, held)
+        scores[gate.INCUMBENT] = bundle_scores(serving, held)
     count, told = len(scores["new"]), dict(details or {})
-    if spoken is not None and registry.INCUMBENT in scores:
+    if spoken is not None and gate.INCUMBENT in scores:
         control = bundle_scores(load_bundle(spoken.control), spoken.rows)
         allowed = np.maximum(bundle_scores(serving, spoken.rows), control)
         scores["new"] = np.append(scores["new"], bundle_scores(new, spoken.rows))
-        scores[registry.INCUMBENT] = np.append(scores[registry.INCUMBENT], allowed)
+        scores[gate.INCUMBENT] = np.append(scores[gate.INCUMBENT], allowed)
         told |= {"spoken": len(spoken.rows), "control": float(control.mean())}
     untold = np.arange(len(scores["new"])) < count
     return registry.publish(
@@ -413,9 +413,7 @@ def publish_bundle(
     )  # fmt: skip
 
 
-def train_and_publish(
-    rows: pd.DataFrame, out: Path, plan: Plan, now: datetime
-) -> tuple[dict[str, Any], registry.Verdict]:
+def train_and_publish(rows: pd.DataFrame, out: Path, plan: Plan, now: datetime) -> tuple[dict[str, Any], gate.Verdict]:
     """What `monitor train` does: bundle into `out`, then the gate.
 
     Raises:

@@ -8,9 +8,10 @@ import numpy as np
 
 from fieldtune.data.tables import training_table
 from fieldtune.errors import InputError
+from fieldtune.gate import INCUMBENT, Verdict
 from fieldtune.models import load
 from fieldtune.pipeline import task_module
-from fieldtune.registry import INCUMBENT, Verdict, publish, serving
+from fieldtune.registry import publish, serving
 from fieldtune.runtime import home
 
 
