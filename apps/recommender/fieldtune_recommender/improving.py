@@ -1,8 +1,8 @@
 """A better version from purchases and refusals, or none: append to the log, compare on the latest, publish or refuse.
 
 The language model is never tuned here: a few hundred purchases do not repay it. Two candidates: the log with the
-feedback under the same trees, and trees grown anew on it. Both are judged on the latest purchases, which neither
-has seen; what serves now is judged on the same ones.
+feedback under the same trees, and trees grown anew on all that came since the first ones' window began. Both are
+judged on the latest purchases, which neither has seen; what serves now is judged on the same ones.
 """
 
 import hashlib
@@ -173,10 +173,9 @@ def _candidates(old: Bundle, longer: Dataset, start: float, progress: bool) -> d
         from fieldtune_recommender import training  # torch comes with it
 
         early = replace(longer, log=timecut.before(longer.log, start))
-        ranker_cut = float(early.log.times[int(len(early.log) * (1 - timecut.RANKER_SHARE))])
         rankers, knots = training.grow(
             early,
-            timecut.Windows(ranker_cut, start),
+            timecut.tiles(early.log, old.ranker_cut, start),
             old.vectors,
             seed=int(old.card["seed"]),
             threads=2,
@@ -187,7 +186,6 @@ def _candidates(old: Bundle, longer: Dataset, start: float, progress: bool) -> d
             old,
             data=longer,
             cut=start,
-            ranker_cut=ranker_cut,
             rankers={**old.rankers, **rankers},
             popularity_knots=knots,
         )

@@ -88,7 +88,7 @@ def _trained(
 ) -> dict[str, Any]:
     vectors, encoders = _vectors(data, cuts, out, options, progress)
     with _in_view_of(data):
-        rankers, knots = grow(data, cuts, vectors, seed=options.seed, threads=options.threads, progress=progress)
+        rankers, knots = grow(data, [cuts], vectors, seed=options.seed, threads=options.threads, progress=progress)
     card = {
         "model": options.model,
         "seed": options.seed,
@@ -163,7 +163,7 @@ def _vectors(
 
 def grow(
     data: Dataset,
-    cuts: timecut.Windows,
+    windows: Sequence[timecut.Windows],
     vectors: Mapping[str, Floats],
     *,
     seed: int,
@@ -171,50 +171,61 @@ def grow(
     progress: bool,
     only: str = "",
 ) -> tuple[dict[str, ranker.Ranker], np.ndarray]:
-    """Train the rankers on the ranker's window; and the knots of recent popularity's probability.
+    """Train the rankers on the ranker's windows; and the knots of recent popularity's probability.
 
     Args:
         only: grow this method alone (and none where it is recent popularity).
     """
-    made = _examples(data, cuts, vectors, seed, progress)
-    wanted = {name: rows for name, rows in made.items() if only in ("", name)}
+    reads = {
+        name: kind
+        for name, kind in METHODS.items()
+        if name != "recent_popularity" and only in ("", name) and (kind is None or kind in vectors)
+    }
+    rng = generator(seed)
+    made = _examples(data, windows, vectors, reads or {"without_text": None}, rng, progress)
     rankers = {
         name: ranker.fit(
-            rows,
-            features.names(METHODS[name] is not None),
-            features.rising(METHODS[name] is not None),
+            made[name],
+            features.names(kind is not None),
+            features.rising(kind is not None),
             seed=seed,
             threads=threads,
         )
-        for name, rows in track(wanted.items(), "growing trees", len(wanted), show=progress)
+        for name, kind in track(reads.items(), "growing trees", len(reads), show=progress)
     }
-    plain = made["without_text"]
-    knots = ranker.calibration([one.features[:, POPULARITY_COLUMN] for one in plain], plain)
+    any_method = next(iter(made.values()))
+    knots = ranker.calibration([one.features[:, POPULARITY_COLUMN] for one in any_method], any_method)
     return rankers, knots
 
 
 def _examples(
-    data: Dataset, cuts: timecut.Windows, vectors: Mapping[str, Floats], seed: int, progress: bool
+    data: Dataset,
+    windows: Sequence[timecut.Windows],
+    vectors: Mapping[str, Floats],
+    reads: Mapping[str, str | None],
+    rng: np.random.Generator,
+    progress: bool,
 ) -> dict[str, list[ranker.Examples]]:
-    """The ranker's window: every user who took something new in it, those without a past included."""
-    worlds = methods.worlds(data, cuts.ranker, vectors)
-    past, future = evaluation.halves(data.log, cuts.ranker, cuts.test)
-    queries = evaluation.queries(past, future, worlds.any.snapshot.known, len(data.users))
-    rng = generator(seed)
-    if len(queries.users) > RANKER_USERS:
-        queries = queries.take(np.sort(rng.choice(len(queries.users), RANKER_USERS, replace=False)))
-    tastes: Sequence[Any] = interests.tastes(past, queries.users, len(data.users))
-    reads = {
-        name: kind
-        for name, kind in METHODS.items()
-        if name != "recent_popularity" and (kind is None or kind in vectors)
-    }
+    """Every user who took something new in a window, those without a past included; a sample where they are many.
+
+    Args:
+        reads: method -> the vectors it reads.
+    """
+    wanted: dict[str, Floats | None] = {name: own for name, own in vectors.items() if name in reads.values()}
     made: dict[str, list[ranker.Examples]] = {name: [] for name in reads}
-    users = track(tastes, "features", len(tastes), show=progress)
-    for found in scoring.examples(users, queries.relevant, worlds, reads):
-        for name, (table, taken) in found.items():
-            made[name].append(ranker.thinned(ranker.Examples(table, taken), rng))
-    if not made["without_text"]:
+    for cuts in windows:
+        worlds = methods.worlds(data, cuts.ranker, wanted or {"": None})
+        past, future = evaluation.halves(data.log, cuts.ranker, cuts.test)
+        queries = evaluation.queries(past, future, worlds.any.snapshot.known, len(data.users))
+        most = RANKER_USERS // len(windows)
+        if len(queries.users) > most:
+            queries = queries.take(np.sort(rng.choice(len(queries.users), most, replace=False)))
+        tastes: Sequence[Any] = interests.tastes(past, queries.users, len(data.users))
+        users = track(tastes, "features", len(tastes), show=progress)
+        for found in scoring.examples(users, queries.relevant, worlds, reads):
+            for name, (table, taken) in found.items():
+                made[name].append(ranker.thinned(ranker.Examples(table, taken), rng))
+    if not next(iter(made.values())):
         raise InputError("users who took something new in the ranker's window", "none", "give a longer log")
     return made
 
