@@ -1,7 +1,5 @@
 """Cuts: stable, and the past never contains an equal time."""
 
-import itertools
-
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -44,18 +42,3 @@ def test_row_order_gives_exact_shares() -> None:
 def test_nothing_to_hold_out_is_said(times: list[float]) -> None:
     with pytest.raises(InputError, match="expected"):
         timecut.windows(log_at(times))
-
-
-@given(st.lists(st.integers(0, 3), min_size=30, max_size=80), st.integers(0, 40), st.floats(0.05, 0.9))
-def test_tiles_lie_side_by_side_and_cover_the_span(steps: list[int], first: int, share: float) -> None:
-    times = np.cumsum(steps).astype(float)
-    start, end = times[min(first, len(times) - 2)], times[-1] + 1.0
-    tiles = timecut.tiles(log_at(times.tolist()), start, end, share)
-    assert tiles[0].ranker == start and tiles[-1].test == end
-    assert all(one.ranker < one.test for one in tiles)
-    assert all(one.test == following.ranker for one, following in itertools.pairwise(tiles))
-
-
-def test_a_tile_holds_its_share_of_the_rows() -> None:
-    tiles = timecut.tiles(log_at(list(map(float, range(1000)))), 700.0, 1000.0)
-    assert [(one.ranker, one.test) for one in tiles] == [(700.0, 800.0), (800.0, 900.0), (900.0, 1000.0)]

@@ -6,6 +6,7 @@ judged on the latest purchases, which neither has seen; what serves now is judge
 """
 
 import hashlib
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -175,7 +176,7 @@ def _candidates(old: Bundle, longer: Dataset, start: float, progress: bool) -> d
         early = replace(longer, log=timecut.before(longer.log, start))
         rankers, knots = training.grow(
             early,
-            timecut.tiles(early.log, old.ranker_cut, start),
+            _windows(old, start),
             old.vectors,
             seed=int(old.card["seed"]),
             threads=2,
@@ -186,10 +187,22 @@ def _candidates(old: Bundle, longer: Dataset, start: float, progress: bool) -> d
             old,
             data=longer,
             cut=start,
+            ranker_cut=old.cut,
             rankers={**old.rankers, **rankers},
             popularity_knots=knots,
         )
     return found
+
+
+def _windows(old: Bundle, start: float) -> list[timecut.Windows]:
+    """What the trees that serve learnt from, what was held out then, and the feedback up to `start`.
+
+    Each ends where the kind of events changes: one that reaches from a log with every view into one of purchases alone
+    teaches a popularity that is neither's.
+    """
+    end_of_log = float(np.nextafter(old.data.log.times[-1], np.inf))
+    edges = sorted({old.ranker_cut, old.cut, end_of_log, start})
+    return [timecut.Windows(*pair) for pair in itertools.pairwise(edges)]
 
 
 def _scores(one: Bundle, longer: Dataset, start: float, known: Log) -> np.ndarray:

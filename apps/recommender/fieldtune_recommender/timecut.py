@@ -4,7 +4,6 @@ Every figure of the recommender rests on this file: a random split flatters by a
 order of the models round. Knows nothing of what the events mean.
 """
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,12 +63,3 @@ def windows(log: Log, held_out: float = HELD_OUT_SHARE, ranker: float = RANKER_S
             "give the real times, or leave the column out so that row order stands for time",
         )
     return cuts
-
-
-def tiles(log: Log, first: float, end: float, share: float = RANKER_SHARE) -> list[Windows]:
-    """Windows side by side from `first` to `end`, each of about `share` of the rows before `end`; one at least."""
-    low, high = np.searchsorted(log.times, [first, end], side="left")
-    count = max(round((high - low) / max(share * high, 1.0)), 1)
-    inner = [float(log.times[int(low + (high - low) * number / count)]) for number in range(1, count)]
-    edges = sorted({first, *inner, end})
-    return [Windows(start, stop) for start, stop in itertools.pairwise(edges)]
