@@ -361,6 +361,9 @@ def test_feedback_commands(cli: Cli, tmp_path: Path) -> None:
         feedback.record(connection, row, datetime(2026, 1, 1, tzinfo=UTC))
     assert cli("feedback", "list", "--json").json["feedback"][0]["payload"]["label"] == "negative"
     assert cli("feedback", "export", "--out", tmp_path / "f.csv", "--json").json["rows"] == 1
+    check_refused(
+        cli("feedback", "erase", "--user", "ann", "--store", tmp_path), "fieldtune.db"
+    )  # nothing is half done
     assert cli("feedback", "erase", "--user", "ann", "--json").json["erased"] == 1
 
 

@@ -1,5 +1,6 @@
 """Tables in: spellings, repairs counted, refusals with a reason."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,14 @@ def test_tags_in_any_spelling(value: object) -> None:
 def test_texts_lose_mark_up_and_keep_their_script() -> None:
     assert reading.plain("<p>茶 <b>pot</b></p>\n") == "茶 pot"
     assert reading.plain(None) == reading.plain(float("nan")) == ""
+
+
+def test_days_without_dashes_are_days_and_counters_stay_numbers() -> None:
+    found = reading.times(pd.Series(["20240105", "2024-01-06", 20240107]))
+    assert np.diff(found).tolist() == [86400.0, 86400.0]
+    assert found[0] == datetime(2024, 1, 5, tzinfo=UTC).timestamp()
+    counters = pd.Series([20_240_198, 20_240_199, 20_240_200])  # no such days
+    assert reading.times(counters).tolist() == counters.tolist()
 
 
 def test_times_in_one_unit() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fieldtune import feedback, gate, registry
+from fieldtune import decisions, feedback, gate, registry
 from fieldtune.errors import ArtefactError, InputError, RefusedError
 from fieldtune.models.folder import locked
 from fieldtune.retraining import workplace
@@ -155,12 +155,40 @@ def test_recommend_prints_the_contract(shop: Path, cli: Callable[..., Any]) -> N
     assert len(ran.json["items"]) == 4 and ran.json["model_version"]
     assert {"item", "score", "probability", "reasons"} <= set(ran.json["items"][0])
     with registry.open_home().begin() as connection:
-        from fieldtune import decisions
-
         kept = decisions.get(connection, ran.json["decision"])
     assert kept is not None and [row["item"] for row in kept["payload"]["items"]] == [
         i["item"] for i in ran.json["items"]
     ]
+
+
+def test_erasing_a_user_takes_the_records_of_their_lists(shop: Path, cli: Callable[..., Any], home: Path) -> None:
+    for asked in (["--user", "u001"], ["--user", "u002"], ["--interest", "tea for ann@example.org"]):
+        assert cli("recommender", "recommend", "--model", shop, *asked).code == 0
+    assert cli("feedback", "erase", "--user", "u001", "--json").json["lists"] == 1
+    with registry.open_home().begin() as connection:
+        asked = [one["asked"] for one in decisions.latest(connection, bundle.APP, "list", 9)]
+    assert sorted(one["user"] for one in asked) == ["", "u002"]
+    assert "ann@example.org" not in str(asked)
+
+
+def test_the_page_shows_what_the_command_shows_until_the_history_is_edited(shop: Path) -> None:
+    opened = wire.open_shop(shop)
+    user = wire.busiest(opened, 1)[0]
+    shown = wire.history_of(opened, user)
+    same = wire.taste_on_page(opened, user, shown, [], "")
+    assert len(same.items) > len(shown)  # the page names the last ones only
+    assert wire.recommend(opened, same, 5) == wire.recommend(opened, wire.tastes_of(opened, [user])[0], 5)
+    edited = wire.taste_on_page(opened, user, shown[:-1], [], "")
+    assert len(edited.items) == len(shown) - 1
+
+
+def test_items_still_to_come_are_not_shown(shop: Path) -> None:
+    one = bundle.read(shop)
+    added = np.full(len(one.data.catalogue), datetime(2099, 1, 1, tzinfo=UTC).timestamp())
+    later = replace(one, data=replace(one.data, catalogue=replace(one.data.catalogue, added=added)))
+    bundle.write(later, shop, None)
+    known = wire.open_shop(shop).world.snapshot.known
+    assert np.flatnonzero(known).tolist() == np.unique(one.data.log.items).tolist()  # of these there are events
 
 
 def test_a_batch_agrees_with_single_lists(shop: Path, cli: Callable[..., Any], tmp_path: Path) -> None:

@@ -153,10 +153,10 @@ def retrain(rows: list[Any], slot: str | None = None, *, home: Path, now: dateti
     return improving.retrain(rows, slot, home=home, now=now, progress=progress)
 
 
-def erase(user: str, stores: list[Path]) -> int:
+def erase(user: str, stores: list[Path]) -> dict[str, int]:
     """Called by ``fieldtune feedback erase``: forgets the user's conversations in `stores` and in all that serve."""
     from fieldtune import registry
     from fieldtune_chatbot import wire
 
     standing = [folder for folder in registry.origins("chatbot") if (folder / "fieldtune.db").is_file()]
-    return wire.erase(user, dict.fromkeys(folder.resolve() for folder in (*standing, *stores)))
+    return {"turns": wire.erase(user, dict.fromkeys(folder.resolve() for folder in (*standing, *stores)))}

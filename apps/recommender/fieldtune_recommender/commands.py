@@ -134,6 +134,13 @@ planned(
 )
 
 
+def erase(user: str, stores: list[Path]) -> dict[str, int]:
+    """Called by ``fieldtune feedback erase``: forgets the lists that were made for the user."""
+    from fieldtune_recommender import wire
+
+    return {"lists": wire.erase(user)}
+
+
 def publish(folder: Path, slot: str | None, now: datetime) -> Any:
     """Called by ``fieldtune models publish FOLDER --into recommender[/SLOT]``."""
     from fieldtune_recommender import improving

@@ -201,8 +201,17 @@ def _rule(rule: str, schema: Schema, raw: pd.DataFrame) -> tuple[str, str, str]:
 
 
 def times(column: pd.Series) -> Times:
-    """Seconds since 1970 UTC: from ISO 8601 (UTC unless it says otherwise), or epoch seconds or milliseconds."""
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(float)
+    """Seconds since 1970 UTC: from ISO 8601 (UTC unless it says otherwise), or epoch seconds or milliseconds.
+
+    Where every number between 19000101 and 21001231 is a day of the calendar, they are days (ISO 8601 without dashes).
+    """
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(float, copy=True)
+    days = (numbers >= 19_000_101) & (numbers <= 21_001_231)
+    if days.any():
+        written = pd.Series(numbers[days].astype(np.int64).astype(str))
+        read = pd.to_datetime(written, format="%Y%m%d", errors="coerce", utc=True)
+        if read.notna().all():
+            numbers[days] = (read - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy(float)
     dates = pd.to_datetime(column.where(np.isnan(numbers)), errors="coerce", utc=True, format="ISO8601")
     seconds = (dates - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy(float)
     return np.where(np.isnan(numbers), seconds, np.where(np.abs(numbers) > 1e11, numbers / 1000.0, numbers))

@@ -73,7 +73,7 @@ def _controls(shop: wire.Shop, t) -> tuple[str, list[str], str, float, int]:  # 
 def _list(
     shop: wire.Shop, user: str, history: list[str], interest: str, diversity: float, count: int
 ) -> list[Suggestion]:
-    taste = wire.taste_from(shop, history, disliked=st.session_state.disliked, interest=interest, user=user)
+    taste = wire.taste_on_page(shop, user, history, st.session_state.disliked, interest)
     return wire.recommend(shop, taste, count, diversity=diversity)
 
 

@@ -17,6 +17,7 @@ import pandas as pd
 
 from fieldtune import decisions, feedback, registry
 from fieldtune.data.read import read_table, write_table
+from fieldtune.data.scrub import scrub
 from fieldtune.errors import InputError
 from fieldtune.models.folder import MANIFEST
 from fieldtune.progress import say, track
@@ -102,6 +103,13 @@ def tastes_of(shop: Shop, users: Sequence[str], interest: str = "") -> list[Tast
     numbers = np.array([shop.users.get(user, -1) for user in users])
     found = interests.tastes(shop.bundle.data.log, numbers, len(shop.users))
     return [taste._replace(interest=interest) for taste in found]
+
+
+def taste_on_page(shop: Shop, user: str, history: Sequence[str], disliked: Sequence[str], interest: str) -> Taste:
+    """The taste behind the page's list: while the history is the user's own, just as `recommend` has it."""
+    if user in shop.users and not disliked and list(history) == history_of(shop, user):
+        return tastes_of(shop, [user], interest)[0]
+    return taste_from(shop, history, disliked=disliked, interest=interest, user=user)
 
 
 def taste_from(
@@ -227,7 +235,7 @@ def remember(
         visit: of a page that draws the same list many times: within one visit it is one decision.
     """
     payload = {
-        "asked": dict(asked),
+        "asked": {**asked, "interest": scrub(str(asked.get("interest", ""))).text},
         "items": [{"item": one.item, "score": one.score, "probability": one.probability} for one in shown],
         "method": shop.method.name,
     }
@@ -245,6 +253,12 @@ def remember(
 
 def _once(visit: str, payload: Mapping[str, Any]) -> str:
     return hashlib.sha256(f"{visit}|{json.dumps(payload, sort_keys=True)}".encode()).hexdigest()[:20]
+
+
+def erase(user: str) -> int:
+    """Delete the records of lists that were made for one user; returns how many."""
+    with registry.open_home().begin() as connection:
+        return decisions.erase(connection, bundle.APP, "list", lambda payload: payload["asked"].get("user") == user)
 
 
 def remember_all(shop: Shop, rows: Sequence[Mapping[str, Any]], out: Path, at: datetime) -> None:

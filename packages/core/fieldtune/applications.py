@@ -1,8 +1,8 @@
 """The three applications and the sample company, found by name when they are installed; never imported by the core.
 
 Each has a module ``commands`` with ``app`` (its command line), ``publish(folder, slot, now)`` and
-``retrain(rows, slot, home, now, progress)``; where it keeps what users said beside the feedback, also
-``erase(user, stores)``.
+``retrain(rows, slot, home, now, progress)``; where it keeps more of a user than the
+feedback, also ``erase(user, stores)``, which says how much of what it deleted.
 """
 
 from importlib import import_module

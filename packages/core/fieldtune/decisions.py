@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -39,6 +39,17 @@ def record(
         },
     )  # fmt: skip
     return identity
+
+
+def erase(connection: Connection, app: str, kind: str, mine: Callable[[Mapping[str, Any]], bool]) -> int:
+    """Delete an application's decisions of this kind whose payload is `mine`; returns how many."""
+    found = connection.execute(
+        text("SELECT id, payload FROM decisions WHERE app = :app AND kind = :kind"), {"app": app, "kind": kind}
+    )
+    chosen = [{"id": identity} for identity, payload in found if mine(json.loads(payload))]
+    if chosen:
+        connection.execute(text("DELETE FROM decisions WHERE id = :id"), chosen)
+    return len(chosen)
 
 
 def latest(connection: Connection, app: str, kind: str, limit: int) -> list[dict[str, Any]]:

@@ -83,6 +83,19 @@ def test_a_replacement_cut_in_two_is_finished(tmp_path: Path) -> None:
     assert (path / "inner" / "a.txt").read_text() == "old"
 
 
+def test_a_reader_finishes_it_too_but_touches_nothing_of_a_writer_at_work(tmp_path: Path) -> None:
+    path = make(tmp_path / "model", "old")
+    leftover = tmp_path / ".model.staged-999999999"  # of a process that this one cannot see: another container's
+    leftover.mkdir()
+    verify(path)
+    assert leftover.exists()
+    path.rename(tmp_path / ".model.previous")
+    with locked(path), pytest.raises(InputError, match="nothing at"):
+        verify(path)
+    verify(path)
+    assert (path / "inner" / "a.txt").read_text() == "old"
+
+
 def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys; from pathlib import Path; from fieldtune.models.folder import staged\n"

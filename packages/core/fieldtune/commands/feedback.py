@@ -74,7 +74,8 @@ def erase(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Delete at once the user's feedback, and the chatbot's conversations in the session of that name.
+    """Delete at once the user's feedback, what the recommender recorded of lists made for that name, and the chatbot's
+    conversations in the session of that name.
 
     A conversation goes with its questions, answers and decisions. The user is remembered by a hash of the name: the
     next `chatbot build` leaves out what they taught, and so does a version that `feedback retrain chatbot` ships.
@@ -88,14 +89,14 @@ def erase(
 
     if not user.strip():
         raise InputError("the name of a user", repr(user), "take it from `user` in fieldtune feedback list")
+    found: dict[str, int] = {}
+    for name in APPLICATIONS:  # first: a wrong --store is refused before anything is gone
+        module = application(name)
+        if module is not None and hasattr(module, "erase"):
+            found |= module.erase(user, store or [])
     with registry.open_home().begin() as connection:
         rows = said.forget(connection, user, now())
-    turns = sum(
-        module.erase(user, store or [])
-        for name in APPLICATIONS
-        if (module := application(name)) is not None and hasattr(module, "erase")
-    )
-    show({"user": user, "erased": rows, "turns": turns}, as_json)
+    show({"user": user, "erased": rows, **found}, as_json)
 
 
 def _rows(app: str) -> list[dict[str, object]]:

@@ -5,10 +5,12 @@ so it is measured, not assumed. One answer per home keeps results the same from 
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import platform
 import time
+from pathlib import Path
 
 import torch
 
@@ -23,7 +25,7 @@ def compute_dtype() -> torch.dtype:
     if forced in ("float32", "bfloat16"):
         return torch.float32 if forced == "float32" else torch.bfloat16
     file = home() / "machine.json"
-    machine = f"{platform.processor()} {torch.__version__} {torch.get_num_threads()}"
+    machine = f"{_processor()} {torch.__version__} {torch.get_num_threads()}"
     try:
         known = json.loads(file.read_text())
     except (OSError, ValueError):
@@ -36,6 +38,16 @@ def compute_dtype() -> torch.dtype:
             temporary.write_text(json.dumps(known))
             temporary.replace(file)
     return torch.bfloat16 if known["bfloat16_gain"] >= _WORTH_IT else torch.float32
+
+
+def _processor() -> str:
+    """What tells this processor from one of other abilities; Linux names them in a file, `platform` often nothing."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    told = sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))})
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:12]
 
 
 def gain() -> float:

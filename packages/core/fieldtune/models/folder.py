@@ -100,6 +100,13 @@ def recover(path: Path) -> None:
             shutil.rmtree(leftover, ignore_errors=True)
 
 
+def _bring_back(path: Path) -> None:
+    """What a reader may finish: a replacement cut in two whose writer is gone. One at work holds the lock."""
+    if not path.exists() and _previous(path).exists():
+        with contextlib.suppress(RefusedError, OSError), locked(path):
+            recover(path)
+
+
 def write_manifest(folder: Path, details: Mapping[str, Any]) -> None:
     """Write sha256 and size of every file under ``folder``, each flushed to disk first."""
     files = {}
@@ -124,7 +131,7 @@ def verify(path: Path, *, ours: frozenset[str] = frozenset()) -> dict[str, Any]:
         ArtefactError: no manifest, or a file is missing, changed, added, a link, or of a kind that can run code.
     """
     path = Path(path)
-    recover(path)
+    _bring_back(path)
     if not path.is_dir():
         raise InputError("a model folder", f"nothing at {path}", "check the path, or train the model first")
     manifest = _read_manifest(path)
