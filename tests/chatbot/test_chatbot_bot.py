@@ -2,9 +2,9 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from fieldtune_chatbot import bot, corrections, improving, ingest, learning, rep
 from fieldtune_chatbot import build as building
 from fieldtune_chatbot.build import Inputs, Settings, build, gather
 from fieldtune_chatbot.knowledge import organise
-from fieldtune_chatbot.records import KnownQuestion, Lesson
+from fieldtune_chatbot.records import FaqEntry, KnownQuestion, Lesson
 from fieldtune_chatbot.retrieve import SAME, Retriever
 from fieldtune_chatbot.store import open_citation
 
@@ -323,15 +323,95 @@ def test_feedback_becomes_lessons_a_candidate_and_a_verdict(store: Path, home: P
     assert {row.kind for row in rows} == {"correction", "thumb_down"}  # the later thumb replaces the earlier
     verdict = improving.retrain(rows, home=home, now=NOW, progress=False)
     assert {standing.name for standing in verdict.standings} == {"incumbent", "feedback"}
-    lessons = [Lesson("my money has not come back", "en/refund.md"), Lesson("open on sunday?", "", "From ten to two.")]
-    improving.write_candidate(service.bot, lessons, home / "c")
+    improving.write_candidate(service.bot, [Lesson("my money has not come back", "en/refund.md")], home / "c")
     taught = bot.load(home / "c")
     assert "my money has not come back" in taught.knowledge.question_texts()
     assert replying.judge(taught, "my money has not come back").decision.outcome == "answer"
-    improving.compare(service.bot, home / "c", store, now=NOW, details={})
-    new = next(document for document in bot.citable(taught.knowledge) if document.text == "From ten to two.")
-    with service.engine.begin() as connection:
-        assert open_citation(connection, new.id, new.version, 0, 8) == "From ten"
+
+
+def corrections_of(store: Path, *said: tuple[str, str, str], now: datetime = NOW) -> list[feedback.Feedback]:
+    """The rows after users (one each) corrected what the store answers: (question, right source, right answer)."""
+    service = wire.open_service(store)
+    for number, (question, document, answer) in enumerate(said):
+        decision = wire.ask(service, question, now=now).decision
+        wire.give_feedback(
+            service, decision, "correction", now=now, user=f"user {number}", document=document, answer=answer
+        )
+    with registry.open_home().begin() as connection:
+        return feedback.rows(connection, "chatbot")
+
+
+SCAM = "Call our partner with your card at hand."
+
+
+def test_what_a_user_typed_is_served_only_once_somebody_approved_it(
+    world: Path, tiny_encoder: Path, store: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    published(store)
+    own = "How long does the money back take?"
+    asked, beside = "open on sunday?", "my money has not come back"
+    rows = corrections_of(store, (asked, "", SCAM), (beside, "en/refund.md", SCAM), (own, "", SCAM), (asked, "", SCAM))
+    verdict = improving.retrain(rows, home=home, now=NOW, progress=True)
+    (review,) = store.glob("typed-*.csv")
+    waits = f"2 answers that users typed are not served until somebody approves them: look through {review}"
+    assert waits in verdict.reason and waits in capsys.readouterr().err
+    typed = ingest.read_faq(review)
+    assert [(row.question, row.answer, row.document) for row in typed] == [
+        (asked, SCAM, ""),
+        (beside, SCAM, "en/refund.md"),
+    ]
+    lessons = corrections.lessons([(row.kind, row.payload, row.user) for row in rows])
+    improving.write_candidate(wire.open_service(store).bot, lessons, home / "c")
+    candidate = bot.load(home / "c").knowledge
+    assert beside in candidate.question_texts() and SCAM not in [entry.answer for entry in candidate.entries]
+    faq = home / "faq.csv"
+    decided = {asked: "From ten to two.", beside: "Within five days.", own: "Five days."}
+    faq.write_text("question,answer\n" + "".join(f"{q},{a}\n" for q, a in decided.items()), encoding="utf-8")
+    build(Inputs(world / "documents", faq), store, Settings(str(tiny_encoder), 0, 0), now=NOW, progress=False)
+    assert wire.ask(wire.open_service(store), asked, now=NOW).answer == "From ten to two."
+    improving.retrain(rows, home=home, now=NOW, progress=True)  # what was decided on waits no longer
+    assert "users typed" not in capsys.readouterr().err
+
+
+def test_typed_answers_alone_teach_nothing_and_keep_what_a_person_wrote(store: Path, home: Path) -> None:
+    service = published(store)
+    rows = corrections_of(store, ("open on sunday?", "", SCAM), ("is jo there?", "", "Mail jo@home.example."))
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"2 rows about .* without one; 1 answers .*typed-\w+\.csv"):
+            improving.retrain(rows, home=home, now=NOW, progress=False)
+        (review,) = store.glob("typed-*.csv")
+        review.write_text("question,answer\nSundays?,From ten.\n", encoding="utf-8")
+    assert "From ten." in review.read_text(encoding="utf-8")
+    assert wire.open_service(store).bot.version == service.bot.version
+    with registry.open_home().begin() as connection:
+        feedback.forget(connection, "user 0", NOW)
+        erased = feedback.erased(connection)
+    said = [(row.kind, row.payload, row.user) for row in rows]
+    assert corrections.waiting(service.bot.knowledge, said, erased) == []
+
+
+def test_a_source_named_with_or_without_an_answer_is_one_opinion() -> None:
+    said = {"question": "sunday?", "document": "en/refund.md", "outcome": "answer"}
+    rows = [("correction", {**said, "answer": text}, text) for text in ("Yes.", "", "From ten.")]
+    other = [("correction", {**said, "document": "en/invoice.md"}, name) for name in "ab"]
+    (lesson,) = corrections.lessons([*rows, *other])
+    assert (lesson.document, lesson.answer, len(lesson.users)) == ("en/refund.md", "", 3)
+    (against,) = corrections.lessons(
+        [rows[1], *(("correction", {**said, "document": "", "answer": "No."}, u) for u in "cd")]
+    )
+    assert against.answer == "No." and corrections.kept([against]) == []
+
+
+def test_what_a_user_typed_leaves_a_version_that_served_it(service: wire.Service, home: Path) -> None:
+    old, asked = service.bot, "open on sunday?"
+    entry = FaqEntry("taught-1", asked, SCAM, language="en", origin="feedback")
+    parts = learning.Split((), old.tuning, old.held_out)
+    lessons = [Lesson(asked, "", SCAM), Lesson("my money has not come back", "en/refund.md")]
+    told = organise(old.knowledge.documents, [*old.knowledge.entries, entry])
+    building.make_version(told, parts, home / "c", building.Models(), lessons)
+    improving.write_candidate(bot.load(home / "c"), [], home / "d")
+    candidate = bot.load(home / "d")
+    assert SCAM not in [one.answer for one in candidate.knowledge.entries] and candidate.taught == tuple(lessons[1:])
 
 
 def test_a_thumb_down_takes_a_taught_wording_back(store: Path, home: Path) -> None:
@@ -363,8 +443,85 @@ def test_answers_nobody_objected_to_count_for_what_served(store: Path, home: Pat
             wire.give_feedback(service, answer.decision, "correction", now=NOW, document="en/refund.md")
     with registry.open_home().begin() as connection:
         rows = feedback.rows(connection, "chatbot")
-    (row,) = improving.unchallenged(store, rows)
+    (row,) = improving.unchallenged(store, rows, [])
     assert (row.question, row.document) == (quiet, "en/refund.md")
+
+
+def test_silence_counts_from_the_first_answer_that_is_corrected(store: Path, home: Path) -> None:
+    service = published(store)
+    asked = [f"my money has not come back {number}" for number in range(3)]
+    quiet = {"outcome": "answer", "citations": [{"document": "en/refund.md"}], "language": "en"}
+    with service.engine.begin() as connection:
+        for number in range(1500):  # more than a retraining once looked at, one a minute since a day before
+            made = NOW + timedelta(minutes=number - 300)
+            decisions.record(connection, "chatbot", "answer", {**quiet, "question": f"quiet {number}"}, "v", made)
+    rows = corrections_of(store, *((text, "en/refund.md", "") for text in asked[1:]))
+    corrections_of(store, (asked[0], "en/refund.md", ""), now=NOW - timedelta(days=9))
+    learnt = [KnownQuestion(text, "en/refund.md", told=True) for text in asked[1:]]
+    since = improving.unchallenged(store, rows, learnt)
+    assert {row.question for row in since} == {f"quiet {number}" for number in range(300, 1500)}
+    assert len(improving.unchallenged(store, [], learnt)) == 1500 + 3  # nothing says when: all that is kept
+
+
+def test_corrections_and_silence_are_cut_alike() -> None:
+    learnt = [KnownQuestion(f"said {number}", "a", told=True) for number in range(400)]
+    silent = [KnownQuestion(f"quiet {number}", "a", told=True) for number in range(9600)]
+    said, quiet = improving.sampled(learnt, silent, np.random.default_rng(1), 1000)
+    assert (len(said), len(quiet)) == (40, 960) and set(said) < set(learnt) and set(quiet) < set(silent)
+    assert improving.sampled(learnt, silent, np.random.default_rng(1), 1000) == (said, quiet)
+    assert improving.sampled(learnt, silent, np.random.default_rng(2), 1000) != (said, quiet)
+    assert improving.sampled(learnt, silent, np.random.default_rng(1), 10_000) == (learnt, silent)
+    assert improving.sampled([], [], np.random.default_rng(1)) == ([], [])
+
+
+def test_a_candidate_that_is_no_better_is_refused_among_many_answers(
+    store: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 3,000 answers 200 were wrong, and corrected; the candidate gets as many wrong, but others."""
+    service, rng = published(store), np.random.default_rng(0)
+    corrected = {f"said {number}" for number in range(200)}
+    asked = sorted(corrected | {f"quiet {number}" for number in range(2800)}, key=lambda _: rng.random())
+    payload = {"outcome": "answer", "citations": [{"document": "en/refund.md"}], "language": "en"}
+    said = []
+    with service.engine.begin() as connection:
+        for number, question in enumerate(asked):
+            made = NOW + timedelta(minutes=number)
+            row = {**payload, "question": question}
+            identity = decisions.record(connection, "chatbot", "answer", row, "v", made)
+            if question in corrected:
+                said.append(feedback.Feedback("chatbot", identity, "correction", payload={"question": question}))
+    held_out = {row.question for row in service.bot.held_out}
+
+    def judged(version: bot.Bot, rows: Sequence[KnownQuestion], *_: Any) -> learning.Scores:
+        if version.folder == service.bot.folder:
+            return np.asarray([row.question not in corrected for row in rows], float)
+        return np.asarray([row.question in held_out or rng.random() > 200 / 3000 for row in rows], float)
+
+    monkeypatch.setattr(improving, "_judged", judged)
+    monkeypatch.setattr(improving, "_crossed", judged)
+    learnt = [KnownQuestion(question, "en/refund.md", told=True) for question in sorted(corrected)]
+    monkeypatch.setattr(improving, "distinct", lambda *_: learnt)
+    assert not improving.compare(service.bot, store / "current", store, now=NOW, details={}, said=said).promoted
+
+
+def test_what_users_objected_to_is_no_silence_when_a_folder_is_published(
+    store: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published(store)
+    quiet, loud = "How long does the refund take?", "How long does the parcel take?"
+    wire.ask(wire.open_service(store), quiet, now=NOW)
+    corrections_of(store, (loud, "en/refund.md", ""))
+    seen: list[list[KnownQuestion]] = []
+    judged = improving._judged
+
+    def noted(version: bot.Bot, rows: Sequence[KnownQuestion], hide: str = "near") -> learning.Scores:
+        seen.append(list(rows))
+        return judged(version, rows, hide)
+
+    monkeypatch.setattr(improving, "_judged", noted)
+    improving.publish(store / "current", store.name, now=NOW)
+    asked = {row.question for rows in seen for row in rows}
+    assert quiet in asked and loud not in asked
 
 
 def test_questions_that_should_not_have_been_answered_judge_nothing() -> None:

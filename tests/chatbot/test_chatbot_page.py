@@ -1,12 +1,20 @@
 """The page in Streamlit's own test runner: ask, read the source, thumb, correct, change the language."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 import fieldtune_chatbot.ui
 from fieldtune import feedback, registry
+from fieldtune_chatbot import bot, wire
+from fieldtune_chatbot.build import Models, make_version
+from fieldtune_chatbot.knowledge import organise
+from fieldtune_chatbot.learning import Split
+from fieldtune_chatbot.records import text_version
 
 
 @pytest.fixture
@@ -31,6 +39,33 @@ def test_ask_thumb_and_correct(page: AppTest) -> None:
     assert not page.exception
     with registry.open_home().begin() as connection:
         assert {row.kind for row in feedback.rows(connection, "chatbot")} == {"thumb_up", "correction"}
+
+
+def test_a_source_opens_in_the_wording_it_was_cited_in(page: AppTest, built: Path, tmp_path: Path) -> None:
+    page.chat_input[0].set_value("How long does the refund take?").run()
+    said = next(element.value for element in page.text if "within five days" in element.value)
+    assert "changed since" not in texts(page)
+    served = bot.load(wire.serving_folder(built))
+    body = "# Refunds\n\nA refund takes two weeks by now.\n"
+    edited = [
+        replace(one, text=body, version=text_version(body)) if one.id == "en/refund.md" else one
+        for one in served.knowledge.documents
+    ]
+    parts = Split((), served.tuning, served.held_out)
+    make_version(organise(edited, served.knowledge.entries), parts, tmp_path / "v", Models())
+    registry.publish(
+        "chatbot", built, {"v": tmp_path / "v"}, {"v": np.ones(1)}, rng=np.random.default_rng(0), now=datetime.now(UTC)
+    )
+    page.run()
+    assert not page.exception
+    assert "changed since" in texts(page) and [element.value for element in page.text].count(said) >= 2
+
+
+def test_the_form_says_that_a_typed_answer_waits_for_approval(page: AppTest) -> None:
+    page.chat_input[0].set_value("How long does the refund take?").run()
+    assert "only after somebody has approved it" in texts(page)
+    page.sidebar.radio[0].set_value("zh").run()
+    assert "须经审核" in texts(page)
 
 
 def test_two_languages_and_two_sessions(page: AppTest, built: Path) -> None:

@@ -3,14 +3,17 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy import text
+
+from fieldtune.store import open_store
 from fieldtune_chatbot.records import Document, text_version
-from fieldtune_chatbot.store import history, keep_documents, open_chatbot, open_citation, say
+from fieldtune_chatbot.store import MIGRATIONS, history, keep_documents, open_chatbot, open_citation, say
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 
 
-def document(text: str, identity: str = "a.md") -> Document:
-    return Document(identity, text_version(text), "A", text, "en")
+def document(body: str, identity: str = "a.md") -> Document:
+    return Document(identity, text_version(body), "A", body, "en")
 
 
 def test_an_old_citation_opens_after_the_article_changed(tmp_path: Path) -> None:
@@ -25,6 +28,19 @@ def test_an_old_citation_opens_after_the_article_changed(tmp_path: Path) -> None
         assert open_citation(connection, "a.md", new.version, 9, 18) == "six euros"
         assert open_citation(connection, "a.md", "unknown", 0, 1) is None
         assert open_citation(connection, "a.md", old.version, 0, 2, tenant="other") is None
+
+
+def test_documents_kept_by_the_first_release_still_open(tmp_path: Path) -> None:
+    old = document("It costs five euros.")
+    with open_store(tmp_path, MIGRATIONS[:1]).begin() as connection:
+        values = {"document": old.id, "version": old.version, "body": old.text}
+        connection.execute(
+            text("INSERT INTO documents VALUES ('default', :document, :version, 'en', 'A', :body, 1, 'then', 'then')"),
+            values,
+        )
+    with open_chatbot(tmp_path).begin() as connection:
+        assert open_citation(connection, "a.md", old.version, 9, 19) == "five euros"
+        assert keep_documents(connection, [old, document("It costs six euros.")], "default", NOW) == 1
 
 
 def test_turns_come_back_in_order_per_session_and_tenant(tmp_path: Path) -> None:

@@ -98,14 +98,14 @@ def test_a_second_detection_is_the_same_byte_for_byte(tmp_path):
         (pd.DataFrame({"time": ["x"], "topic": ["a"], "documents": [1]}), "ISO 8601"),
         (pd.DataFrame({"time": ["2026-01-01"], "documents": [1]}), "topic"),
         (pd.DataFrame({"time": ["2026-01-01"] * 2, "topic": ["a", "b"], "documents": [1, 2]}), "two different times"),
-        (pd.DataFrame({"time": ["2026-01-01", "2026-01-02"], "topic": ["a", "b"], "documents": [1, -2]}), "0 or more"),
+        (pd.DataFrame({"time": ["2026-01-01", "2026-01-02"], "topic": ["a", "b"], "documents": [1, -2]}), "row 3: -2"),
         (
             pd.DataFrame({"time": ["2026-01-01", "2026-01-02"], "topic": ["a", "b"], "documents": ["1", "many"]}),
             "numbers",
         ),
         (
             pd.DataFrame({"time": ["2026-01-01", "2026-01-02"], "topic": "a", "documents": [3, 3], "negative": [3, 4]}),
-            "4 of 3 in row 2",
+            "4 of 3 in row 3",
         ),
     ],
 )
@@ -224,6 +224,19 @@ def test_backtest_on_files(tmp_path):
     assert (figures["events"], figures["found"], figures["alerts_outside_events"]) == (2, 1, 0)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "row"),
+    [
+        ("e.csv", "topic,time\na,2026-01-05\na,soon\n", 3),
+        ("e.jsonl", '{"topic": "a", "time": "2026-01-05"}\n{"topic": "a", "time": "soon"}\n', 2),
+    ],
+)
+def test_an_unusable_event_is_named_by_the_row_that_the_file_shows(tmp_path, name, content, row):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match=f"'soon', '' in row {row} of"):
+        history.read_events(tmp_path / name)
+
+
 def test_an_alerts_file_of_someone_else_is_refused(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"x": 1}\n')
     with pytest.raises(InputError, match="line 1"):
@@ -265,6 +278,17 @@ def test_paths_are_relative_to_the_folder_of_the_file(tmp_path):
     config = read_config(tmp_path / "m.toml")
     assert config.place("stories.csv") == tmp_path / "stories.csv"
     assert config.model_copy(update={"budget": 2.0}).place("/else/where") == Path("/else/where")
+
+
+@pytest.mark.parametrize("sink", ["news.jsonl", "./news.jsonl", "x/../news.jsonl", "link.jsonl", "{here}/news.jsonl"])
+def test_a_sink_is_no_source_however_it_is_written(tmp_path, sink):
+    (tmp_path / "link.jsonl").symlink_to("news.jsonl")
+    tables = '[[sources]]\nkind = "file"\npath = "news.jsonl"\n[[sinks]]\nkind = "jsonl"\npath = '
+    (tmp_path / "m.toml").write_text(f'{CONFIGURATION}{tables}"{sink.format(here=tmp_path)}"\n')
+    with pytest.raises(ConfigError, match=r"a sink that is no source; found .*which is the source 'news.jsonl'"):
+        read_config(tmp_path / "m.toml")
+    (tmp_path / "m.toml").write_text(f'{CONFIGURATION}{tables}"other.jsonl"\n[[sinks]]\nkind = "stdout"\n')
+    assert len(read_config(tmp_path / "m.toml").sinks) == 2
 
 
 def test_durations():

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from typer.testing import CliRunner
 
 from fieldtune import outbox
-from fieldtune.errors import ConfigError, InputError
+from fieldtune.errors import ConfigError, InputError, RefusedError
 from fieldtune_monitor import config, engine, history, runner, sinks, snapshot, store, wire
 from fieldtune_monitor.commands import app
 from fieldtune_monitor.config import read_config
@@ -322,6 +322,57 @@ def test_another_model_learns_what_is_usual_anew(place, home):
         assert not happened
     assert not verdict.learning.any()
     assert verdict.mean == pytest.approx(0.72, rel=0.5)
+
+
+def test_alerts_that_could_not_be_sent_follow_a_sink_to_its_new_path(place, home, capsys):
+    lines, _, _ = replayed(place)
+    (place / "alerts.jsonl").mkdir()  # nothing can be written there
+    wire.run(read_config(place / "monitor.toml"), once=True, stop=threading.Event(), progress=runner.silent)
+    assert "will try again" in capsys.readouterr().err
+    (place / "monitor.toml").write_text((place / "monitor.toml").read_text().replace("alerts.jsonl", "new.jsonl"))
+    for told in (True, False):
+        wire.run(read_config(place / "monitor.toml"), once=True, stop=threading.Event(), progress=runner.silent)
+        assert ("(jsonl:alerts.jsonl): 2, handed over to jsonl:new.jsonl" in capsys.readouterr().err) is told
+        assert [json.loads(line) for line in (place / "new.jsonl").read_text().splitlines()] == lines
+
+
+def test_a_run_that_goes_on_from_a_replay_sends_none_of_its_alerts(place, home):
+    command = ["replay", "--config", str(place / "monitor.toml"), "--input", str(place / "stories.jsonl"),
+               "--alerts", str(place / "a.jsonl"), "--store", str(place / "monitor")]  # fmt: skip
+    assert CliRunner().invoke(app, command).exit_code == 0
+    with wire.open_monitor_store(place / "monitor").begin() as connection:
+        assert outbox.pending(connection) == []
+    wire.run(read_config(place / "monitor.toml"), once=True, stop=threading.Event(), progress=runner.silent)
+    assert len((place / "a.jsonl").read_text().splitlines()) == 2
+    assert not (place / "alerts.jsonl").exists()
+
+
+class Second(threading.Event):
+    """A run that waits for its next look meets another run."""
+
+    def __init__(self, settings):
+        super().__init__()
+        self.settings = settings
+
+    def wait(self, timeout=None):
+        with pytest.raises(RefusedError, match="to be free; found another fieldtune process writing to it"):
+            wire.run(self.settings, once=True, stop=threading.Event(), progress=runner.silent)
+        return True
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "url"])
+def test_one_process_per_store_however_it_is_named(place, home, kind):
+    (place / "elsewhere").symlink_to(place / "monitor")
+    url = f"sqlite:///{place / 'own.db'}"
+    one, other = {"folder": ("", ""), "link": ("", "elsewhere"), "url": (url, f"{url}?timeout=9")}[kind]
+    (place / "other").mkdir()
+    for name in ("stories.jsonl", "monitor.toml"):
+        (place / "other" / name).write_bytes((place / name).read_bytes())
+    first = read_config(place / "monitor.toml").model_copy(update={"store": one})
+    folder = place / "other" if kind == "url" else place
+    second = read_config(folder / "monitor.toml").model_copy(update={"store": other})
+    wire.run(first, once=False, stop=Second(second), progress=runner.silent)
+    wire.run(second, once=True, stop=threading.Event(), progress=runner.silent)
 
 
 def test_alerts_for_stdout_do_not_mix_with_the_json_object(place, home):

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import text
 
 from fieldtune import decisions, feedback, outbox
+from fieldtune.errors import RefusedError
 from fieldtune.feedback import Feedback
 from fieldtune.store import open_store
 from fieldtune_monitor import history, runner, store, views, wire
@@ -114,6 +115,57 @@ def test_alerts_counts_and_pages_are_the_same(url: str, place: Path, home: Path)
         assert store.read_state(one) == store.read_state(other)
     assert _run(place, url)["new"] == 0
     theirs.dispose()
+
+
+class Meanwhile(threading.Event):
+    """Does something while a run waits for its next look; the run stops after the next wait."""
+
+    def __init__(self, deed: Callable[[], object]) -> None:
+        super().__init__()
+        self.deeds = [deed]
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if not self.deeds:
+            return True
+        self.deeds.pop()()
+        return False
+
+
+def _watched(place: Path, where: str, deed: Callable[[], object]) -> dict[str, object]:
+    settings = read_config(place / "monitor.toml").model_copy(update={"store": where})
+    return wire.run(settings, once=False, stop=Meanwhile(deed), progress=runner.silent)
+
+
+def test_one_process_per_database_from_whatever_folder(url: str, place: Path, tmp_path: Path, home: Path) -> None:
+    """Another host is another folder: no file that both could lock."""
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in ("monitor.toml", "stories.jsonl"):
+        shutil.copy(place / name, other / name)
+
+    def second() -> None:
+        with pytest.raises(RefusedError, match="/fresh to be free; found another fieldtune process writing to it"):
+            _run(other, url)
+
+    _watched(place, url, second)
+    assert not (other / "alerts.jsonl").exists()
+    _run(other, url)  # the first has stopped
+
+
+def test_databases_of_one_folder_do_not_stand_in_each_others_way(url: str, place: Path, home: Path) -> None:
+    _watched(place, url, lambda: _run(place, ""))
+
+
+def test_a_run_whose_session_ended_stops_before_another_can_start(url: str, place: Path, home: Path) -> None:
+    def end_sessions() -> None:
+        engine = open_store(url)
+        with engine.begin() as connection:
+            connection.execute(text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"))
+        engine.dispose()
+
+    with pytest.raises(RefusedError, match=r"the lock of postgresql.*its session ended"):
+        _watched(place, url, end_sessions)
+    _run(place, url)
 
 
 def test_a_replay_is_the_same_byte_for_byte(url: str, place: Path) -> None:

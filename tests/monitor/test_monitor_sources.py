@@ -168,13 +168,28 @@ def test_a_table_without_titles_is_refused(tmp_path):
 
 def test_a_file_sink_writes_each_key_once_even_after_a_torn_line(tmp_path):
     path = tmp_path / "alerts.jsonl"
-    sinks.jsonl_sink(path)({"key": "a", "observed": 1})
-    with path.open("ab") as file:
-        file.write(b'{"key": "b", "n"')  # killed in mid-write
+    sinks.jsonl_sink(path)({"incident": "i", "key": "a", "observed": 1})
+    before, line = path.read_bytes(), sinks.line_of({"incident": "i", "key": "b", "topic": "银行"}).encode()
+    for torn in range(len(line) + 2):  # killed at any byte of the write
+        path.write_bytes(before + (line + b"\n")[:torn])
+        send = sinks.jsonl_sink(path)
+        for key in ("a", "b", "b"):
+            send({"incident": "i", "key": key, "topic": "银行"})
+        assert [json.loads(found)["key"] for found in path.read_text().splitlines()] == ["a", "b"], torn
+
+
+@pytest.mark.parametrize(
+    "theirs", ['{"title": "Ferry sinks"}', '{"i": 1', "notes", '{"incident": "x"}', '["incident": "']
+)
+def test_a_line_of_somebody_else_is_neither_cut_nor_continued(tmp_path, theirs):
+    path = tmp_path / "alerts.jsonl"
+    path.write_text(theirs)
     send = sinks.jsonl_sink(path)
-    for key in ("a", "b", "b"):
-        send({"key": key, "observed": 2})
-    assert [json.loads(line)["key"] for line in path.read_text().splitlines()] == ["a", "b"]
+    assert path.read_text() == theirs
+    for key in ("a", "b"):
+        send({"incident": "i", "key": key})
+    written = [sinks.line_of({"incident": "i", "key": key}) for key in ("a", "b")]
+    assert path.read_text().splitlines() == [theirs, *written]
 
 
 def test_a_full_disk_loses_and_tears_no_alert(tmp_path):
@@ -217,3 +232,28 @@ def test_a_failing_sink_keeps_its_messages_and_the_other_gets_its_own():
     assert sinks.deliver(engine, {"bad": taken.append, "good": taken.append}, NOW) == 1
     assert sinks.deliver(engine, {"bad": taken.append, "good": taken.append}, NOW) == 0
     assert taken == [{"key": "k"}, {"key": "k"}]
+
+
+def waiting(engine, sink=None):
+    with engine.begin() as connection:
+        return [message.payload["key"] for message in outbox.pending(connection, sink)]
+
+
+def test_what_waits_for_a_sink_that_is_gone_goes_once_to_those_there_are(capsys):
+    engine = wire.open_monitor_store("sqlite://")
+    alerts = [{"key": key, "signal": signal} for key, signal in (("a", "tone"), ("b", "volume-driven"), ("c", "count"))]
+    with engine.begin() as connection:
+        for alert in alerts:
+            sinks.enqueue(connection, "gone", alert, NOW)
+        for alert in alerts[:2]:
+            sinks.enqueue(connection, "all", alert, NOW)
+    assert sinks.deliver(engine, {"all": lambda _: None}, NOW) == 2
+    told = {"all": True, "serious": False}
+    assert sinks.hand_over(engine, told, NOW) == 3
+    assert (waiting(engine, "gone"), waiting(engine, "all"), waiting(engine, "serious")) == ([], ["c"], ["a", "c"])
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "not configured any more (gone): 3, handed over to all, serious" in err
+    assert sinks.hand_over(engine, told, NOW) == 0
+    assert waiting(engine) == ["a", "c", "c"]
+    assert capsys.readouterr().err == ""

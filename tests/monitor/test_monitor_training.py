@@ -129,6 +129,19 @@ def test_a_row_without_words_is_given_no_opinion(model, tmp_path):
     assert out["p_negative"].tolist()[1:] == ["", ""]
 
 
+def test_only_rows_that_measure_a_model_are_said_to_flatter(tmp_path, home, capsys):
+    plan, flattered = replace(PLAN, progress=True), "held-out texts also stand in train"
+    rows = titles(KNOWN)
+    training.train_bundle(rows, tmp_path / "apart", plan)
+    training.train_bundle(rows.groupby("sentiment").head(8), tmp_path / "few", plan)
+    err = capsys.readouterr().err
+    assert "tone-en: linear on" in err and "tone-en is not measured on other rows" in err
+    assert flattered not in err
+    loud = rows.assign(title=rows["title"].str.upper())
+    training.train_bundle(pd.concat([rows, loud], ignore_index=True), tmp_path / "twice", plan)
+    assert flattered in capsys.readouterr().err
+
+
 def test_a_model_at_chance_level_is_told(tmp_path, home, capsys):
     rows = titles(KNOWN)
     told = training.train_bundle(rows, tmp_path / "good", PLAN)
@@ -156,6 +169,7 @@ def test_too_few_rows_to_keep_any_back_claim_no_accuracy(tmp_path, home, capsys)
     rows = training.clean_rows(rows.assign(language="en"), "here")
     rows = rows[[not training.is_held_out(title) for title in rows["title"]]].head(22).reset_index(drop=True)
     slot = training.train_bundle(rows, tmp_path / "m", PLAN)["tone-en"]
+    assert load(tmp_path / "m" / "tone-en").card["metrics"] == {}
     assert slot["validation_accuracy"] == {} and "threshold" not in slot and "warning" not in slot
     assert "not measured on other rows" in slot["reason"]
     assert "tone-en is not measured on other rows" in capsys.readouterr().err

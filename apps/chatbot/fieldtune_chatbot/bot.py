@@ -54,6 +54,11 @@ class Bot:
         return self.retriever.knowledge
 
     @cached_property
+    def document_versions(self) -> dict[str, str]:
+        """The version of every text that it can cite, by the document's id."""
+        return {document.id: document.version for document in citable(self.knowledge)}
+
+    @cached_property
     def contacts(self) -> frozenset[str]:
         """Addresses and numbers that its texts tell everybody (`fieldtune.data.scrub.contacts`)."""
         return contacts(approved_texts(self.knowledge))

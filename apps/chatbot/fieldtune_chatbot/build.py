@@ -7,7 +7,7 @@ continues after any interruption and ends in the same bits. Knows the order of t
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -198,8 +198,6 @@ def gather(inputs: Inputs, taught: Sequence[Lesson] = (), *, publish_mined: bool
 def _for_review(found: Gathered, store: Path, progress: bool) -> str:
     """The name of the file with mined answers that wait for approval, or "".
 
-    It is named by its rows and written once, so that what a person changes in it is never overwritten.
-
     Raises:
         InputError: the dialogues could only help with answers that nobody has approved.
     """
@@ -207,13 +205,7 @@ def _for_review(found: Gathered, store: Path, progress: bool) -> str:
         say(f"note: {found.counts['mined_with_personal_data']} mined answers hold personal data and are never served")
     if not found.review:
         return ""
-    table = ingest.faq_table(map(asdict, found.review))
-    name = hashlib.sha256(table.to_csv().encode()).hexdigest()[:12]
-    file = store / f"mined-{name}.csv"
-    if not file.is_file():
-        temporary = store / f"mined-{name}.partial.csv"
-        write_table(table, temporary)
-        temporary.replace(file)
+    file = review_file(found.review, store, "mined")
     if not found.counts["faq"]:
         raise InputError(
             "approved answers (--faq) that the dialogues can add wordings to",
@@ -226,6 +218,24 @@ def _for_review(found: Gathered, store: Path, progress: bool) -> str:
             "and add what is right to the FAQ (--publish-mined serves them as they are)"
         )
     return str(file)
+
+
+def review_file(entries: Iterable[FaqEntry], store: Path, kind: str) -> Path:
+    """The table in the store, in the form of a FAQ, with answers that wait for approval.
+
+    It is named by its rows and written once, so that what a person changes in it is never overwritten.
+
+    Args:
+        kind: where the answers come from, the first word of the file's name.
+    """
+    table = ingest.faq_table(map(asdict, entries))
+    name = f"{kind}-{hashlib.sha256(table.to_csv().encode()).hexdigest()[:12]}"
+    file = store / f"{name}.csv"
+    if not file.is_file():
+        temporary = store / f"{name}.partial.csv"
+        write_table(table, temporary)
+        temporary.replace(file)
+    return file
 
 
 def _check_known(known: Sequence[KnownQuestion], knowledge: Knowledge, documents: Path) -> None:

@@ -3,17 +3,19 @@
 The candidate keeps the models, learns the new wordings, and chooses weights and threshold anew on the tuning questions
 and on what users asked. Compared on the held-out questions of the version that serves, and on the users' questions:
 each of those with its own wording hidden, and by weights chosen without it, so that no row vouches for itself.
+An answer that a user typed is in no candidate; it goes to a table beside the store, for somebody to approve.
 """
 
 import copy
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fieldtune import decisions, feedback, registry
+from fieldtune import feedback, registry
 from fieldtune.data.scrub import hides
 from fieldtune.errors import InputError
 from fieldtune.feedback import Feedback
@@ -24,27 +26,27 @@ from fieldtune.runtime import generator
 from fieldtune.text.normalise import equality_key
 from fieldtune_chatbot import bot, corrections, learning
 from fieldtune_chatbot.bot import Bot
-from fieldtune_chatbot.build import APP, Models, make_version, part, unit_texts
+from fieldtune_chatbot.build import APP, Models, make_version, part, review_file, unit_texts
 from fieldtune_chatbot.knowledge import organise
 from fieldtune_chatbot.learning import Split
-from fieldtune_chatbot.records import KnownQuestion, Lesson
+from fieldtune_chatbot.records import FaqEntry, KnownQuestion, Lesson
 from fieldtune_chatbot.retrieve import NEAR, SAME
-from fieldtune_chatbot.store import keep_documents, open_chatbot
+from fieldtune_chatbot.store import answers_since, first_made, keep_documents, open_chatbot
 from fieldtune_chatbot.wire import serving_folder
 
 CANDIDATE = "feedback"
-REMEMBERED = 1000
-"""The last so many answers are looked at for those that nobody objected to."""
+MOST_JUDGED = 2000
+"""About so many questions asked before are judged, with and without a word from users: bounds the work of the gate."""
 
 
 def retrain(rows: Sequence[Feedback], slot: str | None = None, *, home: Path, now: datetime, progress: bool) -> Verdict:
-    """Learn from the feedback rows about one store; promoted only if surely better on the held-out questions.
+    """Learn from the feedback rows about one store; what that makes is promoted only if it is surely better.
 
     Args:
         slot: the store's name or path; None takes the one that the newest row is about.
 
     Raises:
-        InputError: no such store serves, or no row teaches anything.
+        InputError: no such store serves, or no row teaches anything before somebody approved it.
         RefusedError: another process retrains it, or something else serves by the end.
     """
     store, own = about(APP, rows, "store", slot)
@@ -59,11 +61,15 @@ def _retrained(store: Path, rows: Sequence[Feedback], folder: Path, *, now: date
     served = bot.load(serving_folder(store))
     with registry.open_home().begin() as connection:
         erased = feedback.erased(connection)
-    taught = corrections.kept(corrections.lessons([(row.kind, row.payload, row.user) for row in rows]), erased)
+    said = [(row.kind, row.payload, row.user) for row in rows]
+    typed = _for_approval(corrections.waiting(served.knowledge, said, erased), store)
+    if progress and typed:
+        say(f"note: {typed}")
+    taught = corrections.kept(corrections.lessons(said), erased)
     if not taught:
         raise InputError(
-            "thumbs on answers, or corrections with their right document or answer",
-            f"{len(rows)} rows about {store} without one",
+            "thumbs on answers, or corrections with their right document",
+            f"{len(rows)} rows about {store} without one" + (f"; {typed}" if typed else ""),
             "correct some answers on the page first",
         )
     strange = corrections.odd([_place(served, lesson) for lesson in taught])
@@ -73,15 +79,31 @@ def _retrained(store: Path, rows: Sequence[Feedback], folder: Path, *, now: date
             f"{share:.0%} of {len(taught)} corrections name a source the question has nothing to do with (limit "
             f"{corrections.LARGEST_ODD_SHARE:.0%}): look through them with fieldtune feedback list"
         )
-        return Verdict(False, INCUMBENT, reason, ())
+        return _telling(Verdict(False, INCUMBENT, reason, ()), typed)
     if progress:
         say(f"learning from {len(taught)} corrections")
     write_candidate(served, [one for one, bad in zip(taught, strange, strict=True) if not bad], folder, erased)
-    return compare(served, folder, store, now=now, details={"rows": len(rows), "lessons": len(taught)}, said=rows)
+    details: dict[str, object] = {"rows": len(rows), "lessons": len(taught)}
+    return _telling(compare(served, folder, store, now=now, details=details, said=rows), typed)
+
+
+def _for_approval(typed: Sequence[FaqEntry], store: Path) -> str:
+    """Writes the answers that users typed to a table in the store; how many wait, and where, or "" when none does."""
+    if not typed:
+        return ""
+    file = review_file(typed, store, "typed")
+    return (
+        f"{len(typed)} answers that users typed are not served until somebody approves them: look through {file} and "
+        "add what is right to the FAQ of the next build"
+    )
+
+
+def _telling(verdict: Verdict, typed: str) -> Verdict:
+    return replace(verdict, reason=f"{verdict.reason}; {typed}") if typed else verdict
 
 
 def _place(served: Bot, lesson: Lesson) -> int | None:
-    """Where the bot ranks the source a user named; a statement that names none is always plausible."""
+    """Where the bot ranks the source a user named; that it should not have answered is always plausible."""
     if not lesson.document:
         return 0
     target = served.knowledge.source_of().get(lesson.document)
@@ -130,16 +152,21 @@ def _readable(version: Bot) -> set[str]:
 
 
 def compare(
-    served: Bot, folder: Path, store: Path, *, now: datetime, details: dict[str, object], said: Sequence[Feedback] = ()
+    served: Bot, folder: Path, store: Path, *, now: datetime, details: dict[str, object], said: Sequence[Feedback]
 ) -> Verdict:
     """The gate: candidate against what serves, on held-out questions, on what the candidate learnt from users, and on
-    answers nobody objected to."""
+    answers nobody objected to.
+
+    Args:
+        said: all feedback rows about the store.
+    """
     candidate = bot.load(folder)
     held_out = learning.judging_rows(served.held_out)
     if not held_out:
         return Verdict(False, INCUMBENT, "there are no held-out questions to compare on: build with --questions", ())
-    events = distinct(served, candidate)
-    silent = unchallenged(store, said)
+    rng: np.random.Generator = generator(0)
+    learnt = distinct(served, candidate)
+    events, silent = sampled(learnt, unchallenged(store, said, learnt), rng)
     before = np.arange(len(held_out) + len(events) + len(silent)) >= len(held_out)
     parts = {"questions nobody has asked yet": ~before, "questions asked before": before}
     scores = {
@@ -148,7 +175,6 @@ def compare(
             [_judged(candidate, held_out), _crossed(candidate, events), _judged(candidate, silent, SAME)]
         ),
     }
-    rng: np.random.Generator = generator(0)
     with open_chatbot(store).begin() as connection:  # before it can answer: what it cites must open
         keep_documents(connection, bot.citable(candidate.knowledge), "default", now)
     return registry.publish(
@@ -156,21 +182,50 @@ def compare(
     )
 
 
-def unchallenged(store: Path, said: Sequence[Feedback]) -> list[KnownQuestion]:
-    """What was answered lately without a word from anybody, each question once, as if the answer had been right.
+def unchallenged(store: Path, said: Sequence[Feedback], learnt: Sequence[KnownQuestion]) -> list[KnownQuestion]:
+    """What was answered without a word from anybody, each question once, as if the answer had been right.
 
-    Users speak mostly of what is wrong. Judged on that alone, whatever answers otherwise would look better.
+    Users speak mostly of what is wrong. Judged on that alone, whatever answers otherwise would look better. So silence
+    is taken from the whole span of what users said: from the oldest answer whose question the candidate learnt. Where
+    the store has no such answer, every answer it keeps counts.
+
+    Args:
+        said: all feedback rows about the store.
+        learnt: the users' questions that the candidate is judged on, see `distinct`.
     """
-    spoken = {equality_key(str(row.payload.get("question", ""))) for row in said}
-    with open_chatbot(store).begin() as connection:
-        made = decisions.latest(connection, APP, "answer", REMEMBERED)
+    spoken: dict[str, set[str]] = {}
+    for row in said:
+        spoken.setdefault(equality_key(str(row.payload.get("question", ""))), set()).add(row.subject)
+    corrected = {subject for row in learnt for subject in spoken.get(equality_key(row.question), ())}
     found: dict[str, KnownQuestion] = {}
-    for one in made:
+    engine = open_chatbot(store)
+    with engine.begin() as connection:
+        since = first_made(connection, corrected)
+    for one in answers_since(engine, since):
         key = equality_key(one["question"])
         if one["outcome"] == "answer" and one["citations"] and key not in spoken:
             document = one["citations"][0]["document"]
             found.setdefault(key, KnownQuestion(one["question"], document, language=one["language"], told=True))
     return list(found.values())
+
+
+def sampled(
+    learnt: Sequence[KnownQuestion],
+    silent: Sequence[KnownQuestion],
+    rng: np.random.Generator,
+    most: int = MOST_JUDGED,
+) -> tuple[list[KnownQuestion], list[KnownQuestion]]:
+    """About `most` of both together: one random share of each, so that neither gains weight by being cut less.
+
+    Cut alone, the silent answers would say too little for what serves, and a candidate that is no better would ship.
+    """
+    share = min(1.0, most / max(len(learnt) + len(silent), 1))
+
+    def some(rows: Sequence[KnownQuestion]) -> list[KnownQuestion]:
+        chosen = rng.choice(len(rows), round(share * len(rows)), replace=False)
+        return [rows[place] for place in sorted(chosen.tolist())]
+
+    return some(learnt), some(silent)
 
 
 def distinct(served: Bot, candidate: Bot) -> list[KnownQuestion]:
@@ -213,9 +268,12 @@ def publish(folder: Path, slot: str | None, *, now: datetime) -> Verdict:
     """Put another version folder into service if it is better than what serves (``models publish``).
 
     Raises:
-        InputError: no such slot.
+        InputError: no such slot, or its folder is gone.
     """
     store = registry.origin_of(APP, slot)
     if store is None:
         raise InputError("the name of a chatbot store in service", repr(slot or ""), "build one first, see models list")
-    return compare(bot.load(serving_folder(store)), folder, store, now=now, details={"origin": str(folder)})
+    with registry.open_home().begin() as connection:
+        rows = feedback.rows(connection, APP)
+    said = about(APP, rows, "store", str(store))[1]
+    return compare(bot.load(serving_folder(store)), folder, store, now=now, details={"origin": str(folder)}, said=said)

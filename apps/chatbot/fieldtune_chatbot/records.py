@@ -46,7 +46,7 @@ class FaqEntry:
 
     Attributes:
         document: the article it rests on, or "".
-        origin: ``faq``, ``dialogue`` or ``feedback``.
+        origin: ``faq``, ``dialogue`` or ``feedback``; of the last, `answer` is a passage of the article.
     """
 
     id: str
@@ -118,8 +118,9 @@ class KnownQuestion:
 
 @dataclass(frozen=True)
 class Lesson:
-    """What one row teaches: `question` belongs to the source `document`, or deserves the new `answer`; with neither,
-    it should not have been answered. `users` are the hashes (`fieldtune.feedback.user_hash`) of who said so."""
+    """What one row says: `question` belongs to the source `document`, or deserves the new `answer`, which is served only
+    once somebody approved it; with neither, it should not have been answered. `users` are the hashes
+    (`fieldtune.feedback.user_hash`) of who said so."""
 
     question: str
     document: str

@@ -237,7 +237,8 @@ class Retriever:
 
 
 def approved_texts(knowledge: Knowledge) -> list[str]:
-    """Articles and approved questions and answers: the company's own words; customers' may hold errors."""
+    """Articles, and of every entry its own question and answer: nearly all of it the company's words; further wordings
+    are customers' and may hold errors."""
     entries = [text for entry in knowledge.entries for text in (entry.question, entry.answer)]
     return [*(document.text for document in knowledge.documents), *entries]
 

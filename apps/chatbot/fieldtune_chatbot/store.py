@@ -1,10 +1,11 @@
 """The chatbot's tables: every wording of every document, and the conversations.
 
 One row per document and version, so that a citation made today can be opened after the article was edited.
-Knows SQL; not what an answer is.
+Knows SQL; not what an answer is, nor which wording is the present one: that depends on which version serves.
 """
 
-from collections.abc import Iterable
+import json
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,12 @@ MIGRATIONS = (
            position INTEGER NOT NULL, language TEXT NOT NULL DEFAULT '', role TEXT NOT NULL, body TEXT NOT NULL,
            decision TEXT NOT NULL DEFAULT '', made_at TEXT NOT NULL, PRIMARY KEY (tenant, session, position))""",
     ),
+    statements(
+        "chatbot 002 documents of any version",  # a rollback changes which wording is current, and asks no store
+        "ALTER TABLE documents DROP COLUMN current",
+    ),
 )
+_PIECE = 1000
 
 
 def open_chatbot(folder: Path) -> Engine:
@@ -35,30 +41,19 @@ def open_chatbot(folder: Path) -> Engine:
 
 
 def keep_documents(connection: Connection, documents: Iterable[Document], tenant: str, now: datetime) -> int:
-    """Make `documents` the current ones of the tenant; older versions stay readable. Returns how many were new."""
-    connection.execute(text("UPDATE documents SET current = 0 WHERE tenant = :tenant"), {"tenant": tenant})
+    """Keep the wordings of `documents` for the tenant, beside all that were kept before; returns how many were new."""
     new = 0
     for document in documents:
-        values = {
-            "tenant": tenant, "document": document.id, "version": document.version, "language": document.language,
-            "title": document.title, "body": document.text, "now": iso(now),
-        }  # fmt: skip
-        known = connection.execute(
+        new += connection.execute(
             text(
-                """UPDATE documents SET current = 1
-                   WHERE tenant = :tenant AND document = :document AND version = :version"""
+                """INSERT INTO documents VALUES (:tenant, :document, :version, :language, :title, :body, :now, :now)
+                   ON CONFLICT (tenant, document, version) DO NOTHING"""
             ),
-            values,
-        ).rowcount
-        if not known:
-            new += 1
-            connection.execute(
-                text(
-                    """INSERT INTO documents VALUES
-                       (:tenant, :document, :version, :language, :title, :body, 1, :now, :now)"""
-                ),
-                values,
-            )
+            {
+                "tenant": tenant, "document": document.id, "version": document.version, "language": document.language,
+                "title": document.title, "body": document.text, "now": iso(now),
+            },
+        ).rowcount  # fmt: skip
     return new
 
 
@@ -71,6 +66,34 @@ def open_citation(
         {"tenant": tenant, "document": document, "version": version},
     ).scalar()
     return None if body is None else str(body)[start:end]
+
+
+def first_made(connection: Connection, decisions: Collection[str]) -> str:
+    """When the oldest of these decisions was made, ISO 8601 in UTC; "" when none of them is known."""
+    made = [
+        connection.execute(text("SELECT made_at FROM decisions WHERE id = :id"), {"id": identity}).scalar()
+        for identity in decisions
+    ]
+    return min((str(time) for time in made if time is not None), default="")
+
+
+def answers_since(engine: Engine, time: str) -> Iterator[dict[str, Any]]:
+    """The payloads of the answers made at `time` (as `first_made` gives it) or later, the last one stored first.
+
+    There may be very many: they are read in pieces, and between two of them whoever answers customers can write.
+    """
+    last = 2**63 - 1
+    while last:
+        with engine.begin() as connection:
+            rows = connection.execute(
+                text(
+                    """SELECT rowid, payload FROM decisions WHERE kind = 'answer' AND made_at >= :time AND rowid < :last
+                       ORDER BY rowid DESC LIMIT :piece"""
+                ),
+                {"time": time, "last": last, "piece": _PIECE},
+            ).all()
+        yield from (json.loads(payload) for _, payload in rows)
+        last = int(rows[-1][0]) if rows else 0
 
 
 def say(

@@ -17,7 +17,7 @@ from fieldtune.runtime import now, set_threads
 from fieldtune.ui.plain import plain
 from fieldtune.ui.translate import LANGUAGES, translator
 from fieldtune_chatbot import wire
-from fieldtune_chatbot.records import Answer
+from fieldtune_chatbot.records import Answer, Citation
 from fieldtune_chatbot.wording import WORDS
 
 STORE = "FIELDTUNE_CHATBOT_STORE"
@@ -96,12 +96,23 @@ def _turn(
         for place, citation in enumerate(answer.citations):
             where = f"{plain(citation.document)} · {citation.start}-{citation.end} · {citation.version}"
             with st.expander(f"{t('sources')} {place + 1}: {where}", expanded=place == 0):
-                st.text(citation.text)
+                _source(service, t, citation)
         for place, title in enumerate(answer.alternatives):
             if st.button(plain(title), key=f"alternative-{number}-{place}"):
                 st.session_state.next = title
                 st.rerun()
         _feedback(service, t, number, answer, sources)
+
+
+def _source(service: wire.Service, t: Translate, citation: Citation) -> None:
+    """The cited passage from the store, in the wording it was cited in."""
+    opened = wire.open_citation(service, citation)
+    if opened.text is None:
+        st.caption(t("not_kept"))
+        return
+    if opened.changed:
+        st.caption(t("changed"))
+    st.text(opened.text)
 
 
 def _feedback(service: wire.Service, t: Translate, number: int, answer: Answer, sources: list[dict[str, Any]]) -> None:
@@ -118,6 +129,7 @@ def _feedback(service: wire.Service, t: Translate, number: int, answer: Answer, 
         options = ["", *titles, *[source for source in wire.source_ids(service) if source not in titles]]
         document = st.selectbox(t("right_source"), options, format_func=lambda s: titles.get(s, s) or t("none"))
         text = st.text_area(t("right_answer"), height=80)
+        st.caption(t("approval"))
         if st.form_submit_button(t("save")):
             if not (document or text.strip()):
                 st.warning(t("need_one"))

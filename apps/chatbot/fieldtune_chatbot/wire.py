@@ -19,7 +19,20 @@ from fieldtune.text.normalise import equality_key
 from fieldtune_chatbot import bot, judging, learning, replying, store
 from fieldtune_chatbot.bot import Bot
 from fieldtune_chatbot.build import APP, CURRENT
-from fieldtune_chatbot.records import Answer, Event, KnownQuestion
+from fieldtune_chatbot.records import Answer, Citation, Event, KnownQuestion
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What stands where a citation points.
+
+    Attributes:
+        text: from the wording that was cited; None when the store does not keep it.
+        changed: what serves now has another wording of the document, or none.
+    """
+
+    text: str | None
+    changed: bool
 
 
 @dataclass
@@ -113,6 +126,14 @@ def history(service: Service, session: str, tenant: str = "default") -> list[dic
         return store.history(connection, session, tenant)
 
 
+def open_citation(service: Service, citation: Citation, tenant: str = "default") -> Opened:
+    """The passage a citation names, however the document was changed since."""
+    place = (citation.document, citation.version, citation.start, citation.end)
+    with service.engine.begin() as connection:
+        text = store.open_citation(connection, *place, tenant=tenant)
+    return Opened(text, service.bot.document_versions.get(citation.document) != citation.version)
+
+
 def give_feedback(
     service: Service,
     decision: str,
@@ -129,7 +150,8 @@ def give_feedback(
     Args:
         decision: the answer's decision id.
         kind: ``thumb_up``, ``thumb_down`` or ``correction``.
-        document: for a correction, the source that should have been cited; `answer`: what should have been said.
+        document: for a correction, the source that should have been cited; `answer`: what should have been said, which
+            others are told only once somebody approved it.
 
     Raises:
         InputError: no such decision, an unknown kind, or a correction without document and answer.

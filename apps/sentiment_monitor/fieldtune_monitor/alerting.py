@@ -60,8 +60,8 @@ class AlertState:
 
 @dataclass(frozen=True)
 class Transition:
-    """An incident opened, became more serious, or closed. `told` is false for what only the charts show; `note` is why
-    it closed, where that is not that the news calmed down."""
+    """An incident opened, became more serious, or closed. `told` is false for info, see `is_told`; `note` is why it
+    closed, where that is not that the news calmed down."""
 
     topic: int
     state: Literal["firing", "resolved"]
@@ -197,7 +197,7 @@ def _open_next(
 def _transition(
     old: TopicState, new: TopicState, k: int, bucket: int, detector: DetectorConfig, config: AlertConfig
 ) -> Transition | None:
-    told = new.signal != "volume-driven"
+    told = is_told(new.signal)
     if new.phase == "resolved" and old.phase in OPEN:
         note = "new normal" if new.renewed == bucket else ""
         return Transition(k, "resolved", new.signal, new.sequence, bucket, new.opened, told, note)
@@ -217,13 +217,18 @@ def ended(
         topic = moved[k]
         if topic.phase in OPEN:
             moved[k] = replace(topic, phase="resolved", since=bucket, closed=bucket, calm=0)
-            told = topic.signal != "volume-driven"
+            told = is_told(topic.signal)
             happened.append(Transition(k, "resolved", topic.signal, topic.sequence, bucket, topic.opened, told, note))
     return replace(state, topics=tuple(moved)), tuple(happened)
 
 
 def _buckets(seconds: int, detector: DetectorConfig) -> int:
     return max(math.ceil(seconds / detector.bucket), 1)
+
+
+def is_told(signal: str) -> bool:
+    """Whether every sink is told; more news in the usual tone is info, for charts and for sinks that want it."""
+    return signal != "volume-driven"
 
 
 def incident_id(rule: str, topic: str, opened: str, sequence: int) -> str:

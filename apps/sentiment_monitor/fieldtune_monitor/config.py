@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -123,12 +124,12 @@ class Config(_Strict):
 
     @model_validator(mode="after")
     def _sinks_are_no_sources(self) -> "Config":
-        read = {source.path for source in self.sources}
-        for sink in self.sinks:
-            if (sink.path or sink.url) in read:
-                raise ValueError(
-                    f"a sink that is no source, not {sink.path or sink.url!r}: alerts would be written into it"
-                )
+        read = {os.path.realpath(self.place(source.path)): source.path for source in self.sources}
+        for target in (sink.path or sink.url for sink in self.sinks):
+            source = read.get(os.path.realpath(self.place(target))) if target else None
+            if source is not None:
+                found = f"{target!r}, which is the source {source!r}"
+                raise ConfigError("a sink that is no source", found, "name another file for alerts")
         return self
 
     def model_post_init(self, context: Any) -> None:
@@ -151,7 +152,10 @@ class Config(_Strict):
 def detector_settings(
     bucket: int, budget: float, zone: float = 1.3, warmup: int | None = None, share: bool = True
 ) -> DetectorConfig:
-    """Detector settings: learning lasts `warmup`, else three days per topic and a week at first (56 daily buckets)."""
+    """Detector settings. Learning lasts `warmup` at first, else a week or 56 daily buckets, whichever is longer.
+
+    A topic that comes later learns for three days or 28 daily buckets, whichever is longer, but never longer than that.
+    """
     first = warmup if warmup is not None else max(7 * 86_400, 56 * bucket if bucket >= 86_400 else 0)
     later = min(first, max(3 * 86_400, 28 * bucket if bucket >= 86_400 else 0))
     return DetectorConfig(

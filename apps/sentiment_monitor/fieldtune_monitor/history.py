@@ -1,6 +1,6 @@
 """Replays and backtests: a file of history through the monitor, and what the alerts were worth.
 
-A replay is the same loop as `run` over an empty store in memory; alerts are written at the end, whole or not at all.
+A replay is the same loop as `run` over an empty store; alerts are written at the end, whole or not at all.
 """
 
 import json
@@ -15,7 +15,7 @@ import numpy as np
 from sqlalchemy import text
 
 from fieldtune import outbox
-from fieldtune.data.read import read_table, written
+from fieldtune.data.read import first_row, read_table, written
 from fieldtune.errors import InputError
 from fieldtune_monitor import runner, store, windows
 from fieldtune_monitor.backtest import Alert, Event, placebo_days, rates
@@ -35,7 +35,8 @@ def replay(
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Run the file through the monitor; returns alert lines in order, and a summary.
 
-    `setup.sinks` must hold one sink; what it would have been sent are the lines. The store is left filled, for charts.
+    `setup.sinks` must hold one sink; what it would have been sent are the lines. The store is left filled, for charts,
+    with nothing to send.
 
     Raises:
         InputError: nothing in the file can be used.
@@ -45,9 +46,12 @@ def replay(
     runner.check_usable(source, counts)
     runner.close_due(monitor, now, finish=True, progress=progress)
     with setup.engine.begin() as connection:
-        lines = [message.payload for message in outbox.pending(connection)]
+        messages = outbox.pending(connection)
+        for message in messages:  # the caller takes them: a `run` that goes on from this store must not send them
+            outbox.mark_sent(connection, message.key, now)
         totals = store.totals(connection)
         edges = connection.execute(text("SELECT MIN(time), MAX(time) FROM buckets")).one()
+    lines = [message.payload for message in messages]
     states = [line["state"] for line in lines]
     summary = {
         **totals, "rows": counts.rows, "problems": counts.problems[:3], "from": edges[0], "to": edges[1],
@@ -102,7 +106,8 @@ def read_events(path: Path, config: Config | None = None) -> list[Event]:
     table = read_table(path, ["topic", "time"], ["end"])
     zone = config.zone_info() if config else UTC
     events = []
-    for number, (topic, start, end) in enumerate(zip(table["topic"], table["time"], table["end"], strict=True), 1):
+    rows = zip(table["topic"], table["time"], table["end"], strict=True)
+    for number, (topic, start, end) in enumerate(rows, first_row(path)):
         first = parse_time(start, zone)
         last = parse_time(end, zone) if end else None if first is None else first + DATE_ONLY_END
         if first is None or last is None or last < first:

@@ -16,10 +16,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from sqlalchemy import Connection, Engine
 
-from fieldtune import decisions, outbox
+from fieldtune import decisions
 from fieldtune.errors import ConfigError
 from fieldtune.progress import say
-from fieldtune_monitor import dedupe, lags, snapshot, store, windows
+from fieldtune_monitor import dedupe, lags, sinks, snapshot, store, windows
 from fieldtune_monitor.alerting import AlertConfig, Transition, incident_id, notice_key
 from fieldtune_monitor.classify import Judge
 from fieldtune_monitor.dedupe import Stories
@@ -267,7 +267,7 @@ def _announce(connection: Connection, setup: Setup, change: Transition, verdict:
     )
     for sink, wants_info in setup.sinks.items():
         if change.told or wants_info:
-            outbox.enqueue(connection, f"{sink}:{line.key}", sink, payload, now)
+            sinks.enqueue(connection, sink, payload, now)
 
 
 def make_line(setup: Setup, change: Transition, verdict: Verdict, stories: Sequence[Mapping[str, Any]]) -> Line:

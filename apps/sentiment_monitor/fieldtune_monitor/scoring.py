@@ -98,7 +98,8 @@ def detect_table(path: Path, alerts: Path, budget: float, warmup: str, zone: flo
     documents = _numbers(table, "documents", path)
     share = "negative" in table
     negatives = _numbers(table, "negative", path) if share else documents
-    grid = counts.grid([t for t in times if t is not None], table["topic"].astype(str).tolist(), documents, negatives)
+    topics = table["topic"].astype(str).tolist()
+    grid = counts.grid([t for t in times if t is not None], topics, documents, negatives, first_row(path))
     if not 0 < grid.bucket <= 86_400:
         raise InputError("a time step of a day or less", f"{grid.bucket} seconds", "aggregate to days or finer")
     learning = _duration(warmup) if warmup else None

@@ -284,7 +284,8 @@ def _train_unmeasured(name: str, table: pd.DataFrame, work: Path, method: str, p
     """Fit the first method on all rows. On rows it was fitted on, no accuracy means anything and nothing is chosen."""
     reason = f"not measured on other rows: {len(table)} are too few to keep some back"
     say(f"note: {name} is {reason}")
-    model = _fit(table, table, method, work / method, plan)
+    model = _fit(table, table, method, work / method, plan, apart=False)
+    model.card = {**model.card, "metrics": {}}
     with staged(work / SHIPPED, {"application": APP}) as folder:
         model.save(folder)
     return {"method": method, "labels": list(model.labels), "validation_accuracy": {}, "reason": reason}
@@ -315,11 +316,12 @@ def _split(table: pd.DataFrame, rng: np.random.Generator) -> tuple[pd.DataFrame,
     return table.iloc[seen[rest]].reset_index(drop=True), table.iloc[outside].reset_index(drop=True)
 
 
-def _fit(inside: pd.DataFrame, outside: pd.DataFrame, method: str, out: Path, plan: Plan) -> Any:
+def _fit(inside: pd.DataFrame, outside: pd.DataFrame, method: str, out: Path, plan: Plan, *, apart: bool = True) -> Any:
+    """A fitted model. `apart`: whether validation rows are no training rows; else its figures must not be used."""
     changes = {**SETTINGS, "max_steps": plan.max_steps} if method == "full" else {"max_length": SETTINGS["max_length"]}
     done = pipeline.finetune(
         "text-classification", inside, valid=outside, model=plan.encoder, method=method, out=out,
-        settings=changes, seed=plan.seed, progress=plan.progress,
+        settings=changes, seed=plan.seed, progress=plan.progress, apart=apart,
     )  # fmt: skip
     return load(done.path)
 
@@ -331,7 +333,7 @@ def _ship(chosen: Any, method: str, table: pd.DataFrame, outside: pd.DataFrame, 
     """
     final = chosen
     if method != "full":
-        final = _fit(table, outside, method, work / f"{method}-all", plan)
+        final = _fit(table, outside, method, work / f"{method}-all", plan, apart=False)
         final.temperature, final.threshold, final.card = chosen.temperature, chosen.threshold, chosen.card
     with staged(work / SHIPPED, {"application": APP}) as folder:
         final.save(folder)

@@ -1,18 +1,19 @@
 """Puts a monitor together from a configuration: models, store, sinks. The only place that knows all parts."""
 
+import hashlib
 import shutil
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from threading import Event
 from typing import Any
 
-from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from fieldtune import feedback, registry
 from fieldtune.errors import ConfigError, FieldtuneError, RefusedError
@@ -24,10 +25,12 @@ from fieldtune_monitor import runner, store
 from fieldtune_monitor.classify import Judge, load_bundle, make_judge
 from fieldtune_monitor.config import ALERTS, Config
 from fieldtune_monitor.monitor import APP, Monitor, Setup, restore
-from fieldtune_monitor.sinks import Send, deliver, jsonl_sink, stream_sink
+from fieldtune_monitor.sinks import Send, deliver, hand_over, jsonl_sink, stream_sink
 from fieldtune_monitor.topics import matcher
 
 STORE = "monitor"
+LOCK = int.from_bytes(hashlib.sha256(b"fieldtune monitor run").digest()[:8], "big", signed=True)
+"""Key of the advisory lock in a PostgreSQL database: the same in every version and on every host."""
 
 
 def store_place(config: Config) -> Path | str:
@@ -137,6 +140,58 @@ def dismissed_incidents() -> frozenset[str]:
         return frozenset(row.subject for row in feedback.rows(connection, APP) if row.kind == "dismissed")
 
 
+@contextmanager
+def sole_store(config: Config) -> Iterator[tuple[Engine, Callable[[], None]]]:
+    """The configured store, held against a second `run`, and a check that it is still held.
+
+    A PostgreSQL database is held by a session of its own, from whatever host; an SQLite store by a file on this one.
+
+    Raises:
+        RefusedError: another process holds it.
+    """
+    place = store_place(config)
+    shared = isinstance(place, str) and place.startswith("postgresql")
+    with ExitStack() as stack:
+        if not shared:
+            stack.enter_context(locked(_lock_place(config, place)))
+        engine = open_monitor_store(place)
+        stack.callback(engine.dispose)
+        yield engine, stack.enter_context(_session_lock(engine)) if shared else lambda: None
+
+
+def _lock_place(config: Config, place: Path | str) -> Path:
+    """The folder or the file of an SQLite store; one in memory is nobody else's, and any place does."""
+    file = place if isinstance(place, Path) else place.partition(":///")[2].partition("?")[0]
+    return Path(file).resolve() if file else config.place(STORE)
+
+
+@contextmanager
+def _session_lock(engine: Engine) -> Iterator[Callable[[], None]]:
+    """Hold the database's advisory lock until the engine is disposed of; if the process dies, the server frees it.
+
+    The check also keeps the session from being cut off for being idle.
+
+    Raises:
+        RefusedError: another session holds it; from the check: the session is gone, and the lock with it.
+    """
+    place = engine.url.render_as_string()
+    # Without AUTOCOMMIT the session would stay in one transaction for as long as it lives, and keep VACUUM waiting.
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as session:
+        if not session.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": LOCK}).scalar():
+            raise RefusedError(
+                f"{place} to be free", "another fieldtune process writing to it", "wait for it, or name another `store`"
+            )
+
+        def check() -> None:
+            try:
+                session.execute(text("SELECT 1"))
+            except DBAPIError as error:
+                found = "its session ended: " + str(error.orig).partition("\n")[0]
+                raise RefusedError(f"the lock of {place}", found, "run the command again") from error
+
+        yield check
+
+
 def run(config: Config, *, once: bool, stop: Event, progress: runner.Progress, aside: bool = False) -> dict[str, Any]:
     """Poll the sources until `stop`; one process per store.
 
@@ -144,33 +199,38 @@ def run(config: Config, *, once: bool, stop: Event, progress: runner.Progress, a
         aside: of `sinks_of`.
 
     Raises:
-        ConfigError: no source or no sink. RefusedError: another process runs on this store.
+        ConfigError: no source or no sink. RefusedError: another process runs on this store, or the database ended the
+            session that held it for this one.
         FieldtuneError: with `once`, what kept a source from being read, after the others were; or that nothing of a
             source could ever be used.
     """
     if not config.sources or not config.sinks:
         missing = "[[sources]]" if not config.sources else "[[sinks]]"
         raise ConfigError(f"at least one {missing}", "none", f"add {missing} to the configuration")
-    place, judged = store_place(config), judge_of(config)
-    lock = config.place("monitor") if isinstance(place, str) else place
-    with locked(lock):
+    judged = judge_of(config)
+    with sole_store(config) as (engine, check):
         senders, info = sinks_of(config, aside=aside)
-        engine = open_monitor_store(place)
-        try:
-            monitor = restore(setup(config, engine, info, judged), now())
-            return _watch(config, monitor, senders, once=once, stop=stop, progress=progress)
-        finally:
-            engine.dispose()
+        hand_over(engine, info, now())
+        monitor = restore(setup(config, engine, info, judged), now())
+        return _watch(config, monitor, senders, check, once=once, stop=stop, progress=progress)
 
 
 def _watch(
-    config: Config, monitor: Monitor, senders: dict[str, Send], *, once: bool, stop: Event, progress: runner.Progress
+    config: Config,
+    monitor: Monitor,
+    senders: dict[str, Send],
+    check: Callable[[], None],
+    *,
+    once: bool,
+    stop: Event,
+    progress: runner.Progress,
 ) -> dict[str, Any]:
-    """Look, close and send until `stop`; what an earlier run left to send goes first."""
+    """Look, close and send until `stop`; what an earlier run left to send goes first. `check` is of `sole_store`."""
     engine, total = monitor.setup.engine, runner.Counts()
     schedule = runner.Schedule(source_files(config))
     deliver(engine, senders, now())
     while True:
+        check()
         monitor = up_to_date(config, monitor, now())
         files = schedule.take(time.monotonic())
         counts = runner.poll(monitor, files, now(), once=once, progress=progress)

@@ -56,6 +56,7 @@ def finetune(
     rename: Mapping[str, str] | None = None,
     labels: Mapping[str, str] | None = None,
     rivals: bool = False,
+    apart: bool = True,
 ) -> Finetuned:
     """Fine-tune a model and write its folder.
 
@@ -76,6 +77,8 @@ def finetune(
         rename: column wanted -> the user's name for it.
         labels: label in the file -> label wanted.
         rivals: also train the plain model and the frozen encoder and record their metrics beside this one's.
+        apart: whether texts of ``valid`` that also stand in ``train`` are worth a remark; not where the caller knows, and
+            uses no metrics of this fit.
 
     Raises:
         InputError: the data cannot be trained on; ConfigError: an unknown setting;
@@ -91,7 +94,7 @@ def finetune(
     replaceable(path)
     rows = training_table(train, task, rename=rename, labels=labels)
     held_out = training_table(valid, task, rename=rename, labels=labels) if valid is not None else None
-    _check(rows, held_out, task, progress)
+    _check(rows, held_out if apart else None, task, progress)
     if held_out is None:
         rows, held_out = about.split(rows, seed)
     if held_out.empty:
