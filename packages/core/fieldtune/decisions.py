@@ -52,15 +52,6 @@ def erase(connection: Connection, app: str, kind: str, mine: Callable[[Mapping[s
     return len(chosen)
 
 
-def latest(connection: Connection, app: str, kind: str, limit: int) -> list[dict[str, Any]]:
-    """The payloads of an application's last decisions of this kind, the newest first."""
-    rows = connection.execute(
-        text("SELECT payload FROM decisions WHERE app = :app AND kind = :kind ORDER BY made_at DESC, id LIMIT :limit"),
-        {"app": app, "kind": kind, "limit": limit},
-    )
-    return [json.loads(row[0]) for row in rows]
-
-
 def get(connection: Connection, decision_id: str) -> dict[str, Any] | None:
     """The decision with this id: its columns, and its payload under ``payload``; None when there is none."""
     row = connection.execute(text("SELECT * FROM decisions WHERE id = :id"), {"id": decision_id}).mappings().first()

@@ -62,5 +62,5 @@ def pending(connection: Connection, sink: str | None = None) -> list[Message]:
 
 
 def mark_sent(connection: Connection, key: str, now: datetime) -> None:
-    """Record that the sink has taken the message."""
+    """Record that the message needs no more sending: its sink has taken it, or another one was given it."""
     connection.execute(text("UPDATE outbox SET sent_at = :now WHERE key = :key"), {"key": key, "now": iso(now)})

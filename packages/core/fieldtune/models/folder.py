@@ -176,7 +176,7 @@ def locked(path: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise RefusedError(
-                f"{path} to be free", "another fieldtune process writing to it", "wait for it, or choose another --out"
+                f"{path} to be free", "another fieldtune process writing to it", "wait for it, or choose another place"
             ) from error
         yield
 
