@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import text
 
-from fieldtune import feedback, gate, registry
+from fieldtune import decisions, feedback, gate, registry
 from fieldtune.errors import ArtefactError, InputError, RefusedError
 from fieldtune.models.folder import locked
 from fieldtune.retraining import workplace
