@@ -184,12 +184,12 @@ def test_the_page_shows_what_the_command_shows_until_the_history_is_edited(shop:
     assert len(edited.items) == len(shown) - 1
 
 
-def test_items_still_to_come_are_not_shown(shop: Path) -> None:
-    one = bundle.read(shop)
+def test_items_still_to_come_are_not_shown(trained: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    one = bundle.read(trained[0])
     added = np.full(len(one.data.catalogue), datetime(2099, 1, 1, tzinfo=UTC).timestamp())
     later = replace(one, data=replace(one.data, catalogue=replace(one.data.catalogue, added=added)))
-    bundle.write(later, shop, None)
-    known = wire.open_shop(shop).world.snapshot.known
+    bundle.write(later, tmp_path / "shop", None)
+    known = wire.open_shop(tmp_path / "shop").world.snapshot.known
     assert np.flatnonzero(known).tolist() == np.unique(one.data.log.items).tolist()  # of these there are events
 
 
