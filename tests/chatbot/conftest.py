@@ -22,7 +22,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def built(world: Path, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The store of a bot built from the world, without a registry behind it."""
-    from fieldtune_chatbot.build import Inputs, Settings, build
+    from fieldtune_chatbot.build import Settings, build
+    from fieldtune_chatbot.gathering import Inputs
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FIELDTUNE_HOME", str(tmp_path_factory.mktemp("home")))

@@ -18,11 +18,13 @@ from fieldtune.models.folder import MANIFEST
 from fieldtune.retrieval.index import FlatIndex
 from fieldtune_chatbot import bot, corrections, improving, ingest, learning, replying, wire
 from fieldtune_chatbot import build as building
-from fieldtune_chatbot.build import Inputs, Settings, build, gather
+from fieldtune_chatbot.build import Settings, build
+from fieldtune_chatbot.gathering import Inputs, gather
 from fieldtune_chatbot.knowledge import organise
 from fieldtune_chatbot.records import FaqEntry, KnownQuestion, Lesson
 from fieldtune_chatbot.retrieve import SAME, Retriever
 from fieldtune_chatbot.store import open_citation
+from fieldtune_chatbot.versions import Models, make_version
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 
@@ -408,7 +410,7 @@ def test_what_a_user_typed_leaves_a_version_that_served_it(service: wire.Service
     parts = learning.Split((), old.tuning, old.held_out)
     lessons = [Lesson(asked, "", SCAM), Lesson("my money has not come back", "en/refund.md")]
     told = organise(old.knowledge.documents, [*old.knowledge.entries, entry])
-    building.make_version(told, parts, home / "c", building.Models(), lessons)
+    make_version(told, parts, home / "c", Models(), lessons)
     improving.write_candidate(bot.load(home / "c"), [], home / "d")
     candidate = bot.load(home / "d")
     assert SCAM not in [one.answer for one in candidate.knowledge.entries] and candidate.taught == tuple(lessons[1:])

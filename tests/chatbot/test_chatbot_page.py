@@ -11,10 +11,10 @@ from streamlit.testing.v1 import AppTest
 import fieldtune_chatbot.ui
 from fieldtune import feedback, registry
 from fieldtune_chatbot import bot, wire
-from fieldtune_chatbot.build import Models, make_version
 from fieldtune_chatbot.knowledge import organise
 from fieldtune_chatbot.learning import Split
 from fieldtune_chatbot.records import text_version
+from fieldtune_chatbot.versions import Models, make_version
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from fieldtune import feedback, gate, registry
 from fieldtune.errors import ArtefactError, InputError, RefusedError
 from fieldtune.feedback import Feedback
 from fieldtune.models import load
-from fieldtune_monitor import classify, retraining, runner, scoring, training, views, wire
+from fieldtune_monitor import classify, labelled, retraining, runner, scoring, slot_training, training, views, wire
 from fieldtune_monitor.commands import app
 from fieldtune_monitor.config import read_config
 from fieldtune_monitor.dedupe import bare_title
@@ -27,7 +27,7 @@ from fieldtune_monitor.records import Document
 from fieldtune_monitor.wording import unseen_wording
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
-PLAN = training.Plan(methods=("linear",), progress=False)
+PLAN = slot_training.Plan(methods=("linear",), progress=False)
 NAMES = ("Brine", "Kestrel", "Foghorn", "Capstan", "Windle", "Quillon", "Tallow", "Amber", "Eastreach", "Longshore")
 KNOWN = {
     "negative": ("{} warns on profit", "{} shares plunge", "{} loss widens", "{} cuts jobs", "{} misses estimates"),
@@ -91,8 +91,8 @@ def test_any_rows_split_without_loss_and_no_label_disappears(rows, seed):
 def test_the_threshold_prefers_few_false_alarms():
     negative = np.array([True] * 30 + [False] * 70)
     clear = np.where(negative, 0.9, 0.45)
-    assert 0.45 < training.surge_threshold(clear, negative) <= 0.6
-    assert training.surge_threshold(clear, np.zeros(100, dtype=bool)) == 0.5
+    assert 0.45 < slot_training.surge_threshold(clear, negative) <= 0.6
+    assert slot_training.surge_threshold(clear, np.zeros(100, dtype=bool)) == 0.5
 
 
 def test_a_bundle_holds_a_model_per_task_and_language(model):
@@ -166,8 +166,8 @@ def test_where_no_words_can_be_held_out_rows_at_random_are():
 def test_too_few_rows_to_keep_any_back_claim_no_accuracy(tmp_path, home, capsys):
     rows = pd.DataFrame({"title": [f"{word} {sign}" for word in ("good", "bad") for sign in "abcdefghijkl"]})
     rows["sentiment"] = np.where(rows["title"].str.startswith("good"), "positive", "negative")
-    rows = training.clean_rows(rows.assign(language="en"), "here")
-    rows = rows[[not training.is_held_out(title) for title in rows["title"]]].head(22).reset_index(drop=True)
+    rows = labelled.clean_rows(rows.assign(language="en"), "here")
+    rows = rows[[not labelled.is_held_out(title) for title in rows["title"]]].head(22).reset_index(drop=True)
     slot = training.train_bundle(rows, tmp_path / "m", PLAN)["tone-en"]
     assert load(tmp_path / "m" / "tone-en").card["metrics"] == {}
     assert slot["validation_accuracy"] == {} and "threshold" not in slot and "warning" not in slot
@@ -211,7 +211,7 @@ def test_spellings_of_a_language_are_one_slot(model, tmp_path, home):
     rows = titles(KNOWN)
     rows["language"] = np.resize(["EN", "en-GB", "en", ""], len(rows))
     rows.to_csv(tmp_path / "rows.csv", index=False)
-    assert set(training.read_rows(tmp_path / "rows.csv")["language"]) == {"en"}
+    assert set(labelled.read_rows(tmp_path / "rows.csv")["language"]) == {"en"}
     content = "title,language\nBrine shares plunge,en_US\nBrine shares plunge,Chinese\n"
     (tmp_path / "in.csv").write_text(content)
     with pytest.raises(InputError, match="'Chinese' in row 3 of"):
@@ -239,13 +239,13 @@ def test_a_damaged_bundle_is_named(model, tmp_path):
 def test_bad_training_tables_are_one_clear_error(tmp_path, home, columns, words):
     pd.DataFrame(columns).to_csv(tmp_path / "d.csv", index=False)
     with pytest.raises(InputError, match=words):
-        training.train_bundle(training.read_rows(tmp_path / "d.csv"), tmp_path / "m", PLAN)
+        training.train_bundle(labelled.read_rows(tmp_path / "d.csv"), tmp_path / "m", PLAN)
     assert not (tmp_path / "m").exists()
 
 
 def test_without_a_held_out_row_nothing_is_written(tmp_path, home):
     rows = titles(KNOWN)
-    rows = rows[[not training.is_held_out(title) for title in rows["title"]]].head(120)
+    rows = rows[[not labelled.is_held_out(title) for title in rows["title"]]].head(120)
     rows.to_csv(tmp_path / "rows.csv", index=False)
     before = sorted(tmp_path.iterdir())
     command = ["train", "--data", str(tmp_path / "rows.csv"), "--out", str(tmp_path / "model"), "--methods", "linear"]
@@ -305,7 +305,7 @@ def test_what_was_said_about_another_model_is_not_learnt(model, home):
     verdict = retraining.retrain(rows, home=home, now=NOW, progress=False)
     assert verdict.promoted, verdict.reason
     learnt = set(pd.read_csv(registry.serving("monitor", model) / training.ROWS)["title"])
-    assert {title for title in nowhere["title"] if not training.is_held_out(title)} <= learnt
+    assert {title for title in nowhere["title"] if not labelled.is_held_out(title)} <= learnt
     assert not set(elsewhere["title"]) & learnt
 
 
@@ -326,11 +326,11 @@ def test_held_out_rows_that_users_corrected_are_told_apart_and_train_nothing(mod
         retraining, "publish_bundle", lambda folder, origin, rows, spoken, **_: seen.update(rows=rows, spoken=spoken)
     )
     known = titles(KNOWN)
-    old = known[[training.is_held_out(title) for title in known["title"]]].head(3)
+    old = known[[labelled.is_held_out(title) for title in known["title"]]].head(3)
     new = titles(NEW)
     with pytest.raises(AttributeError):  # there is no verdict
         retraining.retrain(said(pd.concat([old, new]), model), home=home, now=NOW, progress=True)
-    held = {title for title in new["title"] if training.is_held_out(title)}
+    held = {title for title in new["title"] if labelled.is_held_out(title)}
     assert set(seen["spoken"].rows["title"]) == held | set(old["title"])
     assert not set(seen["rows"]["title"]) & set(seen["spoken"].rows["title"])
     assert set(known["title"]) - set(old["title"]) < set(seen["rows"]["title"])
@@ -344,7 +344,7 @@ def test_held_out_rows_that_users_corrected_are_told_apart_and_train_nothing(mod
 
 def test_where_users_corrected_every_held_out_row_nothing_can_judge(model, home):
     rows = titles(KNOWN)
-    rows = rows[[training.is_held_out(title) for title in rows["title"]]]
+    rows = rows[[labelled.is_held_out(title) for title in rows["title"]]]
     serving = registry.serving("monitor", model)
     with pytest.raises(InputError, match="held out"):
         retraining.retrain(said(rows, model), home=home, now=NOW, progress=False)
@@ -414,7 +414,7 @@ def test_one_title_in_two_wrappings_is_one_row_on_one_side_of_the_gate(wrapping,
         title=[wrapping.format(title) for title in known["title"]], source="Openbell", sentiment="neutral"
     )
     pd.concat([known.assign(source=""), again]).to_csv(tmp_path / "rows.csv", index=False)
-    rows = training.read_rows(tmp_path / "rows.csv")
+    rows = labelled.read_rows(tmp_path / "rows.csv")
     assert sorted(rows["title"]) == sorted(known["title"])
     assert set(rows["sentiment"]) == {"neutral"}
     assert set(rows["topic"]) == {"banks", "ferries"}
@@ -422,14 +422,14 @@ def test_one_title_in_two_wrappings_is_one_row_on_one_side_of_the_gate(wrapping,
 
 @pytest.mark.parametrize("wrapping", WRAPPED)
 def test_what_is_corrected_on_the_page_is_held_out_where_its_title_is(wrapping, home):
-    known = training.clean_rows(titles(KNOWN), "here")
+    known = labelled.clean_rows(titles(KNOWN), "here")
     for title in known["title"][:40]:
         story = {"identity": title, "title": wrapping.format(title), "source": "Openbell", "tone": "x", "language": ""}
         views.correct_tone(story, "neutral", "u", "o", NOW)
     with registry.open_home().begin() as connection:
         corrected = retraining.corrections(feedback.rows(connection, "monitor"))
     assert set(corrected["title"]) == set(known["title"][:40])
-    held = [training.is_held_out(title) for title in corrected["title"]]
+    held = [labelled.is_held_out(title) for title in corrected["title"]]
     assert any(held)
     assert len(retraining.merged(known, corrected)) == len(known)
 
@@ -444,7 +444,7 @@ def test_score_reads_a_title_as_the_monitor_does(model, tmp_path):
 
 def test_a_topic_moves_to_the_encoder_of_a_tone_trained_again(tiny_encoder, tmp_path, home):
     def train(name, method, rows, keep=None):
-        plan = training.Plan(encoder=str(tiny_encoder), methods=(method,), max_steps=3, progress=False)
+        plan = slot_training.Plan(encoder=str(tiny_encoder), methods=(method,), max_steps=3, progress=False)
         training.train_bundle(rows, tmp_path / name, plan, keep)
         return tmp_path / name
 
@@ -460,7 +460,7 @@ def test_a_topic_moves_to_the_encoder_of_a_tone_trained_again(tiny_encoder, tmp_
 
 def test_tone_and_topic_read_with_one_encoder_as_each_would_alone(tiny_encoder, tmp_path, home):
     rows, out = titles(KNOWN), tmp_path / "model"
-    plan = training.Plan(encoder=str(tiny_encoder), methods=("full",), max_steps=3, progress=False)
+    plan = slot_training.Plan(encoder=str(tiny_encoder), methods=("full",), max_steps=3, progress=False)
     assert training.train_bundle(rows, out, plan)["topic-en"]["method"] == "head"
     alone = {name: load(out / name) for name in ("tone-en", "topic-en")}
     models = classify.shared({name: load(out / name) for name in alone}, out)

@@ -7,48 +7,31 @@ continues after any interruption and ends in the same bits. Knows the order of t
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fieldtune import feedback, gate, registry
-from fieldtune.data.read import write_table
-from fieldtune.data.scrub import contacts, hides
 from fieldtune.errors import InputError
 from fieldtune.gate import Verdict
 from fieldtune.models.folder import MANIFEST, digest, locked, recover, staged
 from fieldtune.progress import say
-from fieldtune.retrieval.bm25 import Bm25
 from fieldtune.runtime import generator
-from fieldtune.text.normalise import equality_key
-from fieldtune_chatbot import bot, corrections, ingest, learning, mining, tune
+from fieldtune_chatbot import bot, corrections, gathering, learning, tune, versions
 from fieldtune_chatbot.bot import Bot
-from fieldtune_chatbot.cleaning import Cleaner
-from fieldtune_chatbot.knowledge import Knowledge, organise, pseudo_known, with_known, with_mined
-from fieldtune_chatbot.learning import BOTH, WORDS, Split
-from fieldtune_chatbot.records import FaqEntry, KnownQuestion, Lesson
-from fieldtune_chatbot.retrieve import Encode, Retriever, approved_texts
+from fieldtune_chatbot.gathering import Inputs
+from fieldtune_chatbot.knowledge import Knowledge
+from fieldtune_chatbot.learning import Split
+from fieldtune_chatbot.records import Lesson
 from fieldtune_chatbot.store import keep_documents, open_chatbot
 
 APP = "chatbot"
 CURRENT = "current"
-_PSEUDO = 600
 _SERVED, _SCORES = "served.json", "scores.json"
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What a bot is built from; everything but the articles may be missing."""
-
-    documents: Path
-    faq: Path | None = None
-    dialogues: Path | None = None
-    questions: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -89,12 +72,12 @@ def build(inputs: Inputs, store: Path, settings: Settings, *, now: datetime, pro
         InputError: a file that cannot be used. RefusedError: another build is writing to `store`, or by the end
             something else serves than at the beginning, e.g. after a rollback or a retraining.
     """
-    check(inputs)
+    gathering.check(inputs)
     store = Path(store)
     serving = registry.serving(APP, store)
     taught = _taught(serving if serving != store.resolve() else store / CURRENT)
     # What cannot be read is refused before anything is written.
-    found = gather(inputs, taught, publish_mined=settings.publish_mined)
+    found = gathering.gather(inputs, taught, publish_mined=settings.publish_mined)
     knowledge = found.knowledge
     if progress and found.skipped:
         say(f"note: {len(found.skipped)} files have no text or are of kinds not read here, e.g. {found.skipped[0]}")
@@ -104,7 +87,7 @@ def build(inputs: Inputs, store: Path, settings: Settings, *, now: datetime, pro
     if progress and not parts.held_out:
         say("note: no known questions and no similar wordings: weights and threshold are defaults, not learnt")
     store.mkdir(parents=True, exist_ok=True)
-    review = _for_review(found, store, progress)
+    review = gathering.for_review(found, store, progress)
     with locked(store / CURRENT):
         work = _work(store, fingerprint(inputs, settings, taught))
         begun = _served_at_first(serving, work)
@@ -125,13 +108,6 @@ def _taught(folder: Path) -> list[Lesson]:
     return corrections.kept(bot.taught(folder), erased)
 
 
-def check(inputs: Inputs) -> None:
-    """Complain about missing files before anything is read."""
-    for option, path in asdict(inputs).items():
-        if path is not None and not Path(path).exists():
-            raise InputError(f"--{option} to name something", f"nothing at {path}", "check the path")
-
-
 def fingerprint(inputs: Inputs, settings: Settings, taught: Sequence[Lesson] = ()) -> str:
     """A hash of every input byte, what users taught, the settings and the release: equal ones give equal bots."""
     from fieldtune.pipeline import versions
@@ -146,107 +122,6 @@ def fingerprint(inputs: Inputs, settings: Settings, taught: Sequence[Lesson] = (
                 name = file.relative_to(path).as_posix() if file != path else ""
                 hashed.update(f"{option}\n{name}\n{digest(file)}\n".encode())
     return hashed.hexdigest()[:16]
-
-
-@dataclass(frozen=True)
-class Gathered:
-    """What the files hold, and what users taught since.
-
-    Attributes:
-        known: known questions to tune and judge on, those of users included; without a list of them, other wordings of
-            the FAQ stand in.
-        skipped: files that were not read. lost: articles that questions or entries name and that are not there.
-        review: entries of mined answers that nobody has approved; not part of `knowledge`.
-    """
-
-    knowledge: Knowledge
-    known: tuple[KnownQuestion, ...]
-    counts: Mapping[str, int]
-    skipped: tuple[str, ...]
-    lost: tuple[str, ...]
-    review: tuple[FaqEntry, ...] = ()
-
-
-def gather(inputs: Inputs, taught: Sequence[Lesson] = (), *, publish_mined: bool = False) -> Gathered:
-    """Read the files, mine the dialogues, put it all in order; what users taught comes last and has the last word."""
-    documents, skipped = ingest.read_documents(inputs.documents)
-    entries: list[FaqEntry] = ingest.read_faq(inputs.faq) if inputs.faq else []
-    known = ingest.read_questions(inputs.questions) if inputs.questions else []
-    counts = {"documents": len(documents), "faq": len(entries), "known_questions": len(known)}
-    new: list[FaqEntry] = []
-    if inputs.dialogues:
-        told = [*(document.text for document in documents), *(entry.answer for entry in entries)]
-        pairs = mining.mine(ingest.read_dialogues(inputs.dialogues), keep=contacts(told))
-        entries, new = with_mined(entries, pairs)
-        hidden = sum(hides(pair.answer) for pair in pairs)
-        counts |= {"mined_pairs": len(pairs), "mined_with_personal_data": hidden, "mined_answers": len(new)}
-    if publish_mined:
-        entries, new = [*entries, *new], []
-    knowledge = organise(documents, entries)
-    _check_known(known, knowledge, inputs.documents)
-    knowledge = organise(documents, with_known(knowledge, known))
-    knowledge = organise(documents, corrections.learnt(knowledge, taught))
-    counts |= {"taught": len(taught), "passages": len(knowledge.passages), "wordings": len(knowledge.questions)}
-    places = knowledge.source_of()
-    named = [row.document for row in known] + [row.document for row in entries] + [row.document for row in taught]
-    lost = dict.fromkeys(document for document in named if document and document not in places)
-    said = [row for row in corrections.as_known(taught) if not row.document or row.document in places]
-    asked = {equality_key(row.question): row for row in (*(known or pseudo_known(knowledge, _PSEUDO)), *said)}
-    return Gathered(knowledge, tuple(asked.values()), counts, tuple(skipped), tuple(lost), tuple(new))
-
-
-def _for_review(found: Gathered, store: Path, progress: bool) -> str:
-    """The name of the file with mined answers that wait for approval, or "".
-
-    Raises:
-        InputError: the dialogues could only help with answers that nobody has approved.
-    """
-    if progress and found.counts.get("mined_with_personal_data"):
-        say(f"note: {found.counts['mined_with_personal_data']} mined answers hold personal data and are never served")
-    if not found.review:
-        return ""
-    file = review_file(found.review, store, "mined")
-    if not found.counts["faq"]:
-        raise InputError(
-            "approved answers (--faq) that the dialogues can add wordings to",
-            f"none, and {len(found.review)} answers of agents that nobody has approved, written to {file}",
-            f"look through it and build with --faq {file}, or with --publish-mined to serve them as they are",
-        )
-    if progress:
-        say(
-            f"note: {len(found.review)} mined answers are not served until somebody approves them: look through {file} "
-            "and add what is right to the FAQ (--publish-mined serves them as they are)"
-        )
-    return str(file)
-
-
-def review_file(entries: Iterable[FaqEntry], store: Path, kind: str) -> Path:
-    """The table in the store, in the form of a FAQ, with answers that wait for approval.
-
-    It is named by its rows and written once, so that what a person changes in it is never overwritten.
-
-    Args:
-        kind: where the answers come from, the first word of the file's name.
-    """
-    table = ingest.faq_table(map(asdict, entries))
-    name = f"{kind}-{hashlib.sha256(table.to_csv().encode()).hexdigest()[:12]}"
-    file = store / f"{name}.csv"
-    if not file.is_file():
-        temporary = store / f"{name}.partial.csv"
-        write_table(table, temporary)
-        temporary.replace(file)
-    return file
-
-
-def _check_known(known: Sequence[KnownQuestion], knowledge: Knowledge, documents: Path) -> None:
-    places = knowledge.source_of()
-    named = [row.document for row in known if row.document]
-    if named and not any(document in places for document in named):
-        raise InputError(
-            "known questions whose document is one of the articles",
-            f"none; e.g. {named[0]!r} is not under {documents}",
-            "name documents by their path relative to --documents",
-        )
 
 
 def _work(store: Path, key: str) -> Path:
@@ -272,7 +147,7 @@ def _candidates(
     folders: dict[str, Path] = {}
     frozen = tune.frozen_encoder(settings.model, work / "encoder-frozen")
     judged = [row.question for row in (*parts.tuning, *parts.held_out)]
-    plain = index(knowledge, Models())
+    plain = versions.index(knowledge, versions.Models())
     leave_out = frozenset(knowledge.questions[unit][1] for text in judged for unit in plain.same_wordings(text))
     samples: dict[str, list[str]] = {}
     for document in knowledge.documents:
@@ -287,13 +162,13 @@ def _candidates(
         table, work / "encoder-tuned", model=settings.model, max_steps=settings.max_steps, seed=settings.seed,
         progress=progress,
     )  # fmt: skip
-    makers = {"plain": Models(), "frozen": Models(frozen, intent, languages)}
+    makers = {"plain": versions.Models(), "frozen": versions.Models(frozen, intent, languages)}
     if tuned is not None:
-        makers["tuned"] = Models(tuned, intent, languages)
+        makers["tuned"] = versions.Models(tuned, intent, languages)
     if previous:
-        encoder = part(previous, "encoder")
-        makers["previous"] = Models(
-            encoder, part(previous, "intent"), tune.readable(encoder, samples) if encoder else set()
+        encoder = versions.part(previous, "encoder")
+        makers["previous"] = versions.Models(
+            encoder, versions.part(previous, "intent"), tune.readable(encoder, samples) if encoder else set()
         )
     for name, models in makers.items():
         folders[name] = work / f"bot-{name}"
@@ -301,78 +176,8 @@ def _candidates(
         if not (folders[name] / MANIFEST).is_file():
             if progress:
                 say(f"indexing and tuning: {name}")
-            make_version(knowledge, parts, folders[name], models, taught)
+            versions.make_version(knowledge, parts, folders[name], models, taught)
     return folders, chosen.winner if chosen else ""
-
-
-@dataclass(frozen=True)
-class Models:
-    """What a version reads with.
-
-    Attributes:
-        encoder, intent: model folders, or None to go without.
-        languages: those the encoder reads.
-        computed: vectors of this very encoder that are known already, by text.
-    """
-
-    encoder: Path | None = None
-    intent: Path | None = None
-    languages: Collection[str] = ()
-    computed: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
-
-
-def make_version(
-    knowledge: Knowledge, parts: Split, folder: Path, models: Models, taught: Sequence[Lesson] = ()
-) -> None:
-    """Index everything with these models, learn weights and threshold, write the folder."""
-    retriever = index(knowledge, models)
-    start = BOTH if models.encoder else WORDS
-    seen = learning.see(retriever, parts.tuning)
-    retriever.weights = learning.fit_weights(retriever, seen, start, models.languages)
-    deciders = learning.fit_deciders(retriever, seen)
-    bot.write(
-        folder, retriever, deciders, parts.tuning, parts.held_out, taught=taught, encoder=models.encoder,
-        intent=models.intent,
-    )  # fmt: skip
-
-
-def index(knowledge: Knowledge, models: Models) -> Retriever:
-    """A retriever over the knowledge, with default weights."""
-    embedder = tune.as_embedder(models.encoder) if models.encoder else None
-    encode, known_words = embedder.encode if embedder else None, tune.vocabulary(embedder)
-    clean = Cleaner(approved_texts(knowledge), known_words)
-    units = unit_texts(knowledge, clean)
-    vectors = _vectors(knowledge, units, encode, models) if encode else None
-    classifier = bot.load_intent(models.intent) if models.intent else None
-    weights = {"any": BOTH if embedder else WORDS}
-    return Retriever(
-        knowledge, Bm25.build(knowledge.passage_texts()), Bm25.build([clean(text) for text in knowledge.question_texts()]),
-        Bm25.build(knowledge.source_texts()), encode, vectors, classifier, weights, known_words,
-    )  # fmt: skip
-
-
-def unit_texts(knowledge: Knowledge, clean: Callable[[str], str]) -> list[str]:
-    """What is embedded of every unit, in the order of the vectors."""
-    wordings = [clean(text) for text in knowledge.question_texts()]
-    return [*knowledge.passage_texts(), *knowledge.sentence_texts(), *wordings]
-
-
-def _vectors(
-    knowledge: Knowledge,
-    texts: Sequence[str],
-    encode: Encode,
-    models: Models,
-) -> NDArray[np.float32]:
-    """float32[units, d]: the units that the encoder can read; zeros for the others, which words alone find."""
-    owners = np.concatenate([knowledge.passage_source, knowledge.sentence_source, knowledge.question_source])
-    can = [place for place, owner in enumerate(owners) if knowledge.sources[int(owner)].language in models.languages]
-    missing = list(dict.fromkeys(texts[place] for place in can if texts[place] not in models.computed))
-    read = encode(missing)
-    by_text = {**models.computed, **dict(zip(missing, read, strict=True))}
-    vectors = np.zeros((len(texts), read.shape[1]), np.float32)
-    for place in can:
-        vectors[place] = by_text[texts[place]]
-    return vectors
 
 
 def _served_at_first(serving: Path, work: Path) -> Path:
@@ -394,11 +199,6 @@ def _note(path: Path, value: Any) -> None:
     temporary = path.with_suffix(".partial")
     temporary.write_text(json.dumps(value), encoding="utf-8")
     temporary.replace(path)
-
-
-def part(folder: Path, name: str) -> Path | None:
-    """The model folder of this name inside a version folder, if it has one."""
-    return folder / name if (folder / name).is_dir() else None
 
 
 def _publish(

@@ -70,8 +70,9 @@ def build(
 ) -> None:
     """Build the bot and put the best version into service; run it again after an interruption and it continues."""
     from fieldtune.runtime import now
-    from fieldtune_chatbot.build import Inputs, Settings
+    from fieldtune_chatbot.build import Settings
     from fieldtune_chatbot.build import build as build_bot
+    from fieldtune_chatbot.gathering import Inputs
 
     inputs = Inputs(documents, faq, dialogues, questions)
     built = build_bot(inputs, store, Settings(model, max_steps, seed, publish_mined), now=now(), progress=True)

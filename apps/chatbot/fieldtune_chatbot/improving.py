@@ -26,12 +26,14 @@ from fieldtune.runtime import generator
 from fieldtune.text.normalise import equality_key
 from fieldtune_chatbot import bot, corrections, learning
 from fieldtune_chatbot.bot import Bot
-from fieldtune_chatbot.build import APP, Models, make_version, part, review_file, unit_texts
+from fieldtune_chatbot.build import APP
+from fieldtune_chatbot.gathering import review_file
 from fieldtune_chatbot.knowledge import organise
 from fieldtune_chatbot.learning import Split
 from fieldtune_chatbot.records import FaqEntry, KnownQuestion, Lesson
 from fieldtune_chatbot.retrieve import NEAR, SAME
 from fieldtune_chatbot.store import answers_since, first_made, keep_documents, open_chatbot
+from fieldtune_chatbot.versions import Models, make_version, part, unit_texts
 from fieldtune_chatbot.wire import serving_folder
 
 CANDIDATE = "feedback"

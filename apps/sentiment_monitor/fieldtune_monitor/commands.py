@@ -37,11 +37,11 @@ def train(
     """Train tone and topic models per language; the best of each ships, if the whole beats what serves."""
     from fieldtune.runtime import now
     from fieldtune.text.language import known
-    from fieldtune_monitor import training
+    from fieldtune_monitor import labelled, slot_training, training
 
     readable = tuple(known(name, "--languages") for name in _names(languages))
-    plan = training.Plan(model, readable, max_steps, _names(methods), seed)
-    rows = training.read_rows(data)
+    plan = slot_training.Plan(model, readable, max_steps, _names(methods), seed)
+    rows = labelled.read_rows(data)
     slots, verdict = training.train_and_publish(rows, out, plan, now())
     show({"model": str(out), "rows": len(rows), "slots": slots, **verdict.as_dict()}, as_json)
 

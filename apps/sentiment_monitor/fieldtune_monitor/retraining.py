@@ -28,19 +28,10 @@ from fieldtune.progress import say
 from fieldtune.retraining import about, workplace
 from fieldtune.runtime import generator
 from fieldtune_monitor.classify import BUNDLE, load_bundle
+from fieldtune_monitor.labelled import COLUMNS, TASKS, clean_rows, held_out, is_held_out
 from fieldtune_monitor.monitor import APP
-from fieldtune_monitor.training import (
-    COLUMNS,
-    ROWS,
-    TASKS,
-    Plan,
-    Spoken,
-    clean_rows,
-    held_out,
-    is_held_out,
-    publish_bundle,
-    train_bundle,
-)
+from fieldtune_monitor.slot_training import Plan
+from fieldtune_monitor.training import ROWS, Spoken, publish_bundle, train_bundle
 
 LABELS = {"tone": ("sentiment", "tone", "label"), "topic": ("topic", "label")}
 FOLDS = 5
