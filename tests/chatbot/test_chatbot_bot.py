@@ -336,8 +336,9 @@ def corrections_of(store: Path, *said: tuple[str, str, str], now: datetime = NOW
     service = wire.open_service(store)
     for number, (question, document, answer) in enumerate(said):
         decision = wire.ask(service, question, now=now).decision
+        later = now + timedelta(seconds=number)  # rows of one second come in any order
         wire.give_feedback(
-            service, decision, "correction", now=now, user=f"user {number}", document=document, answer=answer
+            service, decision, "correction", now=later, user=f"user {number}", document=document, answer=answer
         )
     with registry.open_home().begin() as connection:
         return feedback.rows(connection, "chatbot")

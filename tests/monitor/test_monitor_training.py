@@ -157,7 +157,7 @@ def test_a_model_at_chance_level_is_told(tmp_path, home, capsys):
 def test_where_no_words_can_be_held_out_rows_at_random_are():
     table = pd.DataFrame({"text": [f"{word} {n % 10}" for word in ("good", "bad") for n in range(60)]})
     table["label"] = table["text"].str[0]
-    inside, outside = training._split(table, np.random.default_rng(0))
+    inside, outside = slot_training._split(table, np.random.default_rng(0))
     assert (len(inside), len(outside)) == (96, 24)
     assert sorted([*inside["text"], *outside["text"]]) == sorted(table["text"])
     assert set(outside["label"]) == {"g", "b"}
