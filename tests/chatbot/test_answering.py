@@ -1,10 +1,12 @@
 """Every piece of an answer is approved or verbatim, and its citation opens to its text."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fieldtune.retrieval.bm25 import Bm25
-from fieldtune_chatbot.answering import Piece, cite, find_support, from_faq, from_passage, stream
+from fieldtune_chatbot.answering import Piece, cite, find_support, from_faq, from_passage, stream, together
 from fieldtune_chatbot.chunking import passages
 from fieldtune_chatbot.knowledge import own_document
 from fieldtune_chatbot.records import Document, FaqEntry, Passage, text_version
@@ -74,3 +76,12 @@ def test_a_stream_says_what_the_pieces_say(texts: list[str]) -> None:
     said = list(stream(pieces))
     assert "".join(words for words, _ in said) == "\n\n".join(texts)
     assert sum(citation is not None for _, citation in said) == len(texts)
+
+
+def test_a_span_on_which_the_approved_answer_rests_is_not_said_twice() -> None:
+    approved = [Piece("in our own words", cite(ARTICLE, 10, 30))]
+    other, same = Piece("other", cite(ARTICLE, 30, 40)), Piece("same", cite(ARTICLE, 25, 35))
+    elsewhere = Piece("elsewhere", replace(cite(ARTICLE, 10, 30), document="en/other.md"))
+    assert together(approved, [other]) == [*approved, other]
+    assert together(approved, [same]) == approved
+    assert together(approved, [elsewhere]) == [*approved, elsewhere]

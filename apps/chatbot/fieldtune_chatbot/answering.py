@@ -78,6 +78,17 @@ def from_passage(
     return [Piece(document.text[start:end], cite(document, start, end))]
 
 
+def together(approved: Sequence[Piece], spans: Sequence[Piece]) -> list[Piece]:
+    """Approved answers, then those spans of the article on which none of them rests: those would say it twice."""
+    cited = [piece.citation for piece in approved]
+    return [*approved, *(span for span in spans if not any(_overlap(span.citation, one) for one in cited))]
+
+
+def _overlap(one: Citation, other: Citation) -> bool:
+    same = (one.document, one.version) == (other.document, other.version)
+    return same and one.start < other.end and other.start < one.end
+
+
 def stream(pieces: Sequence[Piece]) -> Iterator[tuple[str, Citation | None]]:
     """Sentence by sentence, each piece followed by its citation."""
     for number, piece in enumerate(pieces):

@@ -23,9 +23,9 @@ from fieldtune_chatbot.retrieve import SAME, Legs
 LONGEST = 2000
 """Characters of a question; a longer one is refused, and the customer is told to ask it shorter."""
 CLEARLY = 2.5
-"""How many times as well as the best approved answer a passage of the same source must fit to be said instead.
+"""How many times as well as the best approved answer a passage of the same source must fit to be said alone.
 
-Of the sample's known questions (docs/lab.md) 77 % were given the right approved answer at 2.5, 28 % at 1.
+A passage is longer and holds more of any question's words, so between 1 and this both are said (docs/lab.md).
 """
 KNOWN = Decision("answer", 1.0, "the FAQ asks this very question")
 _SHOWN = 5
@@ -145,10 +145,11 @@ def _words(bot: Bot, judgement: Judgement) -> Iterator[tuple[str, Citation | Non
 
 
 def pieces(bot: Bot, question: str, ranking: Ranking) -> list[answering.Piece]:
-    """What the first source says: the FAQ answer whose question fits best, or spans of the passage that fits better.
+    """What the first source says: the FAQ answer whose question fits best, spans of the passage that fits best, or both.
 
-    An approved answer goes first: a passage has to fit `CLEARLY` times as well, for it is longer and holds more of any
-    question's words. A question that an entry holds word for word gets that entry's answer, whatever a passage scores.
+    The approved answer alone where it fits as well, the passage alone where it fits `CLEARLY` times as well; between the
+    two the approved answer first and then the passage, unless that is what the answer rests on. A question that an entry
+    holds word for word gets that entry's answer, whatever a passage scores.
     """
     known, first = bot.knowledge, int(ranking.order[0])
     source = known.sources[first]
@@ -160,12 +161,13 @@ def pieces(bot: Bot, question: str, ranking: Ranking) -> list[answering.Piece]:
         return answering.from_faq(exact, own_document(exact, source.tenant), article)
     entry, entry_score = _best_entry(bot, question, source.entries)
     passage, passage_score = _best_passage(bot, question, first)
-    if entry is not None and (passage is None or article is None or CLEARLY * entry_score >= passage_score):
-        return answering.from_faq(entry, own_document(entry, source.tenant), article)
-    if passage is None or article is None:
-        return []
-    cut = known.passages[passage][1]
-    return answering.from_passage(question, article, cut, bot.retriever.words_passage.idf)
+    approved = answering.from_faq(entry, own_document(entry, source.tenant), article) if entry else []
+    if passage is None or article is None or (approved and entry_score >= passage_score):
+        return approved
+    spans = answering.from_passage(question, article, known.passages[passage][1], bot.retriever.words_passage.idf)
+    if approved and CLEARLY * entry_score >= passage_score:
+        return answering.together(approved, spans)
+    return spans
 
 
 def _best_entry(bot: Bot, question: str, numbers: Sequence[int]) -> tuple[FaqEntry | None, float]:
