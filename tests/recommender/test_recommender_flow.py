@@ -180,6 +180,12 @@ def test_the_page_shows_what_the_command_shows_until_the_history_is_edited(shop:
     same = wire.taste_on_page(opened, user, shown, [], "")
     assert len(same.items) > len(shown)  # the page names the last ones only
     assert wire.recommend(opened, same, 5) == wire.recommend(opened, wire.tastes_of(opened, [user])[0], 5)
+    new = next(item for item in opened.items if opened.items[item] not in same.seen)
+    bought = wire.taste_on_page(opened, user, [*shown, new], [], "")
+    assert bought.items.tolist() == [*same.items.tolist(), opened.items[new]] and opened.items[new] in bought.seen
+    refused = wire.taste_on_page(opened, user, shown, [shown[-1], new], "")
+    assert opened.items[shown[-1]] not in refused.items
+    assert {opened.items[shown[-1]], opened.items[new]} <= set(refused.disliked.tolist())
     edited = wire.taste_on_page(opened, user, shown[:-1], [], "")
     assert len(edited.items) == len(shown) - 1
 

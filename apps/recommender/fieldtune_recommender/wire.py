@@ -106,10 +106,25 @@ def tastes_of(shop: Shop, users: Sequence[str], interest: str = "") -> list[Tast
 
 
 def taste_on_page(shop: Shop, user: str, history: Sequence[str], disliked: Sequence[str], interest: str) -> Taste:
-    """The taste behind the page's list: while the history is the user's own, just as `recommend` has it."""
-    if user in shop.users and not disliked and list(history) == history_of(shop, user):
-        return tastes_of(shop, [user], interest)[0]
-    return taste_from(shop, history, disliked=disliked, interest=interest, user=user)
+    """The taste behind the page's list, which names the last items of a history only.
+
+    The user's whole taste, as `recommend` has it, with what was added on the page; once something of the named history is
+    taken out, what is left on the page alone.
+    """
+    named = history_of(shop, user)
+    if user not in shop.users or list(history[: len(named)]) != named:
+        return taste_from(shop, history, disliked=disliked, interest=interest, user=user)
+    own = tastes_of(shop, [user])[0]
+    new = taste_from(shop, history[len(named) :], disliked=disliked, user=user)
+    kept = ~np.isin(own.items, np.concatenate([new.items, new.disliked]))
+    return Taste(
+        np.concatenate([own.items[kept], new.items]),
+        np.concatenate([own.weights[kept], new.weights]),
+        np.concatenate([own.ages[kept], new.ages]),
+        np.concatenate([own.disliked, new.disliked]),
+        np.union1d(own.seen, new.seen),
+        interest,
+    )
 
 
 def taste_from(
