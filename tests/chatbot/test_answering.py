@@ -85,3 +85,5 @@ def test_a_span_on_which_the_approved_answer_rests_is_not_said_twice() -> None:
     assert together(approved, [other]) == [*approved, other]
     assert together(approved, [same]) == approved
     assert together(approved, [elsewhere]) == [*approved, elsewhere]
+    again = Piece("in our own and further words", cite(ARTICLE, 40, 50))
+    assert together(approved, [again]) == approved

@@ -12,7 +12,7 @@ from fieldtune.text.sentences import spans
 from fieldtune_chatbot.records import Citation, Document, FaqEntry, Passage
 
 _SUPPORT = 0.4
-"""Share of a FAQ sentence's terms that a sentence of the article must hold to be named as its source."""
+"""Share of a FAQ answer's terms that a span of the article must hold to be named as its source, or to repeat it."""
 
 
 @dataclass(frozen=True)
@@ -79,14 +79,17 @@ def from_passage(
 
 
 def together(approved: Sequence[Piece], spans: Sequence[Piece]) -> list[Piece]:
-    """Approved answers, then those spans of the article on which none of them rests: those would say it twice."""
-    cited = [piece.citation for piece in approved]
-    return [*approved, *(span for span in spans if not any(_overlap(span.citation, one) for one in cited))]
+    """Approved answers, then those spans of the article that say something else."""
+    return [*approved, *(span for span in spans if not any(_repeats(span, one) for one in approved))]
 
 
-def _overlap(one: Citation, other: Citation) -> bool:
+def _repeats(span: Piece, approved: Piece) -> bool:
+    """Whether the approved answer rests on this span, or the span holds much of what the answer says."""
+    one, other = span.citation, approved.citation
     same = (one.document, one.version) == (other.document, other.version)
-    return same and one.start < other.end and other.start < one.end
+    wanted = _terms(approved.text)
+    held = len(wanted & _terms(span.text)) / max(len(wanted), 1)
+    return (same and one.start < other.end and other.start < one.end) or held >= _SUPPORT
 
 
 def stream(pieces: Sequence[Piece]) -> Iterator[tuple[str, Citation | None]]:
