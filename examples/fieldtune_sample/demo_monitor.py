@@ -85,7 +85,7 @@ def judged(place: Place) -> dict[str, Any]:
 def opened(path: Path) -> list[tuple[str, pd.Timestamp]]:
     """(topic, time) of every incident at its first line that fires."""
     first: dict[str, tuple[str, pd.Timestamp]] = {}
-    for text in path.read_text(encoding="utf-8").splitlines():
+    for text in path.read_bytes().splitlines():
         line = json.loads(text)
         if line["state"] == "firing":
             first.setdefault(line["incident"], (line["topic"], pd.Timestamp(line["time"])))

@@ -243,6 +243,12 @@ def test_an_alerts_file_of_someone_else_is_refused(tmp_path):
         history.read_alerts(tmp_path / "a.jsonl")
 
 
+def test_a_line_separator_in_a_title_does_not_cut_an_alert(tmp_path):
+    alert = {"incident": "i", "topic": "a", "state": "firing", "time": "2026-01-05T00:00:00Z", "title": "up\u2028down"}
+    (tmp_path / "a.jsonl").write_text(json.dumps(alert, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert [found.topic for found in history.read_alerts(tmp_path / "a.jsonl")] == ["a"]
+
+
 CONFIGURATION = '[[topics]]\nname = "a"\nkeywords = ["a"]\n'
 
 

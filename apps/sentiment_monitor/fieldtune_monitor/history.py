@@ -75,8 +75,8 @@ def read_alerts(path: Path, dismissed: frozenset[str] = frozenset()) -> list[Ale
         InputError: no such file, a line that is no alert.
     """
     try:
-        raw = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        raw = path.read_bytes().splitlines()  # of a text it would also split at line breaks inside titles (U+2028)
+    except OSError as error:
         raise InputError("an alerts file written by fieldtune", f"{path}: {error}", "check the path") from error
     found: dict[str, dict[str, Any]] = {}
     for number, text_line in enumerate(raw, 1):

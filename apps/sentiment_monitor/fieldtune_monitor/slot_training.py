@@ -21,7 +21,7 @@ from fieldtune.models import load
 from fieldtune.models.folder import staged
 from fieldtune.progress import say
 from fieldtune.runtime import generator
-from fieldtune.tasks.text_classification import correct
+from fieldtune.tasks.text_classification import adopt, correct
 from fieldtune_monitor.labelled import TASKS
 from fieldtune_monitor.monitor import APP
 from fieldtune_monitor.wording import unseen_wording
@@ -160,7 +160,8 @@ def _ship(chosen: Any, method: str, table: pd.DataFrame, outside: pd.DataFrame, 
     final = chosen
     if method != "full":
         final = _fit(table, outside, method, work / f"{method}-all", plan, apart=False)
-        final.temperature, final.threshold, final.card = chosen.temperature, chosen.threshold, chosen.card
+        adopt(final, chosen)
+        final.card = chosen.card
     with staged(work / SHIPPED, {"application": APP}) as folder:
         final.save(folder)
 

@@ -24,7 +24,10 @@ _FEWEST = 20
 
 @dataclass(frozen=True)
 class Standing:
-    """One candidate in the comparison: its mean score, and the 95 % interval of its gain over the winner's rival."""
+    """One candidate in the comparison: its mean score, and the 95 % interval of its gain over what serves.
+
+    Where nothing serves, over the winner.
+    """
 
     name: str
     score: float

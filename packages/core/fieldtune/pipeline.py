@@ -1,4 +1,4 @@
-"""finetune: rows -> checks -> split -> train -> calibrate -> evaluate -> model folder, readable top to bottom."""
+"""finetune: rows -> checks -> split -> train -> calibrate -> evaluate -> refit -> model folder, readable top to bottom."""
 
 import hashlib
 import json
@@ -27,6 +27,7 @@ from fieldtune.train.settings import Settings
 
 UNKNOWN_LIMIT = 0.2
 RIVALS = ("linear", "head")
+REFIT = "refit"
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,9 @@ def finetune(
     Args:
         task: ``"text-classification"`` (columns text, label) or ``"embedding"`` (query, positive[, negative]).
         train: a table or a path.
-        valid: the same, for calibration, thresholds and metrics; None takes a stratified tenth of ``train``.
-            Rows labelled ``oos`` fit the in-scope threshold.
+        valid: the same, for calibration, thresholds and metrics; None takes a stratified tenth of ``train`` and, where
+            the settings say refit, trains again on all rows once these are known. Rows labelled ``oos`` fit the
+            in-scope threshold.
         model: the pretrained encoder: ``"default"``, a folder or a hub name.
         method: ``"linear"``, ``"head"`` or ``"full"``.
         out: the model folder to write.
@@ -95,6 +97,7 @@ def finetune(
     rows = training_table(train, task, rename=rename, labels=labels)
     held_out = training_table(valid, task, rename=rename, labels=labels) if valid is not None else None
     _check(rows, held_out if apart else None, task, progress)
+    everything = rows
     if held_out is None:
         rows, held_out = about.split(rows, seed)
     if held_out.empty:
@@ -113,6 +116,12 @@ def finetune(
             _warn_unreadable(trained, rows, progress)
             if rivals:
                 metrics["rivals"] = _rivals(about, method, model, chosen, rows, held_out, seed, work)
+            if chosen.refit and valid is None:
+                measured, rows = trained, everything
+                if progress:
+                    say(f"note: measured on {len(held_out)} rows kept apart; training again on all {len(rows)}")
+                trained = about.train(rows, method, model, chosen, seed=seed, folder=work / REFIT, show=progress)
+                about.adopt(trained, measured)
             trained.card = _card(task, method, chosen, fingerprint, metrics, rows)
             with staged(path, {"fingerprint": fingerprint["data"], "versions": versions()}) as temporary:
                 trained.save(temporary)

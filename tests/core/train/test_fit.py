@@ -98,9 +98,11 @@ SCRIPT = """
 import sys, pandas as pd
 from fieldtune.pipeline import finetune
 table = pd.DataFrame({"text": TEXTS, "label": LABELS})
-finetune("text-classification", table, valid=table, model=sys.argv[1], out=sys.argv[2], progress=False,
-         settings={"epochs": 30, "token_budget": 32, "checkpoint_steps": 7})
-""".replace("TEXTS", repr(TEXTS)).replace("LABELS", repr([f"label {target}" for target in TARGETS]))
+finetune("text-classification", table, model=sys.argv[1], out=sys.argv[2], progress=False,
+         settings={"epochs": 15, "token_budget": 32, "checkpoint_steps": 7, "refit": True})
+""".replace("TEXTS", repr([f"{text} {row}" for row, text in enumerate(TEXTS)])).replace(
+    "LABELS", repr([f"label {target}" for target in TARGETS])
+)
 
 
 def run(encoder: Path, out: Path, home: Path, seconds: float | None = None) -> int:

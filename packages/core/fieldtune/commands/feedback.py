@@ -80,8 +80,8 @@ def erase(
     A conversation goes with its questions, answers and decisions. The user is remembered by a hash of the name: the
     next `chatbot build` leaves out what they taught, and so does a version that `feedback retrain chatbot` ships.
     Until then the chatbot knows it still. Not undone: what is in versions made before (delete their folders under
-    FIELDTUNE_HOME/versions), in tables of typed answers (delete their rows in STORE/typed-*.csv), in the weights of models, and in what the monitor and the recommender learnt; for those,
-    train again.
+    FIELDTUNE_HOME/versions), in tables of typed answers (delete their rows in STORE/typed-*.csv), in the weights of
+    models, and in what the monitor and the recommender learnt; for those, train again.
     """
     from fieldtune import feedback as said
     from fieldtune import registry

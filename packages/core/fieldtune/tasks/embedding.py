@@ -89,6 +89,10 @@ def finish(model: Embedder, valid: pd.DataFrame) -> dict[str, Any]:
     return metrics(model, valid)
 
 
+def adopt(model: Embedder, measured: Embedder) -> None:
+    """Nothing to take over from the model that was measured."""
+
+
 def metrics(model: Embedder, table: pd.DataFrame) -> dict[str, Any]:
     """Each query against all distinct positives of the table: ndcg@10, mrr@10, recall@{1,5,10}, n."""
     found = summary(ranked(model, table))

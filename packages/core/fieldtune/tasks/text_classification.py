@@ -27,7 +27,7 @@ from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
 
 COLUMNS = ("text", "label")
-DEFAULTS = Settings(class_weights="sqrt")
+DEFAULTS = Settings(class_weights="sqrt", refit=True)
 METHODS = ("linear", "head", "full")
 CALIBRATION_ROWS = 20  # fewer cannot tell confidence from luck: the temperature stays 1
 KEPT = 0.95  # share of the validation rows that stay in scope when no out-of-scope rows are given
@@ -72,6 +72,11 @@ def finish(model: Classifier, valid: pd.DataFrame) -> dict[str, Any]:
     outside = (valid["label"] == OUT_OF_SCOPE).to_numpy()
     model.threshold = _threshold(score, inside, outside)
     return metrics(model, valid)
+
+
+def adopt(model: Classifier, measured: Classifier) -> None:
+    """Calibrate ``model``, which was fitted on the validation rows too, as the one measured on them was."""
+    model.temperature, model.threshold = measured.temperature, measured.threshold
 
 
 def metrics(model: Classifier, table: pd.DataFrame) -> dict[str, Any]:

@@ -53,38 +53,36 @@ def claimed(folder: Path, fingerprint: dict[str, object]) -> Iterator[None]:
     """Hold ``folder`` for one run; one that fails before its first checkpoint leaves nothing, so it stops no other.
 
     Raises:
-        ArtefactError: see :func:`claim`.
+        ArtefactError: it holds an unfinished run of something else, or files that are not ours.
     """
-    claim(folder, fingerprint)
+    text = json.dumps(fingerprint, indent=1, sort_keys=True, default=str)
+    _refuse_others(folder, text)
     try:
+        _mark(folder, text)
         yield
     except BaseException:
-        if not any(folder.glob("checkpoint-*")):
+        if not any(folder.rglob("checkpoint-*")):
             shutil.rmtree(folder, ignore_errors=True)
             with contextlib.suppress(OSError):  # a folder with more in it stays
                 folder.parent.rmdir()
         raise
 
 
-def claim(folder: Path, fingerprint: dict[str, object]) -> None:
-    """Mark ``folder`` as the work of one configuration and data; refuse to continue another's.
-
-    Raises:
-        ArtefactError: it holds an unfinished run of something else, or files that are not ours.
-    """
+def _refuse_others(folder: Path, text: str) -> None:
     file = folder / RUN
-    text = json.dumps(fingerprint, indent=1, sort_keys=True, default=str)
-    if file.is_file():
-        if file.read_text() != text:
-            raise ArtefactError(
-                "an unfinished run of the same configuration and data",
-                f"a different one in {folder}",
-                "choose another --out, or delete the folder to give that run up",
-            )
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    if not unfinished(folder):
+    if file.is_file() and file.read_text() != text:
+        raise ArtefactError(
+            "an unfinished run of the same configuration and data",
+            f"a different one in {folder}",
+            "choose another --out, or delete the folder to give that run up",
+        )
+    if folder.exists() and not unfinished(folder):
         raise ArtefactError("an empty folder for checkpoints", f"other files in {folder}", "choose another --out")
+
+
+def _mark(folder: Path, text: str) -> None:
+    """Write down whose folder this is."""
+    folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".{RUN}"
     temporary.write_text(text)
-    temporary.replace(file)
+    temporary.replace(folder / RUN)

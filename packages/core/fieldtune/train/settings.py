@@ -37,6 +37,7 @@ class Settings:
         temperature: divides cosine similarities in the contrastive loss.
         dropout: in the encoder; 0 for a deterministic gradient.
         checkpoint_steps: save every so many steps; 0 saves about once a minute.
+        refit: where validation rows were split off the training rows, train once more on all of them after measuring.
     """
 
     epochs: int = 5
@@ -54,6 +55,7 @@ class Settings:
     temperature: float = 0.05
     dropout: float = 0.1
     checkpoint_steps: int = 0
+    refit: bool = False
 
     def __post_init__(self) -> None:
         if self.class_weights not in ("none", "sqrt"):
@@ -77,7 +79,7 @@ class Settings:
                 near = difflib.get_close_matches(name, kinds, 1, 0.0)[0]
                 raise ConfigError(f"a setting out of {', '.join(kinds)}", repr(name), f"did you mean {near!r}?")
             try:
-                values[name] = kinds[name](value)
+                values[name] = _flag(value) if kinds[name] is bool else kinds[name](value)
             except (TypeError, ValueError, OverflowError) as error:
                 raise ConfigError(f"{name} as {kinds[name].__name__}", repr(value), f"--set {name}=...") from error
         return replace(self, **values)
@@ -85,3 +87,11 @@ class Settings:
     def as_dict(self) -> dict[str, Any]:
         """Name -> value, for the fingerprint of a run."""
         return asdict(self)
+
+
+def _flag(value: Any) -> bool:
+    """True or False, also as texts: any text but an empty one would count as true."""
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if str(value).lower() not in words:
+        raise ValueError
+    return words[str(value).lower()]
