@@ -52,6 +52,23 @@ def test_a_gain_on_one_kind_of_item_does_not_pay_for_a_loss_on_another() -> None
     assert (second.promoted, second.winner, len(second.standings)) == (True, "even", 3)
 
 
+@pytest.mark.parametrize("n", [1, 10, 19])
+def test_what_serves_is_not_replaced_on_hardly_any_rows(n: int) -> None:
+    verdict = gate.decide({"incumbent": np.zeros(n), "tuned": np.ones(n)}, rng(), "incumbent")
+    assert (verdict.promoted, verdict.winner) == (False, "incumbent")
+    assert f"{n} held-out rows are too few" in verdict.reason
+
+
+@pytest.mark.parametrize("n", [20, 50, 200])
+def test_four_rows_better_and_none_worse_may_be_luck(n: int) -> None:  # one-sided sign test: p = 1/16
+    verdict = gate.decide({"incumbent": np.zeros(n), "tuned": (np.arange(n) < 4).astype(float)}, rng(), "incumbent")
+    assert not verdict.promoted
+    assert "not surely better" in verdict.reason
+    assert gate.decide(
+        {"incumbent": np.zeros(n), "tuned": (np.arange(n) < 6).astype(float)}, rng(), "incumbent"
+    ).promoted
+
+
 def test_scores_on_different_items_are_refused() -> None:
     with pytest.raises(InputError, match="same held-out items"):
         gate.decide({"a": scores(0.5, 10), "b": scores(0.5, 11)}, rng())

@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fieldtune.errors import InputError
-from fieldtune.evaluate.significance import paired_bootstrap
+from fieldtune.evaluate.significance import chance_of_gain, paired_bootstrap
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 INCUMBENT = "incumbent"
 UNOPPOSED = "compared with nothing, as nothing that serves and no other candidate was given"
 _ONE_SIDED = 1.645  # standard errors
-_FEWEST = 20
-"""Items from which on a kind of them can decide; fewer say too little, one least of all."""
+FEWEST = 20
+"""Items from which on a kind of them can decide, or all of them together; fewer say too little, one least of all."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,9 @@ def decide(
 ) -> Verdict:
     """Choose what ships from scores on the same held-out items.
 
-    The best mean wins; equal means go to the earlier name, so list the simplest first. An incumbent is replaced only
-    when the 95 % interval of the paired bootstrap of the difference lies above zero. Where the items are of several
+    The best mean wins; equal means go to the earlier name, so list the simplest first. An incumbent is replaced only on
+    20 items or more, when the 95 % interval of the paired bootstrap of the difference lies above zero and the paired
+    permutation test agrees: where few items differ, the bootstrap is sure too soon. Where the items are of several
     kinds, each is a comparison of its own, for how many there are of each is chance: something has to be surely better
     on one of them (the level of the intervals allows for their number) and surely worse on none (one-sided, 95 %).
 
@@ -94,6 +95,11 @@ def decide(
     if incumbent is None:
         reason = f"{best} scores {means[best]:.4f}, " + (f"the best of {len(arrays)}" if len(arrays) > 1 else UNOPPOSED)
         return Verdict(True, best, reason, tuple(standings))
+    if best != incumbent and len(arrays[incumbent]) < FEWEST:
+        reason = (
+            f"{len(arrays[incumbent])} held-out rows are too few to replace what serves now, {FEWEST} are the fewest"
+        )
+        return Verdict(False, incumbent, reason, tuple(standings))
     kinds = _kinds(parts or {}, len(arrays[incumbent]))
     losses = {name: _losses(values, arrays[incumbent], kinds) for name, values in arrays.items()}
     if losses[best]:
@@ -115,7 +121,7 @@ def decide(
 def _kinds(parts: Mapping[str, ArrayLike], n: int) -> dict[str, Flags]:
     """The kinds of items that are numerous enough to compare on; all items as one where there are not two."""
     kinds = {name: np.asarray(chosen, bool) for name, chosen in parts.items()}
-    kinds = {name: own for name, own in kinds.items() if own.sum() >= _FEWEST}
+    kinds = {name: own for name, own in kinds.items() if own.sum() >= FEWEST}
     return kinds if len(kinds) > 1 else {"": np.ones(n, bool)}
 
 
@@ -134,8 +140,9 @@ def _gains(values: Array, incumbent: Array, kinds: Mapping[str, Flags], rng: np.
     level, sure, told = 1 - 0.05 / len(kinds), False, []
     for name, own in kinds.items():
         gain = paired_bootstrap(values[own], incumbent[own], rng, level=level)
-        sure |= gain.low > 0
+        chance = chance_of_gain(values[own], incumbent[own], rng)
+        sure |= gain.low > 0 and chance <= (1 - level) / 2
         figures = f"{incumbent[own].mean():.4f} to {values[own].mean():.4f}"
-        interval = f"{100 * level:.4g} % interval of the gain {gain.low:+.4f} to {gain.high:+.4f}"
+        interval = f"{100 * level:.4g} % interval of the gain {gain.low:+.4f} to {gain.high:+.4f}, by luck {chance:.2g}"
         told.append(f"{name or 'all rows'} {figures} ({interval})")
     return sure, "; ".join(told)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from fieldtune.errors import InputError
-from fieldtune.evaluate.significance import bootstrap, paired_bootstrap
+from fieldtune.evaluate.significance import bootstrap, chance_of_gain, paired_bootstrap
 
 
 def test_agrees_with_scipy() -> None:
@@ -51,3 +51,15 @@ def test_a_draw_of_many_rows_is_chunked_and_still_repeats() -> None:
 def test_refuses(a: list[float], b: list[float]) -> None:
     with pytest.raises(InputError):
         paired_bootstrap(a, b, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(("wins", "losses"), [(4, 0), (6, 0), (9, 2), (40, 20)])
+def test_of_rows_right_or_wrong_the_permutation_test_is_the_sign_test(wins: int, losses: int) -> None:
+    a, b = np.zeros(200), np.zeros(200)
+    a[:wins], b[wins : wins + losses] = 1, 1
+    exact = stats.binomtest(wins, wins + losses, alternative="greater").pvalue
+    assert chance_of_gain(a, b, np.random.default_rng(8)) == pytest.approx(exact, abs=0.005)
+
+
+def test_equal_rows_are_no_gain() -> None:
+    assert chance_of_gain([0.5, 0.5], [0.5, 0.5], np.random.default_rng(9)) == 1

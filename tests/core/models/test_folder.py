@@ -29,7 +29,7 @@ def test_manifest_lists_every_file_with_the_digest_that_sha256sum_prints(tmp_pat
     assert manifest["files"]["inner/a.txt"]["sha256"] == printed.split()[0]
 
 
-@pytest.mark.parametrize("damage", ["delete", "cut", "flip", "add", "link", "pickle"])
+@pytest.mark.parametrize("damage", ["delete", "cut", "flip", "add", "link", "linked folder", "pickle"])
 def test_every_damage_is_refused_and_the_file_named(tmp_path: Path, damage: str) -> None:
     path = make(tmp_path / "model")
     victim = path / "inner" / "a.txt"
@@ -46,6 +46,11 @@ def test_every_damage_is_refused_and_the_file_named(tmp_path: Path, damage: str)
         case "link":
             victim.unlink()
             victim.symlink_to("/etc/hostname")
+        case "linked folder":
+            (tmp_path / "elsewhere").mkdir()
+            (tmp_path / "elsewhere" / "body.pkl").write_bytes(pickle.dumps({}))
+            victim = path / "encoder"
+            victim.symlink_to(tmp_path / "elsewhere")
         case "pickle":
             victim = path / "weights.pkl"
             victim.write_bytes(pickle.dumps({}))
@@ -117,6 +122,17 @@ def test_a_second_writer_is_refused_until_the_first_is_gone(tmp_path: Path) -> N
         pass
     with locked(tmp_path / "model"):
         pass
+
+
+def test_a_file_that_a_person_put_into_a_model_is_not_deleted_with_it(tmp_path: Path) -> None:
+    path = make(tmp_path / "model", "old")
+    (path / "inner" / "my-notes.txt").write_text("do not lose")
+    with pytest.raises(ArtefactError, match=r"inner/my-notes\.txt"):
+        make(path, "new")
+    assert (path / "inner" / "my-notes.txt").read_text() == "do not lose"
+    (path / "inner" / "my-notes.txt").unlink()
+    make(path, "new")
+    assert (path / "inner" / "a.txt").read_text() == "new"
 
 
 def test_a_folder_that_is_not_ours_is_never_replaced(tmp_path: Path) -> None:

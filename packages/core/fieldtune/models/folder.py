@@ -54,8 +54,8 @@ def staged(path: Path, details: Mapping[str, Any] | None = None) -> Iterator[Pat
 def replaceable(path: Path) -> None:
     """Refuse a place whose content is not ours: replacing the folder would delete it.
 
-    Ours are a folder with a manifest and an unfinished run, which holds nothing but its checkpoints. Call it before
-    long work too, so that nobody trains for an hour and is refused then.
+    Ours are a folder whose every file its manifest lists, and an unfinished run, which holds nothing but its
+    checkpoints. Call it before long work too, so that nobody trains for an hour and is refused then.
 
     Raises:
         InputError: a file stands in the way.
@@ -66,10 +66,14 @@ def replaceable(path: Path) -> None:
         if place.exists() and not place.is_dir():
             raise InputError(f"a folder at {path}", f"the file {place}", "choose another --out")
     names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
-    if names and MANIFEST not in names and not (names == {CHECKPOINTS} and unfinished(path / CHECKPOINTS)):
+    if names == {CHECKPOINTS} and unfinished(path / CHECKPOINTS):
+        return
+    ours = _read_manifest(path)["files"] if MANIFEST in names else {}
+    foreign = [name for file in _files(path) if (name := file.relative_to(path).as_posix()) not in ours]
+    if foreign:
         raise ArtefactError(
             "an empty folder, or a model or an unfinished training of fieldtune",
-            f"{sorted(names)[0]} in {path}, which would be deleted",
+            f"{foreign[0]} in {path}, which would be deleted",
             "choose another --out, or empty that folder yourself",
         )
 
@@ -188,7 +192,9 @@ def digest(file: Path) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.rglob("*") if not file.is_dir() and file != folder / MANIFEST)
+    """Everything below but folders and the manifest; a link to a folder is a file here, and never followed."""
+    below = (file for file in folder.rglob("*") if file.is_symlink() or not file.is_dir())
+    return sorted(file for file in below if file != folder / MANIFEST)
 
 
 def _previous(path: Path) -> Path:
