@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fieldtune.errors import InputError
-from fieldtune_chatbot.ingest import read_dialogues, read_documents, read_faq, read_questions
+from fieldtune_chatbot.ingest import read_dialogues, read_documents, read_faq, read_questions, skipped_notes
 from fieldtune_chatbot.records import text_version
 
 
@@ -33,7 +33,33 @@ def test_documents_keep_their_path_language_and_version(tmp_path: Path) -> None:
         ("b.html", "Fees", "en"), ("c.csv", "c", "en"), ("zh/a.md", "退款", "zh"),
     ]  # fmt: skip
     assert all(doc.version == text_version(doc.text) for doc in documents)
-    assert skipped == ["d.pdf", "e.md"]  # what was not read is named, whatever the reason
+    assert skipped == {"d.pdf": "of kinds not read here", "e.md": "without text"}
+
+
+def test_what_is_hidden_or_linked_in_from_elsewhere_is_no_article(tmp_path: Path) -> None:
+    folder, secret = tmp_path / ".site" / "articles", tmp_path / "secret.md"  # only what is hidden inside counts
+    for name in ("a.md", ".note.md", ".trash/old.md", "help/.git/note.md"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"# {name}\n\nWords of an article.\n")
+    secret.write_text("The safe opens with 1234.\n")
+    (folder / "b.md").symlink_to("a.md")
+    for name, target in {
+        "out.md": secret, "trash.md": folder / ".trash" / "old.md", "gone.md": tmp_path / "nothing", "loop.md": "loop.md",
+        "all": tmp_path,
+    }.items():  # fmt: skip
+        (folder / name).symlink_to(target)
+    documents, skipped = read_documents(folder)
+    assert [document.id for document in documents] == ["a.md", "b.md"]
+    assert {name for name, why in skipped.items() if why == "hidden"} == {
+        ".note.md", ".trash/old.md", "help/.git/note.md",
+    }  # fmt: skip
+    assert {name for name, why in skipped.items() if "links" in why} == {
+        "all", "gone.md", "loop.md", "out.md", "trash.md",
+    }  # fmt: skip
+    assert skipped_notes(skipped) == [
+        "note: 3 files are not read (hidden), e.g. .note.md",
+        "note: 5 files are not read (links to something else than a visible file of the folder), e.g. all",
+    ]
 
 
 def test_wrong_encoding_and_missing_folder_are_named(tmp_path: Path) -> None:
@@ -102,6 +128,12 @@ def test_dialogues(tmp_path: Path) -> None:
 def test_bad_dialogues(tmp_path: Path, row: object, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         read_dialogues(lines(tmp_path / "d.jsonl", row))
+
+
+def test_only_dot_slash_is_taken_from_a_documents_name(tmp_path: Path) -> None:
+    (entry,) = read_faq(csv(tmp_path / "faq.csv", "question,answer,document\nHow?,So.,../a.md\n"))
+    one, other = read_questions(csv(tmp_path / "q.csv", "question,document\nHow?,..a.md\nWhy?,./b.md\n"))
+    assert (entry.document, one.document, other.document) == ("../a.md", "..a.md", "b.md")
 
 
 def test_questions(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from fieldtune.gate import Verdict
 from fieldtune.models.folder import MANIFEST, digest, locked, recover, staged
 from fieldtune.progress import say
 from fieldtune.runtime import generator
-from fieldtune_chatbot import bot, corrections, gathering, learning, tune, versions
+from fieldtune_chatbot import bot, corrections, gathering, ingest, learning, tune, versions
 from fieldtune_chatbot.bot import Bot
 from fieldtune_chatbot.gathering import Inputs
 from fieldtune_chatbot.knowledge import Knowledge
@@ -79,8 +79,9 @@ def build(inputs: Inputs, store: Path, settings: Settings, *, now: datetime, pro
     # What cannot be read is refused before anything is written.
     found = gathering.gather(inputs, taught, publish_mined=settings.publish_mined)
     knowledge = found.knowledge
-    if progress and found.skipped:
-        say(f"note: {len(found.skipped)} files have no text or are of kinds not read here, e.g. {found.skipped[0]}")
+    if progress:
+        for note in ingest.skipped_notes(found.skipped):
+            say(note)
     if progress and found.lost:
         say(f"note: {len(found.lost)} questions or FAQ entries name articles that are not there, e.g. {found.lost[0]}")
     parts = learning.split(found.known)
@@ -116,11 +117,10 @@ def fingerprint(inputs: Inputs, settings: Settings, taught: Sequence[Lesson] = (
         json.dumps([asdict(settings), versions(), [asdict(one) for one in taught]], sort_keys=True).encode()
     )
     for option, path in sorted(asdict(inputs).items()):
-        files = [path] if path and path.is_file() else sorted(path.rglob("*")) if path else []
+        files = [path] if path and path.is_file() else ingest.article_files(path)[0] if path else []
         for file in files:
-            if file.is_file():
-                name = file.relative_to(path).as_posix() if file != path else ""
-                hashed.update(f"{option}\n{name}\n{digest(file)}\n".encode())
+            name = file.relative_to(path).as_posix() if file != path else ""
+            hashed.update(f"{option}\n{name}\n{digest(file)}\n".encode())
     return hashed.hexdigest()[:16]
 
 

@@ -32,11 +32,14 @@ def mine(
     """
     from fieldtune.data.read import check_output, write_table
     from fieldtune.data.scrub import contacts, hides
+    from fieldtune.progress import say
     from fieldtune_chatbot import ingest, mining
 
     check_output(out, reads=[dialogues])
     read = ingest.read_dialogues(dialogues)
-    articles = ingest.read_documents(documents)[0] if documents else []
+    articles, skipped = ingest.read_documents(documents) if documents else ([], {})
+    for note in ingest.skipped_notes(skipped):
+        say(note)
     pairs = mining.mine(read, least_weight=least_weight, keep=contacts(article.text for article in articles))
     if not pairs:
         raise InputError("conversations with answered questions", f"none among {len(read)}", "check the roles")

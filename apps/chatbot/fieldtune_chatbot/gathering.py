@@ -44,14 +44,14 @@ class Gathered:
     Attributes:
         known: known questions to tune and judge on, those of users included; without a list of them, other wordings of
             the FAQ stand in.
-        skipped: files that were not read. lost: articles that questions or entries name and that are not there.
+        skipped: files that were not read -> why. lost: articles that questions or entries name and that are not there.
         review: entries of mined answers that nobody has approved; not part of `knowledge`.
     """
 
     knowledge: Knowledge
     known: tuple[KnownQuestion, ...]
     counts: Mapping[str, int]
-    skipped: tuple[str, ...]
+    skipped: Mapping[str, str]
     lost: tuple[str, ...]
     review: tuple[FaqEntry, ...] = ()
 
@@ -81,7 +81,7 @@ def gather(inputs: Inputs, taught: Sequence[Lesson] = (), *, publish_mined: bool
     lost = dict.fromkeys(document for document in named if document and document not in places)
     said = [row for row in corrections.as_known(taught) if not row.document or row.document in places]
     asked = {equality_key(row.question): row for row in (*(known or pseudo_known(knowledge, _PSEUDO)), *said)}
-    return Gathered(knowledge, tuple(asked.values()), counts, tuple(skipped), tuple(lost), tuple(new))
+    return Gathered(knowledge, tuple(asked.values()), counts, skipped, tuple(lost), tuple(new))
 
 
 def for_review(found: Gathered, store: Path, progress: bool) -> str:

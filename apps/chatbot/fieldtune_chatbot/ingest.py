@@ -5,6 +5,7 @@ Knows formats; not what is done with the rows. PDF and DOCX come with a later re
 
 import csv
 import json
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,24 +23,69 @@ from fieldtune_chatbot.records import Dialogue, Document, FaqEntry, KnownQuestio
 _MARKDOWN, _HTML = (".md", ".markdown", ".txt"), (".html", ".htm")
 KINDS = (*_MARKDOWN, *_HTML, ".csv")
 _FALSE = {"0", "0.0", "false", "no", "n"}
+_HIDDEN, _AWAY = "hidden", "links to something else than a visible file of the folder"
+_OTHER, _EMPTY = "of kinds not read here", "without text"
 
 
-def read_documents(folder: Path, tenant: str = "default") -> tuple[list[Document], list[str]]:
-    """Articles under `folder` in order of path, and the paths of what is skipped: other kinds, and files without text.
+def read_documents(folder: Path, tenant: str = "default") -> tuple[list[Document], dict[str, str]]:
+    """Articles under `folder` in order of path, and what is skipped: path -> why.
 
     Raises:
         InputError: no such folder, no article in it, or an article that is not UTF-8.
     """
     if not folder.is_dir():
         raise InputError("a folder of articles", f"nothing at {folder}", "check --documents")
-    files = sorted(file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("."))
-    readable = [file for file in files if file.suffix.lower() in KINDS]
-    read = {file: _document(file, folder, tenant) for file in readable}
-    documents = [document for document in read.values() if document.text.strip()]
-    skipped = [file.relative_to(folder).as_posix() for file in files if file not in read or not read[file].text.strip()]
+    files, skipped = article_files(folder)
+    documents = []
+    for file in files:
+        if file.suffix.lower() not in KINDS:
+            skipped[file.relative_to(folder).as_posix()] = _OTHER
+        elif (document := _document(file, folder, tenant)).text.strip():
+            documents.append(document)
+        else:
+            skipped[document.id] = _EMPTY
     if not documents:
         raise InputError(f"articles ({', '.join(KINDS)}) with text", f"none under {folder}", "check --documents")
     return documents, skipped
+
+
+def article_files(folder: Path) -> tuple[list[Path], dict[str, str]]:
+    """The files under `folder` that may be published, in order of path, and the others: path -> why.
+
+    What is read may be answered to anybody. So nothing hidden is (drafts in a trash folder, a repository's own files),
+    and nothing that a link brings in from elsewhere; links to folders are not followed.
+    """
+    files, left = [], {}
+    for file in sorted(folder.rglob("*")):
+        if file.is_symlink() or file.is_file():
+            if reason := _barred(file, folder):
+                left[file.relative_to(folder).as_posix()] = reason
+            else:
+                files.append(file)
+    return files, left
+
+
+def _barred(file: Path, folder: Path) -> str:
+    """Why a file is not for everybody to read; "" where it is."""
+    if _hidden(file.relative_to(folder)):
+        return _HIDDEN
+    if not file.is_symlink():
+        return ""
+    target, top = Path(os.path.realpath(file)), Path(os.path.realpath(folder))
+    stays = target.is_relative_to(top) and not _hidden(target.relative_to(top)) and target.is_file()
+    return "" if stays else _AWAY
+
+
+def _hidden(name: Path) -> bool:
+    return any(part.startswith(".") for part in name.parts)
+
+
+def skipped_notes(skipped: Mapping[str, str]) -> list[str]:
+    """What was skipped, a line for each reason, with the first path of each."""
+    paths: dict[str, list[str]] = {}
+    for path, reason in skipped.items():
+        paths.setdefault(reason, []).append(path)
+    return [f"note: {len(own)} files are not read ({reason}), e.g. {own[0]}" for reason, own in paths.items()]
 
 
 def _document(file: Path, folder: Path, tenant: str) -> Document:
@@ -93,7 +139,7 @@ def _faq_entry(row: Mapping[str, str], path: Path, number: int) -> FaqEntry:
     similar = tuple(text.strip() for text in row["similar"].split("|") if text.strip())
     identity = text_version(f"{language}\n{equality_key(row['question'])}")
     return FaqEntry(
-        identity, row["question"], row["answer"], row["intent"], similar, language, row["document"].lstrip("./")
+        identity, row["question"], row["answer"], row["intent"], similar, language, row["document"].removeprefix("./")
     )
 
 
@@ -152,7 +198,7 @@ def _known_question(row: Mapping[Any, Any], where: str) -> KnownQuestion:
     answerable = str(row["answerable"]).strip().lower() not in _FALSE
     return KnownQuestion(
         text,
-        str(row["document"]).strip().lstrip("./"),
+        str(row["document"]).strip().removeprefix("./"),
         str(row["answer"]),
         answerable,
         str(row["intent"]).strip(),
