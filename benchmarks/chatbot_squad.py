@@ -1,7 +1,7 @@
 """SQuAD as a knowledge base: every paragraph a document; tuned on questions of even articles, judged on odd ones.
 
 Rivals in the same run, on the same questions: BM25 with stemming, the frozen encoder, and their plain fusion by
-reciprocal rank. Protocol: ``../shared/data/README.md``.
+reciprocal rank.
 """
 
 import argparse

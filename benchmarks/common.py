@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import platform
+import re
 import resource
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 ROOT = Path(__file__).resolve().parent.parent
+WORKSPACE = "fieldtune-bench-"
 
 
 def fieldtune(*arguments: object, home: Path, expect: int = 0) -> dict[str, Any]:
@@ -45,7 +47,7 @@ def text_of(path: Path, encoding: str = "utf-8") -> str:
 @contextmanager
 def workspace() -> Iterator[Path]:
     """A temporary folder."""
-    with tempfile.TemporaryDirectory(prefix="fieldtune-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix=WORKSPACE) as folder:
         yield Path(folder)
 
 
@@ -78,7 +80,8 @@ def peak_gib() -> float:
 
 def report(result: dict[str, Any]) -> None:
     """Print the one JSON object of a script."""
-    print(json.dumps(result, ensure_ascii=False, default=float))
+    text = json.dumps(result, ensure_ascii=False, default=float)
+    print(re.sub(rf"[^\"]*/{WORKSPACE}\w+", WORKSPACE.rstrip("-"), text))  # no path of this machine in a result
 
 
 def _cpuinfo() -> list[str]:

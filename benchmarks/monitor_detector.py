@@ -1,5 +1,5 @@
-"""The detector alone on synthetic streams: false alarms under a realistic null (spec D2), power (D5, D6), tone without
-volume and volume without tone (D7, D8), beside the rule most tools use.
+"""The detector alone on synthetic streams: false alarms under a realistic null, power, tone without volume
+and volume without tone, beside the rule most tools use.
 
 400 topics in four volume classes, 15-minute buckets, weekday and hour profile, negative-binomial counts, beta-binomial
 tone, slow drift of 25 %; six weeks to learn, eight to test; budget .2 false alerts per topic-week and signal.
@@ -83,7 +83,7 @@ def by_class(values: Array) -> dict[str, float]:
 
 
 def null(topics: int, rng: np.random.Generator, budget: float) -> dict[str, Any]:
-    """D2, D3, D4: alarms per topic-week without any surge."""
+    """Alarms per topic-week without any surge."""
     stream = world(topics, rng)
     started = time.perf_counter()
     found = [change for change in run(stream, budget) if change.bucket >= LEARNING * WEEK]

@@ -36,9 +36,13 @@ def test_a_stream_is_as_long_as_it_could_alert() -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").is_file(), reason="this system does not tell")
 def test_memory_of_parent_and_child_counts_together_and_shared_pages_once() -> None:
-    hold = "import time; kept = bytearray(b'x') * {mib} * 2**20; time.sleep(1.5)"
-    child = hold.format(mib=120)
-    parent = f"import subprocess, sys; started = subprocess.Popen([sys.executable, '-c', {child!r}]); {hold.format(mib=200)}; print('end')"
+    child = "kept = bytearray(b'x') * 120 * 2**20; print('held', flush=True); input()"
+    parent = (
+        "import subprocess, sys, time; kept = bytearray(b'x') * 200 * 2**20\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {child!r}], stdin=-1, stdout=-1)\n"
+        "child.stdout.readline(); time.sleep(1.5)  # both hold theirs for longer than the time between two looks\n"
+        "child.communicate(b'end'); print('end')"
+    )
     ran = watched.run([sys.executable, "-c", parent], cwd=Path.cwd())
     assert (ran.exit, ran.printed) == (0, "end\n")
     assert 0.31 <= ran.peak_gib < 0.5
