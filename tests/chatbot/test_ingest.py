@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from fieldtune.data.scrub import contacts
 from fieldtune.errors import InputError
 from fieldtune_chatbot.ingest import read_dialogues, read_documents, read_faq, read_questions, skipped_notes
 from fieldtune_chatbot.records import text_version
@@ -142,6 +143,17 @@ def test_questions(tmp_path: Path) -> None:
     assert [(row.document, row.answerable, row.language) for row in rows] == [
         ("a.md", True, "en"), ("", False, "en"), ("", False, "zh"),
     ]  # fmt: skip
+
+
+def test_known_questions_lose_personal_data_but_for_the_companys_own(tmp_path: Path) -> None:
+    text = (
+        "question,answer\n"
+        "Is help@shop.example yours? I am jo@home.example,Mail help@shop.example.\n"
+        "May I pay with 4012888888881881?,Call +44 20 7946 0958.\n"
+    )
+    one, other = read_questions(csv(tmp_path / "q.csv", text), keep=contacts(["Mail: help@shop.example"]))
+    assert (one.question, one.answer) == ("Is help@shop.example yours? I am [email]", "Mail help@shop.example.")
+    assert (other.question, other.answer) == ("May I pay with [card]?", "Call [phone].")
 
 
 def test_a_users_language_is_the_one_that_questions_are_asked_in(tmp_path: Path) -> None:

@@ -110,8 +110,8 @@ def evaluate(
     from fieldtune.progress import say, track
     from fieldtune_chatbot import ingest, wire
 
-    known = ingest.read_questions(questions)
     service = wire.open_service(store)
+    known = ingest.read_questions(questions, service.bot.contacts)
 
     def progress(rows: Iterable[Any]) -> Iterable[Any]:
         return track(rows, "asking", len(known))

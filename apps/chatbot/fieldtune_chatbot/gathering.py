@@ -60,12 +60,12 @@ def gather(inputs: Inputs, taught: Sequence[Lesson] = (), *, publish_mined: bool
     """Read the files, mine the dialogues, put it all in order; what users taught comes last and has the last word."""
     documents, skipped = ingest.read_documents(inputs.documents)
     entries: list[FaqEntry] = ingest.read_faq(inputs.faq) if inputs.faq else []
-    known = ingest.read_questions(inputs.questions) if inputs.questions else []
+    own = contacts([*(document.text for document in documents), *(entry.answer for entry in entries)])
+    known = ingest.read_questions(inputs.questions, own) if inputs.questions else []
     counts = {"documents": len(documents), "faq": len(entries), "known_questions": len(known)}
     new: list[FaqEntry] = []
     if inputs.dialogues:
-        told = [*(document.text for document in documents), *(entry.answer for entry in entries)]
-        pairs = mining.mine(ingest.read_dialogues(inputs.dialogues), keep=contacts(told))
+        pairs = mining.mine(ingest.read_dialogues(inputs.dialogues), keep=own)
         entries, new = with_mined(entries, pairs)
         hidden = sum(hides(pair.answer) for pair in pairs)
         counts |= {"mined_pairs": len(pairs), "mined_with_personal_data": hidden, "mined_answers": len(new)}

@@ -6,13 +6,14 @@ Knows formats; not what is done with the rows. PDF and DOCX come with a later re
 import csv
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from fieldtune.data.read import decode, first_row, read_table
+from fieldtune.data.scrub import scrub
 from fieldtune.errors import InputError
 from fieldtune.text.language import detect, known
 from fieldtune.text.normalise import equality_key
@@ -180,26 +181,31 @@ def _blank(value: Any) -> bool:
     return value is None or value == "" or (isinstance(value, float) and value != value)
 
 
-def read_questions(path: Path) -> list[KnownQuestion]:
+def read_questions(path: Path, keep: Collection[str] = ()) -> list[KnownQuestion]:
     """Known questions: question; optional document (right source), answer, answerable (0 or 1), intent, language.
+
+    Customers asked most of them: personal data is taken out, as it is from what the bot is asked.
+
+    Args:
+        keep: `fieldtune.data.scrub.contacts` that are not personal: the company's own.
 
     Raises:
         InputError: an unknown language, with its line.
     """
     frame = read_table(path, ("question",), ("document", "answer", "answerable", "intent", "language"))
     return [
-        _known_question(row, f"line {number} of {path}")
+        _known_question(row, f"line {number} of {path}", keep)
         for number, row in enumerate(frame.to_dict("records"), first_row(path))
     ]
 
 
-def _known_question(row: Mapping[Any, Any], where: str) -> KnownQuestion:
-    text = str(row["question"])
+def _known_question(row: Mapping[Any, Any], where: str, keep: Collection[str]) -> KnownQuestion:
+    text, answer = (scrub(str(row[name]), keep).text for name in ("question", "answer"))
     answerable = str(row["answerable"]).strip().lower() not in _FALSE
     return KnownQuestion(
         text,
         str(row["document"]).strip().removeprefix("./"),
-        str(row["answer"]),
+        answer,
         answerable,
         str(row["intent"]).strip(),
         known(str(row["language"]), where) or detect(text),
