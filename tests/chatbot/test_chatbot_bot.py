@@ -264,11 +264,15 @@ def test_dialogues_alone_are_refused_with_the_file_to_approve(
 def test_known_questions_are_stored_without_personal_data(world: Path, tiny_encoder: Path, tmp_path: Path) -> None:
     documents, questions = Path(shutil.copytree(world / "documents", tmp_path / "documents")), tmp_path / "known.csv"
     (documents / "mail.md").write_text("# Mail\n\nWrite to help@shop.example at any time.\n")
-    rows = (f"reply to jo{n}@home.example: is the refund {n} late or help@shop.example?,en/refund.md" for n in range(40))
+    rows = (
+        f"reply to jo{n}@home.example: is the refund {n} late or help@shop.example?,en/refund.md" for n in range(40)
+    )
     questions.write_text("question,document\n" + "\n".join(rows) + "\n")
     inputs = Inputs(documents, world / "faq.csv", questions=questions)
     build(inputs, tmp_path / "bot", Settings(str(tiny_encoder), 0, 0), now=NOW, progress=False)
-    stored = "".join(file.read_text(encoding="utf-8") for file in sorted((tmp_path / "bot" / "current").glob("*.jsonl")))
+    stored = "".join(
+        file.read_text(encoding="utf-8") for file in sorted((tmp_path / "bot" / "current").glob("*.jsonl"))
+    )
     assert "reply to [email]: is the refund" in stored and "home.example" not in stored
     assert "late or help@shop.example?" in stored
 

@@ -1,14 +1,21 @@
 """Good files become rows; bad ones give one line that names the file."""
 
+import io
 import json
+import tempfile
+from csv import DictReader
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from fieldtune.data.scrub import contacts
 from fieldtune.errors import InputError
+from fieldtune_chatbot.gathering import review_file
 from fieldtune_chatbot.ingest import read_dialogues, read_documents, read_faq, read_questions, skipped_notes
-from fieldtune_chatbot.records import text_version
+from fieldtune_chatbot.records import FaqEntry, text_version
+from fieldtune_chatbot.spreadsheet import guarded, unguarded
 
 
 def test_a_rating_that_is_no_number_and_a_cell_too_large_are_named(tmp_path: Path) -> None:
@@ -102,6 +109,38 @@ def test_faq_rows(tmp_path: Path) -> None:
 def test_bad_faq(tmp_path: Path, text: str, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         read_faq(csv(tmp_path / "faq.csv", text))
+
+
+typed = st.text("'=+-@\t\r\n＝＋－＠ a|.", max_size=6)
+
+
+@given(typed)
+@example("=1+1")
+@example("'=1+1")
+@example("it's")
+def test_a_guarded_cell_is_no_formula_and_comes_back_exactly(cell: str) -> None:
+    assert not guarded(cell).startswith(tuple("=+-@\t\r\n＝＋－＠"))
+    assert unguarded(guarded(cell)) == cell
+
+
+@given(typed, typed)
+@example("", "a\r=cmd")
+def test_what_strangers_typed_comes_back_from_a_table_in_which_nothing_runs(question: str, answer: str) -> None:
+    entry = FaqEntry("i", f"{question.strip()}why", f"{answer.strip()}so", "=cmd", ("@a", "-b"), "en", "+doc.md")
+    with tempfile.TemporaryDirectory() as folder:
+        file = review_file([entry], Path(folder), "typed")
+        (row,) = DictReader(io.StringIO(file.read_bytes().decode(), newline=""))
+        (read,) = read_faq(file)
+    assert not any(cell.startswith(tuple("=+-@\t\r\n＝＋－＠")) for cell in row.values())
+    plain = [text.replace("\r\n", "\n").replace("\r", "\n") for text in (entry.question, entry.answer)]
+    assert [read.question, read.answer, read.intent] == [*plain, "=cmd"]
+    assert (read.similar, read.document) == (("@a", "-b"), "+doc.md")
+
+
+def test_the_companys_own_table_is_read_as_it_stands(tmp_path: Path) -> None:
+    answers = ["- Open the app", "+86 10 1234", "=fees", "'@home' is our plan", "'=fees' is a formula", "it's so"]
+    text = "question,answer\n" + "".join(f'Why {number}?,"{text}"\n' for number, text in enumerate(answers))
+    assert [entry.answer for entry in read_faq(csv(tmp_path / "faq.csv", text))] == answers
 
 
 def lines(path: Path, *rows: object) -> Path:

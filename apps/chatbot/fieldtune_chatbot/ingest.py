@@ -20,6 +20,7 @@ from fieldtune.text.normalise import equality_key
 from fieldtune_chatbot.chunking import title
 from fieldtune_chatbot.markup import csv_text, html_text, html_title
 from fieldtune_chatbot.records import Dialogue, Document, FaqEntry, KnownQuestion, Turn, text_version
+from fieldtune_chatbot.spreadsheet import guarded, unguarded
 
 _MARKDOWN, _HTML = (".md", ".markdown", ".txt"), (".html", ".htm")
 KINDS = (*_MARKDOWN, *_HTML, ".csv")
@@ -98,9 +99,13 @@ def _document(file: Path, folder: Path, tenant: str) -> Document:
         case ".csv":
             text, heading = _table(raw, file), file.stem.replace("-", " ").replace("_", " ")
         case _:
-            text = raw.replace("\r\n", "\n").replace("\r", "\n")
+            text = _one_line_end(raw)
             heading = title(text, "")
     return Document(file.relative_to(folder).as_posix(), text_version(text), heading, text, detect(text), tenant)
+
+
+def _one_line_end(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _table(raw: str, file: Path) -> str:
@@ -113,15 +118,16 @@ def _table(raw: str, file: Path) -> str:
 
 
 def read_faq(path: Path) -> list[FaqEntry]:
-    """FAQ rows: question, answer; optional intent, similar (``a|b``), language, document. Repeated rows once.
+    """FAQ rows: question, answer; optional intent, similar (``a|b``), language, document, guarded. Repeated rows once.
 
     Raises:
         InputError: a row without question or answer, an unknown language, or one question with two answers.
     """
-    frame = read_table(path, ("question", "answer"), ("intent", "similar", "language", "document"))
+    frame = read_table(path, ("question", "answer"), ("intent", "similar", "language", "document", "guarded"))
     entries: dict[tuple[str, str], FaqEntry] = {}
     for number, row in enumerate(frame.to_dict("records"), first_row(path)):
-        entry = _faq_entry({str(key): str(value).strip() for key, value in row.items()}, path, number)
+        mended = unguarded if str(row["guarded"]).strip() == "1" else str
+        entry = _faq_entry({str(key): mended(str(value)).strip() for key, value in row.items()}, path, number)
         key = (entry.language, equality_key(entry.question))
         first = entries.setdefault(key, entry)
         if equality_key(first.answer) != equality_key(entry.answer):
@@ -213,7 +219,18 @@ def _known_question(row: Mapping[Any, Any], where: str, keep: Collection[str]) -
 
 
 def faq_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Mined pairs, or entries, as the table that `read_faq` reads."""
-    columns = ["question", "answer", "intent", "similar", "language", "document", "weight", "support"]
+    """Mined pairs, or entries, as the table that `read_faq` reads and a person looks through in a spreadsheet.
+
+    `guarded` is 1 in rows that have a cell with an apostrophe in front, see `spreadsheet`. No other row is changed on
+    reading: an answer in the company's own table may begin with anything. Line ends are "\\n" in every cell: a lone
+    "\\r" ends a row of CSV, and what follows it would begin a cell.
+    """
+    columns = ["question", "answer", "intent", "similar", "language", "document", "weight", "support", "guarded"]
     told = [{**row, "similar": "|".join(text.replace("|", "/") for text in row["similar"])} for row in rows]
-    return pd.DataFrame([{**dict.fromkeys(columns, ""), **row} for row in told], columns=columns)
+    return pd.DataFrame([_guarded({**dict.fromkeys(columns, ""), **row}) for row in told], columns=columns)
+
+
+def _guarded(row: Mapping[str, Any]) -> dict[str, Any]:
+    told = {name: _one_line_end(value) if isinstance(value, str) else value for name, value in row.items()}
+    safe = {name: guarded(value) if isinstance(value, str) else value for name, value in told.items()}
+    return {**safe, "guarded": "" if safe == told else "1"}
