@@ -8,8 +8,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -120,6 +121,84 @@ def test_run_continues_where_it_stopped_and_sends_what_replay_says(place, rows, 
     wire.run(settings, once=True, stop=threading.Event(), progress=runner.silent)
     sent = [json.loads(line) for line in (place / "alerts.jsonl").read_text().splitlines()]
     assert [line["key"] for line in sent] == [line["key"] for line in lines]
+
+
+def looked_at(place, until, every, write, rows):
+    """What one `--once` after the other, as cron starts them, closes and sends: last closed bucket and clock's bucket
+    after each look, and the engine. Each knows only what was first seen by then."""
+    made = wire.setup(read_config(place / "monitor.toml"), wire.open_monitor_store("sqlite://"), {"cron": False})
+    now, seen = datetime.fromisoformat(str(rows[0]["first_seen"])), []
+    while now < until:
+        now += every
+        write(place / "cron.jsonl", [row for row in rows if datetime.fromisoformat(str(row["first_seen"])) <= now])
+        monitor = restore(made, now)
+        runner.poll(monitor, [place / "cron.jsonl"], now, once=True)
+        seen.append((monitor.last, int(now.timestamp()) // 3600))
+    return seen, made.engine
+
+
+def test_looks_from_cron_count_each_story_in_the_hour_in_which_it_was_seen(place, write):
+    """A story every five minutes, a look every five minutes, a bucket of an hour."""
+    start = datetime(2026, 5, 31, 10, tzinfo=UTC)
+    moments = [start + timedelta(minutes=5 * n) for n in range(60)]
+    titles = ["".join(random.Random(n).choices("abcdefghijklmnop", k=50)) for n in range(60)]
+    rows = [
+        {"title": f"ferry {title}", "time": moment.isoformat(), "first_seen": moment.isoformat()}
+        for title, moment in zip(titles, moments, strict=True)
+    ]
+    seen, engine = looked_at(place, moments[-1], timedelta(minutes=5), write, rows)
+    assert all(last is None or last < present for last, present in seen)
+    assert [last is not None for last, _ in seen] == [present > seen[0][1] for _, present in seen]
+    with engine.begin() as connection:
+        found = connection.execute(
+            text("SELECT time, documents FROM buckets WHERE topic = 'ferries' ORDER BY bucket")
+        ).all()
+    want = Counter(moment.strftime("%Y-%m-%dT%H:00:00Z") for moment in moments)
+    assert dict(map(tuple, found)) == {hour: want[hour] for hour in sorted(want)[:-1]}  # the last hour is not over
+
+
+def test_looks_from_cron_send_what_a_replay_says(place, rows, write):
+    lines, _, _ = replayed(place)
+    until = datetime.fromisoformat(str(rows[-1]["first_seen"])) + timedelta(hours=1)
+    seen, engine = looked_at(place, until, timedelta(hours=7), write, rows)
+    assert all(last < present for last, present in seen)
+    with engine.begin() as connection:
+        assert [message.payload for message in outbox.pending(connection)] == lines
+
+
+def test_a_clock_that_goes_back_closes_nothing_twice(place, rows, write):
+    made = wire.setup(read_config(place / "monitor.toml"), wire.open_monitor_store("sqlite://"), {})
+    monitor, end = restore(made, NOW), datetime.fromisoformat(str(rows[-1]["first_seen"])) + timedelta(hours=2)
+    runner.poll(monitor, [place / "stories.jsonl"], end)
+    last, memory = monitor.last, snapshot.dump(monitor.memory)
+    runner.poll(monitor, [place / "stories.jsonl"], end - timedelta(hours=3))
+    assert (monitor.last, snapshot.dump(monitor.memory)) == (last, memory)
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "broken", "at_once"),
+    [
+        ("s.jsonl", '{"title": "a ferry sinks"}', '{"title": "a ferry si', True),
+        ("s.csv", "2026-05-31,a ferry sinks", "2026-05-31,a ferry si", False),
+    ],
+)
+def test_one_look_reads_a_last_line_without_line_break_only_where_it_is_whole(place, name, line, broken, at_once):
+    """Half a CSV record looks like a whole one, so it waits until nobody can be writing any more."""
+    first = "time,title\n" if name.endswith("csv") else '{"title": "another one"}\n'
+    path, now = place / name, datetime.now(UTC)
+    config_text = read_config(place / "monitor.toml")
+    for content, taken in ((broken, False), (line, at_once)):
+        monitor = restore(wire.setup(config_text, wire.open_monitor_store("sqlite://"), {}), now)
+        path.write_text(first + content)
+        found = runner.poll(monitor, [path], now, once=True)
+        assert (found.documents, found.broken) == (first.count("another") + taken, 0)
+        assert [name in problem for problem in found.problems] == [True] * (not taken)
+    old = now.timestamp() - 2 * runner.LIVE
+    os.utime(path, (old, old))
+    found = runner.poll(monitor, [path], now, once=True)
+    assert (found.documents, found.broken) == (not at_once, 0)
+    with monitor.setup.engine.begin() as connection:
+        assert "a ferry sinks" in connection.execute(text("SELECT title FROM documents")).scalars().all()
 
 
 def test_killed_again_and_again_it_loses_and_doubles_nothing(place, home):

@@ -44,7 +44,7 @@ def replay(
     monitor = restore(setup, now)
     counts = runner.read_all(monitor, source, now, live=False, final=True, progress=progress)
     runner.check_usable(source, counts)
-    runner.close_due(monitor, now, finish=True, progress=progress)
+    runner.close_all(monitor, now, progress)
     with setup.engine.begin() as connection:
         messages = outbox.pending(connection)
         for message in messages:  # the caller takes them: a `run` that goes on from this store must not send them

@@ -172,7 +172,7 @@ def _entry(monitor: Monitor, d: Document, judgement: Any) -> store.Entry:
 
 def close(monitor: Monitor, before: int, now: datetime) -> Iterator[int]:
     """Close every bucket below `before`, a transaction per chunk; yields the number of documents told in each."""
-    while True:
+    while monitor.last is None or monitor.last + 1 < before:  # what is closed is never closed again
         with monitor.setup.engine.begin() as connection:
             rows = store.waiting(connection, before, CHUNK)
         if monitor.last is None and not rows:
@@ -180,8 +180,6 @@ def close(monitor: Monitor, before: int, now: datetime) -> Iterator[int]:
         end = int(rows[-1]["bucket"]) + 1 if rows else before
         _close_chunk(monitor, rows, end, now)
         yield len(rows)
-        if end >= before:
-            return
 
 
 def _close_chunk(monitor: Monitor, rows: Sequence[Mapping[str, Any]], end: int, now: datetime) -> None:

@@ -1,7 +1,7 @@
 """Reads the sources and drives the monitor: once, for ever, or over one file of history.
 
 The only module that decides how far time has come. Live stories close a bucket when the clock has passed it; a
-history that is read late is closed up to its newest story.
+history that is read late is closed up to its newest story. Only a replay goes by its stories alone.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ from fieldtune_monitor.monitor import Monitor, close, ingest
 from fieldtune_monitor.sources import read_file
 
 BATCH = 4_000  # rows judged and stored in one transaction
-LIVE = 86_400  # a newest story older than this is history, not live
+LIVE = 86_400  # a newest story older than this is history, not live; a file untouched for as long is finished
 
 Progress = Callable[[str, int], None]
 
@@ -74,15 +74,18 @@ def read_all(
     *,
     live: bool,
     final: bool,
+    whole: bool = False,
     progress: Progress = silent,
     batch: int = BATCH,
 ) -> Counts:
-    """Take in everything a file has beyond its cursor, a transaction per batch."""
+    """Take in everything a file has beyond its cursor, a transaction per batch; final and whole are of `read_file`."""
     counts, name = Counts(), str(path)
     with monitor.setup.engine.begin() as connection:
         cursor = store.read_cursor(connection, name)
     while True:
-        reading = read_file(path, cursor, batch, final=final)
+        reading = read_file(path, cursor, batch, final=final, whole=whole)
+        if whole and reading.waits:
+            counts.problems = [f"{path.name}: its last line has no line break, and waits for it", *counts.problems][:5]
         if not reading.rows and not reading.problems and reading.cursor == cursor:
             return counts
         new, problems = ingest(monitor, name, reading.rows, reading.problems, reading.cursor, now, live=live)
@@ -97,12 +100,20 @@ def read_all(
 
 
 def close_due(monitor: Monitor, now: datetime, *, finish: bool, progress: Progress = silent) -> int:
-    """Close the buckets that are over; returns how many documents were told.
+    """Close the buckets that are over by the clock; returns how many documents were told.
 
     Args:
-        finish: close the bucket of the newest story too, when the clock has passed it (the history is complete).
+        finish: of a history, the bucket of the newest story too: nobody looks again soon.
     """
-    edge = _edge(monitor, int(now.timestamp()), finish)
+    return _close_below(monitor, _edge(monitor, int(now.timestamp()), finish), now, progress)
+
+
+def close_all(monitor: Monitor, now: datetime, progress: Progress = silent) -> int:
+    """Close every bucket up to the newest story, whatever the clock says; returns how many documents were told."""
+    return _close_below(monitor, _edge(monitor, None, True), now, progress)
+
+
+def _close_below(monitor: Monitor, edge: int | None, now: datetime, progress: Progress) -> int:
     told = 0
     if edge is None:
         return told
@@ -112,20 +123,24 @@ def close_due(monitor: Monitor, now: datetime, *, finish: bool, progress: Progre
     return told
 
 
-def _edge(monitor: Monitor, now: int, finish: bool) -> int | None:
-    """First bucket that must stay open; None when there is nothing to close."""
+def _edge(monitor: Monitor, now: int | None, finish: bool) -> int | None:
+    """First bucket that must stay open, never above that of `now`; None when there is nothing to close.
+
+    Without `now` only the stories say what time it is.
+    """
     size, zone = monitor.setup.detector.bucket, monitor.setup.zone
     with monitor.setup.engine.begin() as connection:
-        newest = store.newest_waiting(connection)
+        waits = store.newest_waiting(connection)
+    newest = None if waits is None else windows.parse_time(waits, zone)
+    after = -1 if monitor.last is None else monitor.last + 1
+    latest = None if newest is None else max(windows.bucket_of(newest, size, zone), after) + finish
+    if now is None:
+        return latest
     present = windows.bucket_of(now, size, zone)
-    if newest is None:
-        fresh = monitor.last is not None and now - windows.bucket_start(monitor.last + 1, size, zone) <= LIVE
+    if newest is None or latest is None:
+        fresh = monitor.last is not None and now - windows.bucket_start(after, size, zone) <= LIVE
         return present if fresh else None
-    seconds = windows.parse_time(newest, zone)
-    latest = max(windows.bucket_of(seconds or now, size, zone), -1 if monitor.last is None else monitor.last + 1)
-    if finish:
-        return latest + 1
-    return min(present, latest) if seconds is not None and now - seconds > LIVE else present
+    return min(present, latest) if now - newest > LIVE else present
 
 
 def check_usable(path: Path, counts: Counts) -> None:
@@ -158,12 +173,14 @@ def poll(
     """One look at every file, then close what is due. A source that cannot be read does not stop the others.
 
     Args:
-        once: nobody looks again: take an unfinished last line too, and close up to the newest story.
+        once: nobody looks again soon: take a last line without line end too, where it is surely whole, and close a
+            history up to its newest story.
     """
     total = Counts()
     for path in files:
+        final = once and _is_finished(path, now)
         try:
-            total.add(read_all(monitor, path, now, live=True, final=once, progress=progress))
+            total.add(read_all(monitor, path, now, live=True, final=final, whole=once, progress=progress))
         except FieldtuneError as error:
             total.failed = total.failed or error
             total.add(Counts(problems=[f"{path.name}: {error}"]))
@@ -171,3 +188,11 @@ def poll(
                 store.put_problem(connection, str(path), str(error), windows.iso(int(now.timestamp())))
     total.told = close_due(monitor, now, finish=once, progress=progress)
     return total
+
+
+def _is_finished(path: Path, now: datetime) -> bool:
+    """Whether nobody writes to a file any more. A writer's buffer may hold the rest of a line back for hours."""
+    try:
+        return now.timestamp() - path.stat().st_mtime > LIVE
+    except OSError:
+        return False  # reading it says why

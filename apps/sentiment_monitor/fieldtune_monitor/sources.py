@@ -39,12 +39,14 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Reading:
-    """Rows read, problems with lines, the cursor after them, and whether the end was reached."""
+    """Rows read, problems with lines, the cursor after them, whether the end was reached, and whether a last line
+    without line end was left there."""
 
     rows: tuple[RawRow, ...]
     problems: tuple[str, ...]
     cursor: Cursor
     at_end: bool
+    waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,17 @@ class _Line:
 
 
 class _Lines:
-    """Whole lines of a binary file; an unfinished last line is left for later unless `final`."""
+    """Whole lines of a binary file; an unfinished last line is left for later unless `final`.
 
-    def __init__(self, file: BinaryIO, cursor: Cursor, final: bool) -> None:
-        self.final = final
+    With `objects` it is taken where it is a JSON object: no part of an object is one.
+    """
+
+    def __init__(self, file: BinaryIO, cursor: Cursor, final: bool, objects: bool) -> None:
+        self.final, self.objects = final, objects
         self._file, self._number, self._end = file, cursor.line, cursor.offset
         self._back: deque[_Line] = deque()
         self._ended = False
+        self.waits = False
 
     @property
     def at_end(self) -> bool:
@@ -76,8 +82,8 @@ class _Lines:
         if self._back:
             return self._back.popleft()
         raw = b"" if self._ended else self._file.readline()
-        if not raw or not (self.final or raw.endswith(b"\n")):
-            self._ended = True
+        if not raw or not (self.final or raw.endswith(b"\n") or (self.objects and _is_object(raw))):
+            self._ended, self.waits = True, bool(raw)
             raise StopIteration
         self._number, self._end = self._number + 1, self._end + len(raw)
         return _Line(raw, self._number, self._end)
@@ -87,7 +93,14 @@ class _Lines:
         self._back.extendleft(reversed(lines))
 
 
-def read_file(path: Path, cursor: Cursor, limit: int, *, final: bool) -> Reading:
+def _is_object(raw: bytes) -> bool:
+    try:
+        return isinstance(json.loads(raw), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def read_file(path: Path, cursor: Cursor, limit: int, *, final: bool, whole: bool = False) -> Reading:
     """Read at most `limit` rows after `cursor`.
 
     Args:
@@ -95,6 +108,8 @@ def read_file(path: Path, cursor: Cursor, limit: int, *, final: bool) -> Reading
         cursor: of the last reading; another file under the same name is read from its beginning.
         final: take a last line without line end too, and a CSV record with an open quote for broken (the writer is
             done).
+        whole: take a last line without line end where it is surely whole. Of JSON that can be seen; half a CSV record
+            may look like a whole one.
 
     Raises:
         InputError: no such file, unknown kind, empty file, missing columns.
@@ -104,10 +119,10 @@ def read_file(path: Path, cursor: Cursor, limit: int, *, final: bool) -> Reading
         with cast(BinaryIO, gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")) as file:
             cursor = cursor if _mark(file, cursor.offset) == cursor.mark else Cursor()
             file.seek(cursor.offset)
-            lines = _Lines(file, cursor, final)
+            lines = _Lines(file, cursor, final, whole and kind == "jsonl")
             reading = _json(path, lines, cursor, limit) if kind == "jsonl" else _table(path, lines, cursor, kind, limit)
             mark = _mark(file, reading.cursor.offset)
-            return replace(reading, cursor=replace(reading.cursor, mark=mark))
+            return replace(reading, cursor=replace(reading.cursor, mark=mark), waits=lines.waits)
     except FileNotFoundError as error:
         raise InputError("a file with stories", f"nothing at {path}", "check the path") from error
     except (OSError, EOFError) as error:
