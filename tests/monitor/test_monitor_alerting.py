@@ -18,7 +18,7 @@ def verdict(count=0.0, share=0.0, volume=0.0, observed=5, calm=False, learning=F
     one = np.array
     return Verdict(
         one([count]), one([share]), one([volume]), A, True, one([learning]), one([calm]), one([float(observed)]),
-        one([observed >= 3]), one([1.0]), one([1.0]), one([0.2]),
+        one([observed >= 3]), one([1.0]), one([1.2]), one([1.0]), one([0.2]),
     )  # fmt: skip
 
 

@@ -44,6 +44,7 @@ def test_it_shows_the_alert_and_keeps_what_is_said(page):
     assert not page.exception
     assert page.title[0].value == "Opinion monitor"
     assert "ferries" in page.expander[0].label
+    assert any("by chance, over all topics, about once in" in caption.value for caption in page.caption)
     page.button[1].click().run()
     assert set(said()) == {"dismissed"}
     page.button[0].click().run()

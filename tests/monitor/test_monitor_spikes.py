@@ -6,6 +6,7 @@ from scipy import stats
 
 from fieldtune_monitor import alerting, engine, ratios, snapshot, spikes
 from fieldtune_monitor.alerting import AlertConfig
+from fieldtune_monitor.lines import alert_line
 
 HOURS = np.arange(168)
 PROFILE = np.where((HOURS % 24 >= 8) & (HOURS % 24 < 18), 1.0, 0.25) * np.where(HOURS // 24 < 5, 1.0, 0.4)
@@ -82,9 +83,42 @@ def test_mean_likelihood_ratio_is_one_at_the_edge_of_normal():
 
 @pytest.mark.parametrize("mean", [0.05, 1.0, 7.3, 120.0])
 def test_interval_holds_the_quantiles_of_the_distribution(mean):
-    low, high = ratios.interval(mean, 0.4)
+    low, high = ratios.interval(mean, mean + 0.4 * mean**2)
     r = 1 / 0.4
     assert (low, high) == tuple(stats.nbinom.ppf([0.05, 0.95], r, r / (r + mean)))
+
+
+def lines_of(documents, negatives, settings, since):
+    """A line for every topic and bucket from `since` on, as an alert would tell it. [T - since][K]"""
+    memory, found = engine.begin(tuple(map(str, range(documents.shape[1]))), settings), []
+    for t, (n, x) in enumerate(zip(documents, negatives, strict=True)):
+        memory, verdict, _ = engine.observe(memory, t, t % 168, n, x, settings, AlertConfig())
+        changes = (alerting.Transition(k, "firing", "count", 1, t, t, True) for k in range(documents.shape[1]))
+        if t >= since:
+            found.append([alert_line("r", "a", c, verdict, settings, opened=0, time=3600 * t) for c in changes])
+    return found
+
+
+def test_the_usual_band_of_an_alert_holds_nine_of_ten_usual_windows():
+    """Six hours without any surge, of topics with few and with many stories."""
+    documents, negatives, _, _ = world(11, 30, 12, np.repeat([3.0, 20.0], 15), drift=0.0)
+    lines = lines_of(documents, negatives, config(30), 10 * 168)
+    inside = np.array([[line.low <= line.observed <= line.high for line in row] for row in lines])
+    above = np.array([[line.observed > line.high for line in row] for row in lines])
+    for part in (slice(15), slice(15, 30)):
+        assert 0.88 <= inside[:, part].mean() <= 0.965  # counts are whole numbers: a little above 0.9
+        assert 0.02 <= above[:, part].mean() <= 0.08
+
+
+@pytest.mark.parametrize(("topics", "share", "budget"), [(40, True, 1.0), (3, False, 0.1), (1, True, 7.0)])
+def test_an_alert_at_the_threshold_is_as_rare_as_the_budget_says(topics, share, budget):
+    settings = spikes.DetectorConfig(bucket=3600, budget=budget, share_signal=share)
+    one, none = np.ones(topics), np.zeros(topics, dtype=bool)
+    level = settings.log_threshold(topics)
+    verdict = spikes.Verdict(level * one, 0 * one, one, level, share, none, none, one, none, one, one, one, one)
+    change = alerting.Transition(0, "firing", "count", 1, 9, 9, True)
+    line = alert_line("r", "a", change, verdict, settings, opened=0, time=0)
+    assert line.weeks_between_false_alarms == pytest.approx(1 / budget, abs=1e-3)
 
 
 def test_false_alarms_stay_within_half_the_budget_under_drift_and_a_learned_baseline():

@@ -13,12 +13,12 @@ import numpy as np
 
 from fieldtune.errors import InputError
 from fieldtune_monitor import windows
-from fieldtune_monitor.alerting import AlertConfig, Transition, incident_id, notice_key
+from fieldtune_monitor.alerting import AlertConfig
 from fieldtune_monitor.baseline import Array
 from fieldtune_monitor.engine import begin, observe
-from fieldtune_monitor.ratios import interval
+from fieldtune_monitor.lines import alert_line
 from fieldtune_monitor.records import Line
-from fieldtune_monitor.spikes import DetectorConfig, Verdict
+from fieldtune_monitor.spikes import DetectorConfig
 
 UTC = ZoneInfo("UTC")
 RULE = "detect"
@@ -84,25 +84,11 @@ def detect(table: Grid, config: DetectorConfig, rules: AlertConfig, *, info: boo
         memory, verdict, happened = observe(memory, index, slot, documents, negatives, config, rules)
         for change in happened:
             if change.told or info:
-                lines.append(_line(table, time, change, verdict, config))
+                name, opened = table.topics[change.topic], time - (change.bucket - change.opened) * table.bucket
+                lines.append(alert_line(RULE, name, change, verdict, config, opened=opened, time=time))
     return lines
 
 
 def _slot(time: int, bucket: int) -> int:
     index = time // bucket if bucket < windows.DAY else windows.bucket_of(time, windows.DAY, UTC)
     return windows.season_slot(index, min(bucket, windows.DAY), UTC)
-
-
-def _line(table: Grid, time: int, change: Transition, verdict: Verdict, config: DetectorConfig) -> Line:
-    topic = change.topic
-    name = table.topics[topic]
-    opened = windows.iso(time - (change.bucket - change.opened) * table.bucket)
-    incident = incident_id(RULE, name, opened, change.sequence)
-    expected = float(verdict.expected[topic])
-    low, high = interval(expected, float(verdict.spread[topic]))
-    level = float(max(verdict.count[topic], verdict.share[topic]))
-    return Line(
-        incident, notice_key(incident, change.signal, change.state), name, change.signal, change.state,
-        windows.iso(time), int(verdict.observed[topic]), round(expected, 3), low, high,
-        round(float(np.exp(level)) / config.buckets_per_week, 2), (), 0, 0, change.note,
-    )  # fmt: skip

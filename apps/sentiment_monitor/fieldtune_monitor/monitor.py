@@ -19,14 +19,15 @@ from sqlalchemy import Connection, Engine
 from fieldtune import decisions
 from fieldtune.errors import ConfigError
 from fieldtune.progress import say
+from fieldtune.runtime import iso
 from fieldtune_monitor import dedupe, lags, sinks, snapshot, store, windows
-from fieldtune_monitor.alerting import AlertConfig, Transition, incident_id, notice_key
+from fieldtune_monitor.alerting import AlertConfig, Transition
 from fieldtune_monitor.classify import Judge
 from fieldtune_monitor.dedupe import Stories
 from fieldtune_monitor.engine import SILENT, Memory, Tally, advance, begin
 from fieldtune_monitor.intake import document
-from fieldtune_monitor.ratios import interval
-from fieldtune_monitor.records import Document, Line, RawRow
+from fieldtune_monitor.lines import alert_line
+from fieldtune_monitor.records import Document, RawRow
 from fieldtune_monitor.reshaping import Ends, with_model, with_topics
 from fieldtune_monitor.sources import Cursor
 from fieldtune_monitor.spikes import DetectorConfig, Verdict, standing
@@ -34,7 +35,6 @@ from fieldtune_monitor.spikes import DetectorConfig, Verdict, standing
 APP = "monitor"
 RULE = "surge"
 CHUNK = 2_000  # documents whose buckets are closed in one transaction
-EVIDENCE = 5
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _fitted(connection: Connection, setup: Setup, payload: str, model: str, last
         fitted, ends = with_model(memory, last, setup.detector)
         _announce_ends(connection, before, memory, ends, now)
         memory = fitted
-    store.put_state(connection, snapshot.dump(memory), _version(setup), last, windows.iso(int(now.timestamp())))
+    store.put_state(connection, snapshot.dump(memory), _version(setup), last, iso(now))
     return memory
 
 
@@ -160,7 +160,7 @@ def ingest(
     entries = [_entry(monitor, d, j) for d, j in zip(fresh, setup.judge(fresh), strict=True)] if fresh else []
     with setup.engine.begin() as connection:
         store.add_documents(connection, entries)
-        store.put_cursor(connection, source, cursor, len(rows) - len(wrong), trouble, windows.iso(seconds))
+        store.put_cursor(connection, source, cursor, len(rows) - len(wrong), trouble, iso(now))
     return len(entries), trouble
 
 
@@ -200,7 +200,7 @@ def _close_chunk(monitor: Monitor, rows: Sequence[Mapping[str, Any]], end: int, 
         store.add_buckets(connection, batch.charts)
         for transition, verdict in batch.happened:
             _announce(connection, setup, transition, verdict, now)
-        store.put_state(connection, snapshot.dump(memory), _version(setup), end - 1, windows.iso(int(now.timestamp())))
+        store.put_state(connection, snapshot.dump(memory), _version(setup), end - 1, iso(now))
     monitor.memory, monitor.last = memory, end - 1
 
 
@@ -256,44 +256,20 @@ def _announce(connection: Connection, setup: Setup, change: Transition, verdict:
     """Incident, decision and outbox rows of one transition."""
     first = change.bucket - setup.detector.evidence_buckets + 1
     stories = store.evidence(connection, setup.topics[change.topic], first, change.bucket)
-    line = make_line(setup, change, verdict, stories)
+    opened, time = (
+        windows.alert_time(bucket, setup.detector.bucket, setup.zone) for bucket in (change.opened, change.bucket)
+    )
+    line = alert_line(
+        RULE, setup.topics[change.topic], change, verdict, setup.detector, opened=opened, time=time, stories=stories
+    )
     payload = line.payload()
-    opened = windows.iso(windows.alert_time(change.opened, setup.detector.bucket, setup.zone))
-    store.put_incident(connection, payload, opened)
+    store.put_incident(connection, payload, windows.iso(opened))
     decisions.record(
         connection, APP, "alert" if change.told else "info", payload, setup.model, now, decision_id=line.key
     )
     for sink, wants_info in setup.sinks.items():
         if change.told or wants_info:
             sinks.enqueue(connection, sink, payload, now)
-
-
-def make_line(setup: Setup, change: Transition, verdict: Verdict, stories: Sequence[Mapping[str, Any]]) -> Line:
-    """The alert line of a transition, every figure of it recomputable from stored rows."""
-    size, zone, k = setup.detector.bucket, setup.zone, change.topic
-    topic = setup.topics[k]
-    opened = windows.iso(windows.alert_time(change.opened, size, zone))
-    incident = incident_id(RULE, topic, opened, change.sequence)
-    expected = float(verdict.expected[k])
-    low, high = interval(expected, float(verdict.spread[k]))
-    level = float(max(verdict.count[k], verdict.share[k]))
-    return Line(
-        incident=incident,
-        key=notice_key(incident, change.signal, change.state),
-        topic=topic,
-        signal=change.signal,
-        state=change.state,
-        time=windows.iso(windows.alert_time(change.bucket, size, zone)),
-        observed=int(verdict.observed[k]),
-        expected=round(expected, 3),
-        low=low,
-        high=high,
-        weeks_between_false_alarms=round(float(np.exp(level)) / setup.detector.buckets_per_week, 2),
-        evidence=tuple(story["id"] for story in stories[:EVIDENCE]),
-        sources=len({source for story in stories for source in story["sources"]}),
-        copies=sum(story["copies"] for story in stories),
-        note=change.note,
-    )
 
 
 def _seconds(text: str) -> int:

@@ -63,9 +63,19 @@ def mixture(log_r: Array) -> Array:
     return np.asarray(top + np.log(np.exp(log_r - top[:, None]).mean(axis=1) + 1e-300))
 
 
-def interval(mean: float, spread: float, cover: float = 0.9) -> tuple[int, int]:
-    """Smallest and largest count inside the central `cover` of a negative binomial. For display and alerts."""
-    tail, r = (1 - cover) / 2, 1.0 / max(spread, 1e-6)
+def variance(mean: Array, spread: Array) -> Array:
+    """Variance of counts; those of several buckets add up, their relative variances do not."""
+    return np.asarray(mean + spread * mean**2)
+
+
+def interval(mean: float, variance: float, cover: float = 0.9) -> tuple[int, int]:
+    """Smallest and largest count inside the central `cover` of a negative binomial. For display and alerts.
+
+    Args:
+        mean, variance: of one bucket, or summed over a window.
+    """
+    mean = max(mean, 1e-6)
+    tail, r = (1 - cover) / 2, 1.0 / max((variance - mean) / mean**2, 1e-6)
     return _quantile(tail, r, mean), _quantile(1 - tail, r, mean)
 
 

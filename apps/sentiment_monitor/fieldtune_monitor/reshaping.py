@@ -69,7 +69,7 @@ def _recent(recent: Recent, topics: int, was: list[int], now: list[int]) -> Rece
         out[:, now] = rows[:, was]
         return out
 
-    names = ("documents", "negatives", "expected", "usable")
+    names = ("documents", "negatives", "expected", "variance", "usable")
     return replace(recent, **{name: widen(getattr(recent, name)) for name in names})
 
 

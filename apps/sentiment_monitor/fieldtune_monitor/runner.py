@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from fieldtune.errors import FieldtuneError, InputError
+from fieldtune.runtime import iso
 from fieldtune_monitor import store, windows
 from fieldtune_monitor.monitor import Monitor, close, ingest
 from fieldtune_monitor.sources import read_file
@@ -185,7 +186,7 @@ def poll(
             total.failed = total.failed or error
             total.add(Counts(problems=[f"{path.name}: {error}"]))
             with monitor.setup.engine.begin() as connection:
-                store.put_problem(connection, str(path), str(error), windows.iso(int(now.timestamp())))
+                store.put_problem(connection, str(path), str(error), iso(now))
     total.told = close_due(monitor, now, finish=once, progress=progress)
     return total
 

@@ -15,7 +15,7 @@ import numpy as np
 from fieldtune.errors import ArtefactError
 from fieldtune_monitor.engine import Memory
 
-VERSION = 1
+VERSION = 2
 
 
 def dump(memory: Memory) -> str:

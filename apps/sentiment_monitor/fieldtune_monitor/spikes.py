@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fieldtune_monitor.baseline import Array, Baseline, Forecast, Keep, absorb, empty, forecast, refreshed
-from fieldtune_monitor.ratios import calm, count_ratio, mixture, share_ratio
+from fieldtune_monitor.ratios import calm, count_ratio, mixture, share_ratio, variance
 
 Flags = NDArray[np.bool_]
 LOG_CAP = math.log(1e9)  # buckets; keeps the statistic finite through long surges
@@ -67,8 +67,11 @@ class DetectorConfig:
 
     def log_threshold(self, topics: int) -> float:
         """ln A, where A is the mean number of buckets between false alarms of one topic and signal."""
-        signals = 2 if self.share_signal else 1
-        return math.log(max(topics * signals / self.budget * self.buckets_per_week, 2.0))
+        return math.log(max(self.watched(topics) / self.budget * self.buckets_per_week, 2.0))
+
+    def watched(self, topics: int) -> int:
+        """Statistics that may raise a false alarm: topics times signals."""
+        return topics * (2 if self.share_signal else 1)
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,7 @@ class Recent:
     documents: Array
     negatives: Array
     expected: Array
+    variance: Array
     usable: Flags
     learned: Flags
 
@@ -122,8 +126,9 @@ class DetectorState:
 class Verdict:
     """Output of one step, per topic [K]. count, share, volume are ln R averaged over effects.
 
-    observed and expected are negatives within the evidence window, enough: sufficiently many to alert; calm: the count lies below the 90 % quantile of
-    what is still normal; learning: the topic is too young to alert.
+    observed, expected and variance (of what is usual) are of negatives within the evidence window, mean and spread of
+    this bucket; enough: sufficiently many to alert; calm: the count lies below the 90 % quantile of what is still
+    normal; learning: the topic is too young to alert.
     """
 
     count: Array
@@ -136,6 +141,7 @@ class Verdict:
     observed: Array
     enough: Flags
     expected: Array
+    variance: Array
     mean: Array
     spread: Array
 
@@ -144,7 +150,7 @@ def start(topics: tuple[str, ...], config: DetectorConfig) -> DetectorState:
     """State before the first bucket."""
     k, m = len(topics), len(config.effects)
     none, rows = np.zeros(0, dtype=np.int64), np.zeros((0, k))
-    recent = Recent(none, none, np.zeros(0), rows, rows, rows, rows.astype(bool), np.zeros(0, dtype=bool))
+    recent = Recent(none, none, np.zeros(0), rows, rows, rows, rows, rows.astype(bool), np.zeros(0, dtype=bool))
     quiet = np.full((k, m), -np.inf)
     first = np.full(k, -1, dtype=np.int64)
     return DetectorState(topics, first, -1, -1, empty(k, config.slots), recent, quiet, quiet, quiet)
@@ -244,6 +250,7 @@ def _remember(recent: Recent, bucket: Bucket, ahead: Forecast, config: DetectorC
         push(recent.documents, bucket.documents),
         push(recent.negatives, bucket.negatives),
         push(recent.expected, ahead.negative_mean),
+        push(recent.variance, variance(ahead.negative_mean, ahead.negative_spread)),
         push(recent.usable, ~bucket.hold),
         push(recent.learned, False),
     )
@@ -271,6 +278,7 @@ def _verdict(
         observed=observed,
         enough=observed >= config.evidence,
         expected=recent.expected[window].sum(axis=0),
+        variance=recent.variance[window].sum(axis=0),
         mean=ahead.negative_mean,
         spread=ahead.negative_spread,
     )

@@ -141,8 +141,9 @@ def _alerts(alerts: list[dict[str, Any]], config: Config, user: str, origin: str
             left, right = st.columns([2, 3], gap="large")
             with left:
                 st.markdown(t("against").format(**line, hours=hours))
-                weeks = f"{line['weeks_between_false_alarms']:,.0f}"
-                st.caption(t("chance").format(weeks=weeks, sources=line["sources"], copies=line["copies"]))
+                weeks = line["weeks_between_false_alarms"]
+                rarity = f"{weeks:,.0f}" if weeks >= 10 else f"{weeks:.2g}"
+                st.caption(t("chance").format(weeks=rarity, sources=line["sources"], copies=line["copies"]))
                 _verdict(alert, verdicts, user, origin, t)
             with right:
                 for story in alert["stories"]:

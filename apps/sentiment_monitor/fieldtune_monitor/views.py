@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from sqlalchemy import Engine, text
 
 from fieldtune import feedback, registry
 from fieldtune_monitor import store
 from fieldtune_monitor.monitor import APP
-from fieldtune_monitor.ratios import interval
+from fieldtune_monitor.ratios import interval, variance
 
 
 def status(engine: Engine) -> dict[str, Any]:
@@ -55,13 +54,12 @@ def trend(engine: Engine, topic: str, days: int, step_hours: int) -> pd.DataFram
     if table.empty:
         return pd.DataFrame(columns=["time", "negatives", "documents", "copies", "expected", "low", "high", "surprise"])
     table["time"] = pd.to_datetime(table["time"]).dt.floor(f"{step_hours}h")
-    table["variance"] = table["expected"] + table["spread"] * table["expected"] ** 2
+    table["variance"] = variance(table["expected"].to_numpy(), table["spread"].to_numpy())
     grouped = table.groupby("time", as_index=False).agg(
         negatives=("negatives", "sum"), documents=("documents", "sum"), copies=("copies", "sum"),
         expected=("expected", "sum"), variance=("variance", "sum"), surprise=("surprise", "max"),
     )  # fmt: skip
-    spread = (grouped["variance"] - grouped["expected"]) / np.maximum(grouped["expected"], 1e-9) ** 2
-    bands = [interval(max(mean, 1e-6), max(v, 1e-6)) for mean, v in zip(grouped["expected"], spread, strict=True)]
+    bands = [interval(*moments) for moments in zip(grouped["expected"], grouped["variance"], strict=True)]
     grouped["low"], grouped["high"] = [low for low, _ in bands], [high for _, high in bands]
     return grouped.drop(columns="variance")
 

@@ -7,10 +7,12 @@ belongs to charts and baselines, never to a surge. Knows no clock: `processed` c
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from fieldtune import runtime
 
 DAY = 86_400
 LATE = 6 * 3600
@@ -105,5 +107,5 @@ def season_slot(index: int, size: int, zone: ZoneInfo) -> int:
 
 
 def iso(seconds: int) -> str:
-    """ISO 8601 in UTC with seconds."""
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
+    """Text of a time in seconds, as every table stores it."""
+    return runtime.iso(datetime.fromtimestamp(seconds, UTC))

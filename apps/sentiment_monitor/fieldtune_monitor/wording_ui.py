@@ -55,8 +55,8 @@ WORDS = {
         "{hours} 小时内 {observed} 条负面报道；常态为 {low} 至 {high} 条（预期 {expected:.1f}）",
     ),
     "chance": (
-        "by chance about once in {weeks} weeks · {sources} sources · {copies} copies",
-        "偶然出现约每 {weeks} 周一次 · {sources} 个来源 · {copies} 次转载",
+        "by chance, over all topics, about once in {weeks} weeks · {sources} sources · {copies} copies",
+        "所有主题合计，偶然出现约每 {weeks} 周一次 · {sources} 个来源 · {copies} 次转载",
     ),
     "tone_signal": ("a darker tone", "语气转负"),
 }
