@@ -1,13 +1,15 @@
 """Documents keep every wording; conversations keep their order; real SQLite."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import text
 
+from fieldtune import decisions
+from fieldtune.runtime import iso
 from fieldtune.store import open_store
 from fieldtune_chatbot.records import Document, text_version
-from fieldtune_chatbot.store import MIGRATIONS, history, keep_documents, open_chatbot, open_citation, say
+from fieldtune_chatbot.store import MIGRATIONS, answers_since, history, keep_documents, open_chatbot, open_citation, say
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 
@@ -41,6 +43,25 @@ def test_documents_kept_by_the_first_release_still_open(tmp_path: Path) -> None:
     with open_chatbot(tmp_path).begin() as connection:
         assert open_citation(connection, "a.md", old.version, 9, 19) == "five euros"
         assert keep_documents(connection, [old, document("It costs six euros.")], "default", NOW) == 1
+
+
+def test_answers_come_back_once_each_the_latest_first_however_they_were_stored(tmp_path: Path) -> None:
+    engine = open_chatbot(tmp_path)
+    with engine.begin() as connection:
+        for number in range(2300):  # more than two pieces, in three seconds of which the middle one is stored last
+            made = NOW + timedelta(seconds=(0, 2, 1)[number * 3 // 2300])
+            decisions.record(connection, "chatbot", "answer", {"number": number, "made": iso(made)}, "v", made)
+        decisions.record(connection, "chatbot", "other", {"number": -1, "made": ""}, "v", NOW)
+    found = list(answers_since(engine, iso(NOW)))
+    assert sorted(row["number"] for row in found) == list(range(2300))
+    assert [row["made"] for row in found] == sorted((row["made"] for row in found), reverse=True)
+    assert {row["made"] for row in answers_since(engine, iso(NOW + timedelta(seconds=2)))} == {found[0]["made"]}
+
+
+def test_a_store_of_the_second_step_opens_and_gives_its_answers(tmp_path: Path) -> None:
+    with open_store(tmp_path, MIGRATIONS[:2]).begin() as connection:
+        decisions.record(connection, "chatbot", "answer", {"question": "why"}, "v", NOW)
+    assert list(answers_since(open_chatbot(tmp_path), "")) == [{"question": "why"}]
 
 
 def test_turns_come_back_in_order_per_session_and_tenant(tmp_path: Path) -> None:

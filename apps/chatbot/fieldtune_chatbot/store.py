@@ -31,8 +31,14 @@ MIGRATIONS = (
         "chatbot 002 documents of any version",  # a rollback changes which wording is current, and asks no store
         "ALTER TABLE documents DROP COLUMN current",
     ),
+    statements(
+        "chatbot 003 answers by time",  # what `answers_since` reads piece by piece
+        "CREATE INDEX decisions_by_time ON decisions (kind, made_at, id)",
+    ),
 )
 _PIECE = 1000
+_END = "9999"
+"""Later than every time that is stored."""
 
 
 def open_chatbot(folder: Path) -> Engine:
@@ -78,22 +84,24 @@ def first_made(connection: Connection, decisions: Collection[str]) -> str:
 
 
 def answers_since(engine: Engine, time: str) -> Iterator[dict[str, Any]]:
-    """The payloads of the answers made at `time` (as `first_made` gives it) or later, the last one stored first.
+    """The payloads of the answers made at `time` (as `first_made` gives it) or later, the latest first; those of one
+    second by their ids.
 
     There may be very many: they are read in pieces, and between two of them whoever answers customers can write.
     """
-    last = 2**63 - 1
+    last: tuple[str, ...] = (_END, "")
     while last:
         with engine.begin() as connection:
             rows = connection.execute(
                 text(
-                    """SELECT rowid, payload FROM decisions WHERE kind = 'answer' AND made_at >= :time AND rowid < :last
-                       ORDER BY rowid DESC LIMIT :piece"""
+                    """SELECT made_at, id, payload FROM decisions
+                       WHERE kind = 'answer' AND made_at >= :time AND (made_at, id) < (:last, :last_id)
+                       ORDER BY made_at DESC, id DESC LIMIT :piece"""
                 ),
-                {"time": time, "last": last, "piece": _PIECE},
+                {"time": time, "last": last[0], "last_id": last[1], "piece": _PIECE},
             ).all()
-        yield from (json.loads(payload) for _, payload in rows)
-        last = int(rows[-1][0]) if rows else 0
+        yield from (json.loads(payload) for _, _, payload in rows)
+        last = (rows[-1][0], rows[-1][1]) if rows else ()
 
 
 def say(
