@@ -1,5 +1,8 @@
 """The page in Streamlit's own test runner: ask, read the source, thumb, correct, change the language."""
 
+import gc
+import re
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +18,7 @@ from fieldtune_chatbot.knowledge import organise
 from fieldtune_chatbot.learning import Split
 from fieldtune_chatbot.records import text_version
 from fieldtune_chatbot.versions import Models, make_version
+from fieldtune_chatbot.wording import WORDS
 
 
 @pytest.fixture
@@ -75,6 +79,24 @@ def test_two_languages_and_two_sessions(page: AppTest, built: Path) -> None:
     assert "五天内" in texts(page)
     other = AppTest.from_file(str(Path(fieldtune_chatbot.ui.__file__)), default_timeout=300).run()
     assert "五天内" not in texts(other)
+
+
+def test_two_versions_at_most_stay_in_memory(built: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in "abc":
+        monkeypatch.setenv("FIELDTUNE_CHATBOT_STORE", str(shutil.copytree(built, tmp_path / name)))
+        page = AppTest.from_file(str(Path(fieldtune_chatbot.ui.__file__)), default_timeout=300).run()
+        assert not page.exception
+    gc.collect()
+    kept = [one.folder for one in gc.get_objects() if type(one) is wire.Service]
+    assert {folder.name for folder in kept if folder.parent == tmp_path} == {"b", "c"}
+
+
+def test_the_page_has_no_words_that_it_never_says() -> None:
+    source = Path(fieldtune_chatbot.ui.__file__).read_text(encoding="utf-8")
+    said = set(re.findall(r"""\b(?:t\(|WORDS\[)["'](\w+)["'][])]""", source))
+    for outcome in ("answer", "ask_back", "hand_off"):
+        said |= {outcome, f"why_{outcome}"}
+    assert said == set(WORDS)
 
 
 def test_a_missing_bot_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The page: a list with reasons, a history that changes it, clicks that become feedback rows, two languages."""
 
+import gc
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from markdown_it import MarkdownIt
 from streamlit.testing.v1 import AppTest
 
 from fieldtune import decisions, feedback, registry
-from fieldtune_recommender import bundle, wording
+from fieldtune_recommender import bundle, wire, wording
 from fieldtune_recommender.records import Reason
 
 
@@ -85,6 +87,31 @@ def test_a_missing_model_is_said_on_the_page(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setenv("FIELDTUNE_RECOMMENDER_MODEL", str(tmp_path / "nothing"))
     page = AppTest.from_file(str(Path(wording.__file__).with_name("ui.py")), default_timeout=300).run()
     assert not page.exception and "trained recommender" in page.error[0].value
+
+
+def test_two_versions_at_most_stay_in_memory(
+    trained: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    one = bundle.read(trained[0])
+    for name in "abc":
+        bundle.write(replace(one, card={**one.card, "seed": name}), tmp_path / name, None)
+        monkeypatch.setenv("FIELDTUNE_RECOMMENDER_MODEL", str(tmp_path / name))
+        page = AppTest.from_file(str(Path(wording.__file__).with_name("ui.py")), default_timeout=300).run()
+        assert not page.exception
+    del page
+    gc.collect()
+    kept = [str(shop.bundle.card["seed"]) for shop in gc.get_objects() if type(shop) is wire.Shop]
+    assert sorted(seed for seed in kept if seed in "abc") == ["b", "c"]
+
+
+def test_the_page_has_no_words_that_it_never_says() -> None:
+    """But for names of methods, kinds of reasons and answers to a click, which are said by their key."""
+    source = "".join(
+        Path(wording.__file__).with_name(name).read_text(encoding="utf-8") for name in ("ui.py", "wording.py")
+    )
+    said = set(re.findall(r"""\b(?:t\(|WORDS\[)["'](\w+)["'][])]""", source))
+    by_key = {*bundle.METHODS, "popular", "new", "thanks_purchase", "thanks_not_interested"}
+    assert said | by_key == set(wording.WORDS)
 
 
 def test_titles_are_never_mark_up(

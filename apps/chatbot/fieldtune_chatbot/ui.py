@@ -25,9 +25,9 @@ Translate = Callable[[str], str]
 _MARKS = {"answer": ":green-badge", "ask_back": ":orange-badge", "hand_off": ":red-badge"}
 
 
-@st.cache_resource(show_spinner=False)
+@st.cache_resource(show_spinner=False, max_entries=2)
 def service_of(store: str, version: str) -> wire.Service:
-    """The loaded bot, once per version and process."""
+    """The loaded bot, once per version and process: of all that ever served, what serves now and what did before."""
     return wire.open_service(Path(store))
 
 

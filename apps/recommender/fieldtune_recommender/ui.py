@@ -22,9 +22,9 @@ MODEL = Path(os.environ.get("FIELDTUNE_RECOMMENDER_MODEL", "recommender"))
 LISTED_USERS = 200
 
 
-@st.cache_resource(show_spinner=False)
+@st.cache_resource(show_spinner=False, max_entries=2)
 def shop_of(version: str) -> wire.Shop:
-    """The open shop, once per version and process."""
+    """The open shop, once per version and process: of all that ever served, what serves now and what did before."""
     return wire.open_shop(MODEL)
 
 
