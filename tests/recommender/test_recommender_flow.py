@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from fieldtune import decisions, feedback, gate, registry
 from fieldtune.errors import ArtefactError, InputError, RefusedError
-from fieldtune.models.folder import locked
+from fieldtune.models.folder import locked, verify
 from fieldtune.retraining import workplace
 from fieldtune_recommender import bundle, commands, improving, measuring, reading, training, wire
 
@@ -517,6 +517,10 @@ def test_the_extra_installs_what_is_imported(trained: tuple[Path, dict[str, Any]
 def sure(scores: Any, rng: Any, incumbent: str | None = None, parts: Any = None) -> gate.Verdict:
     """A gate that always lets the last candidate through: for the way in and back, not for the judgement."""
     return gate.Verdict(True, list(scores)[-1], "test", ())
+
+
+def test_the_manifest_says_whose_folder_it_is(trained: tuple[Path, dict[str, Any]]) -> None:
+    assert verify(trained[0])["application"] == bundle.APP
 
 
 def test_a_version_can_be_published_by_hand(shop: Path, home: Path) -> None:

@@ -67,7 +67,7 @@ def write(bundle: Bundle, folder: Path, encoder: "Embedder | None") -> None:
         encoder: what reads a stated interest; None where the answering method reads no text.
     """
     data = bundle.data
-    with staged(folder, {"app": APP}) as place:
+    with staged(folder, {"application": APP}) as place:
         pd.DataFrame({"user": data.users}).to_parquet(place / "users.parquet", index=False)
         _items(data.catalogue).to_parquet(place / "items.parquet", index=False)
         _events(data.log).to_parquet(place / "events.parquet", index=False)
