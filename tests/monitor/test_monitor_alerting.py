@@ -57,14 +57,49 @@ def test_one_bucket_above_normal_keeps_it_firing():
     assert state.topics[0].phase == "firing"
 
 
-def test_within_the_cooldown_it_is_the_same_incident_and_says_nothing():
-    state, _ = drive(verdict(), verdict(count=6.0), *[CALM] * 5)
-    state, more = drive(verdict(count=6.0), state=state, first=107)
-    assert not more
+LOUD = verdict(count=6.0)
+
+
+def test_within_the_cooldown_a_short_return_is_the_same_incident_and_only_recorded():
+    state, _ = drive(verdict(), LOUD, *[CALM] * 5)
+    state, more = drive(LOUD, *[CALM] * 5, state=state, first=107)
+    assert [(c.state, c.recorded, c.told, c.silent) for c in more] == [
+        ("reopened", "firing", False, True), ("lapsed", "resolved", False, True)
+    ]  # fmt: skip
     assert state.topics[0].sequence == 1
-    state, _ = drive(*[CALM] * 20, state=state, first=108)
-    state, later = drive(verdict(count=6.0), state=state, first=140)
-    assert later[0].sequence == 2
+    state, _ = drive(*[CALM] * 20, state=state, first=113)
+    state, later = drive(LOUD, state=state, first=140)
+    assert (later[0].state, later[0].sequence, later[0].reopened) == ("firing", 2, -1)
+
+
+def test_a_return_within_the_cooldown_that_lasts_is_told_as_is_its_end_each_time_under_a_key_of_its_own():
+    state, found = drive(verdict(), LOUD, *[CALM] * 5)
+    for first in (107, 117):
+        state, more = drive(*[LOUD] * 4, *[CALM] * 5, state=state, first=first)
+        assert [(c.state, c.told, c.bucket) for c in more] == [
+            ("reopened", False, first), ("firing", True, first + 2), ("resolved", True, first + 8)
+        ]  # fmt: skip
+        found += more
+    assert {(c.sequence, c.opened) for c in found} == {(1, 101)}
+    keys = [alerting.notice_key("i", c.signal, c.state, c.reopened) for c in found if c.told]
+    assert len(set(keys)) == len(keys) == 6
+
+
+def test_a_return_that_is_bad_news_where_it_was_volume_before_is_told_at_once():
+    volume = verdict(count=6.0, volume=6.0, share=0.1)
+    state, _ = drive(verdict(), volume, *[CALM] * 5)
+    _, more = drive(verdict(count=6.0, volume=6.0, share=4.0), state=state, first=107)
+    assert [(c.state, c.told) for c in more] == [("firing", True)]
+    _, more = drive(*[volume] * 3, *[CALM] * 5, state=state, first=107)
+    assert [(c.state, c.told, c.silent) for c in more] == [
+        ("reopened", False, True), ("firing", False, False), ("resolved", False, False)
+    ]  # fmt: skip
+
+
+def test_a_return_not_yet_told_ends_without_a_word_when_its_measure_goes():
+    state, _ = drive(verdict(), LOUD, *[CALM] * 5)
+    state, _ = drive(LOUD, state=state, first=107)
+    assert [(c.state, c.told) for c in alerting.ended(state, [0], 107, "why")[1]] == [("lapsed", False)]
 
 
 def test_volume_in_the_usual_tone_is_not_told_until_the_tone_backs_it():

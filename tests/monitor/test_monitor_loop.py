@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from fieldtune import outbox
 from fieldtune.errors import ConfigError, InputError, RefusedError
-from fieldtune_monitor import config, engine, history, runner, sinks, snapshot, store, wire
+from fieldtune_monitor import config, engine, history, runner, sinks, snapshot, store, views, wire
 from fieldtune_monitor.commands import app
 from fieldtune_monitor.config import read_config
 from fieldtune_monitor.monitor import restore
@@ -121,6 +121,46 @@ def test_run_continues_where_it_stopped_and_sends_what_replay_says(place, rows, 
     wire.run(settings, once=True, stop=threading.Event(), progress=runner.silent)
     sent = [json.loads(line) for line in (place / "alerts.jsonl").read_text().splitlines()]
     assert [line["key"] for line in sent] == [line["key"] for line in lines]
+
+
+@pytest.fixture
+def returning(place, rows, write):
+    """A stream whose surge, after calm of eight hours, returns for seven: within the cooldown of the first."""
+    again = [
+        {**row, "id": f"b{n}-{m}", "url": f"https://back.example/{n}-{m}", "sentiment": "negative",
+         "title": "ferry " + "".join(random.Random(f"{n}-{m}").choices("abcdefghijklmnop", k=50))}
+        for n, row in enumerate(rows) for m in range(2)
+        if "2026-01-24T05" <= str(row["first_seen"]) < "2026-01-24T12"
+    ]  # fmt: skip
+    stream = sorted([*rows, *again], key=lambda row: str(row["first_seen"]))
+    write(place / "stories.jsonl", stream)
+    return stream
+
+
+def test_a_surge_that_returns_within_the_cooldown_is_open_on_the_page_and_told_with_its_end(place, returning, write):
+    lines, _, engine = replayed(place)
+    assert [line["state"] for line in lines] == ["firing", "resolved", "firing", "resolved"]
+    assert len({line["incident"] for line in lines}) == 1
+    assert len({line["key"] for line in lines}) == 4
+    assert _hours(lines[1]["time"], 6) >= _hours(lines[2]["time"], -2)
+    (place / "alerts.jsonl").write_text("".join(sinks.line_of(line) + "\n" for line in lines))
+    (alert,) = history.read_alerts(place / "alerts.jsonl")
+    assert datetime.fromtimestamp(alert.closed, UTC) == datetime.fromisoformat(lines[3]["time"])
+    seen, at = [], _hours(lines[2]["time"], -2)  # fires again, not yet told
+    for moment in (lines[1]["time"], at, lines[2]["time"], lines[3]["time"]):
+        write(place / "stories.jsonl", [row for row in returning if str(row["first_seen"]) < moment])
+        told, _, engine = replayed(place)
+        (alert,) = views.incidents(engine)
+        seen.append((alert["state"], len(told)))
+    assert seen == [("resolved", 2), ("firing", 2), ("firing", 3), ("resolved", 4)]
+
+
+def test_looks_from_cron_tell_a_return_as_a_replay_does(place, returning, write):
+    lines, _, _ = replayed(place)
+    until = datetime.fromisoformat(str(returning[-1]["first_seen"])) + timedelta(hours=1)
+    _, engine = looked_at(place, until, timedelta(hours=11), write, returning)
+    with engine.begin() as connection:
+        assert [message.payload for message in outbox.pending(connection)] == lines
 
 
 def looked_at(place, until, every, write, rows):

@@ -1,8 +1,9 @@
 """Life cycle of an alert: learning, inactive, pending, firing, recovering, resolved (a pure step function).
 
 Two thresholds keep it from flapping: an incident opens when the statistic reaches A and enough distinct stories
-support it; it closes after several calm buckets and a quiet wait, both on the counts themselves. Identifiers are hashes
-of what the incident is, so a replay names them alike and a sink can drop what it already has.
+support it; it closes after several calm buckets and a quiet wait, both on the counts themselves. One that fires again
+soon after is the same incident, open again at once, but told again only when it lasts. Identifiers are hashes of what
+the incident is, so a replay names them alike and a sink can drop what it already has.
 It does not know who is told, nor how the statistics are made.
 """
 
@@ -18,6 +19,8 @@ from fieldtune_monitor.spikes import DetectorConfig, Flags, Verdict
 
 Phase = Literal["learning", "inactive", "pending", "firing", "recovering", "resolved"]
 Signal = Literal["tone", "count", "volume-driven"]
+State = Literal["firing", "resolved"]
+Change = Literal["firing", "resolved", "reopened", "lapsed"]
 OPEN: tuple[Phase, ...] = ("firing", "recovering")
 
 
@@ -37,8 +40,8 @@ class AlertConfig:
 class TopicState:
     """Where one topic stands.
 
-    opened, since, closed and renewed (closed as the new normal) are bucket numbers;
-    -1 means never."""
+    opened, since, closed, renewed (closed as the new normal) and reopened (fired again within the cooldown) are bucket
+    numbers; -1 means never. announced: what is open, or was last, has been told."""
 
     phase: Phase = "learning"
     since: int = -1
@@ -48,6 +51,8 @@ class TopicState:
     sequence: int = 0
     signal: Signal = "count"
     renewed: int = -1
+    reopened: int = -1
+    announced: bool = True
 
 
 @dataclass(frozen=True)
@@ -61,16 +66,31 @@ class AlertState:
 @dataclass(frozen=True)
 class Transition:
     """An incident opened, became more serious, or closed. `told` is false for info, see `is_told`; `note` is why it
-    closed, where that is not that the news calmed down."""
+    closed, where that is not that the news calmed down.
+
+    A closed one that fires again within the cooldown is first `reopened`, for the record only; if it lasts, it is
+    `firing` again; if not, it has `lapsed`, for the record only too. `reopened`: the bucket of that, or -1.
+    """
 
     topic: int
-    state: Literal["firing", "resolved"]
+    state: Change
     signal: Signal
     sequence: int
     bucket: int
     opened: int
     told: bool
     note: str = ""
+    reopened: int = -1
+
+    @property
+    def recorded(self) -> State:
+        """The state of the incident from now on."""
+        return "firing" if self.state in ("firing", "reopened") else "resolved"
+
+    @property
+    def silent(self) -> bool:
+        """Whether it is for the record only: nobody is told, not even who wants info."""
+        return self.state != self.recorded
 
 
 def start(topics: int) -> AlertState:
@@ -166,9 +186,13 @@ def _opened(
     topic: TopicState, signal: Signal, bucket: int, detector: DetectorConfig, config: AlertConfig
 ) -> TopicState:
     again = topic.closed >= 0 and bucket - topic.closed <= _buckets(config.cooldown, detector)
-    sequence, opened = (topic.sequence, topic.opened) if again else (topic.sequence + 1, bucket)
-    worse = again and topic.signal != "volume-driven" and signal == "volume-driven"
-    return TopicState("firing", bucket, opened, -1, 0, sequence, topic.signal if worse else signal, topic.renewed)
+    if not again:
+        return TopicState("firing", bucket, bucket, -1, 0, topic.sequence + 1, signal, topic.renewed)
+    worse = is_told(signal) and not is_told(topic.signal)
+    signal = topic.signal if is_told(topic.signal) and not is_told(signal) else signal
+    return replace(
+        topic, phase="firing", since=bucket, closed=-1, calm=0, signal=signal, reopened=bucket, announced=worse
+    )
 
 
 def _open_next(
@@ -182,8 +206,10 @@ def _open_next(
 ) -> TopicState:
     calm = topic.calm + 1 if verdict.calm[k] else 0
     if not calm:
-        signal = _signal(k, verdict, config) if topic.signal == "volume-driven" else topic.signal
-        return replace(topic, phase="firing", since=bucket, calm=0, signal=signal)
+        signal = topic.signal if is_told(topic.signal) else _signal(k, verdict, config)
+        lasts = bucket - topic.reopened >= _buckets(config.keep_firing, detector)
+        announced = topic.announced or lasts or signal != topic.signal
+        return replace(topic, phase="firing", since=bucket, calm=0, signal=signal, announced=announced)
     if topic.phase == "firing":
         recovers = calm >= config.calm_buckets
         return replace(topic, phase="recovering" if recovers else "firing", since=bucket, calm=calm)
@@ -197,15 +223,22 @@ def _open_next(
 def _transition(
     old: TopicState, new: TopicState, k: int, bucket: int, detector: DetectorConfig, config: AlertConfig
 ) -> Transition | None:
-    told = is_told(new.signal)
     if new.phase == "resolved" and old.phase in OPEN:
-        note = "new normal" if new.renewed == bucket else ""
-        return Transition(k, "resolved", new.signal, new.sequence, bucket, new.opened, told, note)
-    fresh = new.phase in OPEN and new.sequence != old.sequence
-    worse = new.phase in OPEN and old.signal == "volume-driven" and told
-    if fresh or worse:
-        return Transition(k, "firing", new.signal, new.sequence, bucket, new.opened, told)
-    return None
+        return _closing(new, k, bucket, "new normal" if new.renewed == bucket else "")
+    opens = new.phase in OPEN and old.phase not in OPEN
+    more = new.phase in OPEN and (is_told(new.signal) > is_told(old.signal) or new.announced > old.announced)
+    if not (opens or more):
+        return None
+    return _change(new, k, "firing" if new.announced else "reopened", bucket)
+
+
+def _change(topic: TopicState, k: int, state: Change, bucket: int, note: str = "") -> Transition:
+    told = is_told(topic.signal) and topic.announced
+    return Transition(k, state, topic.signal, topic.sequence, bucket, topic.opened, told, note, topic.reopened)
+
+
+def _closing(topic: TopicState, k: int, bucket: int, note: str) -> Transition:
+    return _change(topic, k, "resolved" if topic.announced else "lapsed", bucket, note)
 
 
 def ended(
@@ -217,8 +250,7 @@ def ended(
         topic = moved[k]
         if topic.phase in OPEN:
             moved[k] = replace(topic, phase="resolved", since=bucket, closed=bucket, calm=0)
-            told = is_told(topic.signal)
-            happened.append(Transition(k, "resolved", topic.signal, topic.sequence, bucket, topic.opened, told, note))
+            happened.append(_closing(topic, k, bucket, note))
     return replace(state, topics=tuple(moved)), tuple(happened)
 
 
@@ -236,9 +268,9 @@ def incident_id(rule: str, topic: str, opened: str, sequence: int) -> str:
     return _digest(rule, topic, opened, str(sequence))[:16]
 
 
-def notice_key(incident: str, signal: str, state: str) -> str:
-    """Key under which a sink keeps this notice at most once."""
-    return _digest(incident, signal, state)[:32]
+def notice_key(incident: str, signal: str, state: str, reopened: int = -1) -> str:
+    """Key under which a sink keeps this notice at most once; another one for each time the incident was reopened."""
+    return _digest(incident, signal, state, *([str(reopened)] if reopened >= 0 else []))[:32]
 
 
 def _digest(*parts: str) -> str:

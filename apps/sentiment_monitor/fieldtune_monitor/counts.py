@@ -83,7 +83,7 @@ def detect(table: Grid, config: DetectorConfig, rules: AlertConfig, *, info: boo
         index, slot = time // table.bucket, _slot(time, table.bucket)
         memory, verdict, happened = observe(memory, index, slot, documents, negatives, config, rules)
         for change in happened:
-            if change.told or info:
+            if change.told or (info and not change.silent):
                 name, opened = table.topics[change.topic], time - (change.bucket - change.opened) * table.bucket
                 lines.append(alert_line(RULE, name, change, verdict, config, opened=opened, time=time))
     return lines

@@ -69,7 +69,7 @@ def write_lines(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
 
 
 def read_alerts(path: Path, dismissed: frozenset[str] = frozenset()) -> list[Alert]:
-    """The incidents of an alerts file: opened at the first line that fires, closed at the last that resolves.
+    """The incidents of an alerts file: opened at the first line that fires, closed at the last if that resolves.
 
     Raises:
         InputError: no such file, a line that is no alert.
@@ -84,8 +84,11 @@ def read_alerts(path: Path, dismissed: frozenset[str] = frozenset()) -> list[Ale
             line = json.loads(text_line)
             time = parse_time(line["time"], UTC)
             entry = found.setdefault(line["incident"], {"topic": line["topic"], "opened": None, "closed": None})
-            which = "closed" if line["state"] == "resolved" else "opened"
-            entry[which] = time if which == "closed" or entry[which] is None else min(entry[which], time or 0)
+            if line["state"] == "resolved":
+                entry["closed"] = time
+            else:  # the same incident may fire again after it was resolved
+                first = entry["opened"]
+                entry["opened"], entry["closed"] = time if first is None else min(first, time or 0), None
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"an alert on every line of {path}", f"line {number}: {error!r}", "write it again"

@@ -41,10 +41,10 @@ def alert_line(
     low, high = interval(expected, float(verdict.variance[k]))
     return Line(
         incident=incident,
-        key=notice_key(incident, change.signal, change.state),
+        key=notice_key(incident, change.signal, change.state, change.reopened),
         topic=topic,
         signal=change.signal,
-        state=change.state,
+        state=change.recorded,
         time=iso(time),
         observed=int(verdict.observed[k]),
         expected=round(expected, 3),

@@ -253,7 +253,7 @@ def _charts(
 
 
 def _announce(connection: Connection, setup: Setup, change: Transition, verdict: Verdict, now: datetime) -> None:
-    """Incident, decision and outbox rows of one transition."""
+    """Incident, decision and outbox rows of one transition; of a silent one the incident alone."""
     first = change.bucket - setup.detector.evidence_buckets + 1
     stories = store.evidence(connection, setup.topics[change.topic], first, change.bucket)
     opened, time = (
@@ -264,6 +264,8 @@ def _announce(connection: Connection, setup: Setup, change: Transition, verdict:
     )
     payload = line.payload()
     store.put_incident(connection, payload, windows.iso(opened))
+    if change.silent:
+        return
     decisions.record(
         connection, APP, "alert" if change.told else "info", payload, setup.model, now, decision_id=line.key
     )
