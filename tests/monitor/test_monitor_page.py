@@ -1,7 +1,9 @@
 """The page on a real store: it draws, in both languages, and what is clicked becomes feedback."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from random import Random
+from zoneinfo import ZoneInfo
 
 import pytest
 from markdown_it import MarkdownIt
@@ -91,6 +93,32 @@ def test_headlines_are_never_mark_up(place, rows, home, monkeypatch, write):
     shown = [MarkdownIt().render(element.value) for element in page.markdown]
     assert any("x.png" in text for text in shown)
     assert not any("<img" in text for text in shown)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Shanghai", "America/New_York", "Africa/Cairo", "UTC"])
+def test_a_daily_bucket_is_drawn_on_its_own_day(zone, place, rows, home, monkeypatch, write):
+    """New York and Cairo change their clocks within these days, Cairo at midnight."""
+    local, days = ZoneInfo(zone), [date(2026, 3, 1) + timedelta(days=n) for n in range(65)]
+    noon = [datetime(day.year, day.month, day.day, 12, tzinfo=local).astimezone(UTC).isoformat() for day in days]
+    stories = [
+        {
+            **row,
+            "time": moment,
+            "first_seen": moment,
+            "title": f"ferry {''.join(Random(n).choices('abcdefghij', k=50))}",
+        }
+        for n, (row, moment) in enumerate(zip(rows, noon, strict=False))
+    ]
+    write(place / "stories.jsonl", stories)
+    text = (place / "monitor.toml").read_text().replace('"1h"', '"1d"').replace('"UTC"', f'"{zone}"')
+    (place / "monitor.toml").write_text(text)
+    page = opened(place, monkeypatch).run()
+    assert not page.exception
+    table = views.trend(wire.open_monitor_store(place / "monitor"), "ferries", 200, 24, local)
+    assert [moment.date() for moment in table["time"].dt.tz_convert(local)] == days
+    assert table["documents"].tolist() == [1] * len(days)
+    table = views.trend(wire.open_monitor_store(place / "monitor"), "ferries", 200, 6, local)
+    assert [moment.date() for moment in table["time"].dt.tz_convert(local)] == days
 
 
 def test_a_story_with_an_address_is_a_link(page):

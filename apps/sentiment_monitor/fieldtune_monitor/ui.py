@@ -84,7 +84,7 @@ def _trend(engine: Engine, config: Config, alerts: list[dict[str, Any]], t: Tran
     topic = left.selectbox(t("topic"), names, index=first)
     left.caption(plain(next(one.description for one in config.topics if one.name == topic)))
     days = right.select_slider(t("days"), [7, 14, 30, 60, 120], value=30)
-    table = views.trend(engine, topic, days, 24 if days > 14 or config.bucket >= 86_400 else 6)
+    table = views.trend(engine, topic, days, 24 if days > 14 or config.bucket >= 86_400 else 6, config.zone_info())
     own = [alert for alert in alerts if alert["topic"] == topic]
     st.altair_chart(_chart(table, own, t), width="stretch")
     return str(topic)

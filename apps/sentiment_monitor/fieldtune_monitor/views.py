@@ -5,7 +5,9 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import pandas as pd
 from sqlalchemy import Engine, text
 
@@ -13,6 +15,8 @@ from fieldtune import feedback, registry
 from fieldtune_monitor import store
 from fieldtune_monitor.monitor import APP
 from fieldtune_monitor.ratios import interval, variance
+
+UTC = ZoneInfo("UTC")
 
 
 def status(engine: Engine) -> dict[str, Any]:
@@ -32,11 +36,12 @@ def status(engine: Engine) -> dict[str, Any]:
         }  # fmt: skip
 
 
-def trend(engine: Engine, topic: str, days: int, step_hours: int) -> pd.DataFrame:
+def trend(engine: Engine, topic: str, days: int, step_hours: int, zone: ZoneInfo = UTC) -> pd.DataFrame:
     """Negative stories of a topic against what is usual.
 
     Args:
         days: how far back from the last bucket; step_hours: length of one point of the chart.
+        zone: whose midnight begins a day, as for daily buckets.
 
     Returns:
         time, negatives, documents, copies, expected, low, high (90 % of what is usual), surprise.
@@ -53,7 +58,7 @@ def trend(engine: Engine, topic: str, days: int, step_hours: int) -> pd.DataFram
         table = pd.DataFrame([dict(row) for row in rows])
     if table.empty:
         return pd.DataFrame(columns=["time", "negatives", "documents", "copies", "expected", "low", "high", "surprise"])
-    table["time"] = pd.to_datetime(table["time"]).dt.floor(f"{step_hours}h")
+    table["time"] = _floored(pd.to_datetime(table["time"]), step_hours, zone)
     table["variance"] = variance(table["expected"].to_numpy(), table["spread"].to_numpy())
     grouped = table.groupby("time", as_index=False).agg(
         negatives=("negatives", "sum"), documents=("documents", "sum"), copies=("copies", "sum"),
@@ -62,6 +67,14 @@ def trend(engine: Engine, topic: str, days: int, step_hours: int) -> pd.DataFram
     bands = [interval(*moments) for moments in zip(grouped["expected"], grouped["variance"], strict=True)]
     grouped["low"], grouped["high"] = [low for low, _ in bands], [high for _, high in bands]
     return grouped.drop(columns="variance")
+
+
+def _floored(times: pd.Series, hours: int, zone: ZoneInfo) -> pd.Series:
+    """The last multiple of `hours` since local midnight. A wall time that the clocks skip is the first one after."""
+    wall = times.dt.tz_convert(zone).dt.tz_localize(None).dt.floor(f"{hours}h")
+    first = np.ones(len(wall), dtype=bool)  # of two equal wall times, the one in summer time
+    moments: pd.Series = wall.dt.tz_localize(zone, ambiguous=first, nonexistent="shift_forward")
+    return moments
 
 
 def _back(last: str | None, days: int) -> str:
