@@ -434,6 +434,30 @@ def test_what_is_corrected_on_the_page_is_held_out_where_its_title_is(wrapping, 
     assert len(retraining.merged(known, corrected)) == len(known)
 
 
+@pytest.mark.parametrize(
+    ("title", "kept"),
+    [
+        ("UPDATE 2-Brine boss jo@brine.example jailed - Openbell", "Brine boss [email] jailed"),
+        ("Windle loses 4111 1111 1111 1111 of a customer", "Windle loses [card] of a customer"),
+        ("UPDATE 1-13812345678 is the number to call", "[phone] is the number to call"),
+        ("Brine 2026 profit up 3 %, 12,500 jobs", "Brine 2026 profit up 3 %, 12,500 jobs"),
+    ],
+)
+def test_labelled_titles_are_kept_without_personal_data(title, kept, tmp_path, home):
+    extra = pd.DataFrame({"title": [title], "sentiment": "negative", "topic": "banks", "source": "Openbell"})
+    pd.concat([titles(KNOWN), extra]).to_csv(tmp_path / "rows.csv", index=False)
+    rows = labelled.read_rows(tmp_path / "rows.csv")
+    training.train_bundle(rows, tmp_path / "m", PLAN)
+    learnt = pd.read_csv(tmp_path / "m" / training.ROWS, dtype=str, keep_default_na=False)
+    assert learnt["title"].tolist()[-1] == kept
+    assert labelled.clean_rows(learnt, "again")["title"].tolist() == learnt["title"].tolist()
+    payload = {"title": title, "sentiment": "neutral", "source": "Openbell"}
+    with registry.open_home().begin() as connection:
+        feedback.record(connection, Feedback("monitor", "s", "tone", "u", payload=payload), NOW)
+        corrected = retraining.corrections(feedback.rows(connection, "monitor"))
+    assert corrected["title"].tolist() == [kept]  # the same row, on the same side of the gate
+
+
 def test_score_reads_a_title_as_the_monitor_does(model, tmp_path):
     unsure = "Brine shares"
     table = pd.DataFrame({"title": [unsure, *(wrapping.format(unsure) for wrapping in WRAPPED)]})

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from fieldtune.data.read import first_row, read_table
+from fieldtune.data.scrub import scrub
 from fieldtune.errors import InputError
 from fieldtune.text.language import detect, known
 from fieldtune.text.normalise import equality_key
@@ -41,7 +42,8 @@ def clean_rows(table: pd.DataFrame, where: str, first: int = 1) -> pd.DataFrame:
     """All four columns as clean text, one row per title and language; the last labels given to a title count.
 
     Titles are what the monitor reads of them: bare, so that one title in two wrappings is one row, on one side of the
-    gate. A column `source` helps to recognise the wrapping.
+    gate. A column `source` helps to recognise the wrapping. They are kept with every version, so personal data is
+    removed here, as it is from what users say.
 
     Args:
         table: with row numbers from 0; where, first: its name and the number of its first row, for messages.
@@ -56,7 +58,7 @@ def clean_rows(table: pd.DataFrame, where: str, first: int = 1) -> pd.DataFrame:
     if wrong:
         raise InputError(f"tones {', '.join(TONES)}", f"{wrong[0]!r} in {where}", "rename the labels")
     wrapped = zip(rows["title"], rows["source"], strict=True)
-    rows["title"] = [bare_title(plain(title, MAX_TITLE), source) for title, source in wrapped]
+    rows["title"] = [_kept(title, source) for title, source in wrapped]
     rows = pd.DataFrame(rows[rows["title"] != ""])
     if rows.empty:
         raise InputError("at least one title", f"only empty cells in {where}", "check the columns")
@@ -66,6 +68,11 @@ def clean_rows(table: pd.DataFrame, where: str, first: int = 1) -> pd.DataFrame:
     ]
     labels = rows.replace("", pd.NA).groupby(["title", "language"], sort=False, as_index=False)[list(TASKS.values())]
     return pd.DataFrame(labels.last().fillna("")[list(COLUMNS)])
+
+
+def _kept(title: str, source: str) -> str:
+    """A title bare and without personal data. Bare first: what a wrapping touches may not look like a number."""
+    return bare_title(scrub(bare_title(plain(title, MAX_TITLE), source)).text, source)
 
 
 def is_held_out(title: str) -> bool:
