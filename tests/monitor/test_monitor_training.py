@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from sqlalchemy import text
 from typer.testing import CliRunner
 
@@ -362,9 +363,10 @@ def test_a_bundle_no_better_is_rarely_promoted_on_what_the_serving_one_misread(
 
     def scores(name, rows):
         chance = 0.0 if name == "serving" and "misread" in rows else rights[name]
-        return (rng.random(len(rows)) < chance).astype(float)
+        right = (rng.random(len(rows)) < chance).astype(float)
+        return np.stack([right, np.full(len(rows), np.nan)], axis=1)
 
-    monkeypatch.setattr(training, "bundle_scores", scores)
+    monkeypatch.setattr(training, "label_scores", scores)
     monkeypatch.setattr(registry, "publish", lambda *a, rng, parts, **_: gate.decide(a[3], rng, gate.INCUMBENT, parts))
     nobody = pd.DataFrame({"title": [f"t{n}" for n in range(3000)], "sentiment": "neutral", "topic": ""})
     spoken = training.Spoken(nobody.head(30).assign(misread=True), tmp_path / "control")
@@ -375,6 +377,64 @@ def test_a_bundle_no_better_is_rarely_promoted_on_what_the_serving_one_misread(
         for _ in range(150)
     ]
     assert least <= np.mean(promoted) <= most
+
+
+def verdict_on(rows, misread, spoken, folder, monkeypatch):
+    """The gate's verdict where each bundle misreads both labels of its titles; it says "no" there."""
+    truth = {row.title: row for row in rows.itertuples()}
+
+    def bundle_of(path):
+        def read(titles, _languages):
+            wrong = misread[path.name]
+            return [
+                classify.Opinion("no", True, "no", {}, False) if title in wrong
+                else classify.Opinion(truth[title].topic, True, truth[title].sentiment, {}, False)
+                for title in titles
+            ]  # fmt: skip
+
+        return read
+
+    monkeypatch.setattr(training, "load_bundle", bundle_of)
+    monkeypatch.setattr(registry, "publish", lambda *a, rng, parts, **_: gate.decide(a[3], rng, gate.INCUMBENT, parts))
+    return training.publish_bundle(
+        folder / "new", folder, rows, now=NOW, present=folder / "serving",
+        spoken=training.Spoken(spoken, folder / "control") if spoken is not None else None,
+    )  # fmt: skip
+
+
+def test_the_gate_counts_titles_not_labels(tmp_path, home, monkeypatch):
+    """Errors in tone and topic go together here, so a second label says nothing new and narrows no interval."""
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(
+        {"title": [f"t{n}" for n in range(4000)], "sentiment": "neutral", "topic": "tea", "language": "en"}
+    )
+    held = labelled.held_out(rows)["title"]
+    misread = {name: set(held[rng.random(len(held)) < wrong]) for name, wrong in (("new", 0.15), ("serving", 0.2))}
+    both = verdict_on(rows, misread, None, tmp_path, monkeypatch)
+    one = verdict_on(rows.assign(topic=""), misread, None, tmp_path, monkeypatch)
+    assert both.standings == one.standings
+    gain = held.isin(misread["serving"]).astype(float) - held.isin(misread["new"]).astype(float)
+    new = next(standing for standing in both.standings if standing.name == "new")
+    assert (new.high - new.low) / 2 == pytest.approx(stats.norm.ppf(0.975) * stats.sem(gain), rel=0.1)
+
+
+def test_what_serves_is_allowed_each_label_that_it_or_the_control_reads(tmp_path, home, monkeypatch):
+    """The one reads the tone, the other the topic: together they read the whole title."""
+    labels = {"serving": [[1.0, 0.0]], "control": [[0.0, 1.0]], "new": [[1.0, 1.0]]}
+    monkeypatch.setattr(training, "load_bundle", lambda folder: folder.name)
+    monkeypatch.setattr(training, "label_scores", lambda name, rows: np.array(labels[name] * len(rows)))
+    monkeypatch.setattr(registry, "publish", lambda *a, **more: (a[3], more["parts"], more["details"]))
+    rows = titles(KNOWN)
+    scores, parts, details = training.publish_bundle(
+        tmp_path / "new", tmp_path, rows, now=NOW, present=tmp_path / "serving",
+        spoken=training.Spoken(rows.head(30), tmp_path / "control"),
+    )  # fmt: skip
+    corrected = parts["rows users corrected"]
+    assert corrected.sum() == 30
+    assert set(scores[gate.INCUMBENT][corrected]) == {1.0}
+    assert set(scores[gate.INCUMBENT][~corrected]) == {0.5}
+    assert len(scores["new"]) == len(labelled.held_out(rows)) + 30
+    assert details["control"] == 0.5
 
 
 def test_dismissed_alerts_alone_train_nothing(model, home):
