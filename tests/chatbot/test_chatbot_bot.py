@@ -23,7 +23,7 @@ from fieldtune_chatbot.gathering import Inputs, gather
 from fieldtune_chatbot.knowledge import organise
 from fieldtune_chatbot.records import FaqEntry, KnownQuestion, Lesson
 from fieldtune_chatbot.retrieve import SAME, Retriever
-from fieldtune_chatbot.store import open_citation
+from fieldtune_chatbot.store import open_chatbot, open_citation
 from fieldtune_chatbot.versions import Models, make_version
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
@@ -493,34 +493,49 @@ def test_corrections_and_silence_are_cut_alike() -> None:
     assert improving.sampled([], [], np.random.default_rng(1)) == ([], [])
 
 
-def test_a_candidate_that_is_no_better_is_refused_among_many_answers(
-    store: Path, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of 3,000 answers 200 were wrong, and corrected; the candidate gets as many wrong, but others."""
-    service, rng = published(store), np.random.default_rng(0)
-    corrected = {f"said {number}" for number in range(200)}
-    asked = sorted(corrected | {f"quiet {number}" for number in range(2800)}, key=lambda _: rng.random())
-    payload = {"outcome": "answer", "citations": [{"document": "en/refund.md"}], "language": "en"}
-    said = []
-    with service.engine.begin() as connection:
-        for number, question in enumerate(asked):
-            made = NOW + timedelta(minutes=number)
-            row = {**payload, "question": question}
+def with_words(entries: Sequence[FaqEntry], words: Sequence[str], astray: set[str]) -> list[FaqEntry]:
+    """The entries with words as further wordings, dealt out in turn; those `astray` go to the entry after their own."""
+    dealt = [list(entry.similar) for entry in entries]
+    for number, word in enumerate(words):
+        dealt[(number + (word in astray)) % len(entries)].append(word)
+    return [replace(entry, similar=tuple(own)) for entry, own in zip(entries, dealt, strict=True)]
+
+
+def test_a_candidate_that_is_no_better_is_refused_among_many_answers(world: Path, home: Path, tmp_path: Path) -> None:
+    """Of 3,000 answers, each about a word of its own, 200 were wrong, and corrected; the candidate knows these, and gets
+    as many others wrong."""
+    rng, store = np.random.default_rng(0), tmp_path / "bot"
+    found = gather(Inputs(world / "documents", world / "faq.csv", questions=world / "known.csv"))
+    entries, split = [one for one in found.knowledge.entries if one.language == "en"], learning.split(found.known)
+    words = ["".join(rng.choice(list("abcdefghijklmnopqrstuvwxyz"), 9)) for _ in range(3000)]
+    corrected, others = set(words[:200]), set(words[200:400])
+    asked = {
+        word: KnownQuestion(f"and what of {word} then", entries[number % len(entries)].document, told=True)
+        for number, word in enumerate(words)
+    }
+
+    def version(folder: Path, astray: set[str], tuning: Sequence[KnownQuestion]) -> Path:
+        knowledge = organise(found.knowledge.documents, with_words(entries, words, astray))
+        make_version(knowledge, learning.Split((), tuple(tuning), split.held_out), folder, Models())
+        return folder
+
+    before = [*split.tuning, *(asked[word] for word in words[400:440])]
+    version(store / "current", corrected, before)
+    candidate = version(tmp_path / "candidate", others, [*before, *(asked[word] for word in words[:200])])
+    served, said = published(store).bot, []
+    with open_chatbot(store).begin() as connection:
+        for minute, number in enumerate(rng.permutation(len(words)).tolist()):
+            word, given = words[number], entries[(number + (words[number] in corrected)) % len(entries)].document
+            row = {"question": asked[word].question, "outcome": "answer", "language": "en"}
+            row["citations"] = [{"document": given}]
+            made = NOW + timedelta(minutes=minute)
             identity = decisions.record(connection, "chatbot", "answer", row, "v", made)
-            if question in corrected:
-                said.append(feedback.Feedback("chatbot", identity, "correction", payload={"question": question}))
-    held_out = {row.question for row in service.bot.held_out}
-
-    def judged(version: bot.Bot, rows: Sequence[KnownQuestion], *_: Any) -> learning.Scores:
-        if version.folder == service.bot.folder:
-            return np.asarray([row.question not in corrected for row in rows], float)
-        return np.asarray([row.question in held_out or rng.random() > 200 / 3000 for row in rows], float)
-
-    monkeypatch.setattr(improving, "_judged", judged)
-    monkeypatch.setattr(improving, "_crossed", judged)
-    learnt = [KnownQuestion(question, "en/refund.md", told=True) for question in sorted(corrected)]
-    monkeypatch.setattr(improving, "distinct", lambda *_: learnt)
-    assert not improving.compare(service.bot, store / "current", store, now=NOW, details={}, said=said).promoted
+            if word in corrected:
+                said.append(feedback.Feedback("chatbot", identity, "correction", payload={"question": row["question"]}))
+    verdict = improving.compare(served, candidate, store, now=NOW, details={}, said=said)
+    scores = {standing.name: standing.score for standing in verdict.standings}
+    assert scores["incumbent"] == pytest.approx(scores["feedback"], abs=0.01) and scores["incumbent"] > 0.9
+    assert not verdict.promoted
 
 
 def test_what_users_objected_to_is_no_silence_when_a_folder_is_published(
