@@ -11,11 +11,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fieldtune.data.scrub import contacts
+from fieldtune.data.spreadsheet import guarded, unguarded
 from fieldtune.errors import InputError
 from fieldtune_chatbot.gathering import review_file
 from fieldtune_chatbot.ingest import read_dialogues, read_documents, read_faq, read_questions, skipped_notes
 from fieldtune_chatbot.records import FaqEntry, text_version
-from fieldtune_chatbot.spreadsheet import guarded, unguarded
 
 
 def test_a_rating_that_is_no_number_and_a_cell_too_large_are_named(tmp_path: Path) -> None:

@@ -14,13 +14,13 @@ import pandas as pd
 
 from fieldtune.data.read import decode, first_row, read_table
 from fieldtune.data.scrub import scrub
+from fieldtune.data.spreadsheet import guarded, unguarded
 from fieldtune.errors import InputError
 from fieldtune.text.language import detect, known
 from fieldtune.text.normalise import equality_key
 from fieldtune_chatbot.chunking import title
 from fieldtune_chatbot.markup import csv_text, html_text, html_title
 from fieldtune_chatbot.records import Dialogue, Document, FaqEntry, KnownQuestion, Turn, text_version
-from fieldtune_chatbot.spreadsheet import guarded, unguarded
 
 _MARKDOWN, _HTML = (".md", ".markdown", ".txt"), (".html", ".htm")
 KINDS = (*_MARKDOWN, *_HTML, ".csv")
