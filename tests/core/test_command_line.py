@@ -74,6 +74,29 @@ def test_train_full_shows_the_plain_model_and_the_frozen_encoder_beside_it(
     assert again.json["accuracy"] == ran.json["accuracy"]
 
 
+def test_training_and_measuring_say_what_a_figure_is_not_worth(cli: Cli, tmp_path: Path) -> None:
+    rows = [
+        (f"the {word} {number}", label) for label, word in (("up", "rise"), ("down", "fall")) for number in range(40)
+    ]
+    pd.DataFrame(rows, columns=["text", "label"]).to_csv(tmp_path / "few.csv", index=False)
+    few = cli(*training(tmp_path / "few.csv", tmp_path / "few"))
+    assert "measured on 8 rows, which is too few" in few.err
+    apart = pd.DataFrame([("the rise 1", "up"), ("the fall 2", "sideways")], columns=["text", "label"])
+    apart.to_csv(tmp_path / "apart.csv", index=False)
+    ran = cli("evaluate", "--model", tmp_path / "few", "--data", tmp_path / "apart.csv", "--json")
+    assert "labels the model does not know: sideways (it knows down, up)" in ran.err
+    assert ran.json["accuracy"] == 0.5
+
+
+def test_a_rival_that_did_better_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    from fieldtune.commands.training import remark
+
+    remark("full", {"accuracy": 0.7, "n": 100, "rivals": {"linear": {"accuracy": 0.8}, "head": {"accuracy": 0.6}}})
+    assert "linear did better, accuracy 0.800 against 0.700: consider --method linear" in capsys.readouterr().err
+    remark("full", {"ndcg@10": 0.8, "n": 100, "rivals": {"linear": {"ndcg@10": 0.8}}})
+    assert capsys.readouterr().err == ""
+
+
 def test_a_trained_encoder_loads_with_plain_libraries(
     cli: Cli, table: Path, tiny_encoder: Path, tmp_path: Path
 ) -> None:
@@ -356,11 +379,14 @@ def test_feedback_commands(cli: Cli, tmp_path: Path) -> None:
     check_refused(cli("feedback", "retrain", "weather"), "weather")
     with registry.open_home().begin() as connection:
         row = feedback.Feedback(
-            "monitor", "story-1", "tone", "ann", payload={"text": "loss widened", "label": "negative"}
+            "monitor", "=HYPERLINK(1)", "tone", "ann", payload={"text": "loss widened", "label": "negative"}
         )
         feedback.record(connection, row, datetime(2026, 1, 1, tzinfo=UTC))
     assert cli("feedback", "list", "--json").json["feedback"][0]["payload"]["label"] == "negative"
     assert cli("feedback", "export", "--out", tmp_path / "f.csv", "--json").json["rows"] == 1
+    assert "'=HYPERLINK" in (tmp_path / "f.csv").read_text()  # a spreadsheet shows it and does not run it
+    assert cli("feedback", "export", "--out", tmp_path / "f.jsonl", "--json").json["rows"] == 1
+    assert "'=" not in (tmp_path / "f.jsonl").read_text()
     check_refused(
         cli("feedback", "erase", "--user", "ann", "--store", tmp_path), "fieldtune.db"
     )  # nothing is half done
@@ -470,6 +496,7 @@ def test_data_check_numbers_rows_as_the_file_does_and_sees_empty_ones(cli: Cli, 
     assert found["duplicate"]["rows"] == [4]
     assert "(4)" in found["duplicate"]["message"]
     assert found["missing-label"]["rows"] == [5]
+    assert cli("data", "check", tmp_path / "t.csv").code == 1  # it could not be trained on
     (tmp_path / "t.jsonl").write_text('{"text": "a", "label": "x"}\n{"text": null, "label": "y"}\n')
     found = {row["kind"]: row for row in cli("data", "check", tmp_path / "t.jsonl", "--json").json["findings"]}
     assert found["empty-text"]["rows"] == [2]

@@ -16,7 +16,7 @@ from fieldtune.evaluate.significance import chance_of_gain, paired_bootstrap
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 INCUMBENT = "incumbent"
-UNOPPOSED = "compared with nothing, as nothing that serves and no other candidate was given"
+UNOPPOSED = "compared with nothing: it is the only candidate, and nothing serves yet"
 _ONE_SIDED = 1.645  # standard errors
 FEWEST = 20
 """Items from which on a kind of them can decide, or all of them together; fewer say too little, one least of all."""

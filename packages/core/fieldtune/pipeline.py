@@ -88,7 +88,7 @@ def finetune(
     """
     about = task_module(task)
     if method not in about.METHODS:
-        raise InputError(f"a method out of {', '.join(about.METHODS)}", repr(method), "choose with --method")
+        raise InputError(f"a method out of {', '.join(about.METHODS)}", repr(method), "choose one of them")
     if not 0 <= seed < 2**32:
         raise InputError("a seed from 0 to 4294967295", str(seed), "choose another --seed")
     chosen = about.DEFAULTS.updated(settings)
@@ -139,7 +139,7 @@ def task_module(task: str) -> ModuleType:
             from fieldtune.tasks import embedding
 
             return embedding
-    raise InputError("a task out of text-classification, embedding", repr(task), "choose with --task")
+    raise InputError("a task out of text-classification, embedding", repr(task), "choose one of them")
 
 
 def versions() -> dict[str, str]:

@@ -72,6 +72,20 @@ def test_a_missing_column_names_those_there_and_only_options_that_exist(tmp_path
         training_table(file, "text-classification", rename={"text": "body"})
 
 
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_a_csv_file_of_any_spreadsheet_is_read(tmp_path: Path, mark: str) -> None:
+    import csv
+
+    with (tmp_path / "t.csv").open("w", encoding="utf-8-sig", newline="") as handle:
+        csv.writer(handle, delimiter=mark).writerows([["text", "label"], ["one; two, three\tfour", "x"], ["a", "y"]])
+    assert read_table(tmp_path / "t.csv", ["text", "label"])["text"].tolist() == ["one; two, three\tfour", "a"]
+
+
+def test_a_lone_carriage_return_does_not_end_a_row(tmp_path: Path) -> None:
+    write_table(pd.DataFrame({"text": ["a\r=cmd", "b\r\nc"], "label": ["x", "y"]}), tmp_path / "t.csv")
+    assert read_table(tmp_path / "t.csv")["text"].tolist() == ["a\n=cmd", "b\nc"]
+
+
 def test_a_damaged_gzip_file_is_named(tmp_path: Path) -> None:
     whole = gzip.compress(b"text,label\n" + b"".join(b"%d,x\n" % n for n in range(5000)))
     for place in range(20, len(whole), 997):

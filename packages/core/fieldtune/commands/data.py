@@ -47,7 +47,10 @@ def check(
     mapping: LabelMap = "",
     as_json: Json = False,
 ) -> None:
-    """What a training on this table would stumble over: duplicates, conflicting labels, rare classes, ..."""
+    """What a training on this table would stumble over: duplicates, conflicting labels, rare classes, ...
+
+    Ends with exit code 1 when there is an error that would stop the training.
+    """
     from fieldtune.data.checks import check_table, numbered
     from fieldtune.data.read import first_row
     from fieldtune.data.tables import task_columns
@@ -56,3 +59,5 @@ def check(
     table = task_columns(file, task, rename=rename, labels=parse_map(mapping))
     findings = numbered(check_table(table, task), first_row(file))
     show({"rows": len(table), "findings": [finding._asdict() for finding in findings]}, as_json)
+    if any(finding.severity == "error" for finding in findings):
+        raise typer.Exit(1)

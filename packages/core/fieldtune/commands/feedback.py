@@ -32,17 +32,24 @@ def export(
     app: Annotated[str, typer.Option(help="Only this application's.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Write the feedback as a table; the payload is one JSON column."""
+    """Write the feedback as a table; the payload is one JSON column.
+
+    In .csv and .tsv an apostrophe stands before a cell that a spreadsheet would run as a formula.
+    """
     import json
 
     import pandas as pd
 
     from fieldtune.data.read import write_table
+    from fieldtune.data.spreadsheet import guarded
 
     rows = [{**row, "payload": json.dumps(row["payload"], ensure_ascii=False)} for row in _rows(app)]
     if not rows:
         raise InputError("feedback to export", "none", "collect some on the pages first")
-    write_table(pd.DataFrame(rows), out)
+    table = pd.DataFrame(rows)
+    if out.suffix in (".csv", ".tsv"):
+        table = table.map(lambda cell: guarded(cell) if isinstance(cell, str) else cell)
+    write_table(table, out)
     show({"out": str(out), "rows": len(rows)}, as_json)
 
 

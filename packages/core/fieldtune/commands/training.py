@@ -7,11 +7,14 @@ from typing import Annotated, Any
 import typer
 
 from fieldtune.cli_kit import Json, pair, show
+from fieldtune.data.checks import OUT_OF_SCOPE
 from fieldtune.errors import InputError
+from fieldtune.progress import say
 
 TextColumn = Annotated[str, typer.Option("--text", help="The column that holds the text.")]
 LabelColumn = Annotated[str, typer.Option("--label", help="The column that holds the label.")]
 LabelMap = Annotated[str, typer.Option("--map", help="Rename labels: 0=negative,1=positive.")]
+FEW = 30  # validation rows below which a figure says little
 NAME_IT = "name it with --text COLUMN"
 
 
@@ -24,7 +27,9 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    task: Annotated[str, typer.Option(help="text-classification or embedding.")],
+    task: Annotated[
+        str, typer.Option(help="text-classification (columns text, label) or embedding (query, positive, negative).")
+    ],
     train: Annotated[Path, typer.Option(help="Training table: CSV, TSV, JSON lines or Parquet (.gz allowed).")],
     valid: Annotated[Path | None, typer.Option(help="Validation table; without it a tenth of the rows.")] = None,
     model: Annotated[str, typer.Option(help="Encoder: default, a folder, or a hub name.")] = "default",
@@ -58,6 +63,7 @@ def train(
         rivals=True,
     )
     metrics = {key: value for key, value in done.metrics.items() if key != "per_class"}
+    remark(method, done.metrics)
     show({"model": str(done.path), "method": method, **metrics, "seconds": time.monotonic() - started}, as_json)
 
 
@@ -85,6 +91,7 @@ def evaluate(
     started = time.monotonic()
     found: dict[str, Any] = task_module(task).metrics(trained, table)
     seconds = time.monotonic() - started
+    _remark_strangers(trained, table)
     if report is not None:
         from fieldtune.models import Classifier
         from fieldtune.reporting import classifier_report
@@ -130,7 +137,7 @@ def predict(
 def encode(
     model: Annotated[str, typer.Option(help="default, an encoder's folder or hub name, or a fieldtune model folder.")],
     data: Annotated[Path, typer.Option(help="Table with a text column.")],
-    out: Annotated[Path, typer.Option(help="File to write: .npy, float32 [rows, dimensions], unit length.")],
+    out: Annotated[Path, typer.Option(help="File to write: .npy, float32, a row of unit length per text.")],
     text: TextColumn = "text",
     as_json: Json = False,
 ) -> None:
@@ -156,6 +163,29 @@ def encode(
     with written(out) as temporary, temporary.open("wb") as handle:
         np.save(handle, vectors, allow_pickle=False)
     show({"out": str(out), "rows": len(vectors), "dimensions": vectors.shape[1]}, as_json)
+
+
+def remark(method: str, metrics: dict[str, Any]) -> None:
+    """Say on stderr when a rival did better, or when the rows it was measured on are too few to say much."""
+    name = "accuracy" if "accuracy" in metrics else "ndcg@10"
+    found = {method: metrics[name], **{rival: figures[name] for rival, figures in metrics.get("rivals", {}).items()}}
+    best = max(found, key=lambda one: found[one])  # the first of equals is the method asked for
+    if metrics["n"] < FEW:
+        say(
+            f"note: measured on {metrics['n']} rows, which is too few to rely on; give more with --valid or more to train"
+        )
+    elif best != method:
+        say(f"note: {best} did better, {name} {found[best]:.3f} against {found[method]:.3f}: consider --method {best}")
+
+
+def _remark_strangers(model: Any, table: Any) -> None:
+    """Say on stderr which labels of the table the model cannot answer: their rows count as wrong."""
+    known = {*getattr(model, "labels", ()), OUT_OF_SCOPE}
+    strangers = sorted(set(table["label"]) - known) if len(known) > 1 else []
+    if strangers:
+        say(
+            f"note: labels the model does not know: {', '.join(strangers[:5])} (it knows {', '.join(model.labels[:5])})"
+        )
 
 
 def parse_map(text: str) -> dict[str, str] | None:

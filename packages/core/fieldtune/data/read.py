@@ -19,6 +19,8 @@ import pandas as pd
 from fieldtune.errors import ConfigError, InputError
 
 KINDS = (".csv", ".tsv", ".jsonl", ".parquet")
+_NAMES = {"utf-8-sig": "UTF-8"}
+_AS_UTF8 = "save it as CSV UTF-8 in the spreadsheet, or convert it: iconv -f {} -t utf-8"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -32,6 +34,8 @@ def read_table(
 ) -> pd.DataFrame:
     """Read CSV, TSV, JSON lines or Parquet, by extension; ``.gz`` allowed.
 
+    A CSV file whose header has semicolons or tabs and no comma is separated by these, as spreadsheets of half the
+    world write it.
     Text stays text: ``007`` keeps its zeros, and an empty cell or a null in a column of texts is an empty string.
 
     Args:
@@ -53,7 +57,11 @@ def read_table(
         frame = _without_nulls(_parquet(raw, path))
     else:
         text = decode(raw, path, encoding)
-        frame = _json_lines(text, path) if kind == ".jsonl" else _separated(text, path, "\t" if kind == ".tsv" else ",")
+        frame = (
+            _json_lines(text, path)
+            if kind == ".jsonl"
+            else _separated(text, path, "\t" if kind == ".tsv" else _separator(text))
+        )
     if frame.empty:
         raise InputError("at least one row", f"none in {path}", "check that the export worked")
     check_columns(frame, required, str(path), hint)
@@ -138,12 +146,17 @@ def written(path: Path) -> Iterator[Path]:
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:
-    """Write a table in the format its extension names; the file appears whole or not at all."""
+    """Write a table in the format its extension names; the file appears whole or not at all.
+
+    In CSV and TSV a line break inside a cell is a line feed: a lone carriage return, which pandas does not quote, would
+    be read as the end of the row.
+    """
     check_output(path)
     with written(path) as temporary:
         match path.suffix:
             case ".csv" | ".tsv":
-                frame.to_csv(temporary, index=False, sep="\t" if path.suffix == ".tsv" else ",")
+                unix = frame.replace(r"\r\n?", "\n", regex=True)
+                unix.to_csv(temporary, index=False, sep="\t" if path.suffix == ".tsv" else ",")
             case ".jsonl":
                 frame.to_json(temporary, orient="records", lines=True, force_ascii=False)
             case _:
@@ -158,18 +171,23 @@ def decode(raw: bytes, path: Path, encoding: str = "utf-8-sig") -> str:
     """
     first = raw.partition(b"\n")[0]
     if not encoding.lower().startswith("utf-16") and (b"\0" in first or first.startswith(_UTF16)):
-        raise InputError(f"{encoding} text in {path}", "UTF-16", "convert it: iconv -f utf-16 -t utf-8")
+        raise InputError(f"{_NAMES.get(encoding, encoding)} text in {path}", "UTF-16", _AS_UTF8.format("utf-16"))
     try:
         return raw.decode(encoding)
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise InputError(
-            f"{encoding} text in {path}",
+            f"{_NAMES.get(encoding, encoding)} text in {path}",
             f"another encoding at line {line} (byte {raw[error.start]:#04x})",
-            "convert it, e.g. iconv -f gb18030 -t utf-8, or -f latin1",
+            f"{_AS_UTF8.format('gb18030')} (or latin1)",
         ) from error
     except LookupError as error:
         raise InputError("a known encoding", repr(encoding), "try utf-8, gb18030 or latin-1") from error
+
+
+def _separator(text: str) -> str:
+    header = text.lstrip("\r\n").partition("\n")[0]
+    return next((mark for mark in (",", ";", "\t") if mark in header), ",")
 
 
 def _separated(text: str, path: Path, separator: str) -> pd.DataFrame:

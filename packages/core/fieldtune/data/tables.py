@@ -59,7 +59,9 @@ def task_columns(
         InputError: an unknown task, or a column is missing.
     """
     if task not in COLUMNS:
-        raise InputError(f"a task out of {', '.join(COLUMNS)}", repr(task), "choose with --task")
+        raise InputError(f"a task out of {', '.join(COLUMNS)}", repr(task), "choose one of them")
+    if not isinstance(data, (pd.DataFrame, Path, str)):
+        raise InputError("a pandas DataFrame or a path", type(data).__name__, "pd.DataFrame(rows, columns=[...])")
     required, optional = COLUMNS[task]
     renames = {theirs: ours for ours, theirs in (rename or {}).items()}
     where = _where(data)
@@ -89,7 +91,7 @@ def _labels(column: pd.Series, mapping: Mapping[str, str] | None, where: str) ->
         raise InputError(
             f"labels out of {', '.join(mapping)}",
             f"{unknown[0]!r} in {where}",
-            "add it to --map, e.g. --map 0=negative",
+            f"give it a place too: --map ...,{unknown[0]}=LABEL",
         )
     return clean.map({**mapping, "": ""})
 

@@ -32,6 +32,7 @@ def launch(page: Path, port: int, environment: Mapping[str, str]) -> None:
     command = [
         sys.executable, "-m", "streamlit", "run", str(page), "--server.address", HOST,
         "--server.port", str(port), "--server.headless", "true", "--browser.gatherUsageStats", "false",
+        "--client.toolbarMode", "viewer",
     ]  # fmt: skip
     say(f"http://{HOST}:{port}")
     server = subprocess.Popen(command, env={**os.environ, **environment})
