@@ -182,11 +182,30 @@ def test_a_row_in_an_unknown_language_is_broken():
     )
 
 
-def test_a_live_row_cannot_come_from_the_future():
-    row = RawRow({"title": "x", "first_seen": "2027-01-01"}, "f")
+def test_a_live_row_of_a_clock_that_is_fast_was_first_seen_now():
+    row = RawRow({"title": "x", "first_seen": "2026-01-06T12:00:00Z"}, "f")
     found = document(row, NOON, UTC, arrival=NOON)
     assert isinstance(found, Document)
     assert found.first_seen == NOON
+
+
+@pytest.mark.parametrize("arrival", [NOON, None], ids=["run", "replay"])
+@pytest.mark.parametrize(
+    ("values", "wrong"),
+    [
+        ({"time": "2099-01-01"}, "'2099-01-01' in 'time'"),
+        ({"time": "2026-01-06T12:00:01Z"}, "'2026-01-06T12:00:01Z' in 'time'"),
+        ({"time": "2026-01-05", "first_seen": "2027-01-01"}, "'2027-01-01' in 'first_seen'"),
+        ({"time": "2099-01-01", "first_seen": "2026-01-05"}, ""),  # first_seen says when it was; time is only flagged
+    ],
+)
+def test_a_row_dated_in_the_future_is_broken(values, wrong, arrival):
+    found = document(RawRow({"title": "x", **values}, "f line 1"), NOON, UTC, arrival=arrival)
+    if wrong:
+        assert found == f"f line 1: dated in the future: {wrong}"
+    else:
+        assert isinstance(found, Document)
+        assert (found.published, found.first_seen, found.flags) == (NOON - 43_200, NOON - 43_200, ("future",))
 
 
 def test_keywords_match_words_and_chinese_anywhere():

@@ -79,6 +79,20 @@ def test_order_batches_and_repeats_change_nothing(place, rows, write):
         assert store.read_state(connection) == again
 
 
+def test_a_story_dated_in_the_future_moves_nothing(place, rows, write):
+    lines, summary, _ = replayed(place)
+    settings = read_config(place / "monitor.toml")
+    span = history.watched_span(place / "stories.jsonl", settings, NOW)
+    write(place / "spoilt.jsonl", [*rows, {"title": "ferry of the next century", "time": "2099-01-01"}])
+    again, told, _ = replayed(place, "spoilt.jsonl")
+    assert again == lines
+    assert (told["to"], told["broken"]) == (summary["to"], 1)
+    assert "dated in the future: '2099-01-01' in 'time'" in told["problems"][0]
+    assert history.watched_span(place / "spoilt.jsonl", settings, NOW) == span
+    history.shuffled_days(place / "spoilt.jsonl", place / "days.jsonl", settings, NOW, np.random.default_rng(0))
+    assert len((place / "days.jsonl").read_text().splitlines()) == len(rows)
+
+
 def test_copies_of_one_bad_story_are_amplification_not_a_surge(place, rows, write):
     story = next(row for row in rows if row["title"].startswith("tea") and str(row["first_seen"]) > "2026-01-20T10")
     long_title = str(story["title"]) + " after a long night of talks in the harbour"

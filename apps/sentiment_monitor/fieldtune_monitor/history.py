@@ -133,14 +133,14 @@ def backtest(
     return {**figures, "topics": len(names), "from": windows.iso(first), "to": windows.iso(last)}
 
 
-def watched_span(source: Path, config: Config) -> tuple[int, int]:
-    """From the end of learning to the last story of a history, in seconds.
+def watched_span(source: Path, config: Config, now: datetime) -> tuple[int, int]:
+    """From the end of learning to the last story of a history, in seconds; stories dated in the future are none.
 
     Raises:
         InputError: the history is no longer than the learning time.
     """
     zone = config.zone_info()
-    times = [parse_time(row.get("first_seen") or row.get("time"), zone) for row in _rows(source)]
+    times = [_first_seen(row, zone, now) for row in _rows(source)]
     seen = sorted(time for time in times if time is not None)
     first = seen[0] + config.detector().first_learning if seen else 0
     if not seen or first >= seen[-1]:
@@ -148,13 +148,13 @@ def watched_span(source: Path, config: Config) -> tuple[int, int]:
     return first, seen[-1]
 
 
-def shuffled_days(source: Path, target: Path, config: Config, rng: np.random.Generator) -> None:
+def shuffled_days(source: Path, target: Path, config: Config, now: datetime, rng: np.random.Generator) -> None:
     """Write the stories of `source` with their days permuted within weekdays (JSON lines): the placebo's input."""
     zone = config.zone_info()
     rows = _rows(source)
     dated = []
     for row in rows:
-        seconds = parse_time(row.get("first_seen") or row.get("time"), zone)
+        seconds = _first_seen(row, zone, now)
         if seconds is not None:
             day = windows.bucket_of(seconds, DAY, zone)
             dated.append((row, seconds, day))
@@ -164,6 +164,12 @@ def shuffled_days(source: Path, target: Path, config: Config, rng: np.random.Gen
             shift = (moved[date.fromordinal(day)].toordinal() - day) * DAY
             changed = {**row, "time": windows.iso(seconds + shift), "first_seen": windows.iso(seconds + shift)}
             file.write(json.dumps(changed, ensure_ascii=False) + "\n")
+
+
+def _first_seen(row: Mapping[str, Any], zone: ZoneInfo, now: datetime) -> int | None:
+    """When a replay takes a story to be first seen; None where it cannot use the row's time."""
+    seconds = parse_time(row.get("first_seen") or row.get("time"), zone)
+    return None if windows.in_future(seconds, int(now.timestamp())) else seconds
 
 
 def _rows(source: Path) -> list[dict[str, Any]]:

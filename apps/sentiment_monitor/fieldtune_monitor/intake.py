@@ -1,8 +1,8 @@
 """One raw row -> one document, or the reason why it is none (pure).
 
 Strips HTML, reads the clocks, finds the language and the identity. A row without a usable title, in an unknown
-language or with a time that cannot be read is broken; a row without a time is kept, dated by when it was first seen,
-and flagged. Whatever a row holds, the work for it is bounded. Knows no file and no clock.
+language, with a time that cannot be read or dated in the future is broken; a row without a time is kept, dated by when
+it was first seen, and flagged. Whatever a row holds, the work for it is bounded. Knows no file and no clock.
 """
 
 import html
@@ -14,7 +14,7 @@ from fieldtune.errors import InputError
 from fieldtune.text.language import detect, known
 from fieldtune_monitor.identity import document_identity
 from fieldtune_monitor.records import TONES, Document, RawRow
-from fieldtune_monitor.windows import TIMES, clocks, parse_time
+from fieldtune_monitor.windows import TIMES, clocks, in_future, parse_time
 
 _BLOCKS = [
     (re.compile(rf"<{name}\b", re.IGNORECASE), re.compile(rf"</{name}\s*>", re.IGNORECASE))
@@ -53,6 +53,9 @@ def document(row: RawRow, processed: int, zone: ZoneInfo, *, arrival: int | None
     for name, moment in (("time", published), ("first_seen", seen)):
         if moment is None and _text(values.get(name)):
             return f"{row.place}: expected {TIMES}; found {_text(values[name])[:40]!r} in '{name}'"
+    name = "time" if seen is None else "first_seen"
+    if in_future(published if seen is None else seen, processed):
+        return f"{row.place}: dated in the future: {_text(values[name])[:40]!r} in '{name}'"
     first_seen = seen if seen is not None else arrival if arrival is not None else published
     if first_seen is None:
         return f"{row.place}: no time"

@@ -153,7 +153,7 @@ def backtest_files(
     settings = read_config(config) if config else None
     topics = [topic.name for topic in settings.topics] if settings else None
     happened = history.read_events(events, settings)
-    span = history.watched_span(source, settings) if source and settings else None
+    span = history.watched_span(source, settings, now) if source and settings else None
     dismissed = wire.dismissed_incidents()
     figures = history.backtest(history.read_alerts(alerts, dismissed), happened, span, topics)
     if not placebo or settings is None or source is None:
@@ -167,7 +167,7 @@ def _placebo(
 ) -> Mapping[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         shuffled, written = Path(folder) / "stories.jsonl", Path(folder) / "alerts.jsonl"
-        history.shuffled_days(source, shuffled, settings, generator(seed))
+        history.shuffled_days(source, shuffled, settings, now, generator(seed))
         with wire.replay_store(None) as engine:
             made = wire.setup(settings, engine, {"replay": False})
             lines, _ = history.replay(made, shuffled, now, progress)

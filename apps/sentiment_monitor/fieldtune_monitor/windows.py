@@ -17,6 +17,7 @@ from fieldtune import runtime
 DAY = 86_400
 LATE = 6 * 3600
 FUTURE = 600
+SKEW = DAY  # the most by which a clock, or a time zone left out, is wrong
 _EARLIEST, _LATEST = datetime(1990, 1, 1, tzinfo=UTC).timestamp(), datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 _MILLISECONDS = 1e11  # epoch numbers from here on are milliseconds: as seconds they would lie after the year 5000
 _EPOCH = re.compile(r"\d{9,13}(\.\d{1,9})?")
@@ -65,6 +66,15 @@ def _moment(value: Any) -> datetime | None:
         moment = parsedate_to_datetime(text)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)  # -0000: UTC, of an unknown place
     return datetime.fromisoformat(text)
+
+
+def in_future(moment: int | None, now: int) -> bool:
+    """Whether nothing can have happened then yet, however wrong the clock that says so goes.
+
+    Asked of the time that puts a story in its bucket: `first_seen`, or `time` where there is none. A wrong `time` beside
+    a right `first_seen` moves nothing, and is only flagged by `clocks`.
+    """
+    return moment is not None and moment > now + SKEW
 
 
 def clocks(published: int | None, first_seen: int) -> Clocks:
