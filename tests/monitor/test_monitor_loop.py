@@ -307,6 +307,56 @@ def test_one_look_at_a_source_without_stories_fails_every_time(place, home, cont
             wire.run(settings, once=True, stop=threading.Event(), progress=runner.silent)
 
 
+def old_news(rows):
+    """The stream as an export that does not say when a story was first seen."""
+    return [{name: value for name, value in row.items() if name != "first_seen"} for row in rows]
+
+
+def test_a_first_look_at_a_history_stores_nothing_and_names_the_replay_that_does(place, rows, home, write):
+    write(place / "stories.jsonl", old_news(rows))
+    settings = read_config(place / "monitor.toml")
+    with pytest.raises(InputError, match=f"found {len(rows)} of {len(rows)} rows .* from 2026-01-05T00") as refused:
+        wire.run(settings, once=True, stop=threading.Event(), progress=runner.silent)
+    assert not (place / "monitor").exists()
+    words = str(refused.value).partition("`fieldtune monitor ")[2].partition("`")[0].split(" ... ")
+    command = [
+        *words[0].split(),
+        str(place / "monitor.toml"),
+        *words[1].split(),
+        str(place / "a.jsonl"),
+        *words[2].split(),
+    ]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    found = wire.run(settings, once=True, stop=threading.Event(), progress=runner.silent)
+    assert (found["new"], found["documents"], found["late"]) == (0, len(rows), 0)
+
+
+def test_a_history_that_comes_to_an_empty_store_is_refused_too(place, rows, home, write):
+    (place / "stories.jsonl").write_text("")
+    settings = read_config(place / "monitor.toml")
+    with pytest.raises(InputError, match="an empty file"):
+        wire.run(settings, once=True, stop=threading.Event(), progress=runner.silent)
+    write(place / "stories.jsonl", old_news(rows[:50]))
+    with pytest.raises(InputError, match=r"delete the empty store .*fieldtune\.db; read the history first"):
+        wire.run(settings, once=True, stop=threading.Event(), progress=runner.silent)
+
+
+def test_a_history_for_a_database_is_told_where_no_replay_can_fill_it(place, rows, home, write, capsys):
+    write(place / "stories.jsonl", old_news(rows[:50]))
+    settings = read_config(place / "monitor.toml").model_copy(update={"store": f"sqlite:///{place / 'own.db'}"})
+    found = wire.run(settings, once=True, stop=threading.Event(), progress=runner.silent)
+    assert found["documents"] == 50
+    assert "warning: 50 of 50 rows in" in capsys.readouterr().err
+
+
+def test_a_feed_with_some_old_news_is_one_of_the_present(place, rows, home, write):
+    now = datetime.now(UTC)
+    fresh = [{"title": f"ferry {n}", "time": (now - timedelta(hours=n)).isoformat()} for n in range(20)]
+    write(place / "stories.jsonl", [*old_news(rows[:20]), *fresh])
+    found = wire.run(read_config(place / "monitor.toml"), once=True, stop=threading.Event(), progress=runner.silent)
+    assert found["documents"] == 40
+
+
 def test_one_look_at_a_source_with_few_stories_among_broken_lines_is_fine(place, rows, home):
     lines = [json.dumps(row) for row in rows[:2]] + ["broken"] * 5
     (place / "stories.jsonl").write_text("\n".join(lines) + "\n")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
@@ -15,7 +16,8 @@ from fieldtune.errors import FieldtuneError, InputError
 from fieldtune.runtime import iso
 from fieldtune_monitor import store, windows
 from fieldtune_monitor.monitor import Monitor, close, ingest
-from fieldtune_monitor.sources import read_file
+from fieldtune_monitor.records import RawRow
+from fieldtune_monitor.sources import Cursor, read_file
 
 BATCH = 4_000  # rows judged and stored in one transaction
 LIVE = 86_400  # a newest story older than this is history, not live; a file untouched for as long is finished
@@ -166,6 +168,28 @@ def check_sources(engine: Engine, files: Sequence[Path]) -> None:
         with engine.begin() as connection:
             usable, broken, problem = store.source_counts(connection, str(path))
         check_usable(path, Counts(usable + broken, broken=broken, problems=[problem] if problem else []))
+
+
+def old_news(path: Path, zone: ZoneInfo, now: datetime) -> str:
+    """What is found where a file holds mostly old news that nobody saw arrive (no `first_seen`); "" of a live one.
+
+    A first look would take all of it as seen now: too late to count, and nothing to learn from.
+    """
+    cursor, rows, old = Cursor(), 0, list[int]()
+    while True:
+        reading = read_file(path, cursor, BATCH, final=False)
+        times = [windows.parse_time(row.values.get("time"), zone) for row in reading.rows if _unseen(row)]
+        old += [time for time in times if time is not None and time < now.timestamp() - LIVE]
+        rows, cursor = rows + len(reading.rows), reading.cursor
+        if reading.at_end or not (reading.rows or reading.problems):
+            break
+    if 2 * len(old) <= rows:
+        return ""
+    return f"{len(old)} of {rows} rows in {path} from {windows.iso(min(old))} to {windows.iso(max(old))}"
+
+
+def _unseen(row: RawRow) -> bool:
+    return not row.values.get("first_seen")
 
 
 def poll(

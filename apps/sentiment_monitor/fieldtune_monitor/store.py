@@ -264,6 +264,11 @@ def put_state(connection: Connection, payload: str, model: str, last_bucket: int
     )
 
 
+def is_empty(connection: Connection) -> bool:
+    """Whether no story was ever stored here."""
+    return connection.execute(text("SELECT 1 FROM documents LIMIT 1")).first() is None
+
+
 def totals(connection: Connection) -> dict[str, int]:
     """Documents, stories, copies, late ones, broken lines."""
     row = connection.execute(

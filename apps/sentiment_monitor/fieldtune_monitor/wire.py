@@ -16,7 +16,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from fieldtune import feedback, registry
-from fieldtune.errors import ConfigError, FieldtuneError, RefusedError
+from fieldtune.errors import ConfigError, FieldtuneError, InputError, RefusedError
 from fieldtune.models.folder import locked
 from fieldtune.progress import say
 from fieldtune.runtime import home, now
@@ -159,6 +159,12 @@ def sole_store(config: Config) -> Iterator[tuple[Engine, Callable[[], None]]]:
         yield engine, stack.enter_context(_session_lock(engine)) if shared else lambda: None
 
 
+def _store_file(config: Config) -> Path | None:
+    """The file of a store in a folder; None for a database by URL."""
+    place = store_place(config)
+    return place / "fieldtune.db" if isinstance(place, Path) else None
+
+
 def _lock_place(config: Config, place: Path | str) -> Path:
     """The folder or the file of an SQLite store; one in memory is nobody else's, and any place does."""
     file = place if isinstance(place, Path) else place.partition(":///")[2].partition("?")[0]
@@ -199,7 +205,8 @@ def run(config: Config, *, once: bool, stop: Event, progress: runner.Progress, a
         aside: of `sinks_of`.
 
     Raises:
-        ConfigError: no source or no sink. RefusedError: another process runs on this store, or the database ended the
+        ConfigError: no source or no sink. InputError: from `check_feeds`, where the store is empty.
+        RefusedError: another process runs on this store, or the database ended the
             session that held it for this one.
         FieldtuneError: with `once`, what kept a source from being read, after the others were; or that nothing of a
             source could ever be used.
@@ -207,12 +214,45 @@ def run(config: Config, *, once: bool, stop: Event, progress: runner.Progress, a
     if not config.sources or not config.sinks:
         missing = "[[sources]]" if not config.sources else "[[sinks]]"
         raise ConfigError(f"at least one {missing}", "none", f"add {missing} to the configuration")
+    file = _store_file(config)
+    if file is not None and not file.exists():
+        check_feeds(config, now())  # before there is a store: a replay makes its own
     judged = judge_of(config)
     with sole_store(config) as (engine, check):
         senders, info = sinks_of(config, aside=aside)
         hand_over(engine, info, now())
         monitor = restore(setup(config, engine, info, judged), now())
         return _watch(config, monitor, senders, check, once=once, stop=stop, progress=progress)
+
+
+def check_feeds(config: Config, moment: datetime) -> None:
+    """Refuse to begin with old news (`runner.old_news`), of which a first look learns nothing.
+
+    A database by URL gets a warning instead, as no replay writes there.
+
+    Raises:
+        InputError: sources hold mostly old news, and the store is a folder.
+    """
+    old = {path: found for path in source_files(config) if (found := _old_news(path, config, moment))}
+    if not old:
+        return
+    found, file = "; ".join(old.values()), _store_file(config)
+    if file is None:
+        say(f"warning: {found}: they count as late, nothing is learnt from them, and alerts wait for the warm-up")
+        return
+    source = str(next(iter(old))) if len(old) == 1 else "ONE-FILE-OF-ALL"
+    emptied = f"delete the empty store {file}; " if file.exists() else ""
+    replay = f"`fieldtune monitor replay --config ... --input {source} --alerts ... --store {file.parent}`"
+    raise InputError(
+        "news of the last day in a first look", found, f"{emptied}read the history first: {replay}, then run"
+    )
+
+
+def _old_news(path: Path, config: Config, moment: datetime) -> str:
+    try:
+        return runner.old_news(path, config.zone_info(), moment)
+    except FieldtuneError:
+        return ""  # the look itself says why
 
 
 def _watch(
@@ -233,6 +273,10 @@ def _watch(
         check()
         monitor = up_to_date(config, monitor, now())
         files = schedule.take(time.monotonic())
+        with engine.begin() as connection:
+            empty = store.is_empty(connection)
+        if empty:
+            check_feeds(config, now())
         counts = runner.poll(monitor, files, now(), once=once, progress=progress)
         total.add(counts)
         deliver(engine, senders, now())
