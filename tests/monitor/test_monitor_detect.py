@@ -11,7 +11,7 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from fieldtune.errors import ConfigError, InputError
-from fieldtune_monitor import backtest, counts, history
+from fieldtune_monitor import backtest, counts, history, runner, scoring
 from fieldtune_monitor.commands import app
 from fieldtune_monitor.config import ALERTS, detector_settings, read_config, seconds
 
@@ -222,6 +222,18 @@ def test_backtest_on_files(tmp_path):
     )
     figures = json.loads(result.stdout)
     assert (figures["events"], figures["found"], figures["alerts_outside_events"]) == (2, 1, 0)
+
+
+@pytest.mark.parametrize(("bucket", "hours"), [("1h", 0.0), ("1d", 24.0)])
+def test_the_delay_of_an_alert_lasts_until_its_bucket_is_over(tmp_path, bucket, hours):
+    """A daily alert is dated by its day, which nobody can judge before it ends."""
+    alert = {"incident": "i", "topic": "a", "state": "firing", "time": "2026-01-05T00:00:00Z"}
+    (tmp_path / "a.jsonl").write_text(json.dumps(alert) + "\n")
+    (tmp_path / "events.csv").write_text("topic,time\na,2026-01-05\n")
+    (tmp_path / "monitor.toml").write_text(f'bucket = "{bucket}"\n{CONFIGURATION}')
+    files = (tmp_path / name for name in ("a.jsonl", "events.csv", "monitor.toml"))
+    figures = scoring.backtest_files(*files, None, 0, datetime(2026, 6, 1, tzinfo=UTC), runner.silent)
+    assert (figures["found"], figures["median_delay_hours"]) == (1, hours)
 
 
 @pytest.mark.parametrize(

@@ -41,11 +41,14 @@ class Outcome:
     delay: int | None
 
 
-def match(alerts: Sequence[Alert], events: Sequence[Event], early: int, late: int) -> tuple[list[Outcome], list[Alert]]:
+def match(
+    alerts: Sequence[Alert], events: Sequence[Event], early: int, late: int, wait: int = 0
+) -> tuple[list[Outcome], list[Alert]]:
     """Outcomes of all events, and the alerts outside every event.
 
     Args:
         early, late: seconds of tolerance before the start and after the end of an event.
+        wait: seconds from the date of an alert to when it could be known; they count as delay.
     """
     outcomes = []
     inside: set[int] = set()
@@ -58,25 +61,25 @@ def match(alerts: Sequence[Alert], events: Sequence[Event], early: int, late: in
             open_then = alert.opened < event.start and (alert.closed is None or alert.closed >= event.start)
             if opens or open_then:
                 inside.add(place)
-                delays.append(max(alert.opened - event.start, 0))
+                delays.append(max(alert.opened + wait - event.start, 0))
         outcomes.append(Outcome(event, min(delays, default=None)))
     return outcomes, [alert for place, alert in enumerate(alerts) if place not in inside]
 
 
 def rates(
-    alerts: Sequence[Alert], events: Sequence[Event], topics: int, span: float, *, early: int, late: int
+    alerts: Sequence[Alert], events: Sequence[Event], topics: int, span: float, *, early: int, late: int, wait: int = 0
 ) -> dict[str, float | int | None]:
     """The figures of a backtest.
 
     Args:
-        topics: how many were watched; span: watched time in seconds.
+        topics: how many were watched; span: watched time in seconds; early, late, wait: of `match`.
 
     Returns:
         events, found, found_share with its 95 % Wilson interval, median delay in hours, alerts, alerts outside events
         in all, per week (what the budget promises, whichever the topic) and per topic-week with a 95 % Poisson interval,
         and how many alerts users dismissed.
     """
-    outcomes, outside = match(alerts, events, early, late)
+    outcomes, outside = match(alerts, events, early, late, wait)
     delays = [outcome.delay for outcome in outcomes if outcome.delay is not None]
     low, high = wilson(len(delays), len(outcomes))
     weeks = max(topics * span / WEEK, 1e-9)

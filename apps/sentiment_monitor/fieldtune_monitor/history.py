@@ -54,7 +54,7 @@ def replay(
     lines = [message.payload for message in messages]
     states = [line["state"] for line in lines]
     summary = {
-        **totals, "rows": counts.rows, "problems": counts.problems[:3], "from": edges[0], "to": edges[1],
+        **totals, "repeated": counts.rows - counts.documents - counts.broken, "rows": counts.rows, "problems": counts.problems[:3], "from": edges[0], "to": edges[1],
         "topics": len(setup.topics), "alerts": states.count("firing"), "lines": len(lines), "model": setup.model,
     }  # fmt: skip
     return lines, summary
@@ -122,14 +122,21 @@ def read_events(path: Path, config: Config | None = None) -> list[Event]:
 
 
 def backtest(
-    alerts: Sequence[Alert], events: Sequence[Event], span: tuple[int, int] | None, topics: Sequence[str] | None
+    alerts: Sequence[Alert],
+    events: Sequence[Event],
+    span: tuple[int, int] | None,
+    topics: Sequence[str] | None,
+    wait: int = 0,
 ) -> dict[str, Any]:
-    """`backtest.rates` with what was watched: given, or as far as alerts and events tell. Events outside it are left out."""
+    """`backtest.rates` with what was watched: given, or as far as alerts and events tell. Events outside it are left out.
+
+    `wait` is of `backtest.match`.
+    """
     names = set(topics) if topics else {alert.topic for alert in alerts} | {event.topic for event in events}
     times = [alert.opened for alert in alerts] + [event.start for event in events] + [event.end for event in events]
     first, last = span or (min(times, default=0), max(times, default=0))
     watched = [event for event in events if event.topic in names and event.end >= first and event.start <= last]
-    figures = rates(alerts, watched, len(names), last - first, early=0, late=AFTER)
+    figures = rates(alerts, watched, len(names), last - first, early=0, late=AFTER, wait=wait)
     return {**figures, "topics": len(names), "from": windows.iso(first), "to": windows.iso(last)}
 
 

@@ -21,7 +21,7 @@ from fieldtune_monitor.config import ALERTS, ZONE, detector_settings, read_confi
 from fieldtune_monitor.dedupe import bare_title
 from fieldtune_monitor.intake import MAX_TITLE, plain
 from fieldtune_monitor.monitor import APP
-from fieldtune_monitor.windows import TIMES, parse_time
+from fieldtune_monitor.windows import TIMES, hindsight, parse_time
 
 
 def score_table(model: Path, data: Path, out: Path) -> dict[str, Any]:
@@ -154,8 +154,8 @@ def backtest_files(
     topics = [topic.name for topic in settings.topics] if settings else None
     happened = history.read_events(events, settings)
     span = history.watched_span(source, settings, now) if source and settings else None
-    dismissed = wire.dismissed_incidents()
-    figures = history.backtest(history.read_alerts(alerts, dismissed), happened, span, topics)
+    wait = hindsight(settings.bucket) if settings else 0  # an alerts file does not say how long its buckets are
+    figures = history.backtest(history.read_alerts(alerts, wire.dismissed_incidents()), happened, span, topics, wait)
     if not placebo or settings is None or source is None:
         return figures
     found = [_placebo(settings, source, seed, happened, span, now, progress) for seed in range(placebo)]

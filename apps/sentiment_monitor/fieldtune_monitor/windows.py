@@ -108,6 +108,11 @@ def alert_time(index: int, size: int, zone: ZoneInfo) -> int:
     return bucket_start(index + 1, size, zone) if size < DAY else bucket_start(index, size, zone)
 
 
+def hindsight(size: int) -> int:
+    """Seconds from the date of an alert to the end of its bucket, before which nobody can know of it."""
+    return DAY if size >= DAY else 0
+
+
 def season_slot(index: int, size: int, zone: ZoneInfo) -> int:
     """Hour of the local week (0..167, Monday first), or day of the week (0..6) for daily buckets."""
     if size >= DAY:
