@@ -79,6 +79,14 @@ def test_order_batches_and_repeats_change_nothing(place, rows, write):
         assert store.read_state(connection) == again
 
 
+def test_the_counts_of_a_replay_add_up(place, rows):
+    (place / "s.jsonl").write_text(
+        "".join(json.dumps(row) + "\n" for row in [*rows[:40], *rows[:7], {"title": ""}]) + "broken\n"
+    )
+    summary = replayed(place, "s.jsonl")[1]
+    assert [summary[name] for name in ("rows", "documents", "repeated", "broken")] == [49, 40, 7, 2]
+
+
 def test_a_story_dated_in_the_future_moves_nothing(place, rows, write):
     lines, summary, _ = replayed(place)
     settings = read_config(place / "monitor.toml")
@@ -305,6 +313,14 @@ def test_one_look_at_a_source_without_stories_fails_every_time(place, home, cont
     for _ in range(2):
         with pytest.raises(InputError, match=words):
             wire.run(settings, once=True, stop=threading.Event(), progress=runner.silent)
+
+
+def test_one_look_says_that_the_only_line_waits_for_its_line_break(place, home):
+    text_before = (place / "monitor.toml").read_text()
+    (place / "monitor.toml").write_text(text_before.replace("stories.jsonl", "s.csv"))
+    (place / "s.csv").write_text("title\na ferry sinks")
+    with pytest.raises(InputError, match="a last line that waits for its line break; fix: end the line"):
+        wire.run(read_config(place / "monitor.toml"), once=True, stop=threading.Event(), progress=runner.silent)
 
 
 def old_news(rows):

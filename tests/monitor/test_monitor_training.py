@@ -177,6 +177,31 @@ def test_too_few_rows_to_keep_any_back_claim_no_accuracy(tmp_path, home, capsys)
     assert classify.load_bundle(tmp_path / "m")(["good b"], ["en"])[0].tone == "positive"
 
 
+def test_accuracies_on_few_rows_come_with_their_number_and_a_caution(tmp_path, home, capsys):
+    signs = [f"{a}{b}" for a in "abcdefgh" for b in "klmnopqr"]
+    rows = pd.DataFrame({"title": [f"{word} {sign}" for word in ("good", "bad") for sign in signs]})
+    rows["sentiment"] = np.where(rows["title"].str.startswith("good"), "positive", "negative")
+    rows = labelled.clean_rows(rows.assign(language="en"), "here")
+    few = training.train_bundle(rows, tmp_path / "few", PLAN)["tone-en"]
+    assert 5 <= few["validation_rows"] < 30
+    caution = f"{few['validation_rows']} validation rows are few"
+    assert few["caution"].startswith(caution)
+    assert f"caution: tone-en: {caution}" in capsys.readouterr().err
+    many = training.train_bundle(titles(KNOWN), tmp_path / "many", PLAN)["tone-en"]
+    assert many["validation_rows"] >= 30 and "caution" not in many
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    command = ["train", "--data", str(tmp_path / "rows.csv"), "--out", str(tmp_path / "m"), "--methods", "linear"]
+    said = json.loads(CliRunner().invoke(app, [*command, "--json"], catch_exceptions=False).stdout)
+    assert 0 < said["held_out"] < 30
+    assert said["caution"].startswith(f"{said['held_out']} held-out titles are few")
+
+
+def test_columns_are_named_as_the_file_names_them(tmp_path):
+    (tmp_path / "d.csv").write_text("text,label\na ferry sinks,negative\n")
+    with pytest.raises(InputError, match="found text, label in"):
+        labelled.read_rows(tmp_path / "d.csv")
+
+
 def test_scoring_what_was_scored_keeps_every_column(model, tmp_path):
     for n, title in enumerate(("Brine shares plunge in Saltmere",) * 3):
         source = tmp_path / f"{n - 1}.csv"

@@ -43,7 +43,10 @@ def train(
     plan = slot_training.Plan(model, readable, max_steps, _names(methods), seed)
     rows = labelled.read_rows(data)
     slots, verdict = training.train_and_publish(rows, out, plan, now())
-    show({"model": str(out), "rows": len(rows), "slots": slots, **verdict.as_dict()}, as_json)
+    held = len(labelled.held_out(rows))
+    caution = slot_training.few(held, "held-out titles")
+    about = {"model": str(out), "rows": len(rows), "held_out": held, **({"caution": caution} if caution else {})}
+    show({**about, "slots": slots, **verdict.as_dict()}, as_json)
 
 
 @app.command()

@@ -27,14 +27,14 @@ def read_rows(path: Path) -> pd.DataFrame:
         InputError: no title (or text) column, neither sentiment nor topic, an unknown tone or language.
     """
     table = read_table(path)
-    if "title" not in table and "text" in table:
-        table = table.rename(columns={"text": "title"})
-    if "title" not in table or not {"sentiment", "topic"} & set(table):
+    if not {"title", "text"} & set(table) or not {"sentiment", "topic"} & set(table):
         raise InputError(
             "the columns title (or text) and sentiment, topic, or both",
             f"{', '.join(map(str, table.columns))} in {path}",
             "rename the columns; sentiment is negative, neutral or positive",
         )
+    if "title" not in table:
+        table = table.rename(columns={"text": "title"})
     return clean_rows(table, str(path), first_row(path))
 
 

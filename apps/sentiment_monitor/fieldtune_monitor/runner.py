@@ -4,7 +4,7 @@ The only module that decides how far time has come. Live stories close a bucket 
 history that is read late is closed up to its newest story. Only a replay goes by its stories alone.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -27,13 +27,17 @@ Progress = Callable[[str, int], None]
 
 @dataclass
 class Counts:
-    """What one look at the sources brought; `failed` is the first error of a source that could not be read at all."""
+    """What one look at the sources brought; `failed` is the first error of a source that could not be read at all.
+
+    waiting: files whose last line is left there until it has a line break.
+    """
 
     rows: int = 0
     documents: int = 0
     told: int = 0
     broken: int = 0
     problems: list[str] = field(default_factory=list)
+    waiting: set[Path] = field(default_factory=set)
     failed: FieldtuneError | None = None
 
     def add(self, other: "Counts") -> None:
@@ -43,6 +47,7 @@ class Counts:
         self.told += other.told
         self.broken += other.broken
         self.problems = (self.problems + other.problems)[:5]
+        self.waiting |= other.waiting
 
 
 @dataclass
@@ -88,12 +93,13 @@ def read_all(
     while True:
         reading = read_file(path, cursor, batch, final=final, whole=whole)
         if whole and reading.waits:
+            counts.waiting = {path}
             counts.problems = [f"{path.name}: its last line has no line break, and waits for it", *counts.problems][:5]
         if not reading.rows and not reading.problems and reading.cursor == cursor:
             return counts
         new, problems = ingest(monitor, name, reading.rows, reading.problems, reading.cursor, now, live=live)
         cursor = reading.cursor
-        counts.rows += len(reading.rows)
+        counts.rows += len(reading.rows) + len(reading.problems)
         counts.documents += new
         counts.broken += len(problems)
         counts.problems = (counts.problems + problems)[:5]
@@ -154,12 +160,15 @@ def check_usable(path: Path, counts: Counts) -> None:
     """
     if counts.documents or counts.rows > counts.broken:
         return
+    if path in counts.waiting and not counts.broken:
+        found = "only a last line that waits for its line break"
+        raise InputError(f"stories with time and title in {path}", found, "end the line with a line break")
     found = f"{counts.broken} broken lines, e.g. {counts.problems[0]}" if counts.problems else "an empty file"
     raise InputError(f"stories with time and title in {path}", found, "check columns and encoding (UTF-8)")
 
 
-def check_sources(engine: Engine, files: Sequence[Path]) -> None:
-    """A source that never gave anything usable is an error where nobody waits for more.
+def check_sources(engine: Engine, files: Sequence[Path], waiting: Collection[Path] = ()) -> None:
+    """A source that never gave anything usable is an error where nobody waits for more. `waiting` is of `Counts`.
 
     Raises:
         InputError: from `check_usable` over all looks at it.
@@ -167,7 +176,8 @@ def check_sources(engine: Engine, files: Sequence[Path]) -> None:
     for path in files:
         with engine.begin() as connection:
             usable, broken, problem = store.source_counts(connection, str(path))
-        check_usable(path, Counts(usable + broken, broken=broken, problems=[problem] if problem else []))
+        problems = [problem] if problem else []
+        check_usable(path, Counts(usable + broken, broken=broken, problems=problems, waiting={*waiting}))
 
 
 def old_news(path: Path, zone: ZoneInfo, now: datetime) -> str:

@@ -30,6 +30,7 @@ UNSEEN = 0.1  # share of validation rows in unseen wording; as many again are dr
 SHIPPED = "shipped"
 FEWEST = 20
 FEWEST_APART = 5  # validation rows below which an accuracy says nothing
+FEW = 30  # rows below which a share of right ones says little: its 95 % interval may be a third wide
 STREAM_SHARE = 0.15
 SURGE = 5.0  # the threshold of "negative" is chosen to see a surge of this size best
 METHODS = ("linear", "head", "full")
@@ -94,8 +95,12 @@ def train(name: str, table: pd.DataFrame, work: Path, plan: Plan) -> dict[str, A
         "method": verdict.winner,
         "labels": list(chosen.labels),
         "validation_accuracy": {method: float(values.mean()) for method, values in scores.items()},
+        "validation_rows": len(outside),
         "reason": verdict.reason,
     }
+    if caution := few(len(outside), "validation rows"):
+        about["caution"] = caution
+        say(f"caution: {name}: {caution}")
     if warning := _no_better(scores[verdict.winner], outside["label"], rng):
         about["warning"] = warning
         say(f"warning: {name} {warning}")
@@ -114,7 +119,13 @@ def _train_unmeasured(name: str, table: pd.DataFrame, work: Path, method: str, p
     model.card = {**model.card, "metrics": {}}
     with staged(work / SHIPPED, {"application": APP}) as folder:
         model.save(folder)
-    return {"method": method, "labels": list(model.labels), "validation_accuracy": {}, "reason": reason}
+    return {
+        "method": method,
+        "labels": list(model.labels),
+        "validation_accuracy": {},
+        "validation_rows": 0,
+        "reason": reason,
+    }
 
 
 def _no_better(scores: NDArray[np.float64], labels: pd.Series, rng: np.random.Generator) -> str:
@@ -126,6 +137,11 @@ def _no_better(scores: NDArray[np.float64], labels: pd.Series, rng: np.random.Ge
         f"is not surely better than always saying {commonest!r} ({scores.mean():.2f} of {len(scores)} validation rows "
         "right): label more rows, and look at the labels"
     )
+
+
+def few(count: int, what: str) -> str:
+    """What to say of a share that rests on so few rows; "" where they are enough."""
+    return f"{count} {what} are few: take the scores on them as rough" if count < FEW else ""
 
 
 def _split(table: pd.DataFrame, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -286,7 +286,7 @@ def _watch(
     if once and counts.failed:
         raise counts.failed
     if once:
-        runner.check_sources(engine, files)
+        runner.check_sources(engine, files, total.waiting)
     with engine.begin() as connection:
         return {**store.totals(connection), "new": total.documents, "problems": total.problems[:3]}
 
