@@ -174,7 +174,7 @@ def _decider(row: Mapping[str, Any]) -> Decider:
         Logistic(tuple(row[name]["mean"]), tuple(row[name]["scale"]), tuple(row[name]["weight"]), row[name]["bias"])
         for name in ("answerable", "right")
     )
-    return Decider(answerable, right, row["answer_at"], row["sure_at"])
+    return Decider(answerable, right, row["answer_at"], row["sure_at"], row.get("clear_at", 0.0))
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

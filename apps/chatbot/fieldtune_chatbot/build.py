@@ -7,7 +7,7 @@ continues after any interruption and ends in the same bits. Knows the order of t
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -85,8 +85,8 @@ def build(inputs: Inputs, store: Path, settings: Settings, *, now: datetime, pro
     if progress and found.lost:
         say(f"note: {len(found.lost)} questions or FAQ entries name articles that are not there, e.g. {found.lost[0]}")
     parts = learning.split(found.known)
-    if progress and not parts.held_out:
-        say("note: no known questions and no similar wordings: weights and threshold are defaults, not learnt")
+    if progress:
+        say(f"note: {learning.basis(parts.tuning)}")
     store.mkdir(parents=True, exist_ok=True)
     review = gathering.for_review(found, store, progress)
     with locked(store / CURRENT):
@@ -99,7 +99,8 @@ def build(inputs: Inputs, store: Path, settings: Settings, *, now: datetime, pro
         verdict = _publish(candidates, store, work, settings, now, begun)
         _install(candidates[verdict.winner], store)
         shutil.rmtree(work)
-    return Built(verdict, found.counts, intent, review)
+    tuned_on = sum(row.answerable for row in parts.tuning)
+    return Built(verdict, {**found.counts, "tuned_on": tuned_on}, intent, review)
 
 
 def _taught(folder: Path) -> list[Lesson]:
@@ -149,27 +150,30 @@ def _candidates(
     judged = [row.question for row in (*parts.tuning, *parts.held_out)]
     plain = versions.index(knowledge, versions.Models())
     leave_out = frozenset(knowledge.questions[unit][1] for text in judged for unit in plain.same_wordings(text))
-    samples: dict[str, list[str]] = {}
-    for document in knowledge.documents:
-        samples.setdefault(document.language, []).append(document.text)
-    languages = tune.readable(frozen, samples)
+    samples = _samples(knowledge)
+    unknown = tune.unknown_shares(frozen, samples)
+    languages = tune.readable(unknown)
+    if progress:
+        for note in _unread_notes(unknown, languages):
+            say(note)
     intent, chosen = tune.train_intent(
         knowledge, parts.train, parts.tuning, work, model=settings.model, leave_out=leave_out,
         rng=generator(settings.seed), seed=settings.seed, progress=progress,
-    )  # fmt: skip
+    ) if languages else (None, None)  # fmt: skip
     table = tune.training_pairs(knowledge, parts.train, languages, generator(settings.seed), leave_out=leave_out)
     tuned = tune.tune_encoder(
         table, work / "encoder-tuned", model=settings.model, max_steps=settings.max_steps, seed=settings.seed,
         progress=progress,
     )  # fmt: skip
-    makers = {"plain": versions.Models(), "frozen": versions.Models(frozen, intent, languages)}
+    makers = {"plain": versions.Models()}
+    if languages:
+        makers["frozen"] = versions.Models(frozen, intent, languages)
     if tuned is not None:
         makers["tuned"] = versions.Models(tuned, intent, languages)
     if previous:
         encoder = versions.part(previous, "encoder")
-        makers["previous"] = versions.Models(
-            encoder, versions.part(previous, "intent"), tune.readable(encoder, samples) if encoder else set()
-        )
+        reads = tune.readable(tune.unknown_shares(encoder, samples)) if encoder else set()
+        makers["previous"] = versions.Models(encoder if reads else None, versions.part(previous, "intent"), reads)
     for name, models in makers.items():
         folders[name] = work / f"bot-{name}"
         recover(folders[name])
@@ -178,6 +182,27 @@ def _candidates(
                 say(f"indexing and tuning: {name}")
             versions.make_version(knowledge, parts, folders[name], models, taught)
     return folders, chosen.winner if chosen else ""
+
+
+def _samples(knowledge: Knowledge) -> dict[str, list[str]]:
+    """Articles, entries and wordings by language: what an encoder has to read."""
+    said = [(document.language, document.text) for document in knowledge.documents]
+    said += [(entry.language, entry.answer) for entry in knowledge.entries]
+    said += [(knowledge.entries[number].language, wording) for number, wording in knowledge.questions]
+    samples: dict[str, list[str]] = {}
+    for language, text in said:
+        samples.setdefault(language, []).append(text)
+    return samples
+
+
+def _unread_notes(unknown: Mapping[str, float], languages: Collection[str]) -> list[str]:
+    """A line for each language that the encoder cannot read."""
+    advice = "words alone find answers there; name a multilingual or Chinese encoder with --model"
+    return [
+        f"warning: the encoder cannot read {share:.0%} of the tokens of the articles and entries in {language!r}: {advice}"
+        for language, share in sorted(unknown.items())
+        if language not in languages
+    ]
 
 
 def _served_at_first(serving: Path, work: Path) -> Path:
@@ -236,7 +261,7 @@ def _unmeasured(candidates: Mapping[str, Path]) -> Verdict:
     reason = "no known questions to compare on (add --questions FILE)"
     if "previous" in candidates:
         return Verdict(False, "previous", f"{reason}: the models that serve stay", ())
-    return Verdict(True, "frozen", f"{reason}: nothing tuned ships", ())
+    return Verdict(True, "frozen" if "frozen" in candidates else "plain", f"{reason}: nothing tuned ships", ())
 
 
 def _judged(version: Bot) -> learning.Scores:

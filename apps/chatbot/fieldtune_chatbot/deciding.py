@@ -48,12 +48,14 @@ class Decider:
         answerable, right: the two logistics, over `ANSWERABLE` and `RIGHT`.
         answer_at: below this probability that there is an answer: hand off.
         sure_at: below this probability that the first source is right: ask back.
+        clear_at: below this probability that there is an answer: ask back; 0 where `answer_at` was learnt.
     """
 
     answerable: Logistic
     right: Logistic
     answer_at: float = 0.5
     sure_at: float = 0.3
+    clear_at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,20 @@ class Decision:
     reason: str
 
 
-DEFAULT = Decider(
-    Logistic((0.0,) * len(ANSWERABLE), (1.0,) * len(ANSWERABLE), (0.3, 1.0) + (0.0,) * (len(ANSWERABLE) - 2), -5.0),
-    Logistic((0.0,) * len(RIGHT), (1.0,) * len(RIGHT), (3.0, 0.2, 1.0, 1.0), -1.5),
-)
-"""Used until there are known questions to learn from: cautious, and not calibrated."""
+def _unlearnt(fused: float, evidence: float, bias: float) -> Decider:
+    none = (0.0,) * (len(ANSWERABLE) - 2)
+    return Decider(
+        Logistic((0.0,) * len(ANSWERABLE), (1.0,) * len(ANSWERABLE), (fused, evidence, *none), bias),
+        Logistic((0.0,) * len(RIGHT), (1.0,) * len(RIGHT), (3.0, 0.2, 1.0, 1.0), -1.5),
+        clear_at=0.75,
+    )
+
+
+LEAST = 20
+"""Known questions with an answer from which a decider is learnt: of fewer, the promised share is less than one."""
+DEFAULT, DEFAULT_WORDS = _unlearnt(0.3, 1.0, -5.0), _unlearnt(0.7, 0.7, -4.5)
+"""Used with the fixed weights until there are `LEAST` known questions: cautious, and not calibrated. The second where
+words alone find the sources, whose fused score is on a smaller scale."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +94,9 @@ class Case:
     told: bool = False
 
 
-def fit(cases: Sequence[Case], *, wrong_share: float, made_up_share: float = 0.25) -> Decider:
+def fit(
+    cases: Sequence[Case], *, wrong_share: float, made_up_share: float = 0.25, default: Decider = DEFAULT
+) -> Decider:
     """Fit both logistics, then the lowest threshold that keeps the promise.
 
     Args:
@@ -91,23 +104,24 @@ def fit(cases: Sequence[Case], *, wrong_share: float, made_up_share: float = 0.2
             somebody spoke of the answer. Of these the unanswerable are only those that were answered, and set no
             threshold.
         wrong_share: at most this share of the unanswerable questions may be answered.
-        made_up_share: the same for the made-up ones, used while there are fewer than 20 others. They are harder: the
+        made_up_share: the same for the made-up ones, used while there are fewer than `LEAST` others. They are harder: the
             sources next to the one taken away are about nearly the same thing, and often answer too.
+        default: returned where there is too little to learn from.
 
     Returns:
-        A decider; `DEFAULT` when either kind of case is missing.
+        A decider; `default` when fewer than `LEAST` cases are answerable, or one kind of case is missing.
     """
     answerable = np.asarray([case.answerable for case in cases], bool)
     right = np.asarray([case.right for case in cases], bool)
-    if not len(cases) or answerable.all() or not right.any():
-        return DEFAULT
+    if answerable.sum() < LEAST or answerable.all() or not right.any():
+        return default
     one, other = _matrix(cases, ANSWERABLE), _matrix(cases, RIGHT)
     has_answer = _logistic(one, answerable)
     sure = _logistic(other[answerable], right[answerable]) if not right[answerable].all() else DEFAULT.right
     sampled = ~answerable & ~np.asarray([case.told for case in cases], bool)
     real = sampled & ~np.asarray([case.made_up for case in cases], bool)
     held_out = _crossed(one, answerable)
-    if real.sum() >= 20:
+    if real.sum() >= LEAST:
         answer_at = threshold(held_out, real, wrong_share)
     else:
         answer_at = threshold(held_out, sampled, made_up_share)
@@ -136,10 +150,14 @@ def decide(features: Mapping[str, float], decider: Decider) -> Decision:
     if known < decider.answer_at:
         reason = f"no source covers the question: {known:.2f} that one does, at least {decider.answer_at:.2f} is needed"
         return Decision("hand_off", confidence, reason)
+    if known < decider.clear_at:
+        reason = f"a source may fit: {known:.2f} that it answers this, at least {decider.clear_at:.2f} is needed"
+        return Decision("ask_back", confidence, reason)
     if sure < decider.sure_at:
         reason = f"several sources fit alike: {sure:.2f} for the first, at least {decider.sure_at:.2f} is needed"
         return Decision("ask_back", confidence, reason)
-    reason = f"one source fits: {known:.2f} that it answers this, at least {decider.answer_at:.2f} is needed"
+    limit = max(decider.answer_at, decider.clear_at)
+    reason = f"one source fits: {known:.2f} that it answers this, at least {limit:.2f} is needed"
     return Decision("answer", confidence, reason)
 
 

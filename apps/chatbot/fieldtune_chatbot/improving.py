@@ -130,7 +130,9 @@ def write_candidate(served: Bot, taught: Sequence[Lesson], folder: Path, erased:
     tuning = tuple(row for row in tuning if not (row.told and equality_key(row.question) in anew))
     known = {equality_key(row.question) for row in (*tuning, *held_out)}
     asked = [row for row in corrections.as_known(taught) if equality_key(row.question) not in known]
-    models = Models(part(served.folder, "encoder"), part(served.folder, "intent"), _readable(served), _computed(served))
+    models = Models(
+        part(served.folder, "encoder"), part(served.folder, "intent"), compared_by_meaning(served), _computed(served)
+    )
     every = {equality_key(lesson.question): lesson for lesson in (*old, *taught)}
     make_version(knowledge, Split((), (*tuning, *asked), held_out), folder, models, tuple(every.values()))
 
@@ -147,10 +149,11 @@ def _computed(version: Bot) -> dict[str, NDArray[np.float32]]:
     return dict(zip(texts, version.retriever.vectors, strict=True))
 
 
-def _readable(version: Bot) -> set[str]:
-    """The languages whose questions a version compares by meaning."""
+def compared_by_meaning(version: Bot) -> set[str]:
+    """The languages whose questions a version compares by meaning, by weights of their own or by those of all."""
     legs = ("dense_passage", "dense_sentence", "dense_question")
-    return {language for language, weights in version.retriever.weights.items() if any(weights[leg] for leg in legs)}
+    spoken = {source.language for source in version.knowledge.sources}
+    return {language for language in spoken if any(version.retriever.weights_for(language)[leg] for leg in legs)}
 
 
 def compare(
@@ -260,7 +263,7 @@ def _crossed(candidate: Bot, events: Sequence[KnownQuestion], folds: int = 3) ->
     result = np.zeros(len(events))
     for fold in range(folds):
         kept = [one for place, one in enumerate(learnt) if place % folds != fold]
-        retriever.weights = learning.fit_weights(retriever, [*base, *kept], start, _readable(candidate))
+        retriever.weights = learning.fit_weights(retriever, [*base, *kept], start, compared_by_meaning(candidate))
         deciders = learning.fit_deciders(retriever, [*base, *kept])
         result[fold::folds] = learning.experience(retriever, deciders, judged[fold::folds])
     return result

@@ -4,6 +4,7 @@ Knows bots and questions; reads and writes no files. Whatever is judged here was
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from fieldtune.retrieval import fusion
 from fieldtune.text.normalise import equality_key
 from fieldtune_chatbot import deciding
-from fieldtune_chatbot.deciding import Case, Decider
+from fieldtune_chatbot.deciding import DEFAULT, DEFAULT_WORDS, LEAST, Case, Decider
 from fieldtune_chatbot.features import LEGS
 from fieldtune_chatbot.records import KnownQuestion
 from fieldtune_chatbot.replying import without
@@ -27,7 +28,7 @@ UNANSWERABLE_SHARE = 0.05
 TRAIN, TUNING = 0.4, 0.7
 """Of the known questions, where the parts end that train the models and that tune weights and threshold."""
 Scores = NDArray[np.float64]
-_LEAST, _PENALTY = 20, 0.03
+_PENALTY = 0.03
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,20 @@ def split(known: Sequence[KnownQuestion]) -> Split:
         first = TRAIN if row.answerable else 0.0
         parts["train" if place < first else "tuning" if place < TUNING else "held_out"].append(row)
     return Split(**{name: tuple(rows) for name, rows in parts.items()})
+
+
+def basis(tuning: Sequence[KnownQuestion]) -> str:
+    """What weights and threshold rest on, in words."""
+    asked = Counter(row.language for row in tuning if row.answerable)
+    if asked.total() < LEAST:
+        return (
+            f"weights and threshold are cautious defaults: they would rest on {asked.total()} questions, at least "
+            f"{LEAST} are needed (30 % of those known); add --questions FILE"
+        )
+    spoken = ", ".join(f"{language} {count}" for language, count in sorted(asked.items()))
+    outside = sum(not row.answerable for row in tuning)
+    stand_in = "" if outside >= LEAST else ", in whose place stand the same with their source taken away"
+    return f"the threshold rests on {asked.total()} questions ({spoken}) and {outside} without an answer{stand_in}"
 
 
 def relevant(retriever: Retriever, row: KnownQuestion) -> NDArray[np.bool_]:
@@ -104,7 +119,7 @@ def fit_weights(
         blind = language != ANY and language not in readable
         first = {leg: 0.0 if blind and leg.startswith("dense") else start[leg] for leg in LEGS}
         free = [leg for leg, value in first.items() if value > 0]
-        if len(own) >= _LEAST:
+        if len(own) >= LEAST:
             weights[language] = {**dict.fromkeys(LEGS, 0.0), **fusion.fit_weights(own, free, _PENALTY)}
         elif language == ANY or blind:
             weights[language] = first
@@ -118,17 +133,27 @@ def _example(retriever: Retriever, seen: Seen) -> fusion.Example:
 
 
 def fit_deciders(retriever: Retriever, seen: Sequence[Seen]) -> dict[str, Decider]:
-    """A decider per language with at least 20 answerable questions, and one of all for the others."""
-    cases: dict[str, list[Case]] = {ANY: []}
+    """A decider per language with at least 20 answerable questions, and one of all for the others.
+
+    Not for those that words alone find, unlike the rest: their scores are on another scale.
+    """
+    cases: dict[str, list[Case]] = {ANY: [], **{language: [] for language in retriever.weights}}
     for one in seen:
         made = _cases(retriever, one)
         cases[ANY] += made
         cases.setdefault(one.language, []).extend(made)
+    known = {language: sum(case.answerable for case in found) for language, found in cases.items()}
     return {
-        language: deciding.fit(found, wrong_share=UNANSWERABLE_SHARE)
+        language: deciding.fit(found, wrong_share=UNANSWERABLE_SHARE, default=_default(retriever, language))
         for language, found in sorted(cases.items())
-        if language == ANY or sum(case.answerable for case in found) >= _LEAST
+        if language == ANY or known[language] >= LEAST or _default(retriever, language) != _default(retriever, ANY)
     }
+
+
+def _default(retriever: Retriever, language: str) -> Decider:
+    """The cautious decider for the legs that count in a language."""
+    weights = retriever.weights_for(language)
+    return DEFAULT if any(weights.get(leg) for leg in LEGS if leg.startswith("dense")) else DEFAULT_WORDS
 
 
 def _cases(retriever: Retriever, seen: Seen) -> list[Case]:

@@ -52,7 +52,7 @@ def judge(bot: Bot, question: str, *, tenant: str = "default", legs: Legs | None
     scores = legs if legs is not None else bot.retriever.legs([question])[0]
     ranking = bot.retriever.rank(scores, language, tenant)
     asked = {int(bot.knowledge.question_source[unit]) for unit in _own_questions(bot, question)}
-    known = [place for place in ranking.order.tolist() if place in asked]
+    known = [place for place in sorted(asked) if np.isfinite(ranking.fused[place])]  # of the tenant and language
     if len(known) == 1:
         others = ranking.order[ranking.order != known[0]]
         ranking = replace(ranking, order=np.concatenate([known, others]).astype(np.int64))

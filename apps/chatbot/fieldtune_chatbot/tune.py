@@ -45,12 +45,19 @@ def _reading(encoder: Embedder, folder: Path) -> Path:
     return folder
 
 
-def readable(encoder: Path, texts: dict[str, list[str]]) -> set[str]:
-    """The languages of which the encoder knows at least four tokens in five."""
+def unknown_shares(encoder: Path, texts: Mapping[str, Sequence[str]]) -> dict[str, float]:
+    """Share of tokens that the encoder does not know, per language with texts; of 500 of them, spread evenly."""
     model = load(encoder)
     return {
-        language for language, sample in texts.items() if sample and unknown_share(model, sample[:500]) <= UNKNOWN_LIMIT
+        language: unknown_share(model, list(sample[:: -(-len(sample) // 500)]))
+        for language, sample in texts.items()
+        if sample
     }
+
+
+def readable(shares: Mapping[str, float]) -> set[str]:
+    """The languages of which the encoder knows at least four tokens in five."""
+    return {language for language, share in shares.items() if share <= UNKNOWN_LIMIT}
 
 
 def training_pairs(
