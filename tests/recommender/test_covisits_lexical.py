@@ -97,6 +97,21 @@ def test_words_that_stand_everywhere_explain_nothing() -> None:
     assert lexical.telling(built, ["the", "x", "word7", "word8", "word7"]) == ("word7", "word8")
 
 
+def test_of_a_sentence_the_rare_words_are_named_and_the_rarest_however_common() -> None:
+    built = lexical.index(
+        [["cheese", "for", "the"], *[["cheese", "for", "the", f"w{number}"] for number in range(100)]]
+    )
+
+    def named(item: int, *tokens: str) -> tuple[str, ...]:
+        return lexical.asked_for(built, item, lexical.sentence(built, tokens))
+
+    assert named(8, "cheese") == ("cheese",)
+    assert named(8, "the", "w7") == ("w7",)
+    assert named(0, "the", "w7") == () == named(8, "unknown")
+    chinese = lexical.index([["绿", "茶", "绿茶"], ["茶"]])
+    assert lexical.asked_for(chinese, 0, lexical.sentence(chinese, ["绿", "茶", "绿茶"])) == ("绿茶",)
+
+
 def test_an_empty_history_asks_nothing() -> None:
     built = lexical.index([["tea"], []])
     assert lexical.scores(built, lexical.query(built, np.zeros(0, int), np.zeros(0, np.float32))).tolist() == [0, 0]

@@ -1,11 +1,13 @@
 """Lists: order, diversity, a stated interest; reasons that name what really speaks for an item."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import sparse
 
-from fieldtune_recommender import affinity, interests, lexical, lists, reasons, snapshot
+from fieldtune_recommender import affinity, interests, lexical, lists, reasons, signals, snapshot
 from fieldtune_recommender.lists import Method
 from fieldtune_recommender.records import Catalogue, Log, Taste
 from fieldtune_recommender.signals import World
@@ -65,9 +67,56 @@ def test_no_diversity_is_the_plain_order_and_the_dial_spreads(world: World, tea_
 
 
 def test_a_stated_interest_leads(world: World, tea_drinker: Taste) -> None:
-    found = lists.rank(tea_drinker._replace(interest="a rope for climbing"), world, by(0))
+    asking = tea_drinker._replace(interest="a rope for climbing")
+    found = lists.rank(asking, world, by(0))
     assert found.items[0] == 3
-    assert reasons.why(tea_drinker._replace(interest="climbing rope"), world, CATALOGUE, 3)[0].kind == "interest"
+    first = reasons.why(asking, world, CATALOGUE, 3, found.asked)[0]
+    assert first.kind == "interest" and set(first.words) == {"rope", "climbing"}
+    assert first.text == "You asked for: climbing, rope"
+
+
+def test_a_word_of_half_the_shop_is_still_what_was_asked_for(world: World, tea_drinker: Taste) -> None:
+    """Three of six titles say tea: too many to explain a likeness, but it is all that the sentence says."""
+    shop = replace(world, lexicon=lexical.index([*TOKENS, *[title.split() for title in TITLES]]))
+    assert lexical.telling(shop.lexicon, ["tea"]) == ()
+    asking = tea_drinker._replace(interest="tea")
+    first = reasons.why(asking, shop, CATALOGUE, 1, signals.Asked(*words_of(shop, "tea")))[0]
+    assert first.text == "You asked for: tea"
+
+
+def words_of(world: World, sentence: str) -> tuple[sparse.csr_matrix, np.ndarray, np.ndarray]:
+    """The sentence's row, with nothing close in meaning."""
+    row = lexical.sentence(world.lexicon, sentence.split())
+    return row, np.zeros(6, bool), np.ones(6, np.float32)
+
+
+def test_what_is_found_by_meaning_alone_says_so(world: World, tea_drinker: Taste) -> None:
+    asking = tea_drinker._replace(interest="teapots")
+    found = lists.rank(asking, replace(world, chance=lambda: 0.5), by(0))
+    assert found.items[0] == 1
+    assert reasons.why(asking, world, CATALOGUE, 1, found.asked)[0].kind == "meaning"
+    assert "meaning" not in {reason.kind for reason in reasons.why(asking, world, CATALOGUE, 3, found.asked)}
+
+
+def test_a_sentence_that_fits_nothing_leaves_the_usual_order(world: World, tea_drinker: Taste) -> None:
+    """Neither a shared word nor more likeness than random letters have: not the order of the catalogue, as zeros give."""
+    deaf = replace(world, encode=lambda sentences: np.full((len(sentences), 2), 0.1, np.float32), chance=lambda: 0.2)
+    usual = lists.rank(tea_drinker, world, by(0))
+    found = lists.rank(tea_drinker._replace(interest="zxqv"), deaf, by(0))
+    assert found.asked is None
+    assert found.items.tolist() == usual.items.tolist() and found.scores.tolist() == usual.scores.tolist()
+
+
+def test_chance_is_what_random_letters_reach() -> None:
+    """An oracle of its own: every tenth string lies nearer than the rest."""
+    likeness = np.where(np.arange(signals.PLACEBOS) % 8, 0.2, 0.6)
+    assert signals.chance(np.ones((3, 1), np.float32), lambda strings: likeness[: len(strings), None]) == pytest.approx(
+        0.6
+    )
+    likeness = np.where(np.arange(signals.PLACEBOS) % 16, 0.2, 0.6)
+    assert signals.chance(np.ones((3, 1), np.float32), lambda strings: likeness[: len(strings), None]) == pytest.approx(
+        0.2
+    )
 
 
 def test_reasons_name_the_item_that_speaks_for_it(world: World, tea_drinker: Taste) -> None:
@@ -83,3 +132,29 @@ def test_reasons_name_the_item_that_speaks_for_it(world: World, tea_drinker: Tas
 def test_there_is_always_a_reason(world: World) -> None:
     none, empty = np.zeros(0, np.int32), np.zeros(0, np.float32)
     assert all(reasons.why(Taste(none, empty, empty, none, none), world, CATALOGUE, item) for item in range(6))
+
+
+def test_popular_is_what_many_liked_lately_not_what_one_click_lifted(log_of: Callable[..., Log]) -> None:
+    """In a log of sixty events the last tenth is six: one like puts an item among the first, and says nothing."""
+    none, empty = np.zeros(0, np.int32), np.zeros(0, np.float32)
+    stranger = Taste(none, empty, empty, none, none)
+
+    def kinds(recent: list[int], item: int) -> list[str]:
+        rows = [(number, number % 6, 1.0) for number in range(60 - len(recent))]
+        log = log_of(*rows, *((60 + number, item, 1.0) for number, item in enumerate(recent)))
+        world = World(snapshot.take(log, np.inf, 80, CATALOGUE.added))
+        return [reason.kind for reason in reasons.why(stranger, world, CATALOGUE, item)]
+
+    assert kinds([2, 2, 2, 2, 2, 4], 2) == ["popular"]
+    assert kinds([2, 2, 2, 2, 2, 4], 4) == ["other"]
+    assert kinds([0, 1, 2, 2, 3, 4], 2) == ["other"]
+
+
+def test_an_item_without_a_time_that_nobody_touched_is_not_called_new(log_of: Callable[..., Log]) -> None:
+    none, empty = np.zeros(0, np.int32), np.zeros(0, np.float32)
+    stranger = Taste(none, empty, empty, none, none)
+    log = log_of(*((number, number % 4, 1.0) for number in range(60)))
+    dated = replace(CATALOGUE, added=np.array([np.nan] * 5 + [59.0]))
+    world = World(snapshot.take(log, np.inf, 80, dated.added))
+    assert [reason.kind for reason in reasons.why(stranger, world, dated, 4)] == ["other"]
+    assert [reason.kind for reason in reasons.why(stranger, world, dated, 5)] == ["new"]

@@ -38,12 +38,26 @@ def shop(trained: tuple[Path, dict[str, Any]], tmp_path: Path) -> Path:
 def test_a_sentence_the_encoder_cannot_read_counts_for_nothing_and_is_told(
     trained: tuple[Path, dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    encode = wire._encoder(trained[0])
+    encode, quietly = wire._encoder(trained[0])
     read = encode(["tea for the kitchen"])
     assert np.linalg.norm(read) == pytest.approx(1, abs=1e-3)
     assert capsys.readouterr().err == ""
     assert not encode(["зимний поход в горы"]).any()
     assert "cannot read" in capsys.readouterr().err
+    assert not encode(["зимний поход в горы"]).any() and not quietly(["поход"]).any()
+    assert capsys.readouterr().err == ""  # once is enough
+
+
+def test_a_list_says_what_orders_it(shop: Path, cli: Callable[..., Any]) -> None:
+    """A chance stands beside an item only where it orders the list; a sentence that fits nothing is told."""
+    asked = ["recommender", "recommend", "--model", shop, "--user", "u003", "-k", "5"]
+    usual = cli(*asked)
+    assert usual.out.count("%: ") == 5 and "ordered_by: chance" in usual.out and "note" not in usual.err
+    told = cli(*asked, "--interest", "绿茶")
+    assert "%" not in told.out and "ordered_by: sentence" in told.out and "You asked for: 绿茶" in told.out
+    unheard = cli(*asked, "--interest", "зимний поход")
+    assert "No item shares a word" in unheard.err and "%: " in unheard.out
+    assert unheard.out.split("model_version")[0] == usual.out.split("model_version")[0]
 
 
 def test_training_reports_every_rival_with_intervals(trained: tuple[Path, dict[str, Any]]) -> None:

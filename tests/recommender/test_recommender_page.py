@@ -79,8 +79,18 @@ def test_an_edited_history_and_a_sentence_change_the_list(page: AppTest) -> None
     page.sidebar.multiselect[0].set_value([]).run()
     without = titles(page)
     assert without != before and not page.exception
+    assert sum(element.value == "chance" for element in page.caption) == 8
     page.sidebar.text_input[0].set_value("红茶").run()
-    assert titles(page) != without and not page.exception
+    assert titles(page) != without and not page.exception and not page.info
+    assert any("You asked for" in element.value for element in page.caption)
+    assert not any(element.value == "chance" for element in page.caption)  # it does not order this list
+
+
+def test_a_sentence_that_fits_nothing_is_told_and_changes_nothing(page: AppTest) -> None:
+    before = titles(page)
+    page.sidebar.text_input[0].set_value("зимний поход").run()
+    assert page.info[0].value == wording.WORDS["unheard"][0]
+    assert titles(page) == before and any(element.value == "chance" for element in page.caption)
 
 
 def test_a_missing_model_is_said_on_the_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -110,7 +120,7 @@ def test_the_page_has_no_words_that_it_never_says() -> None:
         Path(wording.__file__).with_name(name).read_text(encoding="utf-8") for name in ("ui.py", "wording.py")
     )
     said = set(re.findall(r"""\b(?:t\(|WORDS\[)["'](\w+)["'][])]""", source))
-    by_key = {*bundle.METHODS, "popular", "new", "thanks_purchase", "thanks_not_interested"}
+    by_key = {*bundle.METHODS, "popular", "new", "meaning", "other", "thanks_purchase", "thanks_not_interested"}
     assert said | by_key == set(wording.WORDS)
 
 
@@ -129,9 +139,13 @@ def test_titles_are_never_mark_up(
     assert not any("<img" in text for text in shown)
 
 
-@pytest.mark.parametrize("kind", ["similar", "together", "popular", "interest", "new"])
+@pytest.mark.parametrize("kind", ["similar", "together", "popular", "interest", "meaning", "new", "other"])
 def test_every_reason_reads_in_both_languages(kind: str) -> None:
     reason = Reason(kind, "", ("a", "b"), ("tea",), 1.0)
     for column, chinese in ((0, False), (1, True)):
         text = wording.sentence(reason, lambda key, column=column: wording.WORDS[key][column], str.upper, chinese)
         assert text and "{" not in text
+
+
+def test_a_chance_reads_the_same_everywhere_and_is_never_nought() -> None:
+    assert [wording.chance(value) for value in (0.0, 0.004, 0.01, 0.024, 0.5)] == ["<1%", "<1%", "1%", "2%", "50%"]

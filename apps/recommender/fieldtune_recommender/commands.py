@@ -89,7 +89,7 @@ def recommend(
         return
     if out is not None:
         raise InputError("--users with --out", "none", "give the table of users, or take --json for one list")
-    if not (user or history or interest):
+    if not (user or history or interest.strip()):
         raise InputError("--user, --history, --interest or --users", "none of them", "give one")
     if user and history:
         raise InputError("--user or --history", "both", "give one of them")
@@ -159,15 +159,23 @@ def _asked(user: str, history: str, interest: str) -> Mapping[str, Any]:
     return {
         "user": user,
         "history": [part.strip() for part in history.split(",") if part.strip()],
-        "interest": interest,
+        "interest": interest.strip(),
     }
 
 
 def _show(result: dict[str, Any], as_json: bool) -> None:
-    """The whole result as JSON; for a person one line an item with its first reason."""
+    """The whole result as JSON; for a person one line an item with its first reason.
+
+    The chance stands there only where it orders the list.
+    """
     if not as_json:
+        from fieldtune_recommender import wording
+
+        by_chance = result["ordered_by"] == "chance"
         lines = [
-            f"{item['title'] or item['item']} ({item['item']}), {item['probability']:.1%}: {item['reasons'][0]['text']}"
+            f"{item['title'] or item['item']} ({item['item']})"
+            + (f", {wording.chance(item['probability'])}" if by_chance else "")
+            + f": {item['reasons'][0]['text']}"
             for item in result["items"]
         ]
         result = {**result, "items": lines}

@@ -97,6 +97,24 @@ def telling(lexicon: LexicalIndex, words: Iterable[str], most: int = 3) -> tuple
     return tuple(kept[:most])
 
 
+def asked_for(lexicon: LexicalIndex, item: int, asked: sparse.csr_matrix, most: int = 3) -> tuple[str, ...]:
+    """The words of a sentence for which an item may be said to be asked for, the rarest first.
+
+    Those in few items, and the rarest that the sentence has however common it is: who asks a cheese shop for "cheese"
+    has asked for it. A word within a longer one that is named (茶 in 绿茶) is not named again.
+
+    Args:
+        asked: what :func:`sentence` gave.
+    """
+    if not asked.nnz:
+        return ()
+    limit = max(3.0, COMMON * lexicon.weights.shape[0], float(lexicon.frequency[asked.indices].min()))
+    both = np.intersect1d(asked.indices, lexicon.weights[item].indices)
+    both = both[np.argsort(lexicon.frequency[both], kind="stable")]
+    named = [lexicon.names[column] for column in both if lexicon.frequency[column] <= limit]
+    return tuple(word for word in named if not any(word in other for other in named if other != word))[:most]
+
+
 def scores(lexicon: LexicalIndex, asked: sparse.csr_matrix) -> Floats:
     """float32[n]: BM25 of every item for one query row."""
     return np.asarray((lexicon.weights @ asked.T).todense(), np.float32).ravel()

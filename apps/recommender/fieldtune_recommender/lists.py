@@ -11,7 +11,7 @@ import numpy as np
 from fieldtune.retrieval.diversity import mmr
 from fieldtune_recommender import candidates, features
 from fieldtune_recommender.records import Floats, Taste
-from fieldtune_recommender.signals import World, signals, stated
+from fieldtune_recommender.signals import Asked, World, asked, signals
 from fieldtune_recommender.snapshot import WINDOWS, standing
 
 RECENT_POPULARITY = WINDOWS.index(0.03)
@@ -44,12 +44,17 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Candidates of one taste, best first: int32[c] items, float32[c] scores and probabilities, float32[c, f]."""
+    """Candidates of one taste, best first: int32[c] items, float32[c] scores and probabilities, float32[c, f].
+
+    Attributes:
+        asked: the sentence that leads the order; None where there is none, or where nothing fits it.
+    """
 
     items: np.ndarray
     scores: Floats
     probabilities: Floats
     features: Floats | None
+    asked: Asked | None = None
 
 
 def rank(
@@ -67,7 +72,8 @@ def rank(
     """
     if found is None:
         found = signals(taste, world, method.text) if method.score is not None else {}
-    relevance = stated(taste.interest, world) if taste.interest else None
+    sentence = asked(taste.interest, world) if taste.interest else None
+    relevance = None if sentence is None else sentence.fit
     items = _pool(taste, world, found, relevance) if among is None else _allowed(taste, world, among)
     if method.score is None:
         table, own = None, world.snapshot.popularity[RECENT_POPULARITY][items]
@@ -82,6 +88,7 @@ def rank(
         scores[order].astype(np.float32),
         probabilities[order].astype(np.float32),
         None if table is None else table[order],
+        sentence,
     )
 
 

@@ -16,6 +16,7 @@ from fieldtune_recommender.records import Floats
 ROUNDS = 200
 NEGATIVES = 100
 HELD_BACK = 0.2
+WHEN = "the part of the log that the ranking is learnt from"
 SETTINGS: Mapping[str, Any] = {
     "objective": "lambdarank",
     "label_gain": [0, 1],
@@ -102,7 +103,7 @@ def fit(
     useful = [one for one in examples if one.taken.any() and not one.taken.all()]
     if len(useful) < 10:
         raise InputError(
-            "at least 10 users who took something new in the ranker's window",
+            f"at least 10 users who took something new in {WHEN}",
             f"{len(useful)}",
             "give a longer log, or a wider rule with --positive",
         )

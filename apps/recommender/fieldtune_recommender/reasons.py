@@ -1,46 +1,57 @@
-"""Why an item stands in a list: the history items that speak for it, shared words, popularity, novelty.
+"""Why an item stands in a list: what was asked for, the history items that speak for it, popularity, novelty.
 
-The history items are those that made the signals, not a story told afterwards. Knows no language but English; the
-page words the same reasons in Chinese by their kind.
+The history items are those that made the signals, not a story told afterwards, and nothing is called popular or new
+that is not. How a reason reads is the business of `wording`, for every face.
 """
+
+from dataclasses import replace
 
 import numpy as np
 
-from fieldtune_recommender import interests, lexical
+from fieldtune_recommender import interests, lexical, wording
 from fieldtune_recommender.records import Catalogue, Floats, Reason, Taste
-from fieldtune_recommender.signals import World
+from fieldtune_recommender.signals import Asked, World
+from fieldtune_recommender.snapshot import RECENT_WINDOW, WINDOWS
 
-POPULAR_FROM = 0.97
+POPULAR_FROM = 0.95
+FEWEST_LIKES = 5
+"""Recent likes below which a high rank among the popular is chance: in a small log one like makes it."""
 NEW_UNTIL = 0.05
 MOST = 3
+LEADS = 4.0
+"""Of the sentence, which leads the order: above what MOST history items can weigh."""
 CITED_FROM = 0.6
 """Share of the strongest link below which another history item is not worth naming."""
 
 
-def why(taste: Taste, world: World, catalogue: Catalogue, item: int) -> tuple[Reason, ...]:
-    """At least one reason, the strongest first.
+def why(taste: Taste, world: World, catalogue: Catalogue, item: int, asked: Asked | None = None) -> tuple[Reason, ...]:
+    """At least one reason, the strongest first; where none stands out, one that says so.
 
     Args:
         item: number of the recommended item.
+        asked: the sentence that led the order of the list, as `lists.rank` gives it.
     """
     found = [
-        *_interest(taste, world, item),
+        *_asked_for(asked, world, item),
         *_similar(taste, world, catalogue, item),
         *_together(taste, world, catalogue, item),
         *_popular(world, item),
-        *_new(world, item),
+        *_new(world, catalogue, item),
     ]
-    found = sorted(found, key=lambda reason: -reason.weight)
-    return tuple(found) or (Reason("popular", "people like it now", weight=0.0),)
+    found = sorted(found, key=lambda reason: -reason.weight) or [Reason("other", "")]
+    history = taste.items[-interests.RECENT :]
+    titles = {catalogue.ids[number]: catalogue.titles[number] or catalogue.ids[number] for number in history}
+    return tuple(replace(reason, text=wording.english(reason, titles.__getitem__)) for reason in found)
 
 
-def _interest(taste: Taste, world: World, item: int) -> list[Reason]:
-    if not taste.interest or world.lexicon is None or world.tokenise is None:
+def _asked_for(asked: Asked | None, world: World, item: int) -> list[Reason]:
+    if asked is None:
         return []
-    asked = lexical.sentence(world.lexicon, world.tokenise(taste.interest))
-    both = np.intersect1d(asked.indices, world.lexicon.weights[item].indices)
-    words = lexical.telling(world.lexicon, (world.lexicon.names[column] for column in both))
-    return [Reason("interest", f"you asked for: {', '.join(words)}", (), words, 2.0)] if words else []
+    if world.lexicon is not None and asked.words is not None:
+        words = lexical.asked_for(world.lexicon, item, asked.words)
+        if words:
+            return [Reason("interest", "", (), words, LEADS)]
+    return [Reason("meaning", "", weight=LEADS)] if asked.close[item] else []
 
 
 def _similar(taste: Taste, world: World, catalogue: Catalogue, item: int) -> list[Reason]:
@@ -49,7 +60,7 @@ def _similar(taste: Taste, world: World, catalogue: Catalogue, item: int) -> lis
         return []
     weights = taste.weights[-interests.RECENT :] * interests.recency(len(history))
     near = (world.vectors[history] @ world.vectors[item]) * weights
-    return _cite("similar", "reads like", near, history, world, catalogue, item, floor=0.15)
+    return _cite("similar", near, history, world, catalogue, item, floor=0.15)
 
 
 def _together(taste: Taste, world: World, catalogue: Catalogue, item: int) -> list[Reason]:
@@ -58,12 +69,11 @@ def _together(taste: Taste, world: World, catalogue: Catalogue, item: int) -> li
         return []
     strength = np.asarray(world.snapshot.neighbours[history][:, [item]].todense()).ravel()
     strength = strength * taste.weights[-interests.RECENT :]
-    return _cite("together", "liked by people who liked", strength, history, world, catalogue, item, floor=0.0)
+    return _cite("together", strength, history, world, catalogue, item, floor=0.0)
 
 
 def _cite(
     kind: str,
-    phrase: str,
     strength: Floats,
     history: np.ndarray,
     world: World,
@@ -76,20 +86,21 @@ def _cite(
     best = best[strength[best] > np.float32(max(floor, CITED_FROM * float(strength.max())))]
     if not len(best):
         return []
-    titles = ", ".join(f"'{catalogue.titles[number]}'" for number in history[best])
     words: tuple[str, ...] = ()
     if kind == "similar" and world.lexicon is not None:
         words = lexical.telling(world.lexicon, lexical.shared(world.lexicon, item, history[best]))
-    text = f"{phrase} {titles}" + (f" (shared words: {', '.join(words)})" if words else "")
     cited = tuple(catalogue.ids[number] for number in history[best])
-    return [Reason(kind, text, cited, words, float(strength[best].sum()))]
+    return [Reason(kind, "", cited, words, float(strength[best].sum()))]
 
 
 def _popular(world: World, item: int) -> list[Reason]:
-    standing = float(world.snapshot.standing[1, item])
-    return [Reason("popular", "popular at the moment", weight=standing - 0.5)] if standing >= POPULAR_FROM else []
+    standing = float(world.snapshot.standing[WINDOWS.index(RECENT_WINDOW), item])
+    popular = standing >= POPULAR_FROM and world.snapshot.recent_likes[item] >= FEWEST_LIKES
+    return [Reason("popular", "", weight=standing - 0.5)] if popular else []
 
 
-def _new(world: World, item: int) -> list[Reason]:
+def _new(world: World, catalogue: Catalogue, item: int) -> list[Reason]:
+    """An item without a time that nobody has touched may have been there for years."""
     age = float(world.snapshot.age[item])
-    return [Reason("new", "new in the catalogue", weight=0.1)] if age < NEW_UNTIL else []
+    unknown = age == 0.0 and np.isnan(catalogue.added[item])
+    return [Reason("new", "", weight=0.1)] if age < NEW_UNTIL and not unknown else []

@@ -112,8 +112,8 @@ class Reason:
     """Why an item stands in a list.
 
     Attributes:
-        kind: similar, together, popular, interest or new.
-        text: the reason in English.
+        kind: interest (words of the sentence), meaning, similar, together, popular, new, or other: none of them.
+        text: the reason in English, as the page words it.
         items: history items that speak for it. words: what their texts share with it.
         weight: strength, for the order of one item's reasons.
     """

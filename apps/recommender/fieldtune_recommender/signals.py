@@ -8,15 +8,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from fieldtune_recommender import affinity, covisits, interests, lexical
 from fieldtune_recommender.affinity import Affinity
-from fieldtune_recommender.records import Floats, Taste
+from fieldtune_recommender.records import Flags, Floats, Taste
 from fieldtune_recommender.snapshot import Snapshot
 
 FEW = 5
 BEHAVIOUR = ("together", "together_recency", "together_last", "together_now")
 SEMANTIC = ("near_1", "near_3", "near_faded", "near_last", "near_all", "near_disliked")
+#: How many strings of random letters say what likeness means nothing, and how many of them lie below it.
+PLACEBOS = 64
+BELOW = 0.9
 TEXTUAL = ("words", "words_last", "learnt", "learnt_last")
 
 
@@ -29,6 +33,7 @@ class World:
         lexicon: BM25 over the same texts; None where no text is wanted.
         affinity: which words go with which, learnt before the same moment; None where there is no lexicon.
         encode, tokenise: for a stated interest only.
+        chance: likeness to the nearest item that a text without meaning hardly exceeds, see :func:`chance`.
     """
 
     snapshot: Snapshot
@@ -37,6 +42,22 @@ class World:
     affinity: Affinity | None = None
     encode: Callable[[Sequence[str]], Floats] | None = None
     tokenise: Callable[[str], Sequence[str]] | None = None
+    chance: Callable[[], float] = float
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a sentence asks for, over the whole catalogue.
+
+    Attributes:
+        words: one sparse row, the words of the sentence that the catalogue knows; None without a lexicon.
+        close: bool[items], nearer in meaning than a text without meaning comes to its nearest item.
+        fit: float32[items] in [0, 1], half words, half meaning where both are there.
+    """
+
+    words: sparse.csr_matrix | None
+    close: Flags
+    fit: Floats
 
 
 def signals(taste: Taste, world: World, text: bool = True) -> dict[str, Floats]:
@@ -97,15 +118,33 @@ def textual(taste: Taste, world: World) -> dict[str, Floats]:
     return found
 
 
-def stated(interest: str, world: World) -> Floats:
-    """How well each item fits a sentence: float32[items] in [0, 1], half words, half meaning where both are there."""
-    parts = []
+def asked(interest: str, world: World) -> Asked | None:
+    """What a sentence asks for; None where no item shares a word with it and none comes near it in meaning."""
+    words, parts = None, []
+    likeness = np.zeros(len(world.snapshot.age), np.float32)
     if world.lexicon is not None and world.tokenise is not None:
-        asked = lexical.sentence(world.lexicon, world.tokenise(interest))
-        words = lexical.scores(world.lexicon, asked)
-        parts.append(words / max(float(words.max(initial=0)), 1e-9))
+        words = lexical.sentence(world.lexicon, world.tokenise(interest))
+        found = lexical.scores(world.lexicon, words)
+        parts.append(found / max(float(found.max(initial=0)), 1e-9))
     if world.vectors is not None and world.encode is not None:
-        parts.append(np.clip(world.vectors @ world.encode([interest])[0], 0, 1))
-    if not parts:
-        return np.zeros(len(world.snapshot.age), np.float32)
-    return np.asarray(np.mean(parts, axis=0), np.float32)
+        likeness = np.clip(world.vectors @ world.encode([interest])[0], 0, 1)
+        parts.append(likeness)
+    close = (likeness > world.chance()) & world.snapshot.known
+    if not close.any() and (words is None or not words.nnz):
+        return None
+    return Asked(words, close, np.asarray(np.mean(parts, axis=0), np.float32))
+
+
+def chance(vectors: Floats, encode: Callable[[Sequence[str]], Floats]) -> float:
+    """The likeness to its nearest item that one string of random letters in ten exceeds.
+
+    A placebo, as the likeness of what means nothing depends on encoder and catalogue: no fixed number suits two of
+    them. Not the largest of all, since some random letters make up a word.
+
+    Args:
+        vectors: float32[items, d], unit length.
+    """
+    rng = np.random.default_rng(0)
+    letters = list("abcdefghijklmnopqrstuvwxyz")
+    strings = ["".join(rng.choice(letters, length)) for length in rng.integers(3, 11, PLACEBOS)]
+    return float(np.quantile((encode(strings) @ vectors.T).max(axis=1, initial=0.0), BELOW))

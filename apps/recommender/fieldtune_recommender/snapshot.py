@@ -1,6 +1,6 @@
 """The state of the shop at one moment: popularity, age and co-visitation from the events before it.
 
-Everything is a share or a rank, so that the trees meet the same numbers in a later, longer log. A snapshot is a
+What the trees read is a share or a rank, so that the trees meet the same numbers in a later, longer log. A snapshot is a
 function of (log before t, items known at t): appending later events or items cannot change it. Knows nothing of texts or single users.
 """
 
@@ -26,6 +26,7 @@ class Snapshot:
         t: events at or after this time are unknown.
         popularity: float32[windows, items], log of (share in the window x number of known items), smoothed.
         standing: float32[windows, items], rank in [0, 1] among the known items, ties shared; 1 is the most popular.
+        recent_likes: int64[items], likes within the last tenth. A count, so never a feature: it says how much a rank rests on.
         age: float32[items], share of the log since the item came (since its first event where that is not known).
         known: bool[items], whether the item exists at t, see :func:`known_at`.
         neighbours, recent_neighbours: items x items co-visitation over the whole and over the last tenth.
@@ -34,6 +35,7 @@ class Snapshot:
     t: float
     popularity: Floats
     standing: Floats
+    recent_likes: np.ndarray
     age: Floats
     known: Flags
     neighbours: sparse.csr_matrix
@@ -61,6 +63,7 @@ def take(log: Log, t: float, n_users: int, added: Times, today: float = np.inf) 
         t=t,
         popularity=np.log(share * max(n_known, 1)).astype(np.float32),
         standing=np.stack([standing(row, known) for row in counts]),
+        recent_likes=np.bincount(_last(liked, RECENT_WINDOW).items, minlength=n_items),
         age=_age(past, t, added),
         known=known,
         neighbours=covisits.neighbours(likes),

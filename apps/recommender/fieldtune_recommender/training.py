@@ -157,7 +157,10 @@ def _vectors(
             progress=progress,
         )
     elif progress:
-        say("the text tower stays frozen: " + ("no steps asked for" if not options.steps else f"{len(rows)} pairs"))
+        why = (
+            "no steps asked for" if not options.steps else f"only {len(rows)} pairs of items liked one after the other"
+        )
+        say(f"the text model stays as it was pretrained: {why}")
     return {name: texts.encode(one, data.catalogue) for name, one in encoders.items()}, encoders
 
 
@@ -226,7 +229,7 @@ def _examples(
             for name, (table, taken) in found.items():
                 made[name].append(ranker.thinned(ranker.Examples(table, taken), rng))
     if not next(iter(made.values())):
-        raise InputError("users who took something new in the ranker's window", "none", "give a longer log")
+        raise InputError(f"users who took something new in {ranker.WHEN}", "none", "give a longer log")
     return made
 
 

@@ -17,6 +17,7 @@ from fieldtune.ui.translate import LANGUAGES, translator
 from fieldtune_recommender import wire
 from fieldtune_recommender.records import Suggestion
 from fieldtune_recommender.wording import WORDS, sentence
+from fieldtune_recommender.wording import chance as chance_of
 
 MODEL = Path(os.environ.get("FIELDTUNE_RECOMMENDER_MODEL", "recommender"))
 LISTED_USERS = 200
@@ -44,11 +45,14 @@ def main() -> None:
     st.title(t("title"))
     st.caption(t("lead"))
     user, history, interest, diversity, count = _controls(shop, t)
+    heard = wire.hears(shop, interest)
     shown = _list(shop, user, history, interest, diversity, count)
     asked = {"user": user, "history": history, "interest": interest, "diversity": diversity}
     visit = st.session_state.setdefault("visit", uuid4().hex)
     decision = wire.remember(shop, asked, shown, now(), visit=visit)
-    _draw(shop, t, user, shown, language, decision)
+    if interest and not heard:
+        st.info(t("unheard"))
+    _draw(shop, t, user, shown, language, decision, by_chance=not heard)
     st.sidebar.caption(f"{t('method')}: {t(shop.method.name)}  \n{t('version')}: {shop.version}")
 
 
@@ -64,7 +68,7 @@ def _controls(shop: wire.Shop, t) -> tuple[str, list[str], str, float, int]:  # 
     st.sidebar.multiselect(
         t("history"), list(shop.items), key="liked", format_func=lambda item: titles[shop.items[item]][:60]
     )
-    interest = st.sidebar.text_input(t("interest"), placeholder=t("interest_hint"))
+    interest = st.sidebar.text_input(t("interest"), placeholder=t("interest_hint")).strip()
     diversity = st.sidebar.slider(t("diversity"), 0.0, 1.0, 0.0, 0.05, help=t("diversity_help"))
     count = st.sidebar.slider(t("count"), 3, 20, 8)
     return user, list(st.session_state.liked), interest, diversity, count
@@ -77,7 +81,10 @@ def _list(
     return wire.recommend(shop, taste, count, diversity=diversity)
 
 
-def _draw(shop: wire.Shop, t, user: str, shown: list[Suggestion], language: str, decision: str) -> None:  # type: ignore[no-untyped-def]
+def _draw(  # type: ignore[no-untyped-def]
+    shop: wire.Shop, t, user: str, shown: list[Suggestion], language: str, decision: str, *, by_chance: bool
+) -> None:
+    """The list; each item's chance only where it orders the list."""
     catalogue = shop.bundle.data.catalogue
 
     def title(item: str) -> str:
@@ -92,8 +99,9 @@ def _draw(shop: wire.Shop, t, user: str, shown: list[Suggestion], language: str,
             reasons = [plain(sentence(reason, t, title, language == "zh")) for reason in one.reasons]
             words.markdown(f"**{rank}. {plain(title(one.item))}**")
             words.caption("  \n".join(f"• {reason}" for reason in reasons))
-            chance.caption(t("chance"))
-            chance.markdown(f"**{one.probability:.0%}**" if one.probability >= 0.01 else "**<1%**")
+            if by_chance:
+                chance.caption(t("chance"))
+                chance.markdown(f"**{chance_of(one.probability)}**")
             buy.button(
                 t("buy"), key=f"buy-{one.item}", on_click=_said, args=(shop, user, one.item, "purchase", decision)
             )

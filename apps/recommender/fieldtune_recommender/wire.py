@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from fieldtune.errors import InputError
 from fieldtune.models.folder import MANIFEST
 from fieldtune.progress import say, track
 from fieldtune.runtime import generator, iso, now
-from fieldtune_recommender import bundle, interests, lists, measuring, methods, reading, reasons
+from fieldtune_recommender import bundle, interests, lists, measuring, methods, reading, reasons, signals, wording
 from fieldtune_recommender.bundle import Bundle
 from fieldtune_recommender.records import Floats, Suggestion, Taste
 from fieldtune_recommender.signals import World
@@ -31,6 +31,9 @@ NOW = float("inf")
 SHOWN_HISTORY = 12
 FEW = 5
 """Unknown names that are told."""
+REMEMBERED = 32
+"""Sentences of which an open shop keeps the vectors."""
+Encode = Callable[[Sequence[str]], Floats]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +68,14 @@ def open_shop(folder: Path) -> Shop:
     answering = methods.methods(one.rankers, one.popularity_knots)[one.answers_with]
     vectors = {answering.vectors: one.vectors[answering.vectors]} if answering.vectors else {"": None}
     world = next(iter(methods.worlds(one.data, NOW, vectors, now().timestamp()).by_vectors.values()))
+    if answering.vectors:
+        encode, quietly = _encoder(place)
+        chance = cache(partial(signals.chance, one.vectors[answering.vectors], quietly))
+        world = replace(world, encode=encode, chance=chance)
     return Shop(
         bundle=one,
         version=registry.version_of(place),
-        world=replace(world, encode=_encoder(place) if answering.vectors else None),
+        world=world,
         method=answering,
         alike=one.vectors["frozen"],
         items={item: number for number, item in enumerate(one.data.catalogue.ids)},
@@ -76,8 +83,11 @@ def open_shop(folder: Path) -> Shop:
     )
 
 
-def _encoder(place: Path) -> Callable[[Sequence[str]], Floats]:
-    """Encode sentences with the version's own encoder, loaded when the first one comes; zeros for what it cannot read."""
+def _encoder(place: Path) -> tuple[Encode, Encode]:
+    """Encode sentences with the version's own encoder, loaded when the first one comes; zeros for what it cannot read.
+
+    The first of the two says what it cannot read, and remembers the last sentences: a page asks with the same one again.
+    """
 
     @cache
     def loaded() -> Any:
@@ -85,17 +95,25 @@ def _encoder(place: Path) -> Callable[[Sequence[str]], Floats]:
 
         return texts.encoder(place / bundle.ENCODER)
 
-    def encode(sentences: Sequence[str]) -> Floats:
+    def quietly(sentences: Sequence[str]) -> Floats:
         from fieldtune.pipeline import readable
 
         read = readable(loaded(), list(sentences))
-        if not read.all():
-            say(
-                "note: the encoder cannot read this text: the list rests on words that items share with it, then on popularity"
-            )
         return np.asarray(loaded().encode(list(sentences)), np.float32) * read[:, None]
 
-    return encode
+    @lru_cache(maxsize=REMEMBERED)
+    def one(sentence: str) -> Floats:
+        vector: Floats = quietly([sentence])[0]
+        if not vector.any():
+            say("note: the text model cannot read this sentence: only the words that items share with it count")
+        return vector
+
+    return lambda sentences: np.stack([one(sentence) for sentence in sentences]), quietly
+
+
+def hears(shop: Shop, interest: str) -> bool:
+    """Whether a sentence leads the order of a list: some item shares a word with it or comes near it in meaning."""
+    return bool(interest) and signals.asked(interest, shop.world) is not None
 
 
 def tastes_of(shop: Shop, users: Sequence[str], interest: str = "") -> list[Taste]:
@@ -223,7 +241,7 @@ def recommend(
             catalogue.ids[scored.items[at]],
             float(scored.scores[at]),
             float(scored.probabilities[at]),
-            reasons.why(taste, shop.world, catalogue, int(scored.items[at])) if explain else (),
+            reasons.why(taste, shop.world, catalogue, int(scored.items[at]), scored.asked) if explain else (),
         )
         for at in lists.choose(scored, shop.alike, k, 1.0 - diversity)
     ]
@@ -299,11 +317,15 @@ def answer(
         taste = tastes_of(shop, [asked["user"]], asked["interest"])[0]
         if asked["user"] and asked["user"] not in shop.users:
             say(f"note: {asked['user']!r} is not in the log; the list rests on what is popular")
+    heard = hears(shop, taste.interest)
+    if taste.interest and not heard:
+        say(f"note: {wording.WORDS['unheard'][0]}")
     shown = recommend(shop, taste, k, diversity=diversity, among=among)
     return {
         "items": [asdict(one) | {"title": shop.bundle.data.catalogue.titles[shop.items[one.item]]} for one in shown],
         "model_version": shop.version,
         "method": shop.method.name,
+        "ordered_by": "sentence" if heard else "chance",
         "decision": remember(shop, asked, shown, now()),
     }
 

@@ -1,4 +1,4 @@
-"""The page's words, English and Chinese, and reasons as sentences in either. Pure."""
+"""The words of page and command, English and Chinese: reasons as sentences in either, and chances. Pure."""
 
 from collections.abc import Callable, Mapping
 
@@ -30,10 +30,16 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "thanks_not_interested": ("Noted: fewer like this.", "已记录：会减少类似商品。"),
     "version": ("Version", "版本"),
     "method": ("Method", "方法"),
+    "unheard": (
+        "No item shares a word with this sentence or comes near it in meaning, so the list is the usual one.",
+        "没有商品与这句话有共同的词或相近的意思，因此列表与平时相同。",
+    ),
     "empty": ("Nothing left to show.", "没有可以推荐的商品了。"),
     "similar": ("Reads like {items}", "内容与{items}相近"),
     "shared": (" (shared words: {words})", "（共同的词：{words}）"),
     "together": ("Liked by people who liked {items}", "喜欢{items}的人也喜欢它"),
+    "meaning": ("Close in meaning to what you asked for", "与您想找的内容意思相近"),
+    "other": ("No single reason stands out", "没有特别突出的理由"),
     "popular": ("Popular at the moment", "近期热门"),
     "new": ("New in the catalogue", "新上架"),
     "you_asked": ("You asked for: {words}", "符合您的要求：{words}"),
@@ -62,3 +68,13 @@ def sentence(reason: Reason, t: Callable[[str], str], title: Callable[[str], str
             return t("you_asked").format(words=comma.join(reason.words))
         case _:
             return t(reason.kind)
+
+
+def english(reason: Reason, title: Callable[[str], str]) -> str:
+    """One reason in English, for what has no language to choose."""
+    return sentence(reason, lambda key: WORDS[key][0], title, chinese=False)
+
+
+def chance(probability: float) -> str:
+    """A probability for a person: whole per cents, and no nought for what is only rare."""
+    return f"{probability:.0%}" if probability >= 0.01 else "<1%"
