@@ -12,6 +12,7 @@ from fieldtune import feedback, registry
 from fieldtune.ui.plain import plain
 from fieldtune_monitor import history, views, wire
 from fieldtune_monitor.config import read_config
+from fieldtune_monitor.wording_ui import problem
 
 pytest.importorskip("streamlit")
 from streamlit.testing.v1 import AppTest
@@ -51,6 +52,7 @@ def test_it_shows_the_alert_and_keeps_what_is_said(page):
     assert set(said()) == {"dismissed"}
     page.button[0].click().run()
     assert set(said()) == {"confirmed"}
+    assert "Confirmed." in {caption.value for caption in page.caption}
     page.selectbox[1].select("neutral").run()
     assert not page.exception
     assert said()["tone"].payload["sentiment"] == "neutral"
@@ -114,11 +116,84 @@ def test_a_daily_bucket_is_drawn_on_its_own_day(zone, place, rows, home, monkeyp
     (place / "monitor.toml").write_text(text)
     page = opened(place, monkeypatch).run()
     assert not page.exception
-    table = views.trend(wire.open_monitor_store(place / "monitor"), "ferries", 200, 24, local)
+    table = views.trend(wire.open_monitor_store(place / "monitor"), "ferries", 200, 24, local, 86_400)
     assert [moment.date() for moment in table["time"].dt.tz_convert(local)] == days
     assert table["documents"].tolist() == [1] * len(days)
-    table = views.trend(wire.open_monitor_store(place / "monitor"), "ferries", 200, 6, local)
+    table = views.trend(wire.open_monitor_store(place / "monitor"), "ferries", 200, 6, local, 86_400)
     assert [moment.date() for moment in table["time"].dt.tz_convert(local)] == days
+
+
+def test_steps_of_a_trend_are_whole_and_without_gaps(place, rows, home, write):
+    """From 07:00 of the first day to 20:00 of the last; the source is silent for some days."""
+    kept = [
+        row for row in rows
+        if "2026-01-05T07" <= str(row["first_seen"]) < "2026-01-28T20" and not "2026-01-16" < str(row["first_seen"]) < "2026-01-20"
+    ]  # fmt: skip
+    write(place / "stories.jsonl", kept)
+    made = wire.setup(read_config(place / "monitor.toml"), wire.open_monitor_store("sqlite://"), {"r": False})
+    history.replay(made, place / "stories.jsonl", datetime(2026, 6, 1, tzinfo=UTC))
+    table = views.trend(made.engine, "banks", 200, 24)
+    assert [moment.date() for moment in table["time"]] == [date(2026, 1, 6) + timedelta(days=n) for n in range(23)]
+    assert table["whole"].tolist() == [True] * 22 + [False]
+    silent = table[table["time"].between("2026-01-17", "2026-01-19")]
+    assert silent[["negatives", "documents", "copies"]].to_numpy().sum() == 0
+    assert not table.isna().any(axis=None)
+    per_day = [str(row["first_seen"])[:10] for row in kept if str(row["title"]).startswith("bank")]
+    assert table["documents"].tolist() == [per_day.count(f"{moment:%Y-%m-%d}") for moment in table["time"]]
+
+
+def test_who_judged_an_alert_is_named_to_everybody(page):
+    page.run()
+    page.text_input[0].set_value("Wei *Lin*").run()
+    page.button[1].click().run()
+    page.text_input[0].set_value("Ana").run()
+    assert f"Dismissed by {plain('Wei *Lin*')}." in {caption.value for caption in page.caption}
+    page.radio[0].set_value("zh").run()
+    assert page.text_input[0].value == "Ana"
+    assert f"{plain('Wei *Lin*')} 已忽略。" in {caption.value for caption in page.caption}
+
+
+def test_times_are_those_of_the_configured_zone(place, home, monkeypatch):
+    text = (place / "monitor.toml").read_text()
+    (place / "monitor.toml").write_text(text.replace('"UTC"', '"Asia/Shanghai"'))
+    page = opened(place, monkeypatch).run()
+    (alert, *_) = views.incidents(wire.open_monitor_store(place / "monitor"))
+    hours = (datetime.fromisoformat(alert["opened"]) + timedelta(hours=8)).strftime("%Y-%m-%d %H:%M")
+    assert hours in page.expander[0].label
+    (story, *_) = views.latest(wire.open_monitor_store(place / "monitor"), "ferries")
+    shown = page.dataframe[0].value.iloc[0]
+    published = datetime.fromisoformat(story["published"]) + timedelta(hours=8)
+    assert shown["published"] == published.strftime("%Y-%m-%d %H:%M")
+    assert story["published"] != story["first_seen"]
+    assert any("(Asia/Shanghai)" in caption.value for caption in page.caption)
+
+
+def test_what_is_wrong_with_a_source_is_told_in_full_and_framed_in_both_languages(place, home, monkeypatch):
+    with (place / "stories.jsonl").open("a") as file:
+        file.write('{"title": "ferry", "time": "soon"}\n')
+    page = opened(place, monkeypatch).run()
+    told = "expected a time in ISO 8601, RFC 2822, epoch seconds or milliseconds, from 1990 to 2099; found 'soon' in 'time'"
+    cells = page.table[0].value.to_numpy().ravel().tolist()
+    assert any(plain(told) in cell for cell in cells)
+    page.radio[0].set_value("zh").run()
+    cells = page.table[0].value.to_numpy().ravel().tolist()
+    assert any("行：应为：" in cell and plain("'soon' in 'time'") in cell for cell in cells)
+
+
+@pytest.mark.parametrize(
+    ("told", "chinese"),
+    [
+        ("s.csv line 3: no title", "s.csv 第 3 行：没有标题"),
+        ("expected a file with stories; found nothing at x.csv; fix: check the path",
+         "应为：a file with stories；实为：x.csv 处没有文件；修正：check the path"),
+        ("a.jsonl line 2: dated in the future: '2099-01-01' in 'time'", "a.jsonl 第 2 行：日期在未来：'time' 为 '2099-01-01'"),
+        ("something else", "something else"),
+        ("", ""),
+    ],
+)  # fmt: skip
+def test_frames_of_what_is_told_of_a_source(told, chinese):
+    assert problem(told, "zh") == chinese
+    assert problem(told, "en") == told
 
 
 def test_a_story_with_an_address_is_a_link(page):

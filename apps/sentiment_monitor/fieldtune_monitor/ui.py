@@ -5,9 +5,10 @@ A face: it reads the store through `views` and never calls a model. What a user 
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import altair as alt
 import pandas as pd
@@ -15,17 +16,22 @@ import streamlit as st
 from sqlalchemy import Engine
 
 from fieldtune.errors import FieldtuneError
+from fieldtune.feedback import ANONYMOUS
 from fieldtune.runtime import now
 from fieldtune.ui.plain import plain
 from fieldtune.ui.translate import LANGUAGES, translator
 from fieldtune_monitor import views, wire
 from fieldtune_monitor.config import Config, read_config
 from fieldtune_monitor.records import TONES
-from fieldtune_monitor.wording_ui import WORDS
+from fieldtune_monitor.windows import DAY
+from fieldtune_monitor.wording_ui import WORDS, problem
 
 CONFIG = "FIELDTUNE_MONITOR_CONFIG"
 STORE = "FIELDTUNE_MONITOR_STORE"
 Translate = Callable[[str], str]
+Said = tuple[str, str]  # what, and by whom
+DETAILS = ("documents", "copies")
+TIME = "hours(datum.value) ? timeFormat(datum.value, '%H:%M') : timeFormat(datum.value, '%m-%d')"  # numbers, no names
 
 
 @st.cache_resource(show_spinner=False)
@@ -49,22 +55,22 @@ def main() -> None:
         "Language / 语言", list(LANGUAGES), format_func=LANGUAGES.get, horizontal=True, label_visibility="collapsed"
     )
     t = translator(chosen, WORDS)
-    user = side.text_input(t("user"), "anonymous") or "anonymous"
+    user = side.text_input(t("user"), ANONYMOUS, key="user") or ANONYMOUS
     head.title(t("title"))
     head.caption(t("lead"))
     if about["to"] is None:
         st.info(t("empty"))
         return
     alerts = views.incidents(engine, info=bool(st.session_state.get("info")))
-    _figures(about, alerts, t)
+    _figures(about, alerts, config, t)
     origin = str(config.place(config.model).resolve()) if config.model else ""
     topic = _trend(engine, config, alerts, t)
     _alerts(alerts, config, user, origin, t)
-    _latest(engine, topic, t)
-    _sources(about, t)
+    _latest(engine, topic, config, t)
+    _sources(about, config, chosen, t)
 
 
-def _figures(about: dict[str, Any], alerts: list[dict[str, Any]], t: Translate) -> None:
+def _figures(about: dict[str, Any], alerts: list[dict[str, Any]], config: Config, t: Translate) -> None:
     learning = sum(phase == "learning" for phase in about["phases"].values())
     columns = st.columns(5)
     columns[0].metric(t("documents"), f"{about['documents']:,}")
@@ -72,7 +78,8 @@ def _figures(about: dict[str, Any], alerts: list[dict[str, Any]], t: Translate) 
     columns[2].metric(t("copies"), f"{about['copies']:,}")
     columns[3].metric(t("open_alerts"), sum(alert["state"] == "firing" for alert in alerts))
     columns[4].metric(t("learning"), f"{learning} / {len(about['phases'])}")
-    st.caption(f"{about['from'][:10]} – {about['to'][:16].replace('T', ' ')} UTC")
+    first, last = (views.local(about[edge], config.zone_info(), day=config.bucket >= DAY) for edge in ("from", "to"))
+    st.caption(f"{first} – {last} ({config.timezone})")
 
 
 def _trend(engine: Engine, config: Config, alerts: list[dict[str, Any]], t: Translate) -> str:
@@ -84,18 +91,20 @@ def _trend(engine: Engine, config: Config, alerts: list[dict[str, Any]], t: Tran
     topic = left.selectbox(t("topic"), names, index=first)
     left.caption(plain(next(one.description for one in config.topics if one.name == topic)))
     days = right.select_slider(t("days"), [7, 14, 30, 60, 120], value=30)
-    table = views.trend(engine, topic, days, 24 if days > 14 or config.bucket >= 86_400 else 6, config.zone_info())
-    own = [alert for alert in alerts if alert["topic"] == topic]
-    st.altair_chart(_chart(table, own, t), width="stretch")
+    zone = config.zone_info()
+    table = views.trend(engine, topic, days, 24 if days > 14 or config.bucket >= DAY else 6, zone, config.bucket)
+    opened = [pd.Timestamp(alert["opened"]) for alert in alerts if alert["topic"] == topic]
+    st.markdown(_legend(table, t))
+    st.altair_chart(_chart(table, opened, zone, t), width="stretch")
     return str(topic)
 
 
-def _latest(engine: Engine, topic: str, t: Translate) -> None:
+def _latest(engine: Engine, topic: str, config: Config, t: Translate) -> None:
     st.subheader(f"{t('latest')}: {topic}")
     rows = [
         {
-            t("time"): story["first_seen"][:16].replace("T", " "), t("tone"): t(story["tone"]),
-            "P(−)": round(story["p_negative"], 2), t("headline"): story["title"], t("copies"): story["copies"],
+            t("published"): views.local(story["published"], config.zone_info()), t("tone"): t(story["tone"]),
+            t("p_negative"): round(story["p_negative"], 2), t("headline"): story["title"], t("copies"): story["copies"],
             t("source"): story["source"],
         }
         for story in views.latest(engine, topic)
@@ -103,25 +112,47 @@ def _latest(engine: Engine, topic: str, t: Translate) -> None:
     st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", height=320)
 
 
-def _chart(table: pd.DataFrame, alerts: list[dict[str, Any]], t: Translate) -> Any:
-    """Band of the usual, line of the expected, points of what came, and a rule where an alert opened."""
-    base = alt.Chart(table).encode(x=alt.X("time:T", title=None))
+def _legend(table: pd.DataFrame, t: Translate) -> str:
+    parts = [
+        f":red[**●**] {t('negatives')}",
+        f":blue-background[{t('usual')}]",
+        f":blue[**┄**] {t('expected')}",
+        f":orange[**|**] {t('alerts')}",
+    ]
+    if not table.get("whole", pd.Series(dtype=bool)).all():
+        parts.append(f":red[**○**] {t('not_over')}")
+    return " &emsp; ".join(parts)
+
+
+def _chart(table: pd.DataFrame, opened: Sequence[pd.Timestamp], zone: ZoneInfo, t: Translate) -> Any:
+    """Band of the usual, line of the expected, points of what came, and a rule where an alert opened.
+
+    Times go to the browser as wall times of the zone: it would show moments in a zone of its own.
+    """
+    table = table.assign(time=[_wall(moment, zone) for moment in table["time"]])
+    when = alt.Tooltip("time:T", title=t("time"), format="%Y-%m-%d %H:%M")
+    figures = {name: alt.Tooltip(f"{name}:Q", title=t(name)) for name in ("low", "high", "negatives", *DETAILS)}
+    base = alt.Chart(table).encode(x=alt.X("time:T", title=None, axis=alt.Axis(labelExpr=TIME, labelOverlap=True)))
     band = base.mark_area(opacity=0.25, color="#5b8db8", interpolate="step").encode(
-        y=alt.Y("low:Q", title=t("negatives")), y2="high:Q", tooltip=["time:T", "low:Q", "high:Q"]
+        y=alt.Y("low:Q", title=t("negatives")), y2="high:Q", tooltip=[when, figures["low"], figures["high"]]
     )
     expected = base.mark_line(color="#5b8db8", strokeDash=[4, 3], interpolate="step").encode(y="expected:Q")
-    line = base.mark_line(color="#b03a2e", point=alt.OverlayMarkDef(size=16, color="#b03a2e")).encode(
-        y="negatives:Q", tooltip=["time:T", "negatives:Q", "documents:Q", "copies:Q"]
+    line = base.mark_line(color="#b03a2e").encode(y="negatives:Q")
+    points = base.mark_point(color="#b03a2e", size=28, opacity=1).encode(
+        y="negatives:Q",
+        fill=alt.condition("datum.whole", alt.value("#b03a2e"), alt.value("white")),
+        tooltip=[when, *(figures[name] for name in ("negatives", *DETAILS))],
     )
-    layers = [band, expected, line]
+    layers = [band, expected, line, points]
     start = table["time"].min() if len(table) else None
-    opened = pd.DataFrame({"time": pd.to_datetime([alert["opened"] for alert in alerts])}) if alerts else pd.DataFrame()
-    if len(opened) and start is not None:
-        opened = opened[opened["time"] >= start]
-    if len(opened):
-        layers.append(alt.Chart(opened).mark_rule(color="#d68910", strokeWidth=2).encode(x="time:T"))
-    caption = f"— {t('negatives')}   ▒ {t('usual')}   ┄ {t('expected')}   | {t('alerts')}"
-    return alt.layer(*layers).properties(height=300, title=alt.TitleParams(caption, fontSize=12, fontWeight="normal"))
+    rules = pd.DataFrame({"time": [wall for moment in opened if start and (wall := _wall(moment, zone)) >= start]})
+    if len(rules):
+        layers.append(alt.Chart(rules).mark_rule(color="#d68910", strokeWidth=2).encode(x="time:T"))
+    return alt.layer(*layers).properties(height=300)
+
+
+def _wall(moment: pd.Timestamp, zone: ZoneInfo) -> pd.Timestamp:
+    return moment.tz_convert(zone).tz_localize(None)
 
 
 def _alerts(alerts: list[dict[str, Any]], config: Config, user: str, origin: str, t: Translate) -> None:
@@ -134,9 +165,8 @@ def _alerts(alerts: list[dict[str, Any]], config: Config, user: str, origin: str
     for place, alert in enumerate(alerts):
         line, mark = alert["line"], "🔴" if alert["state"] == "firing" else "⚪"
         signal = t("tone_signal") if alert["signal"] == "tone" else t(alert["signal"])
-        title = (
-            f"{mark} **{alert['topic']}** · {signal} · {alert['opened'][:16].replace('T', ' ')} · {t(alert['state'])}"
-        )
+        opened = views.local(alert["opened"], config.zone_info(), day=config.bucket >= DAY)
+        title = f"{mark} **{alert['topic']}** · {signal} · {opened} · {t(alert['state'])}"
         with st.expander(title, expanded=place < 2):
             left, right = st.columns([2, 3], gap="large")
             with left:
@@ -150,24 +180,27 @@ def _alerts(alerts: list[dict[str, Any]], config: Config, user: str, origin: str
                     _story(story, f"{alert['id']}-{story['identity']}", tones, user, origin, t)
 
 
-def _verdict(alert: dict[str, Any], verdicts: dict[str, str], user: str, origin: str, t: Translate) -> None:
+def _verdict(alert: dict[str, Any], verdicts: dict[str, Said], user: str, origin: str, t: Translate) -> None:
     yes, no = st.columns(2)
     for column, name, verdict in ((yes, "confirm", "confirmed"), (no, "dismiss", "dismissed")):
         if column.button(t(name), key=f"{name}-{alert['id']}", width="stretch"):
             views.judge_incident(alert, verdict, user, origin, now())
-            verdicts[alert["id"]] = verdict
+            verdicts[alert["id"]] = (verdict, "" if user == ANONYMOUS else user)
     if alert["id"] in verdicts:
-        st.caption(t(verdicts[alert["id"]]))
+        verdict, who = verdicts[alert["id"]]
+        st.caption(t(f"{verdict}_by").format(user=plain(who)) if who else t(verdict))
 
 
-def _story(story: dict[str, Any], key: str, tones: dict[str, str], user: str, origin: str, t: Translate) -> None:
+def _story(story: dict[str, Any], key: str, tones: dict[str, Said], user: str, origin: str, t: Translate) -> None:
     text, choice = st.columns([3, 1], vertical_alignment="center")
-    text.markdown(f"{_headline(story)}  \n:gray[{plain(story['source'])} · P(−) {story['p_negative']:.2f}]")
+    probability = f"{t('p_negative')} {story['p_negative']:.2f}"
+    text.markdown(f"{_headline(story)}  \n:gray[{plain(story['source'])} · {probability}]")
     options = [t("unchanged"), *(t(tone) for tone in TONES)]
-    present = TONES.index(tones[story["identity"]]) + 1 if tones.get(story["identity"]) in TONES else 0
-    picked = choice.selectbox(t("correct"), options, index=present, key=key, label_visibility="collapsed")
+    told = tones.get(story["identity"], ("", ""))[0]
+    present = TONES.index(told) + 1 if told in TONES else 0
+    picked = choice.selectbox(t("correct"), options, index=present, key=key)
     chosen = TONES[options.index(picked) - 1] if picked != options[0] else None
-    if chosen and tones.get(story["identity"]) != chosen:
+    if chosen and told != chosen:
         views.correct_tone(story, chosen, user, origin, now())
         choice.caption(t("corrected"))
 
@@ -178,13 +211,18 @@ def _headline(story: dict[str, Any]) -> str:
     return f"[{plain(story['title'])}]({plain(story['url'])})" if linked else plain(story["title"])
 
 
-def _sources(about: dict[str, Any], t: Translate) -> None:
+def _sources(about: dict[str, Any], config: Config, language: str, t: Translate) -> None:
+    """Each source with its troubles. A table of Markdown, as its cells wrap."""
     with st.expander(t("sources")):
         rows = [
-            {t("source"): s["source"], t("rows"): s["row_count"], t("broken"): s["broken"], t("problem"): s["problem"]}
-            for s in about["sources"]
-        ]
-        st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+            {
+                t("source"): plain(source["source"]), t("rows"): str(source["row_count"]),
+                t("broken"): str(source["broken"]), t("looked"): views.local(source["polled_at"], config.zone_info()),
+                t("problem"): plain(problem(source["problem"], language)),
+            }
+            for source in about["sources"]
+        ]  # fmt: skip
+        st.table(pd.DataFrame(rows), hide_index=True)
 
 
 main()

@@ -12,11 +12,13 @@ import pandas as pd
 from sqlalchemy import Engine, text
 
 from fieldtune import feedback, registry
-from fieldtune_monitor import store
+from fieldtune_monitor import store, windows
 from fieldtune_monitor.monitor import APP
 from fieldtune_monitor.ratios import interval, variance
 
 UTC = ZoneInfo("UTC")
+COUNTS = ("negatives", "documents", "copies")
+FILLED = (*COUNTS, "surprise")  # columns of a trend that are zero where no news came
 
 
 def status(engine: Engine) -> dict[str, Any]:
@@ -36,45 +38,77 @@ def status(engine: Engine) -> dict[str, Any]:
         }  # fmt: skip
 
 
-def trend(engine: Engine, topic: str, days: int, step_hours: int, zone: ZoneInfo = UTC) -> pd.DataFrame:
-    """Negative stories of a topic against what is usual.
+def trend(
+    engine: Engine, topic: str, days: int, step_hours: int, zone: ZoneInfo = UTC, bucket: int = 3600
+) -> pd.DataFrame:
+    """Negative stories of a topic against what is usual, in steps without a gap: where no news came at all, nothing did.
+
+    A first step of which only the end is there is left out; a last one that is not over is marked.
 
     Args:
-        days: how far back from the last bucket; step_hours: length of one point of the chart.
-        zone: whose midnight begins a day, as for daily buckets.
+        days: how far back from the last bucket; step_hours: length of one point of the chart, a bucket at least.
+        zone: whose midnight begins a day, as for daily buckets; bucket: of the configuration, in seconds.
 
     Returns:
-        time, negatives, documents, copies, expected, low, high (90 % of what is usual), surprise.
+        time, negatives, documents, copies, expected, low, high (90 % of what is usual), surprise, whole.
     """
     with engine.begin() as connection:
         last = connection.execute(text("SELECT MAX(time) FROM buckets WHERE topic = :topic"), {"topic": topic}).scalar()
         rows = connection.execute(
             text(
-                """SELECT time, documents, negatives, copies, expected, spread, surprise FROM buckets
+                """SELECT bucket, time, documents, negatives, copies, expected, spread, surprise FROM buckets
                    WHERE topic = :topic AND time > :since ORDER BY bucket"""
             ),
             {"topic": topic, "since": _back(last, days)},
         ).mappings()
         table = pd.DataFrame([dict(row) for row in rows])
     if table.empty:
-        return pd.DataFrame(columns=["time", "negatives", "documents", "copies", "expected", "low", "high", "surprise"])
-    table["time"] = _floored(pd.to_datetime(table["time"]), step_hours, zone)
+        return pd.DataFrame(columns=["time", *FILLED, "expected", "low", "high", "whole"])
+    hours = max(step_hours, bucket // 3600)
+    edges = [int(table["bucket"].iloc[0]) - 1, int(table["bucket"].iloc[-1]) + 1]
+    before, after = _steps(pd.Series([windows.iso(windows.bucket_start(n, bucket, zone)) for n in edges]), hours, zone)
+    table["time"] = _steps(table["time"], hours, zone)
     table["variance"] = variance(table["expected"].to_numpy(), table["spread"].to_numpy())
-    grouped = table.groupby("time", as_index=False).agg(
+    grouped = table.groupby("time").agg(
         negatives=("negatives", "sum"), documents=("documents", "sum"), copies=("copies", "sum"),
         expected=("expected", "sum"), variance=("variance", "sum"), surprise=("surprise", "max"),
     )  # fmt: skip
+    if grouped.index[0] == before:
+        grouped = grouped.iloc[1:] if len(grouped) > 1 else grouped
+    grouped = _without_gaps(grouped, hours)
     bands = [interval(*moments) for moments in zip(grouped["expected"], grouped["variance"], strict=True)]
     grouped["low"], grouped["high"] = [low for low, _ in bands], [high for _, high in bands]
-    return grouped.drop(columns="variance")
+    grouped["whole"] = grouped.index != after
+    grouped = grouped.reset_index(names="time").drop(columns="variance")
+    grouped["time"] = _moments(grouped["time"], zone)
+    return grouped
 
 
-def _floored(times: pd.Series, hours: int, zone: ZoneInfo) -> pd.Series:
-    """The last multiple of `hours` since local midnight. A wall time that the clocks skip is the first one after."""
-    wall = times.dt.tz_convert(zone).dt.tz_localize(None).dt.floor(f"{hours}h")
+def _steps(times: pd.Series, hours: int, zone: ZoneInfo) -> pd.Series:
+    """The last multiple of `hours` since local midnight, as wall time."""
+    wall = pd.to_datetime(times, utc=True).dt.tz_convert(zone).dt.tz_localize(None)
+    steps: pd.Series = wall.dt.floor(f"{hours}h")
+    return steps
+
+
+def _without_gaps(grouped: pd.DataFrame, hours: int) -> pd.DataFrame:
+    """Every step of wall time from the first to the last; in those without news, what was usual before still is."""
+    whole = grouped.reindex(pd.date_range(grouped.index[0], grouped.index[-1], freq=f"{hours}h"))
+    whole = whole.fillna(dict.fromkeys(FILLED, 0))
+    return whole.ffill().astype(dict.fromkeys(COUNTS, int))
+
+
+def _moments(wall: pd.Series, zone: ZoneInfo) -> pd.Series:
+    """Wall times as moments. One that the clocks skip is the first one after."""
     first = np.ones(len(wall), dtype=bool)  # of two equal wall times, the one in summer time
     moments: pd.Series = wall.dt.tz_localize(zone, ambiguous=first, nonexistent="shift_forward")
     return moments
+
+
+def local(time: str, zone: ZoneInfo, *, day: bool = False) -> str:
+    """A stored time as people of the zone write it, to the minute; `day`: the day alone."""
+    moment = pd.Timestamp(time).tz_convert(zone)
+    return str(moment.strftime("%Y-%m-%d" if day else "%Y-%m-%d %H:%M"))
 
 
 def _back(last: str | None, days: int) -> str:
@@ -123,25 +157,34 @@ def _named(topic: str) -> str:
 
 
 def latest(engine: Engine, topic: str, limit: int = 30) -> list[dict[str, Any]]:
-    """The newest stories of a topic, one line per story, with the number of its copies."""
+    """The stories of a topic that arrived last, as they were published: one line each, with the number of its copies."""
     with engine.begin() as connection:
         rows = connection.execute(
             text(
-                """SELECT d.id, d.title, d.url, d.source, d.first_seen, d.tone, d.p_negative, d.language, d.topics,
+                """SELECT d.id, d.title, d.url, d.source, d.published, d.first_seen, d.tone, d.p_negative, d.language, d.topics,
                    (SELECT COUNT(*) - 1 FROM documents c WHERE c.story = d.identity AND c.bucket >= d.bucket) AS copies
                    FROM documents d WHERE d.story = d.identity AND d.topics LIKE :topic
                    ORDER BY d.bucket DESC, d.first_seen DESC, d.identity LIMIT :limit"""
             ),
             {"topic": _named(topic), "limit": limit},
         ).mappings()
-        return [dict(row) for row in rows]
+        return sorted((dict(row) for row in rows), key=lambda story: str(story["published"]), reverse=True)
 
 
-def said(kind: str) -> dict[str, str]:
-    """Subject -> what users said last: "confirmed"/"dismissed" for incidents, the corrected tone for stories."""
+def said(kind: str) -> dict[str, tuple[str, str]]:
+    """Subject -> what was said last, and by whom ("" where nobody gave a name).
+
+    What is said: "confirmed" or "dismissed" of incidents, the corrected tone of stories.
+    """
     with registry.open_home().begin() as connection:
         rows = [row for row in feedback.rows(connection, APP) if (row.kind == "tone") == (kind == "tone")]
-    return {row.subject: str(row.payload.get("sentiment", row.kind)) if kind == "tone" else row.kind for row in rows}
+    return {
+        row.subject: (
+            str(row.payload.get("sentiment", row.kind)) if kind == "tone" else row.kind,
+            "" if row.user == feedback.ANONYMOUS else row.user,
+        )
+        for row in rows
+    }
 
 
 def judge_incident(incident: dict[str, Any], verdict: str, user: str, origin: str, now: datetime) -> None:
