@@ -494,6 +494,23 @@ def test_the_same_item_in_two_shops_is_two_rows(shop: Path, trained: tuple[Path,
     assert len(rows) == 2 and {row.payload["item"] for row in rows} == {"i001"}
 
 
+def test_of_what_was_said_before_the_last_word_counts_until_it_is_learnt(
+    shop: Path, trained: tuple[Path, dict[str, Any]]
+) -> None:
+    opened = wire.open_shop(shop)
+    said = [("i001", "purchase"), ("i002", "not_interested"), ("i003", "purchase"), ("i001", "not_interested")]
+    for minute, (item, kind) in enumerate(said):
+        wire.say_back(shop, "u001", item, kind, "en", NOW + timedelta(minutes=minute))
+    wire.say_back(shop, "u002", "i004", "purchase", "en", NOW)
+    wire.say_back(trained[0], "u001", "i005", "purchase", "en", NOW)
+    assert wire.said_before(shop, opened, "u001") == (["i003"], ["i002", "i001"])
+    assert wire.said_before(shop, opened, "nobody") == ([], [])
+    with registry.open_home().begin() as connection:
+        keys = improving.feedback_table(feedback.rows(connection, bundle.APP), opened.bundle)["key"].tolist()
+    learnt = replace(opened.bundle, card={**opened.bundle.card, "absorbed": keys})
+    assert wire.said_before(shop, replace(opened, bundle=learnt), "u001") == ([], [])
+
+
 def test_of_a_repeated_item_the_latest_counts(shop: Path) -> None:
     opened = wire.open_shop(shop)
     taste = wire.taste_from(opened, ["i001", "i002", "i001"], disliked=["i003"])

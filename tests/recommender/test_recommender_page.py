@@ -51,6 +51,19 @@ def test_a_purchase_changes_the_list_and_is_kept(page: AppTest) -> None:
     assert kept is not None and item in {one["item"] for one in kept["payload"]["items"]}
 
 
+def test_what_a_named_visitor_said_is_known_after_a_reload(page: AppTest) -> None:
+    """A reload is a new session: what was bought and turned down comes from the rows, until a version has learnt it."""
+    for key in ("no-", "buy-"):
+        next(button for button in page.button if button.key.startswith(key)).click().run()
+    after, liked, disliked = titles(page), page.session_state["liked"], page.session_state["disliked"]
+    again = AppTest.from_file(str(Path(wording.__file__).with_name("ui.py")), default_timeout=300).run()
+    assert not again.exception and len(disliked) == 1
+    assert again.session_state["liked"] == liked and again.session_state["disliked"] == disliked
+    assert titles(again) == after
+    again.sidebar.selectbox[0].set_value("").run()
+    assert again.session_state["liked"] == [] == again.session_state["disliked"]
+
+
 def test_two_strangers_who_buy_the_same_are_two(page: AppTest, trained: tuple[Path, dict[str, Any]]) -> None:
     other = AppTest.from_file(str(Path(wording.__file__).with_name("ui.py")), default_timeout=300).run()
     for visit in (page, other):

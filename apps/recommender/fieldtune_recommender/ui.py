@@ -57,14 +57,17 @@ def main() -> None:
 
 
 def _controls(shop: wire.Shop, t) -> tuple[str, list[str], str, float, int]:  # type: ignore[no-untyped-def]
-    """The side column; the history of another visitor replaces the one on the page."""
+    """The side column; the history of another visitor replaces the one on the page, what they said here before included."""
     titles = shop.bundle.data.catalogue.titles
     users = ["", *wire.busiest(shop, LISTED_USERS)]
     user = st.sidebar.selectbox(
         t("user"), users, index=min(1, len(users) - 1), format_func=lambda u: u or t("stranger")
     )
     if st.session_state.get("visitor") != user:
-        st.session_state.update(visitor=user, liked=wire.history_of(shop, user), disliked=[])
+        liked = wire.history_of(shop, user)
+        bought, refused = wire.said_before(MODEL, shop, user) if user else ([], [])
+        liked += [item for item in bought if item not in liked]
+        st.session_state.update(visitor=user, liked=liked, disliked=refused)
     st.sidebar.multiselect(
         t("history"), list(shop.items), key="liked", format_func=lambda item: titles[shop.items[item]][:60]
     )

@@ -22,7 +22,18 @@ from fieldtune.errors import InputError
 from fieldtune.models.folder import MANIFEST
 from fieldtune.progress import say, track
 from fieldtune.runtime import generator, iso, now
-from fieldtune_recommender import bundle, interests, lists, measuring, methods, reading, reasons, signals, wording
+from fieldtune_recommender import (
+    bundle,
+    improving,
+    interests,
+    lists,
+    measuring,
+    methods,
+    reading,
+    reasons,
+    signals,
+    wording,
+)
 from fieldtune_recommender.bundle import Bundle
 from fieldtune_recommender.records import Floats, Suggestion, Taste
 from fieldtune_recommender.signals import World
@@ -207,6 +218,20 @@ def say_back(model: Path, user: str, item: str, kind: str, language: str, at: da
     row = feedback.Feedback(bundle.APP, f"{shop}|{item}", kind, user, language=language, payload=payload)
     with registry.open_home().begin() as connection:
         feedback.record(connection, row, at)
+
+
+def said_before(model: Path, shop: Shop, user: str) -> tuple[list[str], list[str]]:
+    """What a user of the log bought and turned down on the page and no version has learnt yet, oldest first.
+
+    The last word on an item counts. Nobody without a name can be known again.
+    """
+    place = str(model.resolve())
+    with registry.open_home().begin() as connection:
+        rows = feedback.rows(connection, bundle.APP)
+    own = [row for row in rows if row.user == user and row.payload.get("model") == place]
+    waiting = improving.feedback_table(own, shop.bundle)
+    last = waiting.drop_duplicates("item", keep="last")
+    return last["item"][last["positive"]].tolist(), last["item"][~last["positive"]].tolist()
 
 
 def recommend(
