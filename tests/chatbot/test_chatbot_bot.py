@@ -163,6 +163,20 @@ def test_evaluate_counts_and_writes_nothing(service: wire.Service, world: Path) 
     assert wire.history(service, "") == []
 
 
+def test_questions_about_documents_the_bot_lacks_are_told_and_not_found(
+    cli: Callable[..., Any], store: Path, tmp_path: Path
+) -> None:
+    asked = tmp_path / "asked.csv"
+    asked.write_text("question,document\nHow long does the refund take?,en/refund.md\nWhere is it?,nope.md\n")
+    result = cli("chatbot", "evaluate", "--store", store, "--questions", asked, "--json")
+    assert "1 of 2 documents are not in the bot: nope.md (it has: en/address.md" in result.err
+    figures = result.json
+    assert (figures["recall@1"], figures["recall@5"], figures["n_answerable"]) == (0.5, 0.5, 2)
+    asked.write_text("question,document\nHow long does the refund take?,documents/en/refund.md\n")
+    result = cli("chatbot", "evaluate", "--store", store, "--questions", asked)
+    assert result.code == 1 and "none of 1, e.g. documents/en/refund.md" in result.err
+
+
 def test_a_version_folder_gives_the_same_bot_again(service: wire.Service, tmp_path: Path) -> None:
     old = service.bot
     bot.write(

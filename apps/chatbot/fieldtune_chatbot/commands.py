@@ -116,6 +116,8 @@ def evaluate(
     def progress(rows: Iterable[Any]) -> Iterable[Any]:
         return track(rows, "asking", len(known))
 
+    if lacking := wire.absent(service, known):
+        say(f"note: {lacking}")
     figures = wire.evaluate(service, known, track=progress)
     if figures["already_told"]:
         say(f"note: the bot was told {figures['already_told']} of {len(known)} questions: others measure it better")

@@ -4,7 +4,7 @@ Faces (command line, page) call this and nothing below it.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -199,13 +199,40 @@ def evaluate(
     """The figures of ``chatbot evaluate`` on known questions; nothing is written.
 
     ``already_told`` counts questions that the bot holds word for word: on those it shows its memory, no more.
+    Questions whose document the bot does not have count as not found, as they are for the customer (`absent`).
+
+    Raises:
+        InputError: the bot has none of the documents: the names are wrong, and figures would say nothing.
     """
+    named, has = {row.document for row in known if row.document}, service.bot.knowledge.source_of()
+    if named and named.isdisjoint(has):
+        raise InputError(
+            f"questions whose document the bot has (it has {_some(has)})",
+            f"none of {len(named)}, e.g. {min(named)}",
+            "name documents by their path relative to the --documents of build",
+        )
     told = {equality_key(wording) for wording in service.bot.knowledge.question_texts()}
     return {
         **judging.report([_asked(service.bot, row) for row in track(known)]),
         "already_told": sum(equality_key(row.question) in told for row in known),
         "version": service.bot.version,
     }
+
+
+def absent(service: Service, known: Sequence[KnownQuestion]) -> str:
+    """Which of the questions' documents the bot does not have, in words; "" when it has them all."""
+    named, has = {row.document for row in known if row.document}, service.bot.knowledge.source_of()
+    if not (lacking := sorted(named.difference(has))):
+        return ""
+    return (
+        f"{len(lacking)} of {len(named)} documents are not in the bot: {_some(lacking)} (it has: {_some(has)}); "
+        "their questions count as not found"
+    )
+
+
+def _some(names: Collection[str], most: int = 3) -> str:
+    """The first names, and that there are more."""
+    return ", ".join(sorted(names)[:most]) + (" ..." if len(names) > most else "")
 
 
 def _asked(served: Bot, row: KnownQuestion) -> judging.Asked:
@@ -215,10 +242,10 @@ def _asked(served: Bot, row: KnownQuestion) -> judging.Asked:
     spent = round((time.perf_counter() - started) * 1000, 3)
     sources = served.knowledge.sources
     order = judgement.ranking.order[:10].tolist() if judgement else []
-    right = learning.relevant(served.retriever, row).nonzero()[0]
+    right = [sources[int(place)].id for place in learning.relevant(served.retriever, row).nonzero()[0]]
     return judging.Asked(
         row,
         tuple(sources[place].id for place in order),
         replace(answer, milliseconds=spent),
-        frozenset(sources[int(place)].id for place in right),
+        frozenset(right or filter(None, [row.document])),
     )
