@@ -72,7 +72,7 @@ def test_what_is_hidden_or_linked_in_from_elsewhere_is_no_article(tmp_path: Path
 
 def test_wrong_encoding_and_missing_folder_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_bytes("退款".encode("gb18030"))
-    with pytest.raises(InputError, match=r"utf-8.*a\.md.*iconv"):
+    with pytest.raises(InputError, match=r"(?i)utf-8.*a\.md.*iconv"):
         read_documents(tmp_path)
     (tmp_path / "a.md").write_bytes("How do I pay?".encode("utf-16"))
     with pytest.raises(InputError, match=r"a\.md.*UTF-16.*iconv -f utf-16"):
@@ -82,6 +82,22 @@ def test_wrong_encoding_and_missing_folder_are_named(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="articles"):
         read_documents(tmp_path / "empty")
+
+
+def test_a_file_in_place_of_the_folder_and_an_article_that_may_not_be_read_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    article = tmp_path / "a.md"
+    article.write_text("# Refunds\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"a folder of articles; found the file .*a\.md.*--faq"):
+        read_documents(article)
+
+    def barred(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", barred)
+    with pytest.raises(InputError, match=r"a\.md: Permission denied"):
+        read_documents(tmp_path)
 
 
 def csv(path: Path, text: str) -> Path:

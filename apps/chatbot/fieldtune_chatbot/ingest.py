@@ -33,8 +33,12 @@ def read_documents(folder: Path, tenant: str = "default") -> tuple[list[Document
     """Articles under `folder` in order of path, and what is skipped: path -> why.
 
     Raises:
-        InputError: no such folder, no article in it, or an article that is not UTF-8.
+        InputError: no such folder, no article in it, or an article that is not UTF-8 or may not be read.
     """
+    if folder.is_file():
+        raise InputError(
+            "a folder of articles", f"the file {folder}", "name the folder it lies in (a FAQ goes to --faq)"
+        )
     if not folder.is_dir():
         raise InputError("a folder of articles", f"nothing at {folder}", "check --documents")
     files, skipped = article_files(folder)
@@ -91,7 +95,7 @@ def skipped_notes(skipped: Mapping[str, str]) -> list[str]:
 
 
 def _document(file: Path, folder: Path, tenant: str) -> Document:
-    raw = decode(file.read_bytes(), file)
+    raw = decode(_bytes(file), file)
     match file.suffix.lower():
         case suffix if suffix in _HTML:
             text = html_text(raw)
@@ -102,6 +106,17 @@ def _document(file: Path, folder: Path, tenant: str) -> Document:
             text = _one_line_end(raw)
             heading = title(text, "")
     return Document(file.relative_to(folder).as_posix(), text_version(text), heading, text, detect(text), tenant)
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise InputError(
+            "an article that may be read",
+            f"{file}: {error.strerror}",
+            "permit reading it, or move it out of the folder",
+        ) from error
 
 
 def _one_line_end(text: str) -> str:
