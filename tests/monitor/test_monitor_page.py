@@ -177,7 +177,7 @@ def test_what_is_wrong_with_a_source_is_told_in_full_and_framed_in_both_language
     assert any(plain(told) in cell for cell in cells)
     page.radio[0].set_value("zh").run()
     cells = page.table[0].value.to_numpy().ravel().tolist()
-    assert any("行：应为：" in cell and plain("'soon' in 'time'") in cell for cell in cells)
+    assert any("行：应为：" in cell and plain("实为：time 列中的 'soon'") in cell for cell in cells)
 
 
 @pytest.mark.parametrize(
@@ -206,6 +206,15 @@ def test_it_speaks_chinese(page):
     page.radio[0].set_value("zh").run()
     assert not page.exception
     assert page.title[0].value == "舆情监测"
+
+
+def test_what_is_shown_stays_when_the_language_changes(page):
+    page.run()
+    page.selectbox[0].select("tea").run()
+    page.select_slider[0].set_value(14).run()
+    page.radio[0].set_value("zh").run()
+    assert not page.exception
+    assert (page.selectbox[0].value, page.select_slider[0].value) == ("tea", 14)
 
 
 def test_an_empty_store_and_a_wrong_configuration_are_said(place, home, monkeypatch):

@@ -61,7 +61,7 @@ def train_bundle(rows: pd.DataFrame, out: Path, plan: Plan, keep: Mapping[str, P
     Raises:
         InputError: no language and task with enough rows of two labels.
     """
-    replaceable(out)
+    replaceable(out, APP)
     work = out.parent / f".{out.name}.work-{_fingerprint(rows, plan)}"
     held = np.array([is_held_out(title) for title in rows["title"]])
     kept = dict(keep or {})

@@ -88,9 +88,9 @@ def _trend(engine: Engine, config: Config, alerts: list[dict[str, Any]], t: Tran
     names = [topic.name for topic in config.topics]
     first = names.index(alerts[0]["topic"]) if alerts and alerts[0]["topic"] in names else 0
     left, right = st.columns(2)
-    topic = left.selectbox(t("topic"), names, index=first)
+    topic = left.selectbox(t("topic"), names, index=first, key="topic")
     left.caption(plain(next(one.description for one in config.topics if one.name == topic)))
-    days = right.select_slider(t("days"), [7, 14, 30, 60, 120], value=30)
+    days = right.select_slider(t("days"), [7, 14, 30, 60, 120], value=30, key="days")
     zone = config.zone_info()
     table = views.trend(engine, topic, days, 24 if days > 14 or config.bucket >= DAY else 6, zone, config.bucket)
     opened = [pd.Timestamp(alert["opened"]) for alert in alerts if alert["topic"] == topic]

@@ -2,6 +2,8 @@
 
 import re
 
+from fieldtune_monitor.windows import TIMES
+
 WORDS = {
     "title": ("Opinion monitor", "舆情监测"),
     "lead": (
@@ -76,8 +78,10 @@ _FRAMES = (
     (r"(.*) line (\d+): (.*)", "{0} 第 {1} 行：{2}"),
     (r"expected (.*); found (.*); fix: (.*)", "应为：{0}；实为：{1}；修正：{2}"),
     (r"expected (.*); found (.*)", "应为：{0}；实为：{1}"),
+    (re.escape(TIMES), "1990 至 2099 年的时间（ISO 8601、RFC 2822，或 1970 年以来的秒或毫秒）"),
     (r"(\d+) cells under (\d+) columns", "{0} 个单元格，而表头有 {1} 列"),
     (r"dated in the future: (.*) in (.*)", "日期在未来：{1} 为 {0}"),
+    (r"('.*') in '(.*)'", "{1} 列中的 {0}"),
     (r"a web page instead of a title", "标题处是网页"),
     (r"no title", "没有标题"),
     (r"no time", "没有时间"),
