@@ -85,3 +85,19 @@ def test_an_encoder_that_cannot_read_a_language_is_told_and_does_not_ship(
 def test_a_retraining_keeps_reading_a_language_without_weights_of_its_own(shop: bot.Bot) -> None:
     assert set(shop.retriever.weights) == {"any", "zh"}
     assert improving.compared_by_meaning(shop) == {"en"}
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"), [("talk to a human", "cannot connect you myself"), ("我要转人工", "无法直接为您转接")]
+)
+def test_a_wish_for_a_person_has_its_own_answer(shop: bot.Bot, wish: str, said: str) -> None:
+    answer, _ = replying.collect(replying.answer(shop, wish))
+    assert (answer.outcome, answer.reason) == ("hand_off", replying.PERSON) and said in answer.answer
+
+
+def test_one_word_that_several_sources_are_asked_for_with_is_asked_back(shop: bot.Bot) -> None:
+    asked = replying.judge(shop, "order").decision
+    assert (asked.outcome, asked.reason) == ("ask_back", "one word, and 3 sources are asked for with it")
+    assert replying.judge(shop, "parcel").decision.outcome == "answer"
+    assert shop.retriever.asked_with("包邮", "zh") == 1
+    assert shop.retriever.asked_with("cancel my order", "en") == shop.retriever.asked_with("取消订单", "zh") == 0

@@ -60,7 +60,8 @@ class Decider:
 
 @dataclass(frozen=True)
 class Decision:
-    """The outcome with its reason; `confidence` is the probability that the first source answers the question."""
+    """The outcome with its reason; `confidence` is the probability that the first source answers the question: that there
+    is an answer, times that the first source is the right one."""
 
     outcome: str
     confidence: float
@@ -151,14 +152,24 @@ def decide(features: Mapping[str, float], decider: Decider) -> Decision:
         reason = f"no source covers the question: {known:.2f} that one does, at least {decider.answer_at:.2f} is needed"
         return Decision("hand_off", confidence, reason)
     if known < decider.clear_at:
-        reason = f"a source may fit: {known:.2f} that it answers this, at least {decider.clear_at:.2f} is needed"
+        reason = f"a source may fit: {known:.2f} that one covers this, at least {decider.clear_at:.2f} is needed"
         return Decision("ask_back", confidence, reason)
     if sure < decider.sure_at:
-        reason = f"several sources fit alike: {sure:.2f} for the first, at least {decider.sure_at:.2f} is needed"
+        reason = f"several sources fit alike: {sure:.2f} that it is the first, at least {decider.sure_at:.2f} is needed"
         return Decision("ask_back", confidence, reason)
     limit = max(decider.answer_at, decider.clear_at)
-    reason = f"one source fits: {known:.2f} that it answers this, at least {limit:.2f} is needed"
+    reason = (
+        f"one source fits: {known:.2f} that one covers this, at least {limit:.2f} is needed, times {sure:.2f} that it is "
+        "the first"
+    )
     return Decision("answer", confidence, reason)
+
+
+def asked_back(decision: Decision, sources: int) -> Decision:
+    """The question back in place of an answer to one word that several sources are asked for with."""
+    if decision.outcome != "answer" or sources < 2:
+        return decision
+    return Decision("ask_back", decision.confidence, f"one word, and {sources} sources are asked for with it")
 
 
 def agreement(tops: Sequence[int]) -> float:

@@ -14,6 +14,10 @@ TABLE = {
         "I do not know the answer to that. Please contact our support staff.",
         "这个问题我没有可靠的答案，请联系人工客服。",
     ),
+    "person": (
+        "I am an automated assistant and cannot connect you myself. Please contact our support staff.",
+        "我是自动助手，无法直接为您转接。请联系人工客服。",
+    ),
     "too_long": (
         "Your question is too long for me. Please ask it in one or two sentences.",
         "您的问题太长了，请用一两句话提问。",

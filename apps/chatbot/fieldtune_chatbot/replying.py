@@ -19,6 +19,7 @@ from fieldtune_chatbot.knowledge import own_document
 from fieldtune_chatbot.phrases import phrase
 from fieldtune_chatbot.records import Answer, Citation, Event, FaqEntry
 from fieldtune_chatbot.retrieve import SAME, Legs
+from fieldtune_chatbot.wishes import wants_person
 
 LONGEST = 2000
 """Characters of a question; a longer one is refused, and the customer is told to ask it shorter."""
@@ -28,6 +29,8 @@ CLEARLY = 2.5
 A passage is longer and holds more of any question's words, so between 1 and this both are said (docs/lab.md).
 """
 KNOWN = Decision("answer", 1.0, "the FAQ asks this very question")
+PERSON = "the customer asks for a person"
+"""Reason of a hand-off."""
 _SHOWN = 5
 
 
@@ -57,8 +60,18 @@ def judge(bot: Bot, question: str, *, tenant: str = "default", legs: Legs | None
         others = ranking.order[ranking.order != known[0]]
         ranking = replace(ranking, order=np.concatenate([known, others]).astype(np.int64))
     named = bot.retriever.features(question, ranking, language)
-    decision = deciding.decide(named, bot.decider_for(language)) if len(known) != 1 else KNOWN
+    decision = KNOWN if len(known) == 1 else _decision(bot, question, named, language, tenant)
     return Judgement(question, language, ranking, decision, _intent(bot, ranking), named)
+
+
+def _decision(bot: Bot, question: str, named: Mapping[str, float], language: str, tenant: str) -> Decision:
+    """What the scores say, unless the question says it: a wish for a person, or one word that may mean many things."""
+    decision = deciding.decide(named, bot.decider_for(language))
+    if wants_person(question):
+        return Decision("hand_off", decision.confidence, PERSON)
+    if bot.retriever.same_wordings(question, SAME):
+        return decision
+    return deciding.asked_back(decision, bot.retriever.asked_with(question, language, tenant))
 
 
 def _own_questions(bot: Bot, question: str) -> list[int]:
@@ -141,7 +154,8 @@ def _words(bot: Bot, judgement: Judgement) -> Iterator[tuple[str, Citation | Non
     if judgement.decision.outcome == "answer":
         yield from answering.stream(pieces(bot, judgement.question, judgement.ranking))
     else:
-        yield phrase(judgement.decision.outcome, judgement.language), None
+        key = "person" if judgement.decision.reason == PERSON else judgement.decision.outcome
+        yield phrase(key, judgement.language), None
 
 
 def pieces(bot: Bot, question: str, ranking: Ranking) -> list[answering.Piece]:

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fieldtune.models import Classifier
-from fieldtune.retrieval.bm25 import Bm25
+from fieldtune.retrieval.bm25 import Bm25, analyse
 from fieldtune.retrieval.index import FlatIndex
 from fieldtune.text.language import detect
-from fieldtune.text.ngrams import character_ngrams
+from fieldtune.text.ngrams import character_ngrams, lexical_tokens
 from fieldtune.text.normalise import equality_key
 from fieldtune_chatbot.cleaning import Cleaner, telling
 from fieldtune_chatbot.features import Ranking, features, rank
@@ -170,6 +170,20 @@ class Retriever:
         """What the decision looks at."""
         ceiling = self.words_source.ceiling(self._searched(self.clean(question)))
         return features(ranking, self.weights_for(language), ceiling=ceiling)
+
+    def asked_with(self, question: str, language: str, tenant: str = "default") -> int:
+        """How many of the sources that may answer are asked for with this one word; 0 for more than one.
+
+        A Chinese word has two characters, which are three tokens: each of them, and both.
+        """
+        tokens = lexical_tokens(self.clean(question))
+        if len(set(analyse(question))) != 1 and not (len(tokens) == 3 and len(tokens[2]) == 2):
+            return 0
+        held = [self.words_question.scores(token) > 0 for token in tokens if analyse(token)]
+        if not held:
+            return 0
+        owners = np.unique(self.knowledge.question_source[np.logical_and.reduce(held)])
+        return int(self.allowed(language, tenant)[owners].sum())
 
     def _searched(self, cleaned: str) -> str:
         """What the words' legs look for: all of it, or what tells something where there is little to learn that from."""
