@@ -39,14 +39,14 @@ def train(
     """Train on the first 80 % of the log by time, compare on the rest with every rival, put the best into service."""
     from fieldtune.models.folder import replaceable
     from fieldtune.runtime import now, set_threads
-    from fieldtune_recommender import reading, texts
+    from fieldtune_recommender import bundle, reading, texts
     from fieldtune_recommender.training import Options
     from fieldtune_recommender.training import train as train_shop
 
     schema = reading.Schema(_pairs(columns, "--columns"), _pairs(item_columns, "--item-columns"), positive)
     chosen = dict(pair(item, "--set") for item in settings or [])
     texts.check(chosen)  # here, as a tower that stays frozen never looks at them
-    replaceable(out)
+    replaceable(out, bundle.APP)
     data = reading.read(events, items, schema)
     options = Options(model, max_steps, min_positives, seed, set_threads(), chosen)
     show(train_shop(data, schema, out, options, now=now(), progress=True), as_json)

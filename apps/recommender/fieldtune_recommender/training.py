@@ -76,7 +76,7 @@ def train(
         InputError: the log is too short or too sparse to hold anything out.
         RefusedError: another process trains into `out`, or something else serves by the end.
     """
-    replaceable(out)
+    replaceable(out, bundle.APP)
     with _in_view_of(data):
         cuts = timecut.windows(data.log)
     with locked(out):

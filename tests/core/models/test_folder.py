@@ -135,6 +135,20 @@ def test_a_file_that_a_person_put_into_a_model_is_not_deleted_with_it(tmp_path: 
     assert (path / "inner" / "a.txt").read_text() == "new"
 
 
+def test_an_application_does_not_replace_what_another_trained(tmp_path: Path) -> None:
+    path = make(tmp_path / "model")
+    for owner, other in (("", "monitor"), ("monitor", "recommender"), ("recommender", "")):
+        with staged(tmp_path / f"of-{owner}", {"application": owner} if owner else {}) as folder:
+            (folder / "a.txt").write_text("a")
+        with (
+            pytest.raises(ArtefactError, match="would be deleted"),
+            staged(tmp_path / f"of-{owner}", {"application": other}),
+        ):
+            pass
+        verify(tmp_path / f"of-{owner}")
+    verify(path)
+
+
 def test_a_folder_that_is_not_ours_is_never_replaced(tmp_path: Path) -> None:
     for name, file in {"notes": "thesis.txt", "run": "checkpoints/mine.pt", "hidden": ".git/HEAD"}.items():
         path = tmp_path / name / file

@@ -31,14 +31,15 @@ def staged(path: Path, details: Mapping[str, Any] | None = None) -> Iterator[Pat
 
     Args:
         path: the folder to create or replace.
-        details: recorded in the manifest, e.g. versions and the fingerprint of the data.
+        details: recorded in the manifest, e.g. versions and the fingerprint of the data; ``application`` is who may
+            replace the folder.
 
     Raises:
         InputError, ArtefactError: see :func:`replaceable`.
     """
     path = Path(path)
     recover(path)
-    replaceable(path)
+    replaceable(path, str((details or {}).get("application", "")))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{path.name}.staged-{os.getpid()}"
     shutil.rmtree(temporary, ignore_errors=True)
@@ -51,15 +52,18 @@ def staged(path: Path, details: Mapping[str, Any] | None = None) -> Iterator[Pat
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def replaceable(path: Path) -> None:
+def replaceable(path: Path, application: str = "") -> None:
     """Refuse a place whose content is not ours: replacing the folder would delete it.
 
     Ours are a folder whose every file its manifest lists, and an unfinished run, which holds nothing but its
     checkpoints. Call it before long work too, so that nobody trains for an hour and is refused then.
 
+    Args:
+        application: whose folder is to be written, as its manifest names it; "" for a single model.
+
     Raises:
         InputError: a file stands in the way.
-        ArtefactError: the folder holds something that fieldtune did not write.
+        ArtefactError: the folder holds something that fieldtune did not write, or what another application did.
     """
     path = Path(path)
     for place in (path, *path.parents):
@@ -68,8 +72,11 @@ def replaceable(path: Path) -> None:
     names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
     if names == {CHECKPOINTS} and unfinished(path / CHECKPOINTS):
         return
-    ours = _read_manifest(path)["files"] if MANIFEST in names else {}
-    foreign = [name for file in _files(path) if (name := file.relative_to(path).as_posix()) not in ours]
+    manifest = _read_manifest(path) if MANIFEST in names else {"files": {}, "application": application}
+    owner = str(manifest.get("application", ""))
+    foreign = [name for file in _files(path) if (name := file.relative_to(path).as_posix()) not in manifest["files"]]
+    if owner != application:
+        foreign = [f"what the {owner} trained" if owner else "a single model"]
     if foreign:
         raise ArtefactError(
             "an empty folder, or a model or an unfinished training of fieldtune",
