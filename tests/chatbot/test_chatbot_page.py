@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 import fieldtune_chatbot.ui
 from fieldtune import feedback, registry
 from fieldtune_chatbot import bot, wire
+from fieldtune_chatbot.display import WHY
 from fieldtune_chatbot.knowledge import organise
 from fieldtune_chatbot.learning import Split
 from fieldtune_chatbot.records import text_version
@@ -36,7 +37,8 @@ def test_ask_thumb_and_correct(page: AppTest) -> None:
     page.chat_input[0].set_value("How long does the refund take?").run()
     assert not page.exception
     assert "within five days" in texts(page)
-    assert any(r"en/refund\.md" in expander.label for expander in page.expander)  # a name is shown, never obeyed
+    assert "Source 1: Refunds" in [expander.label for expander in page.expander]
+    assert any(r"en/refund\.md" in (caption.help or "") for caption in page.caption)  # a name is shown, never obeyed
     page.button(key="thumb_up-0").click().run()
     page.selectbox[0].select("en/delivery.md")
     next(button for button in page.button if button.label == "Save correction").click().run()
@@ -81,6 +83,23 @@ def test_two_languages_and_two_sessions(page: AppTest, built: Path) -> None:
     assert "五天内" not in texts(other)
 
 
+def test_every_reason_has_its_own_words(page: AppTest) -> None:
+    page.chat_input[0].set_value("how do I " * 700).run()
+    assert "too long for me" in texts(page) and "too long to be read" in texts(page)
+    assert "fit the question alike" not in texts(page) and "Confidence" not in texts(page)
+    page.sidebar.radio[0].set_value("zh").run()
+    page.chat_input[0].set_value("转人工").run()
+    assert "问题太长，没有读取" in texts(page) and "您要求人工服务" in texts(page)
+
+
+def test_staff_s_words_and_ids_are_not_in_the_customers_way(page: AppTest) -> None:
+    page.chat_input[0].set_value("How long does the refund take?").run()
+    assert any("feedback retrain" in caption.value for caption in page.expander[-1].caption)
+    assert page.expander[-1].label == "For staff"
+    assert {"Refunds", "Delivery", "退款", "(none of these)"} <= set(page.selectbox[0].options)
+    assert not any(".md" in option or "faq/" in option for option in page.selectbox[0].options)
+
+
 def test_two_versions_at_most_stay_in_memory(built: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in "abc":
         monkeypatch.setenv("FIELDTUNE_CHATBOT_STORE", str(shutil.copytree(built, tmp_path / name)))
@@ -94,8 +113,7 @@ def test_two_versions_at_most_stay_in_memory(built: Path, monkeypatch: pytest.Mo
 def test_the_page_has_no_words_that_it_never_says() -> None:
     source = Path(fieldtune_chatbot.ui.__file__).read_text(encoding="utf-8")
     said = set(re.findall(r"""\b(?:t\(|WORDS\[)["'](\w+)["'][])]""", source))
-    for outcome in ("answer", "ask_back", "hand_off"):
-        said |= {outcome, f"why_{outcome}"}
+    said |= {"answer", "ask_back", "hand_off", *WHY.values()}
     assert said == set(WORDS)
 
 

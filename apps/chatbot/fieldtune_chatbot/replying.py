@@ -213,10 +213,11 @@ def _intent(bot: Bot, ranking: Ranking) -> str:
 
 def alternatives(bot: Bot, judgement: Judgement, most: int = 3) -> tuple[str, ...]:
     """What may have been meant: the first question, or the title, of the best sources."""
-    return tuple(_label(bot, int(place)) for place in judgement.ranking.order[:most])
+    return tuple(label(bot, int(place)) for place in judgement.ranking.order[:most])
 
 
-def _label(bot: Bot, place: int) -> str:
+def label(bot: Bot, place: int) -> str:
+    """What a source is called: its article's title, else its first question."""
     source = bot.knowledge.sources[place]
     if source.article >= 0:
         return bot.knowledge.documents[source.article].title or source.id
@@ -228,7 +229,7 @@ def shown(bot: Bot, ranking: Ranking, most: int = _SHOWN) -> list[dict[str, Any]
     return [
         {
             "source": bot.knowledge.sources[int(place)].id,
-            "title": _label(bot, int(place)),
+            "title": label(bot, int(place)),
             "score": round(float(ranking.fused[place]), 6),
             **{name: round(float(scores[place]), 6) for name, scores in ranking.legs.items()},
         }

@@ -17,6 +17,7 @@ from fieldtune.runtime import now, set_threads
 from fieldtune.ui.plain import plain
 from fieldtune.ui.translate import LANGUAGES, translator
 from fieldtune_chatbot import wire
+from fieldtune_chatbot.display import beginning, unmarked, why
 from fieldtune_chatbot.records import Answer, Citation
 from fieldtune_chatbot.wording import WORDS
 
@@ -77,7 +78,7 @@ def _reply(service: wire.Service, t: Translate, question: str) -> None:
         for event in events:
             if event.kind == "text":
                 said += event.data["text"]
-                place.text(said)
+                place.text(unmarked(said))
             elif event.kind == "done":
                 st.session_state.talk.append((question, event.data["answer"], event.data["sources"]))
     st.rerun()
@@ -89,13 +90,16 @@ def _turn(
     with st.chat_message("user"):
         st.text(question)
     with st.chat_message("assistant"):
-        st.text(answer.answer)  # as text: an article must not bring markup or pictures of its own into the page
+        st.text(
+            unmarked(answer.answer)
+        )  # as text: an article must not bring markup or pictures of its own into the page
         mark = _MARKS[answer.outcome]
-        st.markdown(f"{mark}[{t(answer.outcome)}] {t('confidence')} **{answer.confidence:.0%}**")
-        st.caption(t(f"why_{answer.outcome}"))
+        sure = f" {t('confidence')} **{answer.confidence:.0%}**" if answer.outcome == "answer" else ""
+        st.markdown(f"{mark}[{t(answer.outcome)}]{sure}")
+        st.caption(t(why(answer)))
         for place, citation in enumerate(answer.citations):
-            where = f"{plain(citation.document)} · {citation.start}-{citation.end} · {citation.version}"
-            with st.expander(f"{t('sources')} {place + 1}: {where}", expanded=place == 0):
+            title = plain(wire.title_of(service, citation.document))
+            with st.expander(f"{t('sources')} {place + 1}: {title}", expanded=place == 0):
                 _source(service, t, citation)
         for place, title in enumerate(answer.alternatives):
             if st.button(plain(title), key=f"alternative-{number}-{place}"):
@@ -112,7 +116,9 @@ def _source(service: wire.Service, t: Translate, citation: Citation) -> None:
         return
     if opened.changed:
         st.caption(t("changed"))
-    st.text(opened.text)
+    st.text(unmarked(opened.text))
+    place = f"{citation.document} · {citation.start}-{citation.end} · {citation.version}"
+    st.caption(t("place"), help=plain(place))
 
 
 def _feedback(service: wire.Service, t: Translate, number: int, answer: Answer, sources: list[dict[str, Any]]) -> None:
@@ -125,8 +131,8 @@ def _feedback(service: wire.Service, t: Translate, number: int, answer: Answer, 
             wire.give_feedback(service, answer.decision, kind, now=now(), user=st.session_state.session)
             rest.success(t("thanks"))
     with st.expander(t("correct")), st.form(f"correct-{number}", border=False):
-        titles = {row["source"]: f"{row['title']} ({row['source']})" for row in sources}
-        options = ["", *titles, *[source for source in wire.source_ids(service) if source not in titles]]
+        titles = wire.source_titles(service)
+        options = ["", *dict.fromkeys([*(row["source"] for row in sources), *titles])]
         document = st.selectbox(t("right_source"), options, format_func=lambda s: titles.get(s, s) or t("none"))
         text = st.text_area(t("right_answer"), height=80)
         st.caption(t("approval"))
@@ -146,15 +152,16 @@ def _sidebar(service: wire.Service, t: Translate) -> None:
     turns = wire.history(service, st.session_state.session)
     for turn in turns:
         icon = ":material/person:" if turn["role"] == "customer" else ":material/smart_toy:"
-        st.sidebar.caption(f"{icon} {plain(turn['body'][:80])}")
+        st.sidebar.caption(f"{icon} {plain(beginning(unmarked(turn['body'])))}")
     if not turns:
         st.sidebar.caption(t("empty_history"))
     if st.sidebar.button(t("new")):
         st.session_state.update(session=uuid4().hex[:12], talk=[])
         st.rerun()
     st.sidebar.divider()
-    st.sidebar.caption(f"{t('session')} {st.session_state.session} · {t('version')} {service.bot.version}")
-    st.sidebar.caption(t("learns"))
+    with st.sidebar.expander(t("staff")):
+        st.caption(f"{t('session')} {st.session_state.session} · {t('version')} {service.bot.version}")
+        st.caption(t("learns"))
 
 
 main()

@@ -4,6 +4,7 @@ Faces (command line, page) call this and nothing below it.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -17,9 +18,10 @@ from fieldtune.data.scrub import scrub
 from fieldtune.errors import InputError
 from fieldtune.text.normalise import equality_key
 from fieldtune_chatbot import bot, judging, learning, replying, store
-from fieldtune_chatbot.bot import Bot
+from fieldtune_chatbot.bot import Bot, citable
 from fieldtune_chatbot.build import APP, CURRENT
 from fieldtune_chatbot.records import Answer, Citation, Event, KnownQuestion
+from fieldtune_chatbot.replying import label
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,19 @@ def serving_version(folder: Path) -> str:
 def source_ids(service: Service) -> list[str]:
     """Every source a correction may name."""
     return [source.id for source in service.bot.knowledge.sources]
+
+
+def source_titles(service: Service) -> dict[str, str]:
+    """What every source that a correction may name is called: id -> title, or question, with the id where two share it."""
+    titles = {source.id: label(service.bot, place) for place, source in enumerate(service.bot.knowledge.sources)}
+    often = Counter(titles.values())
+    return {source: title if often[title] == 1 else f"{title} ({source})" for source, title in titles.items()}
+
+
+def title_of(service: Service, document: str) -> str:
+    """The title of a cited article, or the question of a cited entry; its id where it is gone or has none."""
+    titles = {one.id: one.title for one in citable(service.bot.knowledge)}
+    return titles.get(document) or document
 
 
 def open_service(folder: Path) -> Service:
