@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from streamlit.testing.v1 import AppTest
 
 from fieldtune import decisions, feedback, registry
-from fieldtune_recommender import bundle, wire, wording
+from fieldtune_recommender import bundle, ui, wire, wording
 from fieldtune_recommender.records import Reason
 
 
@@ -28,6 +28,7 @@ def titles(page: AppTest) -> list[str]:
 def test_a_list_with_reasons_in_two_languages(page: AppTest) -> None:
     assert not page.exception
     assert len(titles(page)) == 8
+    assert not [element.value for element in page.main.markdown if not element.value.startswith("**")]
     assert any("Reads like" in element.value or "Liked by" in element.value for element in page.caption)
     page.sidebar.radio[0].set_value("zh").run()
     assert page.title[0].value == "推荐"
@@ -162,3 +163,11 @@ def test_every_reason_reads_in_both_languages(kind: str) -> None:
 
 def test_a_chance_reads_the_same_everywhere_and_is_never_nought() -> None:
     assert [wording.chance(value) for value in (0.0, 0.004, 0.01, 0.024, 0.5)] == ["<1%", "<1%", "1%", "2%", "50%"]
+
+
+def test_the_side_column_is_wide_where_streamlit_can(page: AppTest) -> None:
+    """Older ones, which the extra allows, refuse a number."""
+    assert ui.side_column("1.50.0") == ui.side_column("1.52.1") == "auto"
+    assert ui.side_column("1.54.0") == ui.side_column("2.0.0rc1") == ui.SIDE
+    assert not page.exception
+    assert len(page.sidebar.text_input[0].placeholder) <= 36  # what 300 pixels show

@@ -6,6 +6,7 @@ A face: it calls `wire` and never a model. A click changes the list at once and 
 
 import os
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import streamlit as st
@@ -21,6 +22,14 @@ from fieldtune_recommender.wording import chance as chance_of
 
 MODEL = Path(os.environ.get("FIELDTUNE_RECOMMENDER_MODEL", "recommender"))
 LISTED_USERS = 200
+#: Pixels: titles in the history can be told apart, where the usual 300 show sixteen letters of them.
+SIDE = 440
+
+
+def side_column(streamlit: str) -> Any:
+    """How the side column opens: with its width where this Streamlit takes one, else as usual."""
+    major, minor = (int(part) for part in streamlit.split(".")[:2])
+    return SIDE if (major, minor) >= (1, 54) else "auto"
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)
@@ -31,7 +40,12 @@ def shop_of(version: str) -> wire.Shop:
 
 def main() -> None:
     """Draw the page."""
-    st.set_page_config(page_title="fieldtune recommender", page_icon="🧭", layout="wide")
+    st.set_page_config(
+        page_title="fieldtune recommender",
+        page_icon="🧭",
+        layout="wide",
+        initial_sidebar_state=side_column(st.__version__),
+    )
     set_threads()
     try:
         shop = shop_of(wire.serving_version(MODEL))
@@ -98,7 +112,7 @@ def _draw(  # type: ignore[no-untyped-def]
         st.info(t("empty"))
     for rank, one in enumerate(shown, 1):
         with st.container(border=True):
-            words, chance, buy, refuse = st.columns([7, 1.1, 1.1, 2.1], vertical_alignment="center")
+            words, chance, buy, refuse = st.columns([5.2, 1, 1.2, 2.2], vertical_alignment="center")
             reasons = [plain(sentence(reason, t, title, language == "zh")) for reason in one.reasons]
             words.markdown(f"**{rank}. {plain(title(one.item))}**")
             words.caption("  \n".join(f"• {reason}" for reason in reasons))

@@ -15,7 +15,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "stranger": ("a new visitor", "新访客"),
     "history": ("Liked, oldest first", "喜欢过的商品（从早到晚）"),
     "interest": ("Looking for (a sentence)", "想找什么（一句话）"),
-    "interest_hint": ("e.g. something warm for a night in a tent", "例如：露营过夜用的保暖用品"),
+    "interest_hint": ("e.g. warm, for a night in a tent", "例如：露营过夜用的保暖用品"),
     "diversity": ("Diversity", "多样性"),
     "diversity_help": (
         "0 keeps the plain order; further right fewer of a kind.",
