@@ -92,7 +92,11 @@ def ask(
     ] = "",
     as_json: Json = False,
 ) -> None:
-    """Answer one question, with sources; or ask back; or say that a person should answer."""
+    """Answer one question, with sources; or ask back; or say that a person should answer.
+
+    The confidence is the probability that a source covers the question, times that it is the first; the reason says which
+    of the two decided, and the least that is needed.
+    """
     from fieldtune.runtime import now
     from fieldtune_chatbot import wire
 
@@ -106,7 +110,10 @@ def evaluate(
     questions: Annotated[Path, typer.Option(help="Questions with document or answer, and answerable 0 or 1.")],
     as_json: Json = False,
 ) -> None:
-    """Measure retrieval, coverage, wrong answers and answers where there is none, also per language."""
+    """Measure retrieval, coverage, wrong answers and answers where there is none, also per language.
+
+    Questions whose document the bot does not have count as not found.
+    """
     from fieldtune.progress import say, track
     from fieldtune_chatbot import ingest, wire
 

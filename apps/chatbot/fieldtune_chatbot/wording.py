@@ -18,7 +18,7 @@ WORDS = {
     "confidence": ("Confidence", "置信度"),
     "answer": ("answered", "已回答"),
     "ask_back": ("asks back", "反问确认"),
-    "hand_off": ("hand over to a person", "转人工"),
+    "hand_off": ("for a person to answer", "需人工解答"),
     "why_known": ("The FAQ asks this very question.", "常见问题里就有这个问题。"),
     "why_fits": ("One source fits the question well enough.", "有一个出处与问题足够吻合。"),
     "why_maybe": (
