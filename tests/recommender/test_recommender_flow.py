@@ -161,6 +161,7 @@ def test_too_little_says_what_the_log_holds(
             "--max-steps", "0",
         )  # fmt: skip
         assert ran.code == 1 and words in ran.err, (name, ran.err)
+        assert not any(word in ran.err for word in ("tower", "ranker", "window")), ran.err
         assert "{" not in ran.err and not (tmp_path / "shop").exists()
 
 
