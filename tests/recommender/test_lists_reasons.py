@@ -158,3 +158,20 @@ def test_an_item_without_a_time_that_nobody_touched_is_not_called_new(log_of: Ca
     world = World(snapshot.take(log, np.inf, 80, dated.added))
     assert [reason.kind for reason in reasons.why(stranger, world, dated, 4)] == ["other"]
     assert [reason.kind for reason in reasons.why(stranger, world, dated, 5)] == ["new"]
+
+
+def test_only_what_is_unusually_alike_is_said_to_read_alike(world: World, log_of: Callable[..., Log]) -> None:
+    """Whole catalogues lie close together in an encoder's space: what counts is to be closer than nearly all others."""
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(0, 1, (60, 16)).astype(np.float32) + 4  # any two are alike by .9
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    catalogue = Catalogue(tuple(map(str, range(60))), ("",) * 60, ("",) * 60, ("en",) * 60, np.full(60, np.nan))
+    log = log_of(*((0, item, 1.0) for item in range(3)))
+    taste = interests.tastes(log, np.array([0]), 1)[0]
+    moment = snapshot.take(log, np.inf, 60, catalogue.added)
+    likeness = vectors @ vectors.T
+    for item in range(3, 60):
+        nearest = set(np.argsort(-likeness[item])[:5].tolist())  # the item itself and a little more than a twentieth
+        cited = [reason.items for reason in reasons.why(taste, World(moment, vectors), catalogue, item)
+                 if reason.kind == "similar"]  # fmt: skip
+        assert {int(one) for items in cited for one in items} <= nearest

@@ -16,6 +16,8 @@ from fieldtune_recommender.snapshot import RECENT_WINDOW, WINDOWS
 POPULAR_FROM = 0.95
 FEWEST_LIKES = 5
 """Recent likes below which a high rank among the popular is chance: in a small log one like makes it."""
+ALIKE_FROM = 0.95
+"""Share of the catalogue that an item must be less like than like the history item it is said to read like."""
 NEW_UNTIL = 0.05
 MOST = 3
 LEADS = 4.0
@@ -56,11 +58,13 @@ def _asked_for(asked: Asked | None, world: World, item: int) -> list[Reason]:
 
 def _similar(taste: Taste, world: World, catalogue: Catalogue, item: int) -> list[Reason]:
     history = taste.items[-interests.RECENT :]
-    if world.vectors is None or not len(history):
+    if world.vectors is None or not len(history) or len(world.vectors) < 2:
         return []
     weights = taste.weights[-interests.RECENT :] * interests.recency(len(history))
-    near = (world.vectors[history] @ world.vectors[item]) * weights
-    return _cite("similar", near, history, world, catalogue, item, floor=0.15)
+    likeness = world.vectors @ world.vectors[item]
+    unusual = likeness[history] >= np.quantile(np.delete(likeness, item), ALIKE_FROM, method="lower")
+    near = np.where(unusual, likeness[history] * weights, 0.0)
+    return _cite("similar", near, history, world, catalogue, item)
 
 
 def _together(taste: Taste, world: World, catalogue: Catalogue, item: int) -> list[Reason]:
@@ -69,7 +73,7 @@ def _together(taste: Taste, world: World, catalogue: Catalogue, item: int) -> li
         return []
     strength = np.asarray(world.snapshot.neighbours[history][:, [item]].todense()).ravel()
     strength = strength * taste.weights[-interests.RECENT :]
-    return _cite("together", strength, history, world, catalogue, item, floor=0.0)
+    return _cite("together", strength, history, world, catalogue, item)
 
 
 def _cite(
@@ -79,11 +83,10 @@ def _cite(
     world: World,
     catalogue: Catalogue,
     item: int,
-    floor: float,
 ) -> list[Reason]:
     """The history items of the largest strength, and for texts the words they share with the item."""
     best = np.argsort(-strength, kind="stable")[:MOST]
-    best = best[strength[best] > np.float32(max(floor, CITED_FROM * float(strength.max())))]
+    best = best[strength[best] > np.float32(max(0.0, CITED_FROM * float(strength.max())))]
     if not len(best):
         return []
     words: tuple[str, ...] = ()
