@@ -91,9 +91,13 @@ def test_training_and_measuring_say_what_a_figure_is_not_worth(cli: Cli, tmp_pat
 def test_a_rival_that_did_better_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     from fieldtune.commands.training import remark
 
-    remark("full", {"accuracy": 0.7, "n": 100, "rivals": {"linear": {"accuracy": 0.8}, "head": {"accuracy": 0.6}}})
+    remark(
+        "full",
+        {"accuracy": 0.7, "n": 100, "rivals": {"linear": {"accuracy": 0.8}, "head": {"accuracy": 0.6}}},
+        "accuracy",
+    )
     assert "linear did better, accuracy 0.800 against 0.700: consider --method linear" in capsys.readouterr().err
-    remark("full", {"ndcg@10": 0.8, "n": 100, "rivals": {"linear": {"ndcg@10": 0.8}}})
+    remark("full", {"ndcg@10": 0.8, "n": 100, "rivals": {"linear": {"ndcg@10": 0.8}}}, "ndcg@10")
     assert capsys.readouterr().err == ""
 
 

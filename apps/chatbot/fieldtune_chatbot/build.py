@@ -112,7 +112,7 @@ def _taught(folder: Path) -> list[Lesson]:
 
 def fingerprint(inputs: Inputs, settings: Settings, taught: Sequence[Lesson] = ()) -> str:
     """A hash of every input byte, what users taught, the settings and the release: equal ones give equal bots."""
-    from fieldtune.pipeline import versions
+    from fieldtune.fingerprint import versions
 
     hashed = hashlib.sha256(
         json.dumps([asdict(settings), versions(), [asdict(one) for one in taught]], sort_keys=True).encode()

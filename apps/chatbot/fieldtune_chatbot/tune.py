@@ -14,8 +14,9 @@ from fieldtune import gate
 from fieldtune.gate import Verdict
 from fieldtune.models import Classifier, Embedder, load, load_encoder
 from fieldtune.models.folder import MANIFEST, staged
+from fieldtune.models.readable import UNKNOWN_LIMIT, unknown_share
 from fieldtune.models.trained import OUT_OF_SCOPE
-from fieldtune.pipeline import UNKNOWN_LIMIT, finetune, unknown_share
+from fieldtune.pipeline import finetune
 from fieldtune.retrieval.bm25 import Bm25
 from fieldtune.tasks import text_classification
 from fieldtune_chatbot.knowledge import Knowledge

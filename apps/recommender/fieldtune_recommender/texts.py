@@ -13,6 +13,7 @@ from fieldtune import pipeline
 from fieldtune.errors import ArtefactError
 from fieldtune.models import Embedder, load, load_encoder
 from fieldtune.models.folder import MANIFEST
+from fieldtune.tasks import task_module
 from fieldtune_recommender import bundle
 from fieldtune_recommender.records import Catalogue, Floats
 
@@ -33,7 +34,7 @@ def check(settings: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: an unknown setting, or a value it cannot have.
     """
-    pipeline.task_module("embedding").DEFAULTS.updated({**SETTINGS, **settings})
+    task_module("embedding").DEFAULTS.updated({**SETTINGS, **settings})
 
 
 def encoder(model: str | Path) -> Embedder:

@@ -19,7 +19,7 @@ import pandas as pd
 from fieldtune import gate, registry
 from fieldtune.errors import InputError
 from fieldtune.models.folder import locked, replaceable
-from fieldtune.pipeline import readable
+from fieldtune.models.readable import readable
 from fieldtune.progress import say, track
 from fieldtune.runtime import generator
 from fieldtune_recommender import (

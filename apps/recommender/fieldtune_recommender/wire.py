@@ -107,7 +107,7 @@ def _encoder(place: Path) -> tuple[Encode, Encode]:
         return texts.encoder(place / bundle.ENCODER)
 
     def quietly(sentences: Sequence[str]) -> Floats:
-        from fieldtune.pipeline import readable
+        from fieldtune.models.readable import readable
 
         read = readable(loaded(), list(sentences))
         return np.asarray(loaded().encode(list(sentences)), np.float32) * read[:, None]

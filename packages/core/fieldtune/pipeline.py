@@ -1,32 +1,28 @@
 """finetune: rows -> checks -> split -> train -> calibrate -> evaluate -> refit -> model folder, readable top to bottom."""
 
-import hashlib
 import json
-import platform
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from fieldtune.data.checks import TEXT_COLUMNS, check_table, leakage
-from fieldtune.data.tables import training_table
-from fieldtune.errors import ArtefactError, ConfigError, InputError, MissingExtraError
-from fieldtune.models.encoder import DEFAULT, check, find, positions
-from fieldtune.models.folder import CHECKPOINTS, MANIFEST, digest, locked, recover, replaceable, staged, verify
-from fieldtune.models.trained import CARD, OUT_OF_SCOPE, Classifier, Embedder
+from fieldtune.data.checks import TEXT_COLUMNS, leakage
+from fieldtune.errors import ArtefactError, InputError, MissingExtraError
+from fieldtune.fingerprint import fingerprint, versions
+from fieldtune.models.encoder import DEFAULT
+from fieldtune.models.folder import CHECKPOINTS, MANIFEST, locked, recover, replaceable, staged, verify
+from fieldtune.models.readable import UNKNOWN_LIMIT, unknown_share
+from fieldtune.models.trained import CARD, OUT_OF_SCOPE
 from fieldtune.progress import say
+from fieldtune.tasks import task_module
 from fieldtune.train.checkpoint import claimed
 from fieldtune.train.settings import Settings
 
-UNKNOWN_LIMIT = 0.2
-RIVALS = ("linear", "head")
+SAMPLE = 2000  # rows looked at to tell whether an encoder can read them
 REFIT = "refit"
 
 
@@ -65,13 +61,13 @@ def finetune(
     A finished folder of the same data and settings is returned as it is.
 
     Args:
-        task: ``"text-classification"`` (columns text, label) or ``"embedding"`` (query, positive[, negative]).
-        train: a table or a path.
+        task: one of :data:`fieldtune.tasks.TASKS`, e.g. ``"text-classification"``.
+        train: a table or a path; the columns are the task's ``COLUMNS``.
         valid: the same, for calibration, thresholds and metrics; None takes a stratified tenth of ``train`` and, where
             the settings say refit, trains again on all rows once these are known. Rows labelled ``oos`` fit the
             in-scope threshold.
         model: the pretrained encoder: ``"default"``, a folder or a hub name.
-        method: ``"linear"``, ``"head"`` or ``"full"``.
+        method: one of the task's ``METHODS``, e.g. ``"linear"``, ``"head"`` or ``"full"``.
         out: the model folder to write.
         settings: changes to the task's :class:`fieldtune.train.settings.Settings`.
         seed: of the split, the batches and dropout.
@@ -94,9 +90,9 @@ def finetune(
     chosen = about.DEFAULTS.updated(settings)
     path = Path(out)
     replaceable(path)
-    rows = training_table(train, task, rename=rename, labels=labels)
-    held_out = training_table(valid, task, rename=rename, labels=labels) if valid is not None else None
-    _check(rows, held_out if apart else None, task, progress)
+    rows = about.read(train, rename=rename, labels=labels)
+    held_out = about.read(valid, rename=rename, labels=labels) if valid is not None else None
+    _check(about, rows, held_out if apart else None, task, progress)
     everything = rows
     if held_out is None:
         rows, held_out = about.split(rows, seed)
@@ -104,16 +100,17 @@ def finetune(
         raise InputError(
             "validation rows", f"none left of {len(rows)} training rows", "give more rows, or --valid FILE"
         )
-    fingerprint = _fingerprint(task, method, model, chosen, seed, rows, held_out)
+    base = None if method in about.ENCODERLESS else model
+    run = fingerprint(task, method, base, chosen, seed, (rows, held_out))
     with locked(path):
         recover(path)
         if (path / MANIFEST).is_file():
-            return _finished(path, fingerprint)
+            return _finished(path, run)
         work = path / CHECKPOINTS
-        with claimed(work, fingerprint):
+        with claimed(work, run):
             trained = about.train(rows, method, model, chosen, seed=seed, folder=work, show=progress)
             metrics = about.finish(trained, held_out)
-            _warn_unreadable(trained, rows, progress)
+            _warn_unreadable(trained, about.texts(rows.head(SAMPLE)), progress)
             if rivals:
                 metrics["rivals"] = _rivals(about, method, model, chosen, rows, held_out, seed, work)
             if chosen.refit and valid is None:
@@ -122,35 +119,15 @@ def finetune(
                     say(f"note: measured on {len(held_out)} rows kept apart; training again on all {len(rows)}")
                 trained = about.train(rows, method, model, chosen, seed=seed, folder=work / REFIT, show=progress)
                 about.adopt(trained, measured)
-            trained.card = _card(task, method, chosen, fingerprint, metrics, rows)
-            with staged(path, {"fingerprint": fingerprint["data"], "versions": versions()}) as temporary:
+            trained.card = _card(task, method, chosen, run, metrics, rows)
+            with staged(path, {"fingerprint": run["data"], "versions": versions()}) as temporary:
                 trained.save(temporary)
     return Finetuned(path, metrics)
 
 
-def task_module(task: str) -> ModuleType:
-    """The module of a task by its name."""
-    match task:
-        case "text-classification":
-            from fieldtune.tasks import text_classification
-
-            return text_classification
-        case "embedding":
-            from fieldtune.tasks import embedding
-
-            return embedding
-    raise InputError("a task out of text-classification, embedding", repr(task), "choose one of them")
-
-
-def versions() -> dict[str, str]:
-    """Versions of what decides the bits of a model."""
-    names = ("fieldtune", "torch", "transformers", "scikit-learn", "numpy")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}
-
-
-def _check(rows: pd.DataFrame, held_out: pd.DataFrame | None, task: str, progress: bool) -> None:
-    findings = check_table(rows, task)
-    if held_out is not None:
+def _check(about: ModuleType, rows: pd.DataFrame, held_out: pd.DataFrame | None, task: str, progress: bool) -> None:
+    findings = about.check(rows)
+    if held_out is not None and task in TEXT_COLUMNS:
         findings += leakage(rows, held_out, TEXT_COLUMNS[task])
     for finding in findings:
         if finding.severity == "error":
@@ -159,46 +136,10 @@ def _check(rows: pd.DataFrame, held_out: pd.DataFrame | None, task: str, progres
             say(f"note: {finding.message}")
 
 
-def _fingerprint(
-    task: str, method: str, model: str, settings: Settings, seed: int, rows: pd.DataFrame, held_out: pd.DataFrame
-) -> dict[str, Any]:
-    """What a run is: equal fingerprints give equal bits (on one machine with the same versions)."""
-    weights = [] if method == "linear" else _weights(model, settings)
-    data = hashlib.sha256()
-    for frame in (rows, held_out):
-        for row in frame.itertuples(index=False):
-            data.update(json.dumps(list(row), ensure_ascii=False).encode() + b"\n")
-        data.update(b"--\n")
-    return {
-        "task": task,
-        "method": method,
-        "model": weights,
-        "settings": settings.as_dict(),
-        "seed": seed,
-        "data": data.hexdigest(),
-    }
-
-
-def _weights(model: str, settings: Settings) -> list[str]:
-    """Digests of the encoder's weights, after it was looked at: whole, harmless, and able to read so many tokens."""
-    folder = find(model)
-    if (folder / MANIFEST).is_file():
-        verify(folder)
-    check(folder)
-    longest = positions(folder) or settings.max_length
-    if settings.max_length > longest:
-        raise ConfigError(
-            f"a max_length of at most {longest}, as {model} reads",
-            str(settings.max_length),
-            f"--set max_length={longest}",
-        )
-    return [digest(file) for file in sorted(folder.glob("*.safetensors"))]
-
-
-def _finished(path: Path, fingerprint: dict[str, Any]) -> Finetuned:
+def _finished(path: Path, run: dict[str, Any]) -> Finetuned:
     verify(path)
     card = json.loads((path / CARD).read_text())
-    if card.get("run") != fingerprint:
+    if card.get("run") != run:
         raise ArtefactError(
             "an empty --out, or a model of the same data and settings",
             f"another finished model in {path}",
@@ -208,36 +149,14 @@ def _finished(path: Path, fingerprint: dict[str, Any]) -> Finetuned:
     return Finetuned(path, card["metrics"])
 
 
-def _warn_unreadable(trained: Classifier | Embedder, rows: pd.DataFrame, progress: bool) -> None:
+def _warn_unreadable(trained: Any, texts: list[str], progress: bool) -> None:
     """Warn when the encoder's tokenizer does not know the script of the texts."""
-    share = unknown_share(trained, rows.iloc[:, 0].head(2000).tolist())
+    share = unknown_share(trained, texts)
     if share > UNKNOWN_LIMIT and progress:
         say(
             f"warning: the encoder cannot read {share:.0%} of the tokens of these texts; "
             "use --method linear, or a multilingual or Chinese encoder with --model"
         )
-
-
-def unknown_share(trained: Classifier | Embedder, texts: list[str]) -> float:
-    """Share of tokens the model's tokenizer does not know; 0 for n-grams, which read anything."""
-    unknown, known = _tokens(trained, texts)
-    return float(unknown.sum() / max((unknown + known).sum(), 1))
-
-
-def readable(trained: Classifier | Embedder, texts: list[str]) -> NDArray[np.bool_]:
-    """Which texts the model can read, bool ``[texts]``: at most a fifth of their tokens are unknown to its tokenizer."""
-    unknown, known = _tokens(trained, texts)
-    return np.asarray(unknown <= UNKNOWN_LIMIT * (unknown + known), dtype=np.bool_)
-
-
-def _tokens(trained: Classifier | Embedder, texts: list[str]) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
-    """Unknown and known tokens of each text, [CLS] and [SEP] apart; n-grams know everything."""
-    encoder = getattr(trained.features, "encoder", None)
-    if encoder is None:
-        return np.zeros(len(texts), dtype=int), np.ones(len(texts), dtype=int)
-    tokens = encoder.tokens(texts)
-    unknown = np.asarray(encoder.unknown(tokens), dtype=int)
-    return unknown, np.asarray([max(len(ids) - 2, 0) for ids in tokens], dtype=int) - unknown
 
 
 def _rivals(
@@ -252,7 +171,7 @@ def _rivals(
 ) -> dict[str, Any]:
     """Metrics of the plain model and the frozen encoder on the same validation rows."""
     found = {}
-    for other in (name for name in RIVALS if name != method):
+    for other in (name for name in about.RIVALS if name != method):
         folder = work / f"rival-{other}"
         try:
             rival = about.train(rows, other, model, settings, seed=seed, folder=folder, show=False)
@@ -266,13 +185,13 @@ def _rivals(
 
 
 def _card(
-    task: str, method: str, settings: Settings, fingerprint: dict[str, Any], metrics: dict[str, Any], rows: pd.DataFrame
+    task: str, method: str, settings: Settings, run: dict[str, Any], metrics: dict[str, Any], rows: pd.DataFrame
 ) -> dict[str, Any]:
     return {
         "task": task,
         "method": method,
         "max_length": settings.max_length,
-        "run": fingerprint,
+        "run": run,
         "metrics": metrics,
         "rows": len(rows),
         "versions": versions(),

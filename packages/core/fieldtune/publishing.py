@@ -6,13 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from fieldtune.data.tables import training_table
 from fieldtune.errors import InputError
 from fieldtune.gate import INCUMBENT, Verdict
 from fieldtune.models import load
-from fieldtune.pipeline import task_module
 from fieldtune.registry import publish, serving
 from fieldtune.runtime import home
+from fieldtune.tasks import task_module
 
 
 def publish_model(
@@ -43,7 +42,7 @@ def publish_model(
     candidate = load(folder)
     task = candidate.card["task"]
     about = task_module(task)
-    table = training_table(data, task, rename=columns if task == "text-classification" else None, labels=labels)
+    table = about.read(data, rename=columns, labels=labels)
     scores = {"candidate": about.correct(candidate, table)}
     present = serving(name, origin)
     if present != origin.resolve():

@@ -25,7 +25,7 @@ ROWS = [2, 0, 1]
 
 @pytest.mark.parametrize("budget", [1, 12, 10_000])
 def test_pieces_give_the_loss_and_the_gradient_of_the_whole(tiny_encoder: Path, budget: int) -> None:
-    encoder = trainable(tiny_encoder, 0.0)
+    encoder = trainable(tiny_encoder, "full", Settings(dropout=0.0))
     tokens = {name: encoder.tokens(texts) for name, texts in TEXTS.items()}
     module = Body(encoder)
 
@@ -75,7 +75,7 @@ def test_rows_with_and_without_a_negative_train_together(
 
 
 def test_a_missing_negative_leaves_the_loss_of_the_pairs(tiny_encoder: Path) -> None:
-    encoder = trainable(tiny_encoder, 0.0)
+    encoder = trainable(tiny_encoder, "full", Settings(dropout=0.0))
     module, chosen = Body(encoder), Settings()
     pairs = {name: encoder.tokens(TEXTS[name]) for name in ("query", "positive")}
     losses = []

@@ -28,7 +28,7 @@ TARGETS = np.asarray([0, 1, 2, 3, 0, 1] * 4)
 
 
 def build(encoder_folder: Path) -> tuple[task.TextClassifier, list[list[int]], object]:
-    encoder = trainable(encoder_folder, 0.0)
+    encoder = trainable(encoder_folder, "full", Settings(dropout=0.0))
     weight = np.linspace(-1, 1, 4 * encoder.dimensions, dtype=np.float32).reshape(4, -1)
     module = task.TextClassifier(Body(encoder), weight, np.zeros(4, np.float32), 0.0)
     return module, encoder.tokens(TEXTS), encoder

@@ -55,8 +55,7 @@ def check(
     from fieldtune.data.read import first_row
     from fieldtune.data.tables import task_columns
 
-    rename = {"text": text, "label": label} if task == "text-classification" else None
-    table = task_columns(file, task, rename=rename, labels=parse_map(mapping))
+    table = task_columns(file, task, rename={"text": text, "label": label}, labels=parse_map(mapping))
     findings = numbered(check_table(table, task), first_row(file))
     show({"rows": len(table), "findings": [finding._asdict() for finding in findings]}, as_json)
     if any(finding.severity == "error" for finding in findings):

@@ -28,12 +28,12 @@ def register(app: typer.Typer) -> None:
 
 def train(
     task: Annotated[
-        str, typer.Option(help="text-classification (columns text, label) or embedding (query, positive, negative).")
+        str, typer.Option(help="text-classification (columns text, label), embedding (query, positive, negative), ...")
     ],
     train: Annotated[Path, typer.Option(help="Training table: CSV, TSV, JSON lines or Parquet (.gz allowed).")],
     valid: Annotated[Path | None, typer.Option(help="Validation table; without it a tenth of the rows.")] = None,
     model: Annotated[str, typer.Option(help="Encoder: default, a folder, or a hub name.")] = "default",
-    method: Annotated[str, typer.Option(help="linear, head or full.")] = "full",
+    method: Annotated[str, typer.Option(help="linear, head, full, ...: what the task knows.")] = "full",
     out: Annotated[Path, typer.Option(help="Model folder to write.")] = Path("model"),
     settings: Annotated[list[str] | None, typer.Option("--set", help="key=value, repeatable.")] = None,
     text: TextColumn = "text",
@@ -47,6 +47,7 @@ def train(
 ) -> None:
     """Fine-tune a model; the plain model and the frozen encoder are measured beside it."""
     from fieldtune.pipeline import finetune
+    from fieldtune.tasks import task_module
 
     started = time.monotonic()
     done = finetune(
@@ -58,12 +59,12 @@ def train(
         out=out,
         settings=dict(pair(item, "--set") for item in settings or []),
         seed=seed,
-        rename={"text": text, "label": label} if task == "text-classification" else None,
+        rename={"text": text, "label": label},
         labels=parse_map(mapping),
         rivals=True,
     )
     metrics = {key: value for key, value in done.metrics.items() if key != "per_class"}
-    remark(method, done.metrics)
+    remark(method, done.metrics, task_module(task).FIGURE)
     show({"model": str(done.path), "method": method, **metrics, "seconds": time.monotonic() - started}, as_json)
 
 
@@ -78,18 +79,17 @@ def evaluate(
 ) -> None:
     """Measure a model on rows it has not seen."""
     from fieldtune.data.read import check_output
-    from fieldtune.data.tables import training_table
     from fieldtune.models import load
-    from fieldtune.pipeline import task_module
+    from fieldtune.tasks import task_module
 
     if report is not None:
         check_output(report / "report.html", (".html",))
     trained = load(model)
     task = trained.card["task"]
-    rename = {"text": text, "label": label} if task == "text-classification" else None
-    table = training_table(data, task, rename=rename, labels=parse_map(mapping))
+    about = task_module(task)
+    table = about.read(data, rename={"text": text, "label": label}, labels=parse_map(mapping))
     started = time.monotonic()
-    found: dict[str, Any] = task_module(task).metrics(trained, table)
+    found: dict[str, Any] = about.metrics(trained, table)
     seconds = time.monotonic() - started
     _remark_strangers(trained, table)
     if report is not None:
@@ -103,7 +103,7 @@ def evaluate(
 
 
 def predict(
-    model: Annotated[Path, typer.Option(help="Model folder of a classifier.")],
+    model: Annotated[Path, typer.Option(help="Model folder.")],
     data: Annotated[Path, typer.Option(help="Table with a text column.")],
     out: Annotated[Path, typer.Option(help="Table to write: .csv, .tsv, .jsonl or .parquet.")],
     text: TextColumn = "text",
@@ -111,27 +111,23 @@ def predict(
 ) -> None:
     """Label every row; input columns and order are kept, rows without text included."""
     from fieldtune.data.read import check_output, read_table, write_table
-    from fieldtune.models import Classifier, load
+    from fieldtune.models import load
+    from fieldtune.tasks import task_module
 
     check_output(out, reads=[data])
     trained = load(model)
-    if not isinstance(trained, Classifier):
-        raise InputError("a classifier", f"a model for {trained.card['task']}", "use fieldtune encode")
-    table = read_table(data, [text], hint=NAME_IT)
-    added = ["predicted", "probability", "in_scope", "in_scope_score", *(f"p_{name}" for name in trained.labels)]
+    about = task_module(trained.card["task"])
+    table = read_table(data, [text if name == "text" else name for name in about.INPUTS], hint=NAME_IT)
+    inputs = _inputs(table, about.INPUTS, text)
+    added = about.predict(trained, inputs)
     taken = [name for name in added if name in table]
     if taken:
         raise InputError("columns of other names than predict adds", f"{', '.join(taken)} in {data}", "rename them")
-    probabilities = trained.probabilities(table[text].fillna("").astype(str).tolist())
-    kept, score = trained.scope_of(probabilities)
-    table["predicted"] = [trained.labels[place] for place in probabilities.argmax(axis=1)]
-    table["probability"] = probabilities.max(axis=1)
-    table["in_scope"] = ["true" if value else "false" for value in kept]
-    table["in_scope_score"] = score
-    for place, name in enumerate(trained.labels):
-        table[f"p_{name}"] = probabilities[:, place]
+    for name in added:
+        table[name] = added[name].to_numpy()  # a table read from Parquet has an index of its own
     write_table(table, out)
-    show({"out": str(out), "rows": len(table), "in_scope": float(kept.mean())}, as_json)
+    kept = {"in_scope": float((added["in_scope"] == "true").mean())} if "in_scope" in added else {}
+    show({"out": str(out), "rows": len(table), **kept}, as_json)
 
 
 def encode(
@@ -165,27 +161,37 @@ def encode(
     show({"out": str(out), "rows": len(vectors), "dimensions": vectors.shape[1]}, as_json)
 
 
-def remark(method: str, metrics: dict[str, Any]) -> None:
+def remark(method: str, metrics: dict[str, Any], figure: str) -> None:
     """Say on stderr when a rival did better, or when the rows it was measured on are too few to say much."""
-    name = "accuracy" if "accuracy" in metrics else "ndcg@10"
-    found = {method: metrics[name], **{rival: figures[name] for rival, figures in metrics.get("rivals", {}).items()}}
+    found = {
+        method: metrics[figure],
+        **{rival: figures[figure] for rival, figures in metrics.get("rivals", {}).items()},
+    }
     best = max(found, key=lambda one: found[one])  # the first of equals is the method asked for
     if metrics["n"] < FEW:
         say(
             f"note: measured on {metrics['n']} rows, which is too few to rely on; give more with --valid or more to train"
         )
     elif best != method:
-        say(f"note: {best} did better, {name} {found[best]:.3f} against {found[method]:.3f}: consider --method {best}")
+        say(
+            f"note: {best} did better, {figure} {found[best]:.3f} against {found[method]:.3f}: consider --method {best}"
+        )
 
 
 def _remark_strangers(model: Any, table: Any) -> None:
     """Say on stderr which labels of the table the model cannot answer: their rows count as wrong."""
     known = {*getattr(model, "labels", ()), OUT_OF_SCOPE}
-    strangers = sorted(set(table["label"]) - known) if len(known) > 1 else []
+    strangers = sorted(set(table["label"]) - known) if len(known) > 1 and "label" in table else []
     if strangers:
         say(
             f"note: labels the model does not know: {', '.join(strangers[:5])} (it knows {', '.join(model.labels[:5])})"
         )
+
+
+def _inputs(table: Any, names: tuple[str, ...], text: str) -> Any:
+    """The columns a task reads, under its own names; empty cells are empty texts, so no row is lost."""
+    inputs = table[[text if name == "text" else name for name in names]]
+    return inputs.rename(columns={text: "text"}).fillna("").astype(str).reset_index(drop=True)
 
 
 def parse_map(text: str) -> dict[str, str] | None:

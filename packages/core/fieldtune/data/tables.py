@@ -63,10 +63,11 @@ def task_columns(
     if not isinstance(data, (pd.DataFrame, Path, str)):
         raise InputError("a pandas DataFrame or a path", type(data).__name__, "pd.DataFrame(rows, columns=[...])")
     required, optional = COLUMNS[task]
-    renames = {theirs: ours for ours, theirs in (rename or {}).items()}
+    rename = {ours: theirs for ours, theirs in (rename or {}).items() if ours in (*required, *optional)}
+    renames = {theirs: ours for ours, theirs in rename.items()}
     where = _where(data)
     frame = data if isinstance(data, pd.DataFrame) else read_table(data)
-    check_columns(frame, [(rename or {}).get(name, name) for name in required], where, HINTS.get(task, ""))
+    check_columns(frame, [rename.get(name, name) for name in required], where, HINTS.get(task, ""))
     # A column of the wanted name that is not the one pointed to would collide after renaming.
     frame = frame[[name for name in frame.columns if name in renames or name not in renames.values()]].rename(
         columns=renames

@@ -7,6 +7,7 @@ the encoder's own files or ``vocabulary.json``, and ``MANIFEST.json``.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +17,30 @@ from safetensors.numpy import load_file, save_file
 
 from fieldtune.data.checks import OUT_OF_SCOPE as OUT_OF_SCOPE
 from fieldtune.errors import ArtefactError
-from fieldtune.evaluate.calibration import softmax
 from fieldtune.models.encoder import DEFAULT, MAX_LENGTH, load_encoder_folder, positions
 from fieldtune.models.features import VOCABULARY, EncoderFeatures, Features, NgramFeatures
 from fieldtune.models.folder import verify
+from fieldtune.models.labelled import Labelled
 
 CARD = "fieldtune.json"
+HEAD = "head.safetensors"
+CALIBRATION = "calibration.json"
+MODELS = {
+    "text-classification": ("fieldtune.models.trained", "Classifier"),
+    "embedding": ("fieldtune.models.trained", "Embedder"),
+}
+"""Task -> module and class of its model, which has ``save(folder)`` and ``load(folder, card)``."""
 
 
 @dataclass
-class Classifier:
+class Classifier(Labelled):
     """Text -> one of ``labels`` with a calibrated probability.
 
     Attributes:
         features: texts -> matrix.
         weight: float32 ``[classes, features]``.
         bias: float32 ``[classes]``.
-        labels: class names, in the order of the columns.
-        temperature: divides the logits; fitted on validation rows.
-        threshold: a text whose highest probability lies below is out of scope.
-        card: the rest of ``fieldtune.json``.
+        labels, temperature, threshold, card: see :class:`fieldtune.models.labelled.Labelled`.
     """
 
     features: Features
@@ -46,28 +51,20 @@ class Classifier:
     threshold: float = 0.0
     card: dict[str, Any] = field(default_factory=dict)
 
-    def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Raw scores, float32 ``[texts, classes]``."""
-        return np.asarray(self.features(texts) @ self.weight.T + self.bias, dtype=np.float32)
-
-    def probabilities(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Calibrated probabilities, float32 ``[texts, classes]``, each row summing to one."""
-        return np.asarray(softmax(self.logits(texts), self.temperature), dtype=np.float32)
-
-    def in_scope(self, texts: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-        """Whether each text belongs to any class at the model's own threshold, and the score compared with it."""
-        return self.scope_of(self.probabilities(texts))
-
-    def scope_of(self, probabilities: NDArray[np.float32]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-        """The same from probabilities at hand: the score is the highest one."""
-        score = probabilities.max(axis=1)
-        return score >= self.threshold, score
+    def logits(self, items: Sequence[str]) -> NDArray[np.float32]:
+        """Raw scores of texts, float32 ``[texts, classes]``."""
+        return np.asarray(self.features(items) @ self.weight.T + self.bias, dtype=np.float32)
 
     def save(self, folder: Path) -> None:
         """Write the model into ``folder`` (use :func:`fieldtune.models.folder.staged` around it)."""
-        tensors = {"weight": self.weight, "bias": self.bias, **self.features.save(folder)}
-        _save(folder, tensors, {**self.card, "labels": list(self.labels), "in_scope_threshold": self.threshold})
-        (folder / "calibration.json").write_text(json.dumps({"temperature": self.temperature}))
+        save_tensors(folder, {"weight": self.weight, "bias": self.bias, **self.features.save(folder)})
+        save_labelled(folder, self)
+
+    @classmethod
+    def load(cls, folder: Path, card: dict[str, Any]) -> "Classifier":
+        """Read what :meth:`save` wrote; use :func:`load`, which verifies first."""
+        tensors = read_tensors(folder)
+        return cls(features_of(folder, card, tensors), tensors["weight"], tensors["bias"], **labelled_of(folder, card))
 
 
 @dataclass
@@ -97,7 +94,14 @@ class Embedder:
         tensors = dict(self.features.save(folder))
         if self.projection is not None:
             tensors["projection"] = self.projection
-        _save(folder, tensors, self.card)
+        save_tensors(folder, tensors)
+        save_card(folder, self.card)
+
+    @classmethod
+    def load(cls, folder: Path, card: dict[str, Any]) -> "Embedder":
+        """Read what :meth:`save` wrote; use :func:`load`, which verifies first."""
+        tensors = read_tensors(folder)
+        return cls(features_of(folder, card, tensors), tensors.get("projection"), card)
 
 
 def load_encoder(name: str | Path = DEFAULT, max_length: int = MAX_LENGTH) -> Embedder:
@@ -106,8 +110,11 @@ def load_encoder(name: str | Path = DEFAULT, max_length: int = MAX_LENGTH) -> Em
     return Embedder(EncoderFeatures(encoder, min(max_length, positions(encoder.folder) or max_length)))
 
 
-def load(path: Path | str) -> Classifier | Embedder:
+def load(path: Path | str) -> Any:
     """Load a model folder written by fieldtune. The only loader; it verifies every file first.
+
+    Returns:
+        A :class:`Classifier`, an :class:`Embedder`, or what else the task of the folder saves.
 
     Raises:
         InputError: no such folder.
@@ -117,19 +124,8 @@ def load(path: Path | str) -> Classifier | Embedder:
     verify(path)
     try:
         card = json.loads((path / CARD).read_text())
-        tensors = load_file(path / "head.safetensors") if (path / "head.safetensors").is_file() else {}
-        if card["task"] == "embedding":
-            return Embedder(_features(path, card, tensors), tensors.get("projection"), card)
-        calibration = json.loads((path / "calibration.json").read_text())
-        return Classifier(
-            _features(path, card, tensors),
-            tensors["weight"],
-            tensors["bias"],
-            tuple(card["labels"]),
-            float(calibration["temperature"]),
-            float(card["in_scope_threshold"]),
-            card,
-        )
+        module, name = MODELS[card["task"]]
+        return getattr(import_module(module), name).load(path, card)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtefactError(
             f"a model folder of this version of fieldtune at {path}",
@@ -138,16 +134,44 @@ def load(path: Path | str) -> Classifier | Embedder:
         ) from error
 
 
-def _features(path: Path, card: dict[str, Any], tensors: dict[str, NDArray[np.float32]]) -> Features:
+def features_of(path: Path, card: dict[str, Any], tensors: dict[str, NDArray[np.float32]]) -> Features:
+    """The features that a model folder was saved with."""
     if card["method"] == "linear":
         return NgramFeatures(json.loads((path / VOCABULARY).read_text()), tensors["idf"])
     return EncoderFeatures(load_encoder_folder(path), int(card["max_length"]))
 
 
-def _save(folder: Path, tensors: dict[str, NDArray[np.float32]], card: dict[str, Any]) -> None:
+def save_tensors(folder: Path, tensors: dict[str, NDArray[np.float32]]) -> None:
+    """Write the tensors of a head, float32, into ``folder``."""
     if tensors:
         save_file(
             {name: np.ascontiguousarray(tensor, dtype=np.float32) for name, tensor in tensors.items()},
-            folder / "head.safetensors",
+            folder / HEAD,
         )
+
+
+def read_tensors(folder: Path) -> dict[str, NDArray[np.float32]]:
+    """The tensors of a head by name; none where the model has no head."""
+    return dict(load_file(folder / HEAD)) if (folder / HEAD).is_file() else {}
+
+
+def save_card(folder: Path, card: dict[str, Any]) -> None:
+    """Write ``fieldtune.json``."""
     (folder / CARD).write_text(json.dumps(card, indent=1, sort_keys=True, ensure_ascii=False, default=float))
+
+
+def save_labelled(folder: Path, model: Labelled) -> None:
+    """Write the card of a model of labels, and its calibration."""
+    save_card(folder, {**model.card, "labels": list(model.labels), "in_scope_threshold": model.threshold})
+    (folder / CALIBRATION).write_text(json.dumps({"temperature": model.temperature}))
+
+
+def labelled_of(folder: Path, card: dict[str, Any]) -> dict[str, Any]:
+    """What :func:`save_labelled` wrote, as the fields of the model."""
+    calibration = json.loads((folder / CALIBRATION).read_text())
+    return {
+        "labels": tuple(card["labels"]),
+        "temperature": float(calibration["temperature"]),
+        "threshold": float(card["in_scope_threshold"]),
+        "card": card,
+    }

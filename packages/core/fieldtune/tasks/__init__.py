@@ -1,1 +1,34 @@
-"""One file per task, all of one shape: COLUMNS, DEFAULTS, METHODS, ``train``, ``finish`` and ``evaluate``."""
+"""What fieldtune can be taught: one file a task, all of one shape.
+
+A task module holds
+
+- ``COLUMNS``: required and optional columns of its training table; ``INPUTS``: those that ``predict`` reads;
+- ``METHODS`` and ``RIVALS``: how it can be trained, and which of these are measured beside whatever was chosen;
+- ``ENCODERLESS``: the methods that use no pretrained encoder;
+- ``FIGURE``: the name of the metric by which methods are compared, higher is better; ``DEFAULTS``: its settings;
+- ``read(data, rename, labels)``: a path or a table -> the rows to train on; ``check(table)``: findings on them;
+- ``texts(table)``: what an encoder would read, to warn when it cannot;
+- ``split(table, seed)``: rows to train on and rows to validate on;
+- ``train(table, method, model, settings, seed, folder, show)``: a model; ``finish(model, valid)``: calibrate it and
+  return its metrics; ``adopt(model, measured)``: take the calibration of a model measured on rows this one has learnt;
+- ``metrics(model, table)``, ``correct(model, table)``: figures, and a score per row for the gate;
+- ``predict(model, table)``: the columns to add to a table.
+"""
+
+from importlib import import_module
+from types import ModuleType
+
+from fieldtune.errors import InputError
+
+TASKS = ("text-classification", "embedding")
+
+
+def task_module(task: str) -> ModuleType:
+    """The module of a task by its name.
+
+    Raises:
+        InputError: no such task.
+    """
+    if task not in TASKS:
+        raise InputError(f"a task out of {', '.join(TASKS)}", repr(task), "choose one of them")
+    return import_module(f"fieldtune.tasks.{task.replace('-', '_')}")

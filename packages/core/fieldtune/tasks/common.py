@@ -7,9 +7,15 @@ from typing import Any
 import torch
 from torch import nn
 
+from fieldtune.batching import epoch, whole_run
 from fieldtune.infer.probe import compute_dtype
 from fieldtune.models.encoder import Encoder, load_encoder_folder, pad, pool
+from fieldtune.runtime import generator
+from fieldtune.train.problem import Problem
 from fieldtune.train.settings import Settings
+
+TUNED = ("full",)
+"""Methods that train the encoder itself, wholly or in part."""
 
 
 class Body(nn.Module):
@@ -24,8 +30,9 @@ class Body(nn.Module):
         return nn.functional.normalize(pool(hidden, mask, self.pooling), dim=1)
 
 
-def trainable(model: str | Path, dropout: float) -> Encoder:
-    """An encoder with this dropout everywhere, in float32."""
+def trainable(model: str | Path, method: str, settings: Settings) -> Encoder:
+    """An encoder to fine-tune by one of :data:`TUNED`, in float32, with the settings' dropout everywhere."""
+    dropout = settings.dropout
     encoder = load_encoder_folder(model)
     if not torch.cuda.is_available():
         # The fused attention's backward pass on a CPU took 58 % of a training step on short texts; matrix products 16 %.
@@ -44,13 +51,51 @@ def batch_of(encoder: Encoder, tokens: Sequence[list[int]], rows: Sequence[int])
     return pad([tokens[row] for row in rows], encoder.tokenizer.pad_token_id or 0)
 
 
-def adamw(body: nn.Module | None, head: nn.Module | None, settings: Settings) -> torch.optim.Optimizer:
-    """AdamW in which the pretrained body learns slowly and a new head fast."""
-    parts = ((body, settings.learning_rate), (head, settings.head_learning_rate))
-    groups: list[dict[str, Any]] = [{"params": list(part.parameters()), "lr": rate} for part, rate in parts if part]
+def adamw(body: nn.Module | None, module: nn.Module, settings: Settings) -> torch.optim.Optimizer:
+    """AdamW in which the pretrained ``body`` learns slowly and all else of ``module`` fast."""
+    slow = [weight for weight in body.parameters() if weight.requires_grad] if body else []
+    known = {id(weight) for weight in slow}
+    fast = [weight for weight in module.parameters() if weight.requires_grad and id(weight) not in known]
+    parts = ((slow, settings.learning_rate), (fast, settings.head_learning_rate))
+    groups: list[dict[str, Any]] = [{"params": part, "lr": rate} for part, rate in parts if part]
     return torch.optim.AdamW(groups, weight_decay=settings.weight_decay, fused=True)
 
 
 def training_dtype() -> torch.dtype:
     """bfloat16 autocast where it is faster; the weights stay float32."""
     return compute_dtype()
+
+
+def tune(
+    module: nn.Module,
+    problem: Problem,
+    tokens: Sequence[list[int]],
+    settings: Settings,
+    *,
+    seed: int,
+    folder: Path,
+    show: bool,
+) -> None:
+    """Fine-tune ``module`` in place: token-budget batches over all epochs, the head at its own learning rate.
+
+    Args:
+        module: has ``encoder``, the pretrained part; all its other parameters are new and learn fast.
+        problem: whose items are rows.
+        tokens: per row, what its cost is measured by.
+    """
+    from fieldtune.train.fit import fit
+
+    lengths, rng = [len(ids) for ids in tokens], generator(seed)
+    epochs = [epoch(lengths, settings.token_budget, rng) for _ in range(settings.epochs)]
+    fit(
+        module,
+        problem,
+        whole_run(epochs, settings.max_steps * settings.accumulate or None),
+        settings,
+        folder=folder,
+        optimizer=adamw(module.encoder, module, settings),
+        seed=seed,
+        dtype=training_dtype(),
+        description="fine-tuning",
+        show=show,
+    )

@@ -5,6 +5,7 @@ row's document is a negative, so no two rows of a batch share a query or a docum
 its own; an empty one is none.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +16,36 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fieldtune.batching import by_length, fixed, whole_run
-from fieldtune.data.checks import text_key
+from fieldtune.data.checks import check_table, text_key
 from fieldtune.data.split import stratified
+from fieldtune.data.tables import training_table
 from fieldtune.errors import InputError
 from fieldtune.evaluate.ranking import per_query, summary
 from fieldtune.models.features import EncoderFeatures, NgramFeatures
 from fieldtune.models.trained import Embedder, load_encoder
 from fieldtune.progress import say
 from fieldtune.runtime import generator
-from fieldtune.tasks.common import Body, adamw, batch_of, trainable, training_dtype
+from fieldtune.tasks.common import TUNED, Body, adamw, batch_of, trainable, training_dtype
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
 
-COLUMNS = ("query", "positive")
+COLUMNS = (("query", "positive"), ("negative",))
+INPUTS = ("query",)
 DEFAULTS = Settings(epochs=1, learning_rate=5e-5, batch_rows=64)
-METHODS = ("linear", "head", "full")
+METHODS = ("linear", "head", *TUNED)
+RIVALS = ("linear", "head")
+ENCODERLESS = ("linear",)
+FIGURE = "ndcg@10"
 _LATENT = 256
 _NGRAMS = 30_000
 _DEPTH = 10
+read = partial(training_table, task="embedding")
+check = partial(check_table, task="embedding")
+
+
+def texts(table: pd.DataFrame) -> list[str]:
+    """What the model reads of each row, queries first."""
+    return [*table["query"], *table["positive"]]
 
 
 def split(table: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -48,7 +61,8 @@ def train(
     """Fit on ``table`` (columns query, positive and, when given, negative)."""
     if method == "linear":
         return _linear(table, seed)
-    encoder = trainable(model, settings.dropout if method == "full" else 0.0)
+    tuned = method in TUNED
+    encoder = trainable(model, method, settings if tuned else settings.updated({"dropout": 0.0}))
     tokens = {
         name: encoder.tokens(table[name].tolist(), settings.max_length)
         for name in ("query", "positive", "negative")
@@ -58,10 +72,10 @@ def train(
         tokens["negative"] = [
             ids if text else [] for ids, text in zip(tokens["negative"], table["negative"], strict=True)
         ]
-    module: Any = Body(encoder) if method == "full" else Projection(encoder.dimensions)
+    module: Any = Body(encoder) if tuned else Projection(encoder.dimensions)
     made = (
         _token_problem(encoder, tokens, settings)
-        if method == "full"
+        if tuned
         else _vector_problem(load_encoder(model, settings.max_length), table, settings.temperature)
     )
     from fieldtune.train.fit import fit
@@ -72,14 +86,14 @@ def train(
         _plan(table, settings, seed, show),
         settings,
         folder=folder,
-        optimizer=adamw(module, None, settings) if method == "full" else adamw(None, module, settings),
+        optimizer=adamw(module if tuned else None, module, settings),
         seed=seed,
-        dtype=training_dtype() if method == "full" else torch.float32,
+        dtype=training_dtype() if tuned else torch.float32,
         description="fine-tuning",
         show=show,
     )
     features = EncoderFeatures(encoder, settings.max_length)
-    if method == "full":
+    if tuned:
         return Embedder(features)
     return Embedder(features, module.linear.weight.detach().cpu().numpy())
 
@@ -97,6 +111,15 @@ def metrics(model: Embedder, table: pd.DataFrame) -> dict[str, Any]:
     """Each query against all distinct positives of the table: ndcg@10, mrr@10, recall@{1,5,10}, n."""
     found = summary(ranked(model, table))
     return {**found, "n": len(table)}
+
+
+def predict(model: Embedder, table: pd.DataFrame) -> pd.DataFrame:
+    """An embedder labels nothing.
+
+    Raises:
+        InputError: always; ``fieldtune encode`` gives the vectors.
+    """
+    raise InputError("a model that labels or scores rows", "a model for embedding", "use fieldtune encode")
 
 
 def correct(model: Embedder, table: pd.DataFrame) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,94 +15,80 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from fieldtune.batching import epoch, whole_run
-from fieldtune.data.checks import text_key
+from fieldtune.data.checks import check_table, text_key
 from fieldtune.data.split import stratified
-from fieldtune.evaluate.calibration import fit_temperature, threshold_keeping
-from fieldtune.evaluate.classification import report
+from fieldtune.data.tables import training_table
 from fieldtune.models.features import EncoderFeatures, NgramFeatures
-from fieldtune.models.trained import OUT_OF_SCOPE, Classifier, load_encoder
+from fieldtune.models.trained import Classifier, load_encoder
 from fieldtune.runtime import generator
-from fieldtune.tasks.common import Body, adamw, batch_of, trainable, training_dtype
+from fieldtune.tasks import labelled
+from fieldtune.tasks.common import TUNED, Body, batch_of, trainable, tune
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
 
-COLUMNS = ("text", "label")
+COLUMNS = (("text", "label"), ())
+INPUTS = ("text",)
 DEFAULTS = Settings(class_weights="sqrt", refit=True)
-METHODS = ("linear", "head", "full")
-CALIBRATION_ROWS = 20  # fewer cannot tell confidence from luck: the temperature stays 1
-KEPT = 0.95  # share of the validation rows that stay in scope when no out-of-scope rows are given
+METHODS = ("linear", "head", *TUNED)
+RIVALS = ("linear", "head")
+ENCODERLESS = ("linear",)
+FIGURE = labelled.FIGURE
 _INVERSE_PENALTIES = (10.0, 30.0, 100.0)
+read = partial(training_table, task="text-classification")
+check = partial(check_table, task="text-classification")
+adopt = labelled.adopt
+
+
+def texts(table: pd.DataFrame) -> list[str]:
+    """What the model reads of each row."""
+    return list(table["text"])
 
 
 def split(table: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """A stratified tenth of the rows, for validation, when the user gave none; all rows of one text on one side."""
-    texts = [text_key(text) for text in table["text"]]
-    rows, held_out = stratified(table["label"].tolist(), 0.1, generator(seed), texts)
-    return table.iloc[rows].reset_index(drop=True), table.iloc[held_out].reset_index(drop=True)
+    return labelled.split(table, [text_key(text) for text in table["text"]], seed)
 
 
 def train(
     table: pd.DataFrame, method: str, model: str, settings: Settings, *, seed: int, folder: Path, show: bool
 ) -> Classifier:
     """Fit on ``table`` (columns text, label); out-of-scope rows are never a class."""
-    table = table[table["label"] != OUT_OF_SCOPE]
-    texts, labels = table["text"].tolist(), tuple(sorted(table["label"].unique()))
-    targets = np.searchsorted(np.asarray(labels), table["label"].to_numpy(dtype=str))
+    table, labels, targets = labelled.classes(table)
+    written = texts(table)
     if method == "linear":
-        return _linear(texts, targets, labels, seed)
+        return _linear(written, targets, labels, seed)
     frozen = load_encoder(model, settings.max_length).features
-    weight, bias = _probe(frozen(texts), targets, [text_key(text) for text in texts], len(labels), seed)
+    start = probe(frozen(written), targets, [text_key(text) for text in written], len(labels), seed)
     if method == "head":
-        return Classifier(frozen, weight, bias, labels)
-    return _full(texts, targets, labels, (weight, bias), model, settings, seed=seed, folder=folder, show=show)
+        return Classifier(frozen, *start, labels)
+    encoder = trainable(model, method, settings)
+    tokens = encoder.tokens(written, settings.max_length)
+    module = TextClassifier(Body(encoder), *start, settings.dropout)
+    weights = class_weights(targets, len(labels), settings.class_weights)
+    made = problem(tokens, torch.from_numpy(targets), weights, encoder, settings.label_smoothing)
+    tune(module, made, tokens, settings, seed=seed, folder=folder, show=show)
+    weight, bias = (value.detach().cpu().numpy() for value in (module.head.weight, module.head.bias))
+    return Classifier(EncoderFeatures(encoder, settings.max_length), weight, bias, labels)
 
 
 def finish(model: Classifier, valid: pd.DataFrame) -> dict[str, Any]:
-    """Fit temperature and in-scope threshold on validation rows; returns the metrics on them.
-
-    Rows of a label that training never saw count as wrong in the metrics and take no part in the temperature.
-    """
-    known = valid[valid["label"].isin(model.labels)]
-    logits = model.logits(valid["text"].tolist())
-    inside = valid["label"].isin(model.labels).to_numpy()
-    if len(known) >= CALIBRATION_ROWS:
-        targets = np.searchsorted(np.asarray(model.labels), known["label"].to_numpy(dtype=str))
-        model.temperature = fit_temperature(logits[inside], targets)
-    _, score = model.scope_of(_calibrated(model, logits))
-    outside = (valid["label"] == OUT_OF_SCOPE).to_numpy()
-    model.threshold = _threshold(score, inside, outside)
-    return metrics(model, valid)
-
-
-def adopt(model: Classifier, measured: Classifier) -> None:
-    """Calibrate ``model``, which was fitted on the validation rows too, as the one measured on them was."""
-    model.temperature, model.threshold = measured.temperature, measured.threshold
+    """Fit temperature and in-scope threshold on validation rows; returns the metrics on them."""
+    return labelled.finish(model, texts(valid), valid["label"])
 
 
 def metrics(model: Classifier, table: pd.DataFrame) -> dict[str, Any]:
     """accuracy, macro_f1, weighted_f1, ece, log_loss, n, per_class; with out-of-scope rows also in_scope figures."""
-    inside = table[table["label"] != OUT_OF_SCOPE]
-    probabilities = model.probabilities(table["text"].tolist())
-    kept, _ = model.scope_of(probabilities)
-    mask = (table["label"] != OUT_OF_SCOPE).to_numpy()
-    predicted = [model.labels[place] for place in probabilities[mask].argmax(axis=1)]
-    found = report(inside["label"].tolist(), predicted, probabilities[mask], model.labels)
-    right = np.asarray(predicted) == inside["label"].to_numpy(dtype=str)
-    found["in_scope"] = {
-        "threshold": model.threshold,
-        "kept": float(kept[mask].mean()) if mask.any() else float("nan"),
-        "accuracy": float((right & kept[mask]).mean()) if mask.any() else float("nan"),
-    }
-    if not mask.all():
-        found["in_scope"]["out_of_scope_recall"] = float((~kept[~mask]).mean())
-    return dict(found)
+    return labelled.metrics(model, texts(table), table["label"])
 
 
 def correct(model: Classifier, table: pd.DataFrame) -> NDArray[np.float64]:
     """1.0 where the prediction is right, per row: what the gate compares."""
-    predicted = np.asarray(model.labels)[model.logits(table["text"].tolist()).argmax(axis=1)]
-    return np.asarray(predicted == table["label"].to_numpy(dtype=str), dtype=np.float64)
+    return labelled.correct(model, texts(table), table["label"])
+
+
+def predict(model: Classifier, table: pd.DataFrame) -> pd.DataFrame:
+    """predicted, probability, in_scope, in_scope_score and a ``p_<label>`` column each."""
+    return labelled.predict(model, texts(table))
 
 
 def _linear(texts: list[str], targets: NDArray[np.int_], labels: tuple[str, ...], seed: int) -> Classifier:
@@ -115,7 +102,7 @@ def _linear(texts: list[str], targets: NDArray[np.int_], labels: tuple[str, ...]
     return Classifier(features, weight.astype(np.float32), bias.astype(np.float32), labels)
 
 
-def _probe(
+def probe(
     vectors: NDArray[np.float32], targets: NDArray[np.int_], keys: list[str], classes: int, seed: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Logistic regression on embeddings, its penalty chosen on a held-out tenth of these very rows.
@@ -176,60 +163,8 @@ def problem(
     return Problem(collate, loss, lambda batch: float(weights[batch["targets"].cpu()].sum()))
 
 
-def _full(
-    texts: list[str],
-    targets: NDArray[np.int_],
-    labels: tuple[str, ...],
-    start: tuple[NDArray[np.float32], NDArray[np.float32]],
-    model: str,
-    settings: Settings,
-    *,
-    seed: int,
-    folder: Path,
-    show: bool,
-) -> Classifier:
-    encoder = trainable(model, settings.dropout)
-    module = TextClassifier(Body(encoder), *start, settings.dropout)
-    tokens = encoder.tokens(texts, settings.max_length)
-    lengths, rng = [len(ids) for ids in tokens], generator(seed)
-    epochs = [epoch(lengths, settings.token_budget, rng) for _ in range(settings.epochs)]
-    plan = whole_run(epochs, settings.max_steps * settings.accumulate or None)
-    weights = _class_weights(targets, len(labels), settings.class_weights)
-    from fieldtune.train.fit import fit
-
-    fit(
-        module,
-        problem(tokens, torch.from_numpy(targets.astype(np.int64)), weights, encoder, settings.label_smoothing),
-        plan,
-        settings,
-        folder=folder,
-        optimizer=adamw(module.encoder, module.head, settings),
-        seed=seed,
-        dtype=training_dtype(),
-        description="fine-tuning",
-        show=show,
-    )
-    weight, bias = (value.detach().cpu().numpy() for value in (module.head.weight, module.head.bias))
-    return Classifier(EncoderFeatures(encoder, settings.max_length), weight, bias, labels)
-
-
-def _class_weights(targets: NDArray[np.int_], classes: int, kind: str) -> torch.Tensor:
+def class_weights(targets: NDArray[np.int_], classes: int, kind: str) -> torch.Tensor:
     """Ones, or the square root of the inverse class frequency, with mean one over the rows."""
     counts = np.bincount(targets, minlength=classes).astype(np.float64)
     weights = np.ones(classes) if kind == "none" else np.sqrt(counts.sum() / np.maximum(counts, 1) / classes)
     return torch.tensor(weights / (weights * counts).sum() * counts.sum(), dtype=torch.float32)
-
-
-def _calibrated(model: Classifier, logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    from fieldtune.evaluate.calibration import softmax
-
-    return np.asarray(softmax(logits, model.temperature), dtype=np.float32)
-
-
-def _threshold(score: NDArray[np.float32], inside: NDArray[np.bool_], outside: NDArray[np.bool_]) -> float:
-    """Best balanced accuracy between in-scope and ``oos`` rows; without the latter, what keeps 95 % of the rows."""
-    if not outside.any():
-        return float(threshold_keeping(score, KEPT))
-    candidates = np.unique(score)
-    balanced = [(score[inside] >= value).mean() + (score[outside] < value).mean() for value in candidates]
-    return float(candidates[int(np.argmax(balanced))])

@@ -1,0 +1,46 @@
+"""What every model shares that answers with one label: calibrated probabilities and the scope.
+
+A model with a ``temperature`` and a ``threshold`` of its own inherits from :class:`Labelled` and says how it gets
+``logits`` from whatever it looks at.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fieldtune.evaluate.calibration import softmax
+
+
+class Labelled:
+    """A model of labels.
+
+    Attributes:
+        labels: class names, in the order of the logits' columns.
+        temperature: divides the logits; fitted on validation rows.
+        threshold: an item whose highest probability lies below is out of scope.
+        card: the rest of ``fieldtune.json``.
+    """
+
+    labels: tuple[str, ...]
+    temperature: float
+    threshold: float
+    card: dict[str, Any]
+
+    def logits(self, items: Sequence[Any]) -> NDArray[np.float32]:
+        """Raw scores, float32 ``[items, classes]``."""
+        raise NotImplementedError
+
+    def probabilities(self, items: Sequence[Any]) -> NDArray[np.float32]:
+        """Calibrated probabilities, float32 ``[items, classes]``, each row summing to one."""
+        return np.asarray(softmax(self.logits(items), self.temperature), dtype=np.float32)
+
+    def in_scope(self, items: Sequence[Any]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+        """Whether each item belongs to any class at the model's own threshold, and the score compared with it."""
+        return self.scope_of(self.probabilities(items))
+
+    def scope_of(self, probabilities: NDArray[np.float32]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+        """The same from probabilities at hand: the score is the highest one."""
+        score = probabilities.max(axis=1)
+        return score >= self.threshold, score
