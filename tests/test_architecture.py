@@ -21,7 +21,7 @@ SOURCES = {
 FLOORS = (
     ("errors", "runtime", "progress", "batching", "text", "evaluate"),
     ("data", "models", "tasks", "retrieval", "store", "train", "infer"),
-    ("gate", "registry", "outbox", "feedback", "decisions", "retraining"),
+    ("explain", "gate", "registry", "outbox", "feedback", "decisions", "retraining"),
     ("fingerprint", "pipeline", "publishing", "reporting", "ui"),
     ("applications", "cli_kit", "commands", "cli"),
 )

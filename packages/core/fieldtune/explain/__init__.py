@@ -1,0 +1,1 @@
+"""Which words decided a prediction, and how far to trust that answer."""
