@@ -60,7 +60,7 @@ NOW = {
     "recommender ui": [],
 }
 LATER = [
-    "search", "label", "serve", "models export", "chatbot review", "chatbot serve", "monitor test-fire",
+    "label", "serve", "models export", "chatbot review", "chatbot serve", "monitor test-fire",
     "monitor silence", "monitor ack", "monitor test", "monitor serve", "recommender update", "recommender serve",
 ]  # fmt: skip
 

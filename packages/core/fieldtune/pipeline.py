@@ -21,6 +21,7 @@ from fieldtune.progress import say
 from fieldtune.tasks import task_module
 from fieldtune.train.checkpoint import claimed
 from fieldtune.train.settings import Settings
+from fieldtune.train.track import kinds, opened, run_name
 
 SAMPLE = 2000  # rows looked at to tell whether an encoder can read them
 REFIT = "refit"
@@ -88,6 +89,7 @@ def finetune(
     if not 0 <= seed < 2**32:
         raise InputError("a seed from 0 to 4294967295", str(seed), "choose another --seed")
     chosen = about.DEFAULTS.updated(settings)
+    kinds(chosen.track)
     path = Path(out)
     replaceable(path)
     rows = about.read(train, rename=rename, labels=labels)
@@ -119,6 +121,9 @@ def finetune(
                     say(f"note: measured on {len(held_out)} rows kept apart; training again on all {len(rows)}")
                 trained = about.train(rows, method, model, chosen, seed=seed, folder=work / REFIT, show=progress)
                 about.adopt(trained, measured)
+            told = opened(chosen.track, Path(chosen.track_dir), run_name(work), {}, None)
+            told(0, {"figures": metrics})
+            told.close()
             trained.card = _card(task, method, chosen, run, metrics, rows)
             with staged(path, {"fingerprint": run["data"], "versions": versions()}) as temporary:
                 trained.save(temporary)

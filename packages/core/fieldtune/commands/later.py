@@ -5,7 +5,6 @@ import typer
 from fieldtune.cli_kit import planned
 
 LATER = {
-    "search": "hyper-parameter search; comes with the core's search and tracking (fieldtune 0.3)",
     "label": "the next rows worth labelling; comes with the core's active learning (fieldtune 0.3)",
     "serve": "one model behind HTTP; comes with the core's service (fieldtune 0.3)",
 }

@@ -21,9 +21,10 @@ from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCall
 from fieldtune.batching import Batch
 from fieldtune.errors import InputError
 from fieldtune.models.folder import staged
-from fieldtune.train.checkpoint import newest, prune
+from fieldtune.train.checkpoint import newest, prune, step
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
+from fieldtune.train.track import Track, opened, run_name
 
 
 def fit(
@@ -88,7 +89,13 @@ def fit(
         trainer.remove_callback(noisy)
     trainer.problem, trainer.plan, trainer.folder, trainer._module = problem, plan, folder, module
     checkpoint = newest(folder)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    done = step(checkpoint) if checkpoint else 0
+    track = opened(settings.track, Path(settings.track_dir), run_name(folder), settings.as_dict(), done)
+    trainer.add_callback(_Curves(track, trainer))
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    finally:
+        track.close()
     if not all(torch.isfinite(weight).all() for weight in module.parameters()):
         raise _not_finite(f"weights that are none after {trainer.state.global_step} steps")
     module.cpu().eval()  # what uses the weights from here on runs on the processor
@@ -110,6 +117,7 @@ class _Trainer(Trainer):
     folder: Path
     _module: nn.Module
     _staging: Path | None = None
+    seen = 0.0  # the loss of the step so far, over its batches
     loss_is_scaled_for_ga = True  # compute_loss divides by the items of the whole step itself
 
     def get_train_dataloader(self) -> Any:
@@ -130,6 +138,7 @@ class _Trainer(Trainer):
         loss = self.problem.loss(model, inputs) / num_items_in_batch
         if not torch.isfinite(loss):
             raise _not_finite(f"{loss.item()} at step {self.state.global_step + 1}")
+        self.seen += float(loss.detach())
         return loss * self.args.world_size  # DDP averages gradients over the processes
 
     def _get_output_dir(self, trial: Any) -> str:
@@ -182,6 +191,19 @@ class _SaveRegularly(TrainerCallback):
             control.should_save = True
             self._last = time.monotonic()
         return control
+
+
+class _Curves(TrainerCallback):
+    """Loss and learning rates of every step to the trackers."""
+
+    def __init__(self, track: Track, trainer: "_Trainer") -> None:
+        self.track, self.trainer = track, trainer
+
+    def on_step_end(self, args: Any, state: Any, control: Any, optimizer: Any = None, **_: Any) -> None:
+        if self.track.writers and optimizer is not None:
+            rates = {f"learning_rate/{place}": group["lr"] for place, group in enumerate(optimizer.param_groups)}
+            self.track(state.global_step, {"loss": self.trainer.seen, **rates})
+        self.trainer.seen = 0.0
 
 
 class _Bar(TrainerCallback):

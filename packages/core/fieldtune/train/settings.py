@@ -15,6 +15,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "label_smoothing": (0, 1), "temperature": (1e-4, math.inf), "dropout": (0, 0.99), "checkpoint_steps": (0, math.inf),
 }  # fmt: skip
 
+_ASIDE = ("track", "track_dir")  # what is told about a run is no part of it
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -37,6 +39,8 @@ class Settings:
         temperature: divides cosine similarities in the contrastive loss.
         dropout: in the encoder; 0 for a deterministic gradient.
         checkpoint_steps: save every so many steps; 0 saves about once a minute.
+        track: where to write curves, out of jsonl, tensorboard and wandb, comma-separated; nowhere without.
+        track_dir: the folder for them.
         refit: where validation rows were split off the training rows, train once more on all of them after measuring.
     """
 
@@ -56,6 +60,8 @@ class Settings:
     dropout: float = 0.1
     checkpoint_steps: int = 0
     refit: bool = False
+    track: str = ""
+    track_dir: str = "runs"
 
     def __post_init__(self) -> None:
         if self.class_weights not in ("none", "sqrt"):
@@ -85,8 +91,8 @@ class Settings:
         return replace(self, **values)
 
     def as_dict(self) -> dict[str, Any]:
-        """Name -> value, for the fingerprint of a run."""
-        return asdict(self)
+        """Name -> value, for the fingerprint of a run: all that can change its weights."""
+        return {name: value for name, value in asdict(self).items() if name not in _ASIDE}
 
 
 def _flag(value: Any) -> bool:

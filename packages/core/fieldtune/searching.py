@@ -1,0 +1,70 @@
+"""``search``: the best settings for a task on the user's rows, by trials of :func:`fieldtune.pipeline.finetune`."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fieldtune.errors import InputError
+from fieldtune.fingerprint import fingerprint
+from fieldtune.models.encoder import DEFAULT
+from fieldtune.models.folder import locked
+from fieldtune.pipeline import finetune
+from fieldtune.tasks import task_module
+from fieldtune.train.search import SPACE, Found, search
+
+
+def find_settings(
+    task: str,
+    train: pd.DataFrame | Path | str,
+    *,
+    out: Path | str,
+    trials: int = 20,
+    valid: pd.DataFrame | Path | str | None = None,
+    model: str = DEFAULT,
+    method: str = "full",
+    settings: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    progress: bool = True,
+    rename: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> Found:
+    """Try settings on one fixed set of validation rows and keep the best model in ``OUT/best``.
+
+    The best of many trials is flattered by the rows it was chosen on: measure it on others. Killed at any moment, the
+    same call goes on, and no more than two models ever lie on disk.
+
+    Args:
+        trials: how many are to be finished; the first is the task's defaults.
+        settings: fixed ones, which are not searched.
+        task, train, valid, model, method, seed, progress, rename, labels: see :func:`fieldtune.pipeline.finetune`.
+
+    Raises:
+        InputError: no trials, or nothing to search for with this method; ArtefactError, ConfigError: see `finetune`.
+    """
+    if trials < 1:
+        raise InputError("at least one trial", str(trials), "give --trials 20")
+    about, fixed = task_module(task), dict(settings or {})
+    if method in about.ENCODERLESS or method == "head":
+        raise InputError("a method that is fine-tuned", repr(method), "choose full: these have no settings to search")
+    defaults = asdict(about.DEFAULTS.updated(fixed))
+    rows = about.read(train, rename=rename, labels=labels)
+    held_out = about.read(valid, rename=rename, labels=labels) if valid is not None else about.split(rows, seed)[1]
+    if valid is None:
+        rows = about.split(rows, seed)[0]
+    run = fingerprint(task, method, model, about.DEFAULTS.updated(fixed), seed, (rows, held_out))
+    digest = hashlib.sha256(json.dumps([run, SPACE], sort_keys=True).encode()).hexdigest()
+
+    def one(changes: Mapping[str, Any], folder: Path) -> float:
+        done = finetune(
+            task, rows, valid=held_out, model=model, method=method, out=folder, settings=changes, seed=seed,
+            progress=progress, apart=False,
+        )  # fmt: skip
+        return float(done.metrics[about.FIGURE])
+
+    with locked(Path(out)):
+        return search(one, trials, Path(out), seed=seed, run=digest, fixed=fixed, defaults=defaults)

@@ -1,0 +1,136 @@
+"""Hyper-parameter search: Optuna proposes settings, `finetune` trains them, one model is kept.
+
+Everything lies in one folder: the study as SQLite, the trial at work, the best model so far. Killed at any moment, the
+same call goes on: a trial that was cut is trained on from its own checkpoint, and the count is of finished trials. How a
+trial is trained is the caller's function; this module knows no task.
+"""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fieldtune.errors import ArtefactError, MissingExtraError
+from fieldtune.models.folder import replace
+from fieldtune.progress import say
+
+STUDY, BEST, WORK = "study.db", "best", "trial"
+SPACE: dict[str, tuple[str, float, float]] = {
+    "learning_rate": ("log", 2e-5, 5e-4),
+    "head_learning_rate": ("log", 2e-4, 5e-3),
+    "epochs": ("int", 2, 10),
+    "dropout": ("float", 0.0, 0.3),
+    "label_smoothing": ("float", 0.0, 0.2),
+    "weight_decay": ("log", 1e-4, 1e-1),
+}
+"""Setting -> scale, least and most. The first trial is always the defaults."""
+Train = Callable[[Mapping[str, Any], Path], float]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found.
+
+    Attributes:
+        best: the folder of the best model.
+        value: its figure on the validation rows.
+        settings: what it was trained with, beside the defaults.
+        trials: per finished trial its settings and figure, in order.
+    """
+
+    best: Path
+    value: float
+    settings: dict[str, Any]
+    trials: list[dict[str, Any]]
+
+
+def search(
+    train: Train,
+    trials: int,
+    folder: Path,
+    *,
+    seed: int,
+    run: str,
+    fixed: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+) -> Found:
+    """Run trials until ``trials`` are finished.
+
+    Args:
+        train: settings and a folder to write the model into -> the figure to raise; called again with the same
+            arguments after a kill, it must go on where it was.
+        folder: of the search; locked by the caller.
+        seed: of the proposals; each trial's are drawn from the seed and its number, so a resumed search proposes alike.
+        run: a digest of what is searched for: a folder of another search is refused.
+        fixed: settings of the user's, which are not searched.
+        defaults: the first trial's values.
+
+    Raises:
+        MissingExtraError: Optuna is not installed. ArtefactError: ``folder`` is another search's.
+    """
+    optuna = _optuna()
+    folder.mkdir(parents=True, exist_ok=True)
+    study = optuna.create_study(
+        storage=f"sqlite:///{folder / STUDY}", study_name="search", direction="maximize", load_if_exists=True
+    )
+    _claim(study, run, folder)
+    space = {name: _scale(optuna, *SPACE[name]) for name in SPACE if name in defaults and name not in fixed}
+    if not study.trials:
+        study.enqueue_trial({name: defaults[name] for name in space})
+    work = folder / WORK
+    while (done := len(_finished(optuna, study))) < trials:
+        study.sampler = optuna.samplers.TPESampler(seed=seed + done, n_startup_trials=5)
+        number, settings = _next(optuna, study, space)
+        say(f"trial {done + 1} of {trials}: " + ", ".join(f"{name} {value:.3g}" for name, value in settings.items()))
+        value = train({**fixed, **settings}, work)
+        if all(value > other.value for other in _finished(optuna, study)):
+            replace(work, folder / BEST)
+        study.tell(number, value)
+        shutil.rmtree(work, ignore_errors=True)
+    return _found(_finished(optuna, study), folder / BEST)
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ImportError as error:
+        raise MissingExtraError("optuna", "it is not installed", "pip install 'fieldtune[search]'") from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna
+
+
+def _claim(study: Any, run: str, folder: Path) -> None:
+    if study.user_attrs.get("run", run) != run:
+        raise ArtefactError(
+            "an empty --out, or a search of the same data and settings",
+            f"another search in {folder}",
+            "choose another --out, or delete that folder",
+        )
+    study.set_user_attr("run", run)
+
+
+def _scale(optuna: Any, scale: str, least: float, most: float) -> Any:
+    if scale == "int":
+        return optuna.distributions.IntDistribution(int(least), int(most))
+    return optuna.distributions.FloatDistribution(least, most, log=scale == "log")
+
+
+def _finished(optuna: Any, study: Any) -> list[Any]:
+    return list(study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)))
+
+
+def _next(optuna: Any, study: Any, space: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+    """The trial a kill left at work, else a new one; one that was killed while it was proposed counts for nothing."""
+    for cut in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
+        if cut.params.keys() == space.keys():
+            return cut.number, dict(cut.params)
+        study.tell(cut.number, state=optuna.trial.TrialState.FAIL)
+    trial = study.ask(fixed_distributions=dict(space))
+    return trial.number, dict(trial.params)
+
+
+def _found(finished: list[Any], best: Path) -> Found:
+    first = max(finished, key=lambda trial: (trial.value, -trial.number))  # the first of equals was kept
+    told = [{"trial": place, "value": trial.value, **trial.params} for place, trial in enumerate(finished)]
+    return Found(best, first.value, dict(first.params), told)

@@ -1,0 +1,96 @@
+"""Hyper-parameter search: counts finished trials, goes on after SIGKILL, keeps one model, never ends below the defaults."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import fieldtune
+from fieldtune.errors import ArtefactError, InputError
+from fieldtune.searching import find_settings
+from fieldtune.train.search import BEST, STUDY, WORK, search
+
+DEFAULTS = {"learning_rate": 1e-4, "epochs": 5, "dropout": 0.1}
+
+
+def trained(settings: Mapping[str, Any], folder: Path) -> float:
+    """A stand-in for training whose best learning rate is known."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "rate").write_text(str(settings["learning_rate"]))
+    return -abs(settings["learning_rate"] - 2e-4)
+
+
+def found(folder: Path, trials: int) -> Any:
+    return search(trained, trials, folder, seed=0, run="a", fixed={"batch_rows": 8}, defaults=DEFAULTS)
+
+
+def test_the_first_trial_is_the_defaults_and_the_best_model_is_kept(tmp_path: Path) -> None:
+    result = found(tmp_path, 12)
+    assert {name: result.trials[0][name] for name in DEFAULTS} == DEFAULTS
+    assert result.value == max(trial["value"] for trial in result.trials) > -1e-4
+    assert float((result.best / "rate").read_text()) == result.settings["learning_rate"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [BEST, STUDY]
+
+
+def test_a_search_in_pieces_proposes_what_one_in_one_piece_does(tmp_path: Path) -> None:
+    whole = found(tmp_path / "whole", 8)
+    for trials in (1, 4, 8, 8):
+        pieces = found(tmp_path / "pieces", trials)
+        assert len(pieces.trials) == trials
+    assert pieces.trials == whole.trials
+
+
+def test_a_folder_of_another_search_is_refused(tmp_path: Path) -> None:
+    found(tmp_path, 1)
+    with pytest.raises(ArtefactError, match="another search"):
+        search(trained, 2, tmp_path, seed=0, run="b", fixed={}, defaults=DEFAULTS)
+
+
+def test_nothing_to_search_is_refused(tmp_path: Path) -> None:
+    table = pd.DataFrame({"text": ["a", "b"], "label": ["x", "y"]})
+    with pytest.raises(InputError, match="at least one trial"):
+        find_settings("text-classification", table, out=tmp_path, trials=0)
+    with pytest.raises(InputError, match="is fine-tuned"):
+        find_settings("text-classification", table, out=tmp_path, trials=1, method="linear")
+
+
+SCRIPT = """
+import sys, pandas as pd
+from fieldtune.searching import find_settings
+texts = [f"{word} {n}" for word in ("my card is lost", "refund the order") for n in range(20)]
+table = pd.DataFrame({"text": texts, "label": ["card"] * 20 + ["refund"] * 20})
+find_settings("text-classification", table, model=sys.argv[1], out=sys.argv[2], trials=4, progress=False,
+              settings={"epochs": 2, "token_budget": 64, "checkpoint_steps": 2})
+"""
+
+
+def finished(study: Path) -> int:
+    with sqlite3.connect(study) as connection:
+        return int(connection.execute("SELECT count(*) FROM trials WHERE state = 'COMPLETE'").fetchone()[0])
+
+
+def test_killed_the_same_call_goes_on_and_counts_finished_trials(tiny_encoder: Path, tmp_path: Path) -> None:
+    out, home = tmp_path / "out", tmp_path / "home"
+    command = [sys.executable, "-c", SCRIPT, str(tiny_encoder), str(out)]
+    environment = {**os.environ, "FIELDTUNE_HOME": str(home)}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not ((out / BEST).exists() and (out / WORK).exists()) and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = finished(out / STUDY)
+    assert 1 <= before < 4
+    assert subprocess.run(command, env=environment, stderr=subprocess.DEVNULL).returncode == 0
+    assert finished(out / STUDY) == 4
+    assert {path.name for path in out.iterdir() if not path.name.startswith(".")} == {BEST, STUDY}
+    assert fieldtune.load(out / BEST).labels == ("card", "refund")
