@@ -1,0 +1,22 @@
+"""Where the words of a text begin and end, as offsets into that very text, for models that label words.
+
+White space parts words, punctuation at their ends is a word of its own, and so is every Chinese, Japanese or Korean
+character. What joins letters stays inside: ``U.S.``, ``3,000``, ``Sino-Japanese``; an English ``'s`` is cut off.
+"""
+
+import re
+import string
+
+from fieldtune.text.language import HAN, KANA_HANGUL
+
+_EAST = f"{HAN}{KANA_HANGUL}"
+_MARKS = re.escape(string.punctuation) + "¡-©«-±´·»¿‐-‧‰-⁞।॥،؛؟、-〿！-／：-＠［-｀｛-･"  # noqa: the marks of many scripts
+_LETTER = f"[^\\s{_MARKS}{_EAST}]"
+_WORD = re.compile(
+    f"[{_EAST}]|(?:{_LETTER}\\.){{2,}}|{_LETTER}+(?:[-.,/&@:_+]{_LETTER}+|['’]{_LETTER}{{3,}})*|['’]{_LETTER}{{1,2}}(?!{_LETTER})|\\S"
+)
+
+
+def spans(text: str) -> list[tuple[int, int]]:
+    """Words as (start, end): in order, not overlapping, that leave out nothing but white space."""
+    return [match.span() for match in _WORD.finditer(text)]
