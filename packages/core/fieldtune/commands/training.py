@@ -1,6 +1,7 @@
 """``fieldtune train | evaluate | predict | encode``: one model, from a table to a folder and back."""
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,9 +29,13 @@ def register(app: typer.Typer) -> None:
 
 def train(
     task: Annotated[
-        str, typer.Option(help="text-classification (columns text, label), embedding (query, positive, negative), ...")
+        str,
+        typer.Option(
+            help="text-classification (columns text, label), token-classification (CoNLL, or columns tokens, tags), "
+            "embedding (query, positive, negative), ..."
+        ),
     ],
-    train: Annotated[Path, typer.Option(help="Training table: CSV, TSV, JSON lines or Parquet (.gz allowed).")],
+    train: Annotated[Path, typer.Option(help="Training table: CSV, TSV, JSON lines, Parquet or CoNLL (.gz allowed).")],
     valid: Annotated[Path | None, typer.Option(help="Validation table; without it a tenth of the rows.")] = None,
     model: Annotated[str, typer.Option(help="Encoder: default, a folder, or a hub name.")] = "default",
     method: Annotated[str, typer.Option(help="linear, head, full, ...: what the task knows.")] = "full",
@@ -110,15 +115,14 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Label every row; input columns and order are kept, rows without text included."""
-    from fieldtune.data.read import check_output, read_table, write_table
+    from fieldtune.data.read import check_output, write_table
     from fieldtune.models import load
     from fieldtune.tasks import task_module
 
     check_output(out, reads=[data])
     trained = load(model)
     about = task_module(trained.card["task"])
-    table = read_table(data, [text if name == "text" else name for name in about.INPUTS], hint=NAME_IT)
-    inputs = _inputs(table, about.INPUTS, text)
+    table, inputs = getattr(about, "read_inputs", partial(_read_inputs, names=about.INPUTS))(data, text)
     added = about.predict(trained, inputs)
     taken = [name for name in added if name in table]
     if taken:
@@ -188,10 +192,13 @@ def _remark_strangers(model: Any, table: Any) -> None:
         )
 
 
-def _inputs(table: Any, names: tuple[str, ...], text: str) -> Any:
-    """The columns a task reads, under its own names; empty cells are empty texts, so no row is lost."""
-    inputs = table[[text if name == "text" else name for name in names]]
-    return inputs.rename(columns={text: "text"}).fillna("").astype(str).reset_index(drop=True)
+def _read_inputs(data: Path, text: str, names: tuple[str, ...]) -> tuple[Any, Any]:
+    """The table, and the columns a task reads under its own names; empty cells are empty texts, so no row is lost."""
+    from fieldtune.data.read import read_table
+
+    wanted = [text if name == "text" else name for name in names]
+    table = read_table(data, wanted, hint=NAME_IT)
+    return table, table[wanted].rename(columns={text: "text"}).fillna("").astype(str).reset_index(drop=True)
 
 
 def parse_map(text: str) -> dict[str, str] | None:

@@ -49,7 +49,7 @@ def read_table(
         InputError: no such file, unknown extension, unreadable line, missing column, no rows.
     """
     path = Path(path)
-    kind = _kind(path)
+    kind = extension(path)
     if kind not in KINDS:
         raise InputError(f"a table ending in {', '.join(KINDS)} (.gz allowed)", str(path), "convert or rename it")
     raw = read_bytes(path)
@@ -84,11 +84,12 @@ def check_columns(frame: pd.DataFrame, required: Sequence[str], where: str, hint
 
 def first_row(path: Path | str) -> int:
     """The number of the first row of a table as its file shows it: a header is row 1."""
-    return 2 if _kind(Path(path)) in (".csv", ".tsv") else 1
+    return 2 if extension(path) in (".csv", ".tsv") else 1
 
 
-def _kind(path: Path) -> str:
-    suffixes = [suffix for suffix in path.suffixes if suffix != ".gz"]
+def extension(path: Path | str) -> str:
+    """What a file's name says of its format, ``.gz`` apart; empty where it says nothing."""
+    suffixes = [suffix for suffix in Path(path).suffixes if suffix != ".gz"]
     return suffixes[-1] if suffixes else ""
 
 
@@ -149,18 +150,22 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
     """Write a table in the format its extension names; the file appears whole or not at all.
 
     In CSV and TSV a line break inside a cell is a line feed: a lone carriage return, which pandas does not quote, would
-    be read as the end of the row.
+    be read as the end of the row. Lists and objects in cells are JSON there.
     """
     check_output(path)
     with written(path) as temporary:
         match path.suffix:
             case ".csv" | ".tsv":
-                unix = frame.replace(r"\r\n?", "\n", regex=True)
+                unix = frame.map(_cell).replace(r"\r\n?", "\n", regex=True)
                 unix.to_csv(temporary, index=False, sep="\t" if path.suffix == ".tsv" else ",")
             case ".jsonl":
                 frame.to_json(temporary, orient="records", lines=True, force_ascii=False)
             case _:
                 frame.to_parquet(temporary, index=False)
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else value
 
 
 def decode(raw: bytes, path: Path, encoding: str = "utf-8-sig") -> str:

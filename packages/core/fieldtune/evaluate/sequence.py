@@ -47,7 +47,9 @@ def report(true: Sequence[Tags], given: Sequence[Tags]) -> dict[str, Any]:
         InputError: no sentences, or other numbers of tags.
     """
     if not true or [len(tags) for tags in true] != [len(tags) for tags in given]:
-        raise InputError("the same words tagged twice", "none, or other numbers of tags", "evaluate on one labelled row")
+        raise InputError(
+            "the same words tagged twice", "none, or other numbers of tags", "evaluate on one labelled row"
+        )
     entity = _entity_table(true, given)
     token = _token_table([tag for tags in true for tag in tags], [tag for tags in given for tag in tags])
     return {
@@ -70,7 +72,11 @@ def _entity_table(true: Sequence[Tags], given: Sequence[Tags]) -> dict[str, Any]
     found = {(row, *entity) for row, tags in enumerate(given) for entity in entities(tags)}
     counts = [Counter(str(entity[-1]) for entity in some) for some in (wanted & found, wanted, found)]
     per_type = {name: _scores(*(count[name] for count in counts)) for name in sorted(counts[1] | counts[2])}
-    return {**_scores(*(sum(count.values()) for count in counts)), "macro": _mean(per_type.values()), "per_type": per_type}
+    return {
+        **_scores(*(sum(count.values()) for count in counts)),
+        "macro": _mean(per_type.values()),
+        "per_type": per_type,
+    }
 
 
 def _token_table(true: Tags, given: Tags) -> dict[str, Any]:
@@ -97,6 +103,4 @@ def _scores(hits: int, support: int, claimed: int) -> dict[str, float]:
 
 def _mean(tables: Iterable[dict[str, float]]) -> dict[str, float]:
     rows = list(tables)
-    return {
-        name: sum(row[name] for row in rows) / len(rows) if rows else 0.0 for name in ("precision", "recall", "f1")
-    }
+    return {name: sum(row[name] for row in rows) / len(rows) if rows else 0.0 for name in ("precision", "recall", "f1")}

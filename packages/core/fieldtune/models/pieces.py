@@ -3,6 +3,7 @@
 A word is labelled at its first piece. Knows no tags.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -72,8 +73,9 @@ def windows(sizes: Sequence[int], limit: int, row: int = 0) -> list[Window]:
         cuts.append((start, stop))
         if stop == len(sizes):
             break
-        start = max(_back(sizes, stop, limit // _OVERLAP), start + 1)
-    borders = [0, *((left[1] + right[0]) // 2 for left, right in zip(cuts, cuts[1:], strict=False)), len(sizes)]
+        shared = min(limit // _OVERLAP, limit - sizes[stop])  # the next window has to reach beyond this one
+        start = max(_back(sizes, stop, shared), start + 1)
+    borders = [0, *((left[1] + right[0]) // 2 for left, right in itertools.pairwise(cuts)), len(sizes)]
     return [Window(row, *cut, borders[i], borders[i + 1]) for i, cut in enumerate(cuts)]
 
 

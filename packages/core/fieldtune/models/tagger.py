@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fieldtune.batching import by_length
+from fieldtune.errors import InputError
 from fieldtune.evaluate.calibration import softmax
 from fieldtune.infer.engine import TOKEN_BUDGET, running
 from fieldtune.models.decoding import viterbi
 from fieldtune.models.encoder import Encoder, load_encoder_folder, pad
-from fieldtune.models.pieces import SHAPES, Window, Words, shape, windows, word_pieces
+from fieldtune.models.pieces import SHAPES, Words, shape, windows, word_pieces
 from fieldtune.models.trained import read_tensors, save_card, save_tensors
 from fieldtune.models.word_features import WordFeatures
 
@@ -106,9 +107,7 @@ class Reading:
         return pad([self.shapes[number] for number in numbers], 0)[0]
 
 
-def see(
-    body: Any, ids: torch.Tensor, mask: torch.Tensor, shapes: torch.Tensor, casing: torch.Tensor
-) -> torch.Tensor:
+def see(body: Any, ids: torch.Tensor, mask: torch.Tensor, shapes: torch.Tensor, casing: torch.Tensor) -> torch.Tensor:
     """Last hidden states with the shapes beside them, ``[rows, pieces, dimensions + shapes]``.
 
     The casing table is added where the encoder's word vectors enter, so its layers see how the whole text is written.
@@ -140,7 +139,13 @@ class Tagger:
     card: dict[str, Any] = field(default_factory=dict)
 
     def logits(self, sentences: Sequence[Words]) -> Floats:
-        """Raw scores, float32 ``[words of all sentences, tags]``."""
+        """Raw scores, float32 ``[words of all sentences, tags]``.
+
+        Raises:
+            InputError: something among the sentences is no list of words.
+        """
+        if any(isinstance(words, str) for words in sentences):
+            raise InputError("a list of sentences, each a list of words", "a text", 'write [["my", "card"]]')
         parts = [
             np.asarray(self.features(sentences[start : start + _ROWS]) @ self.weight.T + self.bias, dtype=np.float32)
             for start in range(0, len(sentences), _ROWS)

@@ -27,6 +27,7 @@ HEAD = "head.safetensors"
 CALIBRATION = "calibration.json"
 MODELS = {
     "text-classification": ("fieldtune.models.trained", "Classifier"),
+    "token-classification": ("fieldtune.models.tagger", "Tagger"),
     "embedding": ("fieldtune.models.trained", "Embedder"),
 }
 """Task -> module and class of its model, which has ``save(folder)`` and ``load(folder, card)``."""

@@ -2,7 +2,9 @@
 
 A task module holds
 
-- ``COLUMNS``: required and optional columns of its training table; ``INPUTS``: those that ``predict`` reads;
+- ``COLUMNS``: required and optional columns of its training table; ``INPUTS``: those that ``predict`` reads (a task
+  that reads more than a table of texts has ``read_inputs(data, text)`` too: the user's table, and beside it what its
+  ``predict`` looks at);
 - ``METHODS`` and ``RIVALS``: how it can be trained, and which of these are measured beside whatever was chosen;
 - ``ENCODERLESS``: the methods that use no pretrained encoder;
 - ``FIGURE``: the name of the metric by which methods are compared, higher is better; ``DEFAULTS``: its settings;
@@ -20,7 +22,7 @@ from types import ModuleType
 
 from fieldtune.errors import InputError
 
-TASKS = ("text-classification", "embedding")
+TASKS = ("text-classification", "token-classification", "embedding")
 
 
 def task_module(task: str) -> ModuleType:

@@ -61,7 +61,9 @@ def check(table: pd.DataFrame) -> list[Finding]:
     single = {str(name) for name in counts.index[counts == 1]}
     rows = tuple(row for row, names in enumerate(types) if single & set(names))
     if rows:
-        found.append(Finding("single-entity-type", "warning", f"types seen once only: {', '.join(sorted(single)[:5])}", rows))
+        found.append(
+            Finding("single-entity-type", "warning", f"types seen once only: {', '.join(sorted(single)[:5])}", rows)
+        )
     given: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
     for words, tags in zip(table["tokens"], table["tags"], strict=True):
         given.setdefault(tuple(words), set()).add(tuple(tags))

@@ -10,11 +10,17 @@ import string
 from fieldtune.text.language import HAN, KANA_HANGUL
 
 _EAST = f"{HAN}{KANA_HANGUL}"
-_MARKS = re.escape(string.punctuation) + "¡-©«-±´·»¿‐-‧‰-⁞।॥،؛؟、-〿！-／：-＠［-｀｛-･"  # noqa: the marks of many scripts
+# of English and of other scripts
+_MARKS = re.escape(string.punctuation) + "¡-©«-±´·»¿‐-‧‰-⁞।॥،؛؟、-〿！-／：-＠［-｀｛-･"
 _LETTER = f"[^\\s{_MARKS}{_EAST}]"
-_WORD = re.compile(
-    f"[{_EAST}]|(?:{_LETTER}\\.){{2,}}|{_LETTER}+(?:[-.,/&@:_+]{_LETTER}+|['’]{_LETTER}{{3,}})*|['’]{_LETTER}{{1,2}}(?!{_LETTER})|\\S"
+_KINDS = (
+    f"[{_EAST}]",
+    f"(?:{_LETTER}\\.){{2,}}",  # U.S.
+    f"{_LETTER}+(?:[-.,/&@:_+]{_LETTER}+|['’]{_LETTER}{{3,}})*",  # 3,000 Sino-Japanese O'Brien
+    f"['’]{_LETTER}{{1,2}}(?!{_LETTER})",  # 's
+    r"\S",
 )
+_WORD = re.compile("|".join(_KINDS))
 
 
 def spans(text: str) -> list[tuple[int, int]]:

@@ -1,0 +1,194 @@
+"""Tables of tagged words: CoNLL files, rows of tokens and tags, or texts with spans of characters.
+
+What comes out has the columns ``tokens`` and ``tags`` (lists of str, tags IOB2). Knows no model.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fieldtune.data.conll import iob2, read_conll
+from fieldtune.data.read import KINDS, check_columns, extension, first_row, read_table
+from fieldtune.errors import InputError
+from fieldtune.evaluate.sequence import OUTSIDE
+from fieldtune.progress import say
+from fieldtune.text import words
+
+Places = list[tuple[int, int]]
+
+
+def tagged_table(
+    data: pd.DataFrame | Path | str, *, rename: Mapping[str, str] | None = None, labels: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """The rows of ``data`` as ``tokens`` and ``tags``; rows without a word are left out and counted on stderr.
+
+    Args:
+        data: a CoNLL file (any name that is not a table's), a table on disk or in memory with the columns tokens and
+            tags, or text and spans (a list of objects with start, end and label, in characters). In CSV such a list is
+            JSON.
+        rename: column wanted -> the user's name for it.
+        labels: type of entity in the file -> type wanted.
+
+    Raises:
+        InputError: with the line or the row that is wrong.
+    """
+    if not isinstance(data, (pd.DataFrame, Path, str)):
+        raise InputError("a pandas DataFrame or a path", type(data).__name__, "pd.DataFrame(rows, columns=[...])")
+    if not isinstance(data, pd.DataFrame) and extension(data) not in KINDS:
+        rows = [(sentence.words, sentence.tags) for sentence in read_conll(Path(data))]
+    else:
+        rows = _table_rows(data, rename or {})
+    table = pd.DataFrame(rows, columns=["tokens", "tags"])
+    if labels:
+        table["tags"] = [[_mapped(tag, labels, _where(data)) for tag in tags] for tags in table["tags"]]
+    return table
+
+
+def word_table(data: Path, text: str = "text") -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What ``predict`` reads: the user's table, and beside it ``text``, ``tokens`` and their ``places`` in the text.
+
+    Words are those of a CoNLL file (then the table is made of them, joined by spaces), those of a column ``tokens``, or
+    those of the column ``text`` as :mod:`fieldtune.text.words` parts them.
+
+    Raises:
+        InputError: neither column, or tokens that do not stand in the text.
+    """
+    if extension(data) not in KINDS:
+        found = [sentence.words for sentence in read_conll(data, words_only=True)]
+        table = pd.DataFrame({"text": [" ".join(tokens) for tokens in found], "tokens": pd.Series(found, dtype=object)})
+        text = "text"
+    else:
+        table = read_table(data)
+    if "tokens" not in table:
+        check_columns(table, [text], str(data), "name it with --text COLUMN")
+        texts = table[text].fillna("").astype(str).tolist()
+        places = [words.spans(one) for one in texts]
+        tokens = [[one[start:end] for start, end in cuts] for one, cuts in zip(texts, places, strict=True)]
+    else:
+        called = _called(data, str(data))
+        tokens = [_texts(cell, "tokens", called(row)) for row, cell in enumerate(table["tokens"])]
+        texts = table[text].fillna("").astype(str).tolist() if text in table else [" ".join(one) for one in tokens]
+        pairs = zip(texts, tokens, strict=True)
+        places = [_located(one, parts, called(row)) for row, (one, parts) in enumerate(pairs)]
+    columns = {"text": texts, "tokens": tokens, "places": places}
+    return table, pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
+
+
+def _table_rows(data: pd.DataFrame | Path | str, rename: Mapping[str, str]) -> list[tuple[list[str], list[str]]]:
+    where = _where(data)
+    frame = data if isinstance(data, pd.DataFrame) else read_table(data)
+    text, called = rename.get("text", "text"), _called(data, where)
+    if "spans" in frame and "tags" not in frame:
+        check_columns(frame, [text, "spans"], where, "name it with --text COLUMN")
+        rows = _from_spans(frame[text].tolist(), frame["spans"].tolist(), called)
+    else:
+        check_columns(frame, ["tokens", "tags"], where, "give text and spans")
+        rows = [
+            _pair(*cells, called(row)) for row, cells in enumerate(zip(frame["tokens"], frame["tags"], strict=True))
+        ]
+        tags = iob2([tags for _, tags in rows], lambda row, place: f"{called(row)} (tag {place + 1})", where)
+        rows = [(tokens, mine) for (tokens, _), mine in zip(rows, tags, strict=True)]
+    kept = [row for row in rows if row[0]]
+    if not kept:
+        raise InputError("rows with words", f"none in {where}", "check the columns")
+    if len(kept) < len(rows):
+        say(f"{len(rows) - len(kept)} of {len(rows)} rows without a word left out ({where})")
+    return kept
+
+
+def _pair(tokens: Any, tags: Any, row: str) -> tuple[list[str], list[str]]:
+    one, other = _texts(tokens, "tokens", row), _texts(tags, "tags", row)
+    if len(one) != len(other):
+        raise InputError(
+            "a tag for every token", f"{len(one)} tokens and {len(other)} tags in {row}", "correct that row"
+        )
+    return one, other
+
+
+def _from_spans(texts: Sequence[Any], spans: Sequence[Any], called: Any) -> list[tuple[list[str], list[str]]]:
+    rows, moved = [], 0
+    for number, (text, cell) in enumerate(zip(texts, spans, strict=True)):
+        text = text if isinstance(text, str) else ""
+        cuts = words.spans(text)
+        tags = [OUTSIDE] * len(cuts)
+        for start, end, label in _spans(cell, len(text), called(number)):
+            inside = [place for place, (first, last) in enumerate(cuts) if first < end and last > start]
+            if not inside or any(tags[place] != OUTSIDE for place in inside):
+                fault = "a span of no word" if not inside else "spans that share a word"
+                raise InputError(
+                    "spans of words of their own", f"{fault} ({start}-{end}) in {called(number)}", "correct it"
+                )
+            moved += (cuts[inside[0]][0], cuts[inside[-1]][1]) != (start, end)
+            for place in inside:
+                tags[place] = f"{'I' if place > inside[0] else 'B'}-{label}"
+        rows.append(([text[start:end] for start, end in cuts], tags))
+    if moved:
+        say(f"{moved} spans begin or end inside a word: taken as whole words")
+    return rows
+
+
+def _spans(cell: Any, length: int, row: str) -> list[tuple[int, int, str]]:
+    try:
+        found = sorted((int(span["start"]), int(span["end"]), str(span["label"])) for span in _list(cell))
+    except (TypeError, KeyError, ValueError) as error:
+        raise InputError(
+            "a list of objects with start, end and label", f"another thing in {row}", "correct it"
+        ) from error
+    for start, end, label in found:
+        if not (0 <= start < end <= length and label.strip()):
+            raise InputError(f"spans inside the text of {length} characters", f"{start}-{end} in {row}", "correct it")
+    return found
+
+
+def _texts(cell: Any, name: str, row: str) -> list[str]:
+    try:
+        found = _list(cell)
+    except (TypeError, ValueError):
+        found = [None]
+    if not all(isinstance(one, str) and one.strip() for one in found):
+        raise InputError(f"a list of texts in column {name!r}", f"another thing in {row}", "correct that row")
+    return list(found)
+
+
+def _list(cell: Any) -> list[Any]:
+    """A list as it is, as JSON in a text, or as the array that Parquet gives; an empty cell is an empty list."""
+    if cell is None or (isinstance(cell, (float, str)) and (cell != cell or not str(cell).strip())):
+        return []
+    found = json.loads(cell) if isinstance(cell, str) else list(cell)
+    if not isinstance(found, list):
+        raise TypeError
+    return found
+
+
+def _located(text: str, tokens: Sequence[str], row: str) -> Places:
+    """Where each token stands in the text, each after the one before it."""
+    found: Places = []
+    for token in tokens:
+        start = text.find(token, found[-1][1] if found else 0)
+        if start < 0:
+            raise InputError(
+                "tokens that stand in the text, in order", f"{token!r} does not in {row}", "correct that row"
+            )
+        found.append((start, start + len(token)))
+    return found
+
+
+def _mapped(tag: str, labels: Mapping[str, str], where: str) -> str:
+    if tag == OUTSIDE:
+        return tag
+    if tag[2:] not in labels:
+        fix = f"give it a place too: --map ...,{tag[2:]}=LABEL"
+        raise InputError(f"types out of {', '.join(labels)}", f"{tag[2:]!r} in {where}", fix)
+    return f"{tag[:2]}{labels[tag[2:]]}"
+
+
+def _where(data: pd.DataFrame | Path | str) -> str:
+    return "the table" if isinstance(data, pd.DataFrame) else str(data)
+
+
+def _called(data: pd.DataFrame | Path | str, where: str) -> Any:
+    first = 0 if isinstance(data, pd.DataFrame) else first_row(data)
+    return lambda row: f"row {row + first} of {where}"

@@ -1,0 +1,164 @@
+"""CoNLL files in every scheme against seqeval's reading of them, tables of tokens, spans, and odd files."""
+
+import gzip
+import json
+import random
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from seqeval.scheme import IOB1, IOBES, Entities
+
+from fieldtune.data.conll import iob2, read_conll
+from fieldtune.data.tagged import tagged_table, word_table
+from fieldtune.errors import InputError
+from fieldtune.evaluate.sequence import entities
+
+Spans = list[tuple[int, int, str]]
+
+
+def drawn(rng: random.Random) -> tuple[int, Spans]:
+    """A sentence's length and some entities in it, often side by side."""
+    place, found = 0, []
+    while place < 12:
+        size = rng.randint(1, 3)
+        if rng.random() < 0.6:
+            found.append((place, place + size, rng.choice(["PER", "LOC"])))
+        place += size
+    return place, found
+
+
+def bioes(length: int, spans: Spans) -> list[str]:
+    tags = ["O"] * length
+    for start, end, name in spans:
+        tags[start:end] = [f"I-{name}"] * (end - start)
+        tags[start] = f"{'S' if end - start == 1 else 'B'}-{name}"
+        if end - start > 1:
+            tags[end - 1] = f"E-{name}"
+    return tags
+
+
+def iob1(length: int, spans: Spans) -> list[str]:
+    tags = ["O"] * length
+    for start, end, name in spans:
+        touches = start > 0 and tags[start - 1][2:] == name
+        tags[start:end] = [f"I-{name}"] * (end - start)
+        tags[start] = f"{'B' if touches else 'I'}-{name}"
+    return tags
+
+
+@pytest.mark.parametrize(("write", "scheme"), [(bioes, IOBES), (iob1, IOB1)])
+def test_every_scheme_is_read_as_seqeval_reads_it(write: object, scheme: type) -> None:
+    rng = random.Random(0)
+    rows = [write(*drawn(rng)) for _ in range(200)]  # type: ignore[operator]
+    theirs = [[(one.start, one.end, one.tag) for one in some] for some in Entities(rows, scheme).entities]
+    mine = iob2(rows, lambda row, place: f"{row}:{place}", "the rows")
+    assert [entities(tags) for tags in mine] == theirs
+    assert iob2(mine, lambda row, place: "", "") == mine  # IOB2 stays what it is
+
+
+def test_bilou_and_bmes_are_other_names_for_bioes() -> None:
+    wanted = [["B-A", "I-A", "I-A", "B-A"]]
+    for tags in (["B-A", "I-A", "L-A", "U-A"], ["B-A", "M-A", "E-A", "S-A"], ["B-A", "M-A", "E-A", "W-A"]):
+        assert iob2([tags], lambda row, place: "", "") == wanted
+
+
+FILE = "-DOCSTART- -X- O O\r\n\r\nEU NNP I-NP I-ORG\r\nrejects VBZ I-VP O\r\nGerman JJ I-NP I-MISC\r\n\r\n\r\nPeter NNP I-NP I-PER\r\n"
+
+
+def test_documents_blank_lines_and_line_ends(tmp_path: Path) -> None:
+    (tmp_path / "eng.train.gz").write_bytes(gzip.compress(FILE.encode()))
+    found = read_conll(tmp_path / "eng.train.gz")
+    assert [(one.words, one.tags, one.lines) for one in found] == [
+        (["EU", "rejects", "German"], ["B-ORG", "O", "B-MISC"], [3, 4, 5]),
+        (["Peter"], ["B-PER"], [8]),
+    ]
+    (tmp_path / "tabs").write_text("New York\tB-LOC\n\u00a0x\tO")
+    assert read_conll(tmp_path / "tabs")[0].words == ["New York", "x"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"", "found none in"),
+        (b"-DOCSTART- O\n\n", "found none in"),
+        (b"a NN O\nb O\n", "as in line 1; found 2 in line 2"),
+        (b"a\nb\n", "found one column"),
+        (b"a\tO\n\tO\n", "no word in line 2"),
+        (b"a O\n\nb B_PER\n", "'B_PER' in line 3"),
+        (b"a I-X\nb O\nc B-X\n", "I-X in line 1 begins an entity, as in IOB1; B-X in line 3"),
+        (b"a B-X\nb O\nc S-X\n", "B-X in line 1 is not the end of its entity"),
+        (b"a S-X\nb I-X\n", "I-X in line 2 begins no entity"),
+        (b"a O\nM\xfcnchen B-LOC\n", "another encoding at line 2"),
+    ],
+)
+def test_an_odd_file_is_refused_with_its_line(tmp_path: Path, text: bytes, message: str) -> None:
+    (tmp_path / "odd.txt").write_bytes(text)
+    with pytest.raises(InputError, match=message):
+        tagged_table(tmp_path / "odd.txt")
+
+
+def test_tables_of_tokens_and_of_spans_are_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"tokens": ["EU", "rejects"], "tags": ["I-ORG", "O"]}, {"tokens": [], "tags": []}]
+    spans = [{"text": "EU rejects", "spans": [{"start": 0, "end": 2, "label": "ORG"}]}, {"text": " ", "spans": []}]
+    for name, some in (("tokens", rows), ("spans", spans)):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, some)))
+        frame = pd.DataFrame(some)
+        frame.to_parquet(tmp_path / f"{name}.parquet")
+        frame.map(lambda cell: cell if isinstance(cell, str) else json.dumps(cell)).to_csv(tmp_path / f"{name}.csv")
+        for data in (*(tmp_path / f"{name}.{kind}" for kind in ("jsonl", "parquet", "csv")), frame):
+            assert tagged_table(data).to_numpy().tolist() == [[["EU", "rejects"], ["B-ORG", "O"]]]  # type: ignore[arg-type]
+            assert "1 of 2 rows without a word left out" in capsys.readouterr().err
+
+
+def test_a_span_inside_a_word_is_widened_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    table = pd.DataFrame({"text": ["in Sino-Japanese hands"], "spans": [[{"start": 8, "end": 16, "label": "MISC"}]]})
+    assert tagged_table(table)["tags"].tolist() == [["O", "B-MISC", "O"]]
+    assert "1 spans begin or end inside a word" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"tokens": ["a", "b"], "tags": ["O"]}, "2 tokens and 1 tags in row 0"),
+        ({"tokens": ["a", 3], "tags": ["O", "O"]}, "column 'tokens'; found another thing in row 0"),
+        ({"tokens": "a b", "tags": ["O", "O"]}, "column 'tokens'"),
+        ({"tokens": ["a"], "tags": ["X"]}, r"'X' in row 0 of the table \(tag 1\)"),
+        ({"tokens": ["a"]}, "the columns tokens, tags"),
+        ({"text": "a b", "spans": [{"start": 0, "end": 9, "label": "X"}]}, "inside the text of 3 characters"),
+        ({"text": "a  b", "spans": [{"start": 1, "end": 2, "label": "X"}]}, "a span of no word"),
+        (
+            {"text": "a b", "spans": [{"start": 0, "end": 3, "label": "X"}, {"start": 2, "end": 3, "label": "Y"}]},
+            "share",
+        ),
+        ({"text": "a b", "spans": [{"from": 0}]}, "a list of objects with start, end and label"),
+        ({"text": "a b", "spans": 7}, "a list of objects with start, end and label"),
+    ],
+)
+def test_an_odd_row_is_refused_with_its_number(row: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        tagged_table(pd.DataFrame([row]))
+
+
+def test_types_are_renamed_or_refused() -> None:
+    table = pd.DataFrame({"tokens": [["a", "b"]], "tags": [["B-PER", "I-PER"]]})
+    assert tagged_table(table, labels={"PER": "person"})["tags"].tolist() == [["B-person", "I-person"]]
+    with pytest.raises(InputError, match="'PER' in the table"):
+        tagged_table(table, labels={"LOC": "place"})
+
+
+def test_words_to_predict_on_keep_their_places(tmp_path: Path) -> None:
+    rows = [{"text": "New  York's fine", "tokens": ["New", "York", "'s", "fine"]}, {"text": "", "tokens": []}]
+    (tmp_path / "both.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "text.jsonl").write_text(json.dumps({"body": "New  York's fine"}))
+    for name, column in (("both", "text"), ("text", "body")):
+        _, inputs = word_table(tmp_path / f"{name}.jsonl", column)
+        assert inputs["places"][0] == [(0, 3), (5, 9), (9, 11), (12, 16)]
+    (tmp_path / "some.conll").write_text("New\nYork\n\n\nfine\n")
+    table, inputs = word_table(tmp_path / "some.conll")
+    assert table["text"].tolist() == ["New York", "fine"]
+    assert inputs["places"].tolist() == [[(0, 3), (4, 8)], [(0, 4)]]
+    rows[0]["tokens"] = ["York", "New"]
+    (tmp_path / "both.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(InputError, match="'New' does not in row 1"):
+        word_table(tmp_path / "both.jsonl")
