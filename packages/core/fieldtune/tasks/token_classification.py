@@ -221,7 +221,7 @@ def _regression(
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    machine = LogisticRegression(C=1.0, max_iter=100, tol=1e-3)
+    machine = LogisticRegression(C=1.0, max_iter=300)
     with warnings.catch_warnings():  # the last digits of the optimum decide nothing
         warnings.simplefilter("ignore", ConvergenceWarning)
         machine.fit(features(sentences), targets)
