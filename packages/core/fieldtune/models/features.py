@@ -16,6 +16,7 @@ from fieldtune.errors import InputError
 from fieldtune.text.normalise import normalise
 
 VOCABULARY = "vocabulary.json"
+PROJECTION = "random_projection"
 
 
 class Features(Protocol):
@@ -57,6 +58,20 @@ class EncoderFeatures:
     def save(self, folder: Path) -> dict[str, NDArray[np.float32]]:
         self.encoder.save(folder)
         return {}
+
+
+class ProjectedFeatures:
+    """Random features of an encoder's embeddings, see :func:`fieldtune.train.continual.projected`."""
+
+    def __init__(self, features: EncoderFeatures, projection: NDArray[np.float32]) -> None:
+        self.features, self.projection = features, projection
+        self.encoder = features.encoder
+
+    def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return np.asarray(np.maximum(self.features(texts) @ self.projection, 0.0), dtype=np.float32)
+
+    def save(self, folder: Path) -> dict[str, NDArray[np.float32]]:
+        return {**self.features.save(folder), PROJECTION: self.projection}
 
 
 class NgramFeatures:

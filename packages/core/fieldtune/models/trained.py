@@ -18,9 +18,17 @@ from safetensors.numpy import load_file, save_file
 from fieldtune.data.checks import OUT_OF_SCOPE as OUT_OF_SCOPE
 from fieldtune.errors import ArtefactError
 from fieldtune.models.encoder import DEFAULT, MAX_LENGTH, load_encoder_folder, positions
-from fieldtune.models.features import VOCABULARY, EncoderFeatures, Features, NgramFeatures
+from fieldtune.models.features import (
+    PROJECTION,
+    VOCABULARY,
+    EncoderFeatures,
+    Features,
+    NgramFeatures,
+    ProjectedFeatures,
+)
 from fieldtune.models.folder import verify
 from fieldtune.models.labelled import Labelled
+from fieldtune.models.memory import Memory
 
 CARD = "fieldtune.json"
 HEAD = "head.safetensors"
@@ -41,6 +49,7 @@ class Classifier(Labelled):
         features: texts -> matrix.
         weight: float32 ``[classes, features]``.
         bias: float32 ``[classes]``.
+        memory: what it remembers of its past, where it goes on learning.
         labels, temperature, threshold, card: see :class:`fieldtune.models.labelled.Labelled`.
     """
 
@@ -51,6 +60,7 @@ class Classifier(Labelled):
     temperature: float = 1.0
     threshold: float = 0.0
     card: dict[str, Any] = field(default_factory=dict)
+    memory: Memory | None = None
 
     def logits(self, items: Sequence[str]) -> NDArray[np.float32]:
         """Raw scores of texts, float32 ``[texts, classes]``."""
@@ -60,12 +70,15 @@ class Classifier(Labelled):
         """Write the model into ``folder`` (use :func:`fieldtune.models.folder.staged` around it)."""
         save_tensors(folder, {"weight": self.weight, "bias": self.bias, **self.features.save(folder)})
         save_labelled(folder, self)
+        if self.memory is not None:
+            self.memory.save(folder)
 
     @classmethod
     def load(cls, folder: Path, card: dict[str, Any]) -> "Classifier":
         """Read what :meth:`save` wrote; use :func:`load`, which verifies first."""
-        tensors = read_tensors(folder)
-        return cls(features_of(folder, card, tensors), tensors["weight"], tensors["bias"], **labelled_of(folder, card))
+        tensors, memory = read_tensors(folder), Memory.load(folder)
+        features = features_of(folder, card, tensors)
+        return cls(features, tensors["weight"], tensors["bias"], **labelled_of(folder, card), memory=memory)
 
 
 @dataclass
@@ -139,7 +152,8 @@ def features_of(path: Path, card: dict[str, Any], tensors: dict[str, NDArray[np.
     """The features that a model folder was saved with."""
     if card["method"] == "linear":
         return NgramFeatures(json.loads((path / VOCABULARY).read_text()), tensors["idf"])
-    return EncoderFeatures(load_encoder_folder(path), int(card["max_length"]))
+    features = EncoderFeatures(load_encoder_folder(path), int(card["max_length"]))
+    return ProjectedFeatures(features, tensors[PROJECTION]) if PROJECTION in tensors else features
 
 
 def save_tensors(folder: Path, tensors: dict[str, NDArray[np.float32]]) -> None:

@@ -21,7 +21,7 @@ from fieldtune.data.tables import training_table
 from fieldtune.models.features import EncoderFeatures, NgramFeatures
 from fieldtune.models.trained import Classifier, load_encoder
 from fieldtune.runtime import generator
-from fieldtune.tasks import labelled
+from fieldtune.tasks import continual, labelled
 from fieldtune.tasks.common import TUNED, Body, batch_of, trainable, tune
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
@@ -29,14 +29,20 @@ from fieldtune.train.settings import Settings
 COLUMNS = (("text", "label"), ())
 INPUTS = ("text",)
 DEFAULTS = Settings(class_weights="sqrt", refit=True)
-METHODS = ("linear", "head", *TUNED)
+METHODS = ("linear", "head", *TUNED, "continual")
 RIVALS = ("linear", "head")
 ENCODERLESS = ("linear",)
 FIGURE = labelled.FIGURE
 _INVERSE_PENALTIES = (10.0, 30.0, 100.0)
 read = partial(training_table, task="text-classification")
 check = partial(check_table, task="text-classification")
-adopt = labelled.adopt
+
+
+def adopt(model: Classifier, measured: Classifier) -> None:
+    """Calibrate ``model``, which was fitted on the validation rows too, as the one measured on them was."""
+    labelled.adopt(model, measured)
+    if model.memory is not None and measured.memory is not None:
+        model.memory.blocks = measured.memory.blocks
 
 
 def texts(table: pd.DataFrame) -> list[str]:
@@ -54,6 +60,8 @@ def train(
 ) -> Classifier:
     """Fit on ``table`` (columns text, label); out-of-scope rows are never a class."""
     table, labels, targets = labelled.classes(table)
+    if method == "continual":
+        return continual.learn(table, model, settings, seed=seed, folder=folder, show=show)
     written = texts(table)
     if method == "linear":
         return _linear(written, targets, labels, seed)
@@ -73,7 +81,11 @@ def train(
 
 def finish(model: Classifier, valid: pd.DataFrame) -> dict[str, Any]:
     """Fit temperature and in-scope threshold on validation rows; returns the metrics on them."""
-    return labelled.finish(model, texts(valid), valid["label"])
+    if model.memory is None:
+        return labelled.finish(model, texts(valid), valid["label"])
+    everything = continual.remembered(model, valid)
+    found = labelled.finish(model, texts(everything), everything["label"])
+    return {**found, "continual": continual.measure(model, valid)}
 
 
 def metrics(model: Classifier, table: pd.DataFrame) -> dict[str, Any]:

@@ -13,8 +13,13 @@ _RANGES: dict[str, tuple[float, float]] = {
     "head_learning_rate": (0, math.inf), "token_budget": (1, math.inf), "batch_rows": (2, math.inf),
     "accumulate": (1, math.inf), "max_length": (3, math.inf), "warmup": (0, 0.99), "weight_decay": (0, math.inf),
     "label_smoothing": (0, 1), "temperature": (1e-4, math.inf), "dropout": (0, 0.99), "checkpoint_steps": (0, math.inf),
+    "memory_rows": (0, math.inf), "keep_strength": (0, math.inf),
 }  # fmt: skip
 
+_WORDS = {
+    "class_weights": ("none", "sqrt"),
+    "keeps": ("statistics", "replay", "ewc", "lwf", "osf", "none"),
+}
 _ASIDE = ("track", "track_dir")  # what is told about a run is no part of it
 
 
@@ -41,6 +46,9 @@ class Settings:
         checkpoint_steps: save every so many steps; 0 saves about once a minute.
         track: where to write curves, out of jsonl, tensorboard and wandb, comma-separated; nowhere without.
         track_dir: the folder for them.
+        keeps: of continual: statistics, replay, ewc, lwf, osf or none, see :mod:`fieldtune.train.continual`.
+        memory_rows: rows of a class that replay keeps.
+        keep_strength: how much ewc and lwf hold on to the past.
         refit: where validation rows were split off the training rows, train once more on all of them after measuring.
     """
 
@@ -59,13 +67,17 @@ class Settings:
     temperature: float = 0.05
     dropout: float = 0.1
     checkpoint_steps: int = 0
+    keeps: str = "statistics"
+    memory_rows: int = 5
+    keep_strength: float = 1.0
     refit: bool = False
     track: str = ""
     track_dir: str = "runs"
 
     def __post_init__(self) -> None:
-        if self.class_weights not in ("none", "sqrt"):
-            raise ConfigError("class_weights 'none' or 'sqrt'", repr(self.class_weights), "use one of them")
+        for name, words in _WORDS.items():
+            if (value := getattr(self, name)) not in words:
+                raise ConfigError(f"{name} out of {', '.join(words)}", repr(value), "use one of them")
         for name, (least, most) in _RANGES.items():
             value = getattr(self, name)
             if not (math.isfinite(value) and least <= value <= most):

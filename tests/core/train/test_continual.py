@@ -1,0 +1,152 @@
+"""Learning on: against ridge regression on all rows at once, slow exact versions, and a hand-worked forgetting."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.linear_model import Ridge
+
+import fieldtune
+from fieldtune.errors import ConfigError, InputError
+from fieldtune.train import continual
+
+BLOCKS = (
+    {"card": "my card is lost", "refund": "refund to the account"},
+    {"order": "cancel the order", "how": "how is my"},
+)
+
+
+def rows(block: dict[str, str], count: int = 12) -> pd.DataFrame:
+    found = [(f"{text} {number}", label) for label, text in block.items() for number in range(count)]
+    return pd.DataFrame(found, columns=["text", "label"])
+
+
+def learn(table: pd.DataFrame, model: object, out: Path, **settings: Any) -> fieldtune.Finetuned:
+    return fieldtune.finetune(
+        "text-classification", table, model=str(model), method="continual", out=out, progress=False,
+        settings={"epochs": 2, "learning_rate": 1e-3, "token_budget": 128, **settings},
+    )  # fmt: skip
+
+
+def test_statistics_in_blocks_are_ridge_regression_on_all_rows() -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(60, 8)).astype(np.float32)
+    targets = rng.integers(0, 4, 60)
+    past = continual.Statistics.empty(8, np.random.default_rng(1), width=16)
+    past.moved([], 2)
+    first = targets < 2
+    past.add(vectors[first], targets[first])
+    past.moved([0, 1], 4)
+    past.add(vectors[~first], targets[~first])
+    seen = np.maximum(vectors @ past.projection, 0).astype(np.float64)
+    penalty = continual.RIDGE * np.trace(seen.T @ seen) / 16
+    theirs = Ridge(alpha=penalty, fit_intercept=False).fit(seen, np.eye(4)[targets]).coef_
+    np.testing.assert_allclose(past.weight(), theirs, rtol=1e-3, atol=1e-6)
+
+
+def test_herding_takes_the_row_that_keeps_the_mean_nearest() -> None:
+    vectors = np.random.default_rng(2).normal(size=(9, 3))
+    chosen: list[int] = []
+    for _ in range(4):
+        left = [row for row in range(9) if row not in chosen]
+        errors = [np.linalg.norm(vectors.mean(0) - vectors[[*chosen, row]].mean(0)) for row in left]
+        chosen.append(left[int(np.argmin(errors))])
+    assert continual.herded(vectors.astype(np.float32), 4) == chosen
+    assert len(continual.herded(vectors.astype(np.float32), 20)) == 9
+
+
+def test_distillation_is_least_and_flat_at_the_teachers_answers() -> None:
+    teacher = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+    logits = teacher.clone().requires_grad_()
+    loss = continual.distillation(logits, teacher)
+    soft = torch.softmax(teacher / continual.HEAT, 1)
+    assert loss.item() == pytest.approx(-(soft * soft.log()).sum().item() * continual.HEAT**2, rel=1e-5)
+    loss.backward()
+    assert logits.grad is not None
+    assert logits.grad.abs().max() < 1e-6
+
+
+def test_the_fisher_information_of_logistic_regression_is_known_in_closed_form() -> None:
+    from fieldtune.train.problem import Problem
+
+    rng = np.random.default_rng(3)
+    inputs = torch.from_numpy(rng.normal(size=(20, 4)).astype(np.float32))
+    targets = torch.from_numpy(rng.integers(0, 3, 20))
+    module = torch.nn.Linear(4, 3)
+    made = Problem(
+        lambda chosen: {"x": inputs[chosen], "y": targets[chosen]},
+        lambda one, batch: torch.nn.functional.cross_entropy(one(batch["x"]), batch["y"], reduction="sum"),
+        lambda batch: float(len(batch["y"])),
+    )
+    found = continual.fisher(module, made, range(20))
+    with torch.no_grad():
+        residual = torch.softmax(module(inputs), 1) - torch.nn.functional.one_hot(targets, 3)
+    wanted = (residual[:, :, None] * inputs[:, None, :]).pow(2).mean(0)
+    torch.testing.assert_close(found["weight"], wanted, rtol=1e-4, atol=1e-6)
+    anchor = {"weight": torch.zeros(3, 4)}
+    assert continual.moved_weights(module, {"weight": wanted}, anchor).item() == pytest.approx(
+        0.5 * (wanted * module.weight.detach() ** 2).sum().item(), rel=1e-5
+    )
+
+
+def test_forgetting_is_the_best_there_was_less_what_there_is() -> None:
+    nan = float("nan")
+    accuracy = np.asarray([[0.9, nan, nan], [0.95, 0.8, nan], [0.7, 0.6, 1.0]])
+    assert continual.forgetting(accuracy) == pytest.approx(((0.95 - 0.7) + (0.8 - 0.6)) / 2)
+    assert continual.forgetting(accuracy[:1, :1]) == 0.0
+
+
+@pytest.mark.parametrize("keeps", continual.KEEPS)
+def test_two_blocks_are_learnt_one_after_the_other(tiny_encoder: Path, tmp_path: Path, keeps: str) -> None:
+    learn(rows(BLOCKS[0]), tiny_encoder, tmp_path / "one", keeps=keeps)
+    done = learn(rows(BLOCKS[1]), tmp_path / "one", tmp_path / "two", keeps=keeps)
+    model = fieldtune.load(tmp_path / "two")
+    assert model.labels == ("card", "how", "order", "refund")
+    told = done.metrics["continual"]
+    assert told["blocks"] == 2
+    assert done.metrics["n"] > 2  # earlier rows are measured too
+    first = model.memory.blocks[0]
+    assert told["forgetting"] == pytest.approx(first.accuracy[0] - first.accuracy[1])
+    assert len(model.memory.rehearsed) == (20 if keeps == "replay" else 0)
+    if keeps == "statistics":
+        known = model.probabilities(["my card is lost 99"])
+        assert model.labels[int(known.argmax())] == "card"
+
+
+def test_rehearsed_rows_are_repeated_until_old_classes_are_as_frequent_as_new_ones() -> None:
+    from fieldtune.models.memory import Memory
+    from fieldtune.tasks.continual import _with_rehearsal
+
+    old = [("my card", "card")] * 3 + [("refund", "refund")] * 3
+    counts = _with_rehearsal(rows(BLOCKS[1]), Memory(rehearsed=old))["label"].value_counts()
+    assert counts.to_dict() == {"order": 12, "how": 12, "card": 12, "refund": 12}
+
+
+def test_statistics_forget_no_row(tiny_encoder: Path, tmp_path: Path) -> None:
+    learn(rows(BLOCKS[0]), tiny_encoder, tmp_path / "one")
+    learn(rows(BLOCKS[1]), tmp_path / "one", tmp_path / "two")
+    learn(pd.concat([rows(BLOCKS[0]), rows(BLOCKS[1])]), tiny_encoder, tmp_path / "joint")
+    texts = ["the card", "my refund order", "how to transfer"]
+    apart, joint = (fieldtune.load(tmp_path / name).logits(texts) for name in ("two", "joint"))
+    np.testing.assert_allclose(apart, joint, atol=1e-3)
+
+
+def test_what_cannot_go_on_is_refused(tiny_encoder: Path, tmp_path: Path) -> None:
+    plain = fieldtune.finetune(
+        "text-classification",
+        rows(BLOCKS[0]),
+        method="head",
+        model=str(tiny_encoder),
+        out=tmp_path / "plain",
+        progress=False,
+    )
+    with pytest.raises(InputError, match="a model of --method continual"):
+        learn(rows(BLOCKS[1]), plain.path, tmp_path / "a")
+    learn(rows(BLOCKS[0]), tiny_encoder, tmp_path / "one")
+    with pytest.raises(InputError, match="keeps=statistics"):
+        learn(rows(BLOCKS[1]), tmp_path / "one", tmp_path / "b", keeps="replay")
+    with pytest.raises(ConfigError, match="keeps out of statistics, replay"):
+        learn(rows(BLOCKS[0]), tiny_encoder, tmp_path / "c", keeps="everything")
