@@ -111,7 +111,8 @@ def _statistics(
 ) -> Classifier:
     if before is not None:
         assert isinstance(before.features, ProjectedFeatures)
-        frozen, projection = before.features.features, before.features.projection
+        frozen: Any = before.features.features
+        projection = before.features.projection
         past = continual.Statistics(projection, *(memory.tensors[name] for name in _STATISTICS))
     else:
         frozen = load_encoder(model, settings.max_length).features
@@ -138,7 +139,7 @@ def _tuned(
 ) -> Classifier:
     rows = _with_rehearsal(table, memory)
     texts, targets = rows["text"].tolist(), labelled.places(labels, rows["label"])
-    encoder = trainable(model, "osf" if settings.keeps == "osf" and before is not None else "full", settings)
+    encoder = trainable(model, "full", settings)
     start = _start(texts, targets, labels, before, model, settings, seed)
     from fieldtune.tasks.text_classification import TextClassifier
 

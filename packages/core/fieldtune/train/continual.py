@@ -3,8 +3,7 @@
 Statistics (McDonnell et al. 2023, arXiv 2307.02251): a frozen encoder, a random projection, and a ridge regression whose
 sufficient statistics add up, so that blocks of rows in any order give the head that all rows together give. Replay with
 exemplars chosen by herding (Rebuffi et al. 2017, arXiv 1611.07725). Elastic weight consolidation (Kirkpatrick et al.
-2017, arXiv 1612.00796). Learning without forgetting by distillation (Li and Hoiem 2016, arXiv 1606.09282). Orthogonal
-subspaces are PEFT's OSF (arXiv 2504.07097).
+2017, arXiv 1612.00796). Learning without forgetting by distillation (Li and Hoiem 2016, arXiv 1606.09282).
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,7 +16,7 @@ from torch import nn
 
 from fieldtune.train.problem import Problem
 
-KEEPS = ("statistics", "replay", "ewc", "lwf", "osf", "none")
+KEEPS = ("statistics", "replay", "ewc", "lwf", "none")
 WIDTH = 2048
 RIDGE = 0.01
 HEAT = 2.0

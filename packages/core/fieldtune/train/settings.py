@@ -18,7 +18,7 @@ _RANGES: dict[str, tuple[float, float]] = {
 
 _WORDS = {
     "class_weights": ("none", "sqrt"),
-    "keeps": ("statistics", "replay", "ewc", "lwf", "osf", "none"),
+    "keeps": ("statistics", "replay", "ewc", "lwf", "none"),
 }
 _ASIDE = ("track", "track_dir")  # what is told about a run is no part of it
 
@@ -46,7 +46,7 @@ class Settings:
         checkpoint_steps: save every so many steps; 0 saves about once a minute.
         track: where to write curves, out of jsonl, tensorboard and wandb, comma-separated; nowhere without.
         track_dir: the folder for them.
-        keeps: of continual: statistics, replay, ewc, lwf, osf or none, see :mod:`fieldtune.train.continual`.
+        keeps: of continual: statistics, replay, ewc, lwf or none, see :mod:`fieldtune.train.continual`.
         memory_rows: rows of a class that replay keeps.
         keep_strength: how much ewc and lwf hold on to the past.
         refit: where validation rows were split off the training rows, train once more on all of them after measuring.
