@@ -28,6 +28,7 @@ NOW = {
     "evaluate": ["--model", "--data", "--json"],
     "predict": ["--model", "--data", "--out"],
     "encode": ["--model", "--data", "--text", "--out"],
+    "serve": ["--model", "--host", "--port", "--keys", "--allow-host", "--set", "--json"],
     "models list": ["--json"],
     "models show": ["--json"],
     "models publish": ["--into", "--data", "--text", "--label", "--map", "--json"],
@@ -60,7 +61,7 @@ NOW = {
     "recommender ui": [],
 }
 LATER = [
-    "label", "serve", "models export", "chatbot review", "chatbot serve", "monitor test-fire",
+    "label", "models export", "chatbot review", "chatbot serve", "monitor test-fire",
     "monitor silence", "monitor ack", "monitor test", "monitor serve", "recommender update", "recommender serve",
 ]  # fmt: skip
 

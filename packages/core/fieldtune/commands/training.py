@@ -145,19 +145,20 @@ def encode(
     import numpy as np
 
     from fieldtune.data.read import check_output, read_table, written
-    from fieldtune.models import Embedder, load, load_encoder
-    from fieldtune.models.features import NgramFeatures
+    from fieldtune.models import load, load_encoder
     from fieldtune.models.folder import MANIFEST
-    from fieldtune.models.trained import CARD
+    from fieldtune.models.trained import CARD, embedder_of
 
     check_output(out, (".npy",))
     table = read_table(data, [text], hint=NAME_IT)
     ours = any((Path(model) / name).is_file() for name in (MANIFEST, CARD))
     trained = load(model) if ours else load_encoder(model)
-    embedder = trained if isinstance(trained, Embedder) else Embedder(trained.features)
-    if embedder.projection is None and isinstance(embedder.features, NgramFeatures):
+    embedder = embedder_of(trained)
+    if embedder is None:
         raise InputError(
-            "a model with an encoder", f"{model}, which counts n-grams", "train it with --method head or full"
+            "a model that embeds texts",
+            f"{model}, which counts n-grams or reads other things",
+            "train it with --method head or full",
         )
     vectors = embedder.encode(table[text].fillna("").astype(str).tolist())
     with written(out) as temporary, temporary.open("wb") as handle:

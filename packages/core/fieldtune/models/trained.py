@@ -124,6 +124,17 @@ def load_encoder(name: str | Path = DEFAULT, max_length: int = MAX_LENGTH) -> Em
     return Embedder(EncoderFeatures(encoder, min(max_length, positions(encoder.folder) or max_length)))
 
 
+def embedder_of(model: Any) -> Embedder | None:
+    """What embeds texts in a model: itself, or its encoder; None where it has none, or only counts n-grams."""
+    if isinstance(model, Embedder):
+        embedder = model
+    elif isinstance(getattr(model, "features", None), (EncoderFeatures, NgramFeatures)):
+        embedder = Embedder(model.features)
+    else:
+        return None
+    return None if embedder.projection is None and isinstance(embedder.features, NgramFeatures) else embedder
+
+
 def load(path: Path | str) -> Any:
     """Load a model folder written by fieldtune. The only loader; it verifies every file first.
 

@@ -4,7 +4,7 @@ import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from fieldtune.errors import ConfigError
 
@@ -90,21 +90,33 @@ class Settings:
         Raises:
             ConfigError: an unknown name, or a value of the wrong kind.
         """
-        kinds = {field.name: type(getattr(self, field.name)) for field in fields(self)}
-        values: dict[str, Any] = {}
-        for name, value in (changes or {}).items():
-            if name not in kinds:
-                near = difflib.get_close_matches(name, kinds, 1, 0.0)[0]
-                raise ConfigError(f"a setting out of {', '.join(kinds)}", repr(name), f"did you mean {near!r}?")
-            try:
-                values[name] = _flag(value) if kinds[name] is bool else kinds[name](value)
-            except (TypeError, ValueError, OverflowError) as error:
-                raise ConfigError(f"{name} as {kinds[name].__name__}", repr(value), f"--set {name}=...") from error
-        return replace(self, **values)
+        return updated(self, changes)
 
     def as_dict(self) -> dict[str, Any]:
         """Name -> value, for the fingerprint of a run: all that can change its weights."""
         return {name: value for name, value in asdict(self).items() if name not in _ASIDE}
+
+
+Table = TypeVar("Table", bound=Any)
+
+
+def updated(table: Table, changes: Mapping[str, Any] | None) -> Table:
+    """A frozen table of settings with some changed; text values, as the command line gives them, are converted.
+
+    Raises:
+        ConfigError: an unknown name, or a value of the wrong kind.
+    """
+    kinds = {field.name: type(getattr(table, field.name)) for field in fields(table)}
+    values: dict[str, Any] = {}
+    for name, value in (changes or {}).items():
+        if name not in kinds:
+            near = difflib.get_close_matches(name, kinds, 1, 0.0)[0]
+            raise ConfigError(f"a setting out of {', '.join(kinds)}", repr(name), f"did you mean {near!r}?")
+        try:
+            values[name] = _flag(value) if kinds[name] is bool else kinds[name](value)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ConfigError(f"{name} as {kinds[name].__name__}", repr(value), f"--set {name}=...") from error
+    return replace(table, **values)
 
 
 def _flag(value: Any) -> bool:

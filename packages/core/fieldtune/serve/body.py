@@ -1,0 +1,93 @@
+"""The body of a request: read within its limits, parsed, and turned into the rows a model reads.
+
+Knows no model: what it is told are the names of the columns.
+"""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+
+from fieldtune.serve.guard import GONE, Refusal
+from fieldtune.serve.limits import Limits, cut, readable
+
+Rows = list[tuple[tuple[str, ...], bool]]
+"""Per row the texts that the model reads, and whether any of them was cut off."""
+
+
+async def rows_of(request: Request, inputs: Sequence[str], limits: Limits) -> Rows:
+    """The rows of a request.
+
+    Raises:
+        Refusal: 415 no JSON (a form that a browser sends from anywhere), 413 too large, 408 too slow, 400 not readable,
+            422 of another shape.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Refusal(415, "expected JSON; fix: send the header Content-Type: application/json")
+    parsed = _parse(await _read(request, limits))
+    return [_row(row, inputs, limits) for row in _rows(parsed, inputs, limits)]
+
+
+async def _read(request: Request, limits: Limits) -> bytes:
+    declared = request.headers.get("content-length", "0")
+    if len(declared) > 18 or int(declared) > limits.body_bytes:
+        raise _too_large(limits)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(limits.body_s):
+            async for part in request.stream():
+                body += part
+                if len(body) > limits.body_bytes:
+                    raise _too_large(limits)
+    except TimeoutError:
+        raise Refusal(408, f"expected the body within {limits.body_s:g} s", Connection="close") from None
+    except ClientDisconnect:
+        raise Refusal(GONE, "the client has gone") from None
+    return bytes(body)
+
+
+def _too_large(limits: Limits) -> Refusal:
+    return Refusal(413, f"expected a body of at most {limits.body_bytes} bytes; fix: send fewer rows at a time")
+
+
+def _parse(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise Refusal(400, "expected JSON; found a body that is none") from None
+
+
+def _rows(parsed: Any, inputs: Sequence[str], limits: Limits) -> list[Any]:
+    kinds = [name for name in ("texts", "rows") if isinstance(parsed, dict) and isinstance(parsed.get(name), list)]
+    if len(kinds) != 1 or len(parsed) != 1:
+        raise _shape(inputs)
+    rows: list[Any] = parsed[kinds[0]]
+    if len(rows) > limits.rows:
+        raise Refusal(422, f"expected at most {limits.rows} rows; found {len(rows)}; fix: send fewer at a time")
+    if kinds == ["rows"]:
+        return rows
+    if len(inputs) != 1 or not all(isinstance(text, str) for text in rows):
+        raise _shape(inputs)
+    return [{inputs[0]: text} for text in rows]
+
+
+def _row(row: Any, inputs: Sequence[str], limits: Limits) -> tuple[tuple[str, ...], bool]:
+    if not isinstance(row, dict) or set(row) != set(inputs):
+        raise _shape(inputs)
+    cells = [cut(_text(row[name], inputs), limits.chars) for name in inputs]
+    return tuple(readable(text) for text, _ in cells), any(shorter for _, shorter in cells)
+
+
+def _text(cell: Any, inputs: Sequence[str]) -> str:
+    """A cell as the text a table would hold; nothing is an empty text."""
+    if cell is not None and not isinstance(cell, (str, int, float)):
+        raise _shape(inputs)
+    return "" if cell is None else str(cell)
+
+
+def _shape(inputs: Sequence[str]) -> Refusal:
+    example = json.dumps({"rows": [dict.fromkeys(inputs, "...")]})
+    short = ' or {"texts": ["..."]}' if len(inputs) == 1 else ""
+    return Refusal(422, f"expected {example}{short}; found another shape")

@@ -1,0 +1,83 @@
+"""Listen, answer, and stop without losing a request.
+
+Told to stop (SIGTERM, Ctrl-C), the service says so on ``/ready`` and closes each connection with its next answer, still
+answers what comes for a moment, then stops listening and finishes what it accepted. A second signal ends it at once.
+"""
+
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from fieldtune.errors import InputError
+from fieldtune.serve import log
+from fieldtune.serve.app import Service
+from fieldtune.serve.guard import Guard
+
+BACKLOG = 2048
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server with a moment between the signal and the closed door."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self.service = service
+        self._stop_at: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain; the second time, end."""
+        if self.service.draining:
+            log.event("ended", signal=signal.Signals(sig).name, held=self.service.queue.held)
+            os._exit(1)  # the thread of the model cannot be interrupted
+        self.service.draining = True
+        self._stop_at = time.monotonic() + self.service.limits.drain_s
+        log.event("draining", signal=signal.Signals(sig).name, held=self.service.queue.held)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called ten times a second by uvicorn."""
+        if self._stop_at is not None and time.monotonic() >= self._stop_at:
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens; port 0 takes a free one.
+
+    Raises:
+        InputError: no such address, or the port is taken.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except (OSError, OverflowError) as error:
+        raise InputError("an address and a free port", f"{host}:{port}: {error}", "choose --host and --port") from error
+
+
+def address(sock: socket.socket) -> str:
+    """The URL of a listening socket."""
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}" if sock.family == socket.AF_INET6 else f"http://{host}:{port}"
+
+
+def run(service: Service, app: Guard, sock: socket.socket, announce: Callable[[], None]) -> None:
+    """Serve until told to stop; ``announce`` is called when requests may come."""
+    log.start()
+    options: dict[str, Any] = {"http": "h11", "loop": "asyncio", "ws": "none", "lifespan": "on"}
+    limits = service.limits
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, proxy_headers=False, backlog=BACKLOG,
+        limit_concurrency=int(limits.connections), timeout_graceful_shutdown=int(limits.deadline_s + limits.body_s) + 1,
+        **options,
+    )  # fmt: skip
+    announce()
+    sys.stdout.flush()  # whoever started this process may read a pipe
+    Server(config, service).run(sockets=[sock])
+    log.event("stopped", rows=asdict(service.queue.counts), held=service.queue.held)
