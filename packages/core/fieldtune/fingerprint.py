@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from fieldtune.errors import ConfigError
-from fieldtune.models.encoder import check, find, positions
+from fieldtune.models.encoder import ENCODERS, WRITERS, check, find, positions
 from fieldtune.models.folder import MANIFEST, digest, verify
 from fieldtune.train.settings import Settings
 
@@ -46,7 +46,7 @@ def weights(model: str, settings: Settings) -> list[str]:
     folder = find(model)
     if (folder / MANIFEST).is_file():
         verify(folder)
-    check(folder)
+    check(folder, {*ENCODERS, *WRITERS})  # whether it fits the task is for the one that loads it
     longest = positions(folder) or settings.max_length
     if settings.max_length > longest:
         raise ConfigError(

@@ -15,7 +15,7 @@ from fieldtune.text.normalise import equality_key, normalise
 
 OUT_OF_SCOPE = "oos"
 """The label of rows that belong to no class: they fit thresholds and are never learnt."""
-TEXT_COLUMNS = {"text-classification": ("text",), "embedding": ("query", "positive")}
+TEXT_COLUMNS = {"text-classification": ("text",), "embedding": ("query", "positive"), "seq2seq": ("source", "target")}
 LONGEST = 4000
 """Characters. The usual encoders read 512 tokens: some 2,500 characters of English, 500 of Chinese."""
 

@@ -12,6 +12,7 @@ from fieldtune.progress import say
 COLUMNS = {
     "text-classification": (("text", "label"), ()),
     "embedding": (("query", "positive"), ("negative",)),
+    "seq2seq": (("source", "target"), ()),
 }
 HINTS = {"text-classification": "name it with --text COLUMN or --label COLUMN"}
 """Tasks whose columns the commands can rename, and how."""

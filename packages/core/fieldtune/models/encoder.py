@@ -6,6 +6,7 @@ The folder format is sentence-transformers' own, so what we save loads with ``Se
 
 import json
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,15 @@ DEFAULT = "default"
 MAX_LENGTH = 256
 # What may be instantiated from a config.json: encoders whose classes ship with transformers. The file is an attack
 # surface (CVE-2026-4372, CVE-2026-5241), so anything else is refused instead of tried.
-_MODEL_TYPES = {
+ENCODERS = {
     "albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "ernie", "modernbert",
     "mpnet", "roberta", "xlm-roberta",
 }  # fmt: skip
+WRITERS = {
+    "encoder-decoder": "encoder-decoder", "t5": "seq2seq", "mt5": "seq2seq", "bart": "seq2seq", "mbart": "seq2seq",
+    "gpt2": "causal", "gpt_neox": "causal", "llama": "causal", "qwen2": "causal", "qwen3": "causal",
+}  # fmt: skip
+"""The same for models that write a text, and how they do it."""
 _RELATIVE = {"deberta", "deberta-v2"}
 _AFTER_PADDING = {"camembert", "mpnet", "roberta", "xlm-roberta"}  # their first position is one after the padding's
 _SETTING_FILES = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json")
@@ -151,16 +157,20 @@ def _download(name: str) -> Path:
         ) from error
 
 
-def check(folder: Path) -> None:
-    """Refuse a folder whose files could run code, before anything in it is loaded."""
+def check(folder: Path, types: Collection[str] = ENCODERS) -> None:
+    """Refuse a folder whose files could run code, before anything in it is loaded.
+
+    Args:
+        types: the model types that may be instantiated.
+    """
     try:
         config = json.loads((folder / "config.json").read_text())
     except (OSError, ValueError) as error:
         raise ArtefactError("a readable config.json", f"none in {folder}", "restore the folder") from error
-    if not isinstance(config, dict) or "auto_map" in config or config.get("model_type") not in _MODEL_TYPES:
+    if not isinstance(config, dict) or "auto_map" in config or config.get("model_type") not in types:
         kind = config.get("model_type") if isinstance(config, dict) else type(config).__name__
         raise ArtefactError(
-            f"one of the encoder types {', '.join(sorted(_MODEL_TYPES))}, without code of its own",
+            f"one of the encoder types {', '.join(sorted(types))}, without code of its own",
             f"model_type {kind!r}{' with auto_map' if 'auto_map' in config else ''} in {folder}",
             "use a model of these types",
         )

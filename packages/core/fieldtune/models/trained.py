@@ -37,6 +37,8 @@ MODELS = {
     "text-classification": ("fieldtune.models.trained", "Classifier"),
     "token-classification": ("fieldtune.models.tagger", "Tagger"),
     "embedding": ("fieldtune.models.trained", "Embedder"),
+    "seq2seq": ("fieldtune.models.generator", "Generator"),
+    "dialogue": ("fieldtune.models.generator", "Generator"),
 }
 """Task -> module and class of its model, which has ``save(folder)`` and ``load(folder, card)``."""
 

@@ -22,7 +22,7 @@ from types import ModuleType
 
 from fieldtune.errors import InputError
 
-TASKS = ("text-classification", "token-classification", "embedding")
+TASKS = ("text-classification", "token-classification", "embedding", "seq2seq", "dialogue")
 
 
 def task_module(task: str) -> ModuleType:

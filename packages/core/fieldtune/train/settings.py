@@ -11,7 +11,7 @@ from fieldtune.errors import ConfigError
 _RANGES: dict[str, tuple[float, float]] = {
     "epochs": (1, math.inf), "max_steps": (0, math.inf), "learning_rate": (0, math.inf),
     "head_learning_rate": (0, math.inf), "token_budget": (1, math.inf), "batch_rows": (2, math.inf),
-    "accumulate": (1, math.inf), "max_length": (3, math.inf), "warmup": (0, 0.99), "weight_decay": (0, math.inf),
+    "accumulate": (1, math.inf), "max_length": (3, math.inf), "max_target": (2, math.inf), "warmup": (0, 0.99), "weight_decay": (0, math.inf),
     "label_smoothing": (0, 1), "temperature": (1e-4, math.inf), "dropout": (0, 0.99), "checkpoint_steps": (0, math.inf),
     "memory_rows": (0, math.inf), "keep_strength": (0, math.inf),
 }  # fmt: skip
@@ -37,6 +37,7 @@ class Settings:
             a negative.
         accumulate: batches per optimizer step; the loss is scaled by items, so k small batches equal one large.
         max_length: tokens kept of a text.
+        max_target: tokens of a text to be written, at most.
         warmup: share of the steps with a rising learning rate.
         weight_decay: of AdamW.
         label_smoothing: share of the target spread over all classes.
@@ -60,6 +61,7 @@ class Settings:
     batch_rows: int = 64
     accumulate: int = 1
     max_length: int = 128
+    max_target: int = 256
     warmup: float = 0.1
     weight_decay: float = 0.01
     label_smoothing: float = 0.05

@@ -1,0 +1,77 @@
+"""Dialogues -> rows to learn a reply from: every turn of the agent, after what was said before it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fieldtune.data.read import check_columns, first_row, read_table
+from fieldtune.errors import InputError
+from fieldtune.progress import say
+
+AGENT, CUSTOMER = "agent", "customer"
+_ROLES = {"agent": AGENT, "assistant": AGENT, "bot": AGENT, "customer": CUSTOMER, "user": CUSTOMER}
+KEPT = 6
+"""Turns before a reply that are kept."""
+
+
+def agent_turns(
+    data: pd.DataFrame | Path | str, *, rename: Mapping[str, str] | None = None, labels: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """Columns source and target, a row for each turn of an agent that answers something.
+
+    A turn after a customer's first words alone has these as its source; later ones name who spoke.
+
+    Args:
+        data: JSON lines with ``turns`` [{role, text}] (see ``chatbot mine``), or a table of columns source, target.
+        rename, labels: taken for the sake of the other tasks' signature, unused.
+
+    Raises:
+        InputError: no such columns, a turn without role or text, an unknown role, or no turn of an agent.
+    """
+    where = "the table" if isinstance(data, pd.DataFrame) else str(data)
+    frame = data if isinstance(data, pd.DataFrame) else read_table(data)
+    if {"source", "target"} <= set(frame.columns):
+        return frame[["source", "target"]].astype(str).reset_index(drop=True)
+    check_columns(frame, ["turns"], where)
+    first = 0 if isinstance(data, pd.DataFrame) else first_row(data)
+    rows, silent = [], 0
+    for number, turns in enumerate(frame["turns"], first):
+        said = _turns(turns, f"row {number} of {where}")
+        found = [
+            (_source(said[max(at - KEPT, 0) : at]), text)
+            for at, (role, text) in enumerate(said)
+            if at and role == AGENT
+        ]
+        silent += not found
+        rows += found
+    if not rows:
+        raise InputError(
+            "dialogues in which an agent answers", f"none in {where}", "check the roles: customer and agent"
+        )
+    if silent:
+        say(f"{silent} of {len(frame)} dialogues without an agent's answer left out ({where})")
+    return pd.DataFrame(rows, columns=["source", "target"])
+
+
+def _turns(turns: Any, where: str) -> list[tuple[str, str]]:
+    if not isinstance(turns, list):
+        raise InputError("turns as a list of {role, text}", f"{type(turns).__name__} in {where}", "write JSON lines")
+    found = []
+    for turn in turns:
+        role = _ROLES.get(str(turn.get("role", "")).lower()) if isinstance(turn, dict) else None
+        text = turn.get("text", turn.get("content")) if isinstance(turn, dict) else None
+        if role is None or not isinstance(text, str):
+            raise InputError(
+                f"a turn with a role out of {', '.join(_ROLES)} and a text", f"{turn!r:.80} in {where}", "correct it"
+            )
+        if text.strip():
+            found.append((role, text.strip()))
+    return found
+
+
+def _source(said: list[tuple[str, str]]) -> str:
+    if len(said) == 1:
+        return said[0][1]
+    return "\n".join(f"{role}: {text}" for role, text in said)

@@ -1,0 +1,161 @@
+"""What the tasks share whose answer is written: a reply to a source text. Methods: copy (the nearest known one), full.
+
+The loss counts the tokens of the reply alone; an item is one such token, so k small batches equal one large.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from transformers import AddedToken
+
+from fieldtune.batching import epoch, whole_run
+from fieldtune.data.checks import Finding, text_key
+from fieldtune.data.split import stratified
+from fieldtune.evaluate import generation
+from fieldtune.models import generator as writing
+from fieldtune.models.copier import Copier
+from fieldtune.models.features import EncoderFeatures
+from fieldtune.models.generator import Generator
+from fieldtune.models.trained import load_encoder
+from fieldtune.runtime import generator
+from fieldtune.tasks.common import adamw, training_dtype
+from fieldtune.text import casing
+from fieldtune.train.problem import Problem, Tensors
+from fieldtune.train.settings import Settings
+
+METHODS = ("copy", "full")
+RIVALS = ("copy",)
+FIGURE = "rouge_l"
+DEFAULTS = Settings(epochs=10, learning_rate=1e-4, head_learning_rate=5e-4, token_budget=2048)
+Writer = Generator | Copier
+
+
+def check(table: pd.DataFrame) -> list[Finding]:
+    """Findings: sources that got several replies, which a model can only average."""
+    keys = table["source"].map(text_key)
+    several = table.groupby(keys, sort=False)["target"].nunique()
+    rows = tuple(np.flatnonzero(keys.isin(several.index[several > 1])).tolist())
+    if not rows:
+        return []
+    return [
+        Finding("conflicting-targets", "warning", f"rows share a source but not the target: {len(rows)} rows", rows)
+    ]
+
+
+def split(table: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A tenth of the rows for validation; all rows of one source on one side."""
+    keys = [text_key(source) for source in table["source"]]
+    rows, held_out = stratified(["all"] * len(table), 0.1, generator(seed), keys)
+    return table.iloc[rows].reset_index(drop=True), table.iloc[held_out].reset_index(drop=True)
+
+
+def train(
+    table: pd.DataFrame, method: str, model: str, settings: Settings, *, seed: int, folder: Path, show: bool
+) -> Writer:
+    """Fit on ``table`` (columns source, target)."""
+    sources, targets = table["source"].tolist(), table["target"].tolist()
+    if method == "copy":
+        features = load_encoder(model, settings.max_length).features
+        assert isinstance(features, EncoderFeatures)
+        return Copier(features, features(sources), targets)
+    made = start(model, targets, settings)
+    pairs = writing.tokenised(made, sources, targets)
+    lengths, rng = [len(source) + len(target) for source, target in pairs], generator(seed)
+    epochs = [epoch(lengths, settings.token_budget, rng) for _ in range(settings.epochs)]
+    from fieldtune.train.fit import fit
+
+    set_dropout(made.body, settings.dropout)
+    known = made.body.encoder if made.kind == "encoder-decoder" else made.body
+    fit(
+        made.body,
+        problem(made, pairs, settings.label_smoothing),
+        whole_run(epochs, settings.max_steps * settings.accumulate or None),
+        settings,
+        folder=folder,
+        optimizer=adamw(known, made.body, settings),
+        seed=seed,
+        dtype=training_dtype(),
+        description="fine-tuning",
+        show=show,
+    )
+    return made
+
+
+def start(model: str, targets: Sequence[str], settings: Settings) -> Generator:
+    """The model before training: slots of the targets are tokens of their own, and lower-case words learn their form."""
+    body, tokenizer, kind = writing.start_body(model)
+    fresh = sorted({slot for target in targets for slot in generation.SLOT.findall(target)})
+    _name(body, tokenizer, fresh)
+    lower = tokenizer.decode(tokenizer("A", add_special_tokens=False)["input_ids"]).strip() == "a"
+    forms = casing.learn(targets) if lower else {}
+    return Generator(body, tokenizer, kind, settings.max_length, settings.max_target, forms)
+
+
+def _name(body: Any, tokenizer: Any, names: list[str]) -> None:
+    """Make tokens of names, each beginning at the mean of its pieces."""
+    pieces = {name: tokenizer(name, add_special_tokens=False)["input_ids"] for name in names}
+    if not tokenizer.add_tokens([AddedToken(name, normalized=False) for name in names]):
+        return
+    parts = [body.encoder, body.decoder] if body.config.model_type == "encoder-decoder" else [body]
+    for part in parts:
+        part.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+        with torch.no_grad():
+            for layer in (part.get_input_embeddings(), part.get_output_embeddings()):
+                for name, ids in pieces.items() if layer is not None else ():
+                    layer.weight[tokenizer.convert_tokens_to_ids(name)] = layer.weight[ids].mean(0)
+
+
+def set_dropout(body: nn.Module, share: float) -> None:
+    """The same dropout everywhere: in layers of that name, and where an attention drops out by itself."""
+    for module in body.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = share
+        for name in ("dropout", "attention_dropout", "activation_dropout"):
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, share)
+
+
+def problem(model: Generator, pairs: list[tuple[list[int], list[int]]], smooth: float) -> Problem:
+    """Cross-entropy summed over the tokens of the replies; each is an item."""
+
+    def collate(rows: list[int]) -> Tensors:
+        return writing.batch_of(model, [pairs[row] for row in rows])
+
+    def loss(module: nn.Module, batch: Tensors) -> torch.Tensor:
+        logits, wanted = writing.scores(module, model.kind, batch)
+        return nn.functional.cross_entropy(logits.float(), wanted, reduction="sum", label_smoothing=smooth)
+
+    return Problem(collate, loss, lambda batch: float((batch["labels"] != -100).sum()))
+
+
+def finish(model: Writer, valid: pd.DataFrame) -> dict[str, Any]:
+    """Nothing to calibrate; returns the metrics on validation rows."""
+    return metrics(model, valid)
+
+
+def adopt(model: Writer, measured: Writer) -> None:
+    """Nothing to take over from the model that was measured."""
+
+
+def metrics(model: Writer, table: pd.DataFrame) -> dict[str, Any]:
+    """rouge_l, exact_match, slot_accuracy and n; of a model that writes also log_loss, nats a token."""
+    found: dict[str, Any] = dict(generation.report(table["target"].tolist(), model.generate(table["source"].tolist())))
+    if isinstance(model, Generator):
+        found["log_loss"] = float(model.log_loss(table["source"].tolist(), table["target"].tolist()).mean())
+    return found
+
+
+def correct(model: Writer, table: pd.DataFrame) -> NDArray[np.float64]:
+    """ROUGE-L per row: what the gate compares."""
+    return generation.per_row(table["target"].tolist(), model.generate(table["source"].tolist()))
+
+
+def predict(model: Writer, table: pd.DataFrame) -> pd.DataFrame:
+    """predicted: the reply to each source."""
+    return pd.DataFrame({"predicted": model.generate(table["source"].tolist())})

@@ -1,0 +1,198 @@
+"""Models that write: ROUGE-L against its reference, loss on the reply alone, exact tasks learnt, reload, odd input."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fieldtune
+from fieldtune.data.dialogues import agent_turns
+from fieldtune.errors import ArtefactError, InputError
+from fieldtune.evaluate.generation import report, rouge_l, slot_accuracy
+from fieldtune.models import generator as writing
+from fieldtune.models.generator import Generator
+from fieldtune.tasks import generation
+from fieldtune.text import casing
+from fieldtune.train.fit import fit
+from fieldtune.train.settings import Settings
+
+WORDS = "card lost refund order account transfer cancel my the how".split()
+REPLIES = {
+    "my card is lost": "I am sorry your card {{Card Number}} is lost",
+    "refund the order": "The refund of {{Order Number}} is on its way",
+    "cancel my account": "How to cancel transfer {{Amount}} to us",
+}
+small = st.lists(st.sampled_from(WORDS), max_size=8).map(" ".join)
+
+
+@settings(deadline=None)  # the reference is slow to import
+@given(small, small)
+def test_rouge_l_is_the_reference_one(wanted: str, found: str) -> None:
+    from rouge_score.rouge_scorer import RougeScorer
+
+    theirs = RougeScorer(["rougeL"]).score(wanted, found)["rougeL"].fmeasure
+    assert rouge_l(wanted, found) == pytest.approx(theirs, abs=1e-12)
+
+
+def test_slots_count_as_often_as_they_stand() -> None:
+    assert slot_accuracy("no slot", "none") is None
+    assert slot_accuracy("{{A}} {{A}} {{B}}", "{{A}} {{C}}") == pytest.approx(1 / 3)
+    assert slot_accuracy("none", "{{A}}") == 0.0
+    assert report(["a {{A}}", "b"], ["a {{A}}", "c"]) == {
+        "rouge_l": 0.5, "exact_match": 0.5, "slot_accuracy": 1.0, "n": 2,
+    }  # fmt: skip
+
+
+def test_casing_comes_back() -> None:
+    forms = casing.learn(["Ask the Help Centre. We use PayPal, don't we?", "Use the Help Centre of PayPal (24/7)."])
+    assert casing.restore("we use paypal , don ' t we ? the help centre ( 24 / 7 ) .", forms) == (
+        "We use PayPal, don't we? The Help Centre (24 / 7)."
+    )
+
+
+@pytest.fixture(scope="module")
+def causal(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
+
+    folder, tokenizer = tmp_path_factory.mktemp("causal"), AutoTokenizer.from_pretrained(tiny_encoder)
+    tokenizer.eos_token = "[SEP]"
+    torch.manual_seed(0)
+    GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=2, n_positions=64, eos_token_id=3, bos_token_id=2
+        )
+    ).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def seq2seq(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
+
+    folder, tokenizer = tmp_path_factory.mktemp("t5"), AutoTokenizer.from_pretrained(tiny_encoder)
+    tokenizer.eos_token = "[SEP]"
+    torch.manual_seed(0)
+    T5ForConditionalGeneration(
+        T5Config(vocab_size=len(tokenizer), d_model=32, d_kv=16, d_ff=64, num_layers=2, num_heads=2, eos_token_id=3,
+                 pad_token_id=0, decoder_start_token_id=0)
+    ).save_pretrained(folder)  # fmt: skip
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(params=["two encoders", "seq2seq", "causal"])
+def base(request: pytest.FixtureRequest, tiny_encoder: Path, seq2seq: Path, causal: Path) -> Path:
+    return {"two encoders": tiny_encoder, "seq2seq": seq2seq, "causal": causal}[request.param]
+
+
+def stepped(base: Path, plan: list[list[int]], accumulate: int, folder: Path) -> Generator:
+    settings = Settings(accumulate=accumulate, warmup=0.0, max_length=32, max_target=24)
+    made = generation.start(str(base), list(REPLIES.values()), settings)
+    generation.set_dropout(made.body, 0.0)
+    pairs = writing.tokenised(made, list(REPLIES) * 2, list(REPLIES.values()) * 2)
+    fit(
+        made.body, generation.problem(made, pairs, 0.1), plan, settings, folder=folder,
+        optimizer=torch.optim.SGD(made.body.parameters(), lr=0.1), seed=0, dtype=torch.float32, description="", show=False,
+    )  # fmt: skip
+    return made
+
+
+def test_k_micro_batches_equal_one_batch(base: Path, tmp_path: Path) -> None:
+    one = stepped(base, [[0, 1, 2, 3, 4, 5]], 1, tmp_path / "one")
+    many = stepped(base, [[0], [1, 2, 3], [4, 5]], 3, tmp_path / "many")
+    start = stepped_from(base)
+    pairs = list(zip(one.body.parameters(), many.body.parameters(), start.body.parameters(), strict=True))
+    assert max((a - b).abs().max() for a, b, _ in pairs) <= 1e-6
+    assert max((a - c).abs().max() for a, _, c in pairs) > 1e-4
+
+
+def stepped_from(base: Path) -> Generator:
+    return generation.start(str(base), list(REPLIES.values()), Settings(max_length=32, max_target=24))
+
+
+def test_only_the_tokens_of_the_reply_are_learnt(base: Path) -> None:
+    made = stepped_from(base)
+    pairs = writing.tokenised(made, ["my card", "the refund order to the account"], ["lost {{Amount}}", "how"])
+    batch = writing.batch_of(made, pairs)
+    logits, wanted = writing.scores(made.body, made.kind, batch)
+    assert wanted.tolist() == [token for _, target in pairs for token in target]
+    assert pairs[0][1][-2:] == [made.tokenizer.convert_tokens_to_ids("{{Amount}}"), writing.ending(made.tokenizer)]
+    per_row = made.log_loss(["my card", "the refund order to the account"], ["lost {{Amount}}", "how"])
+    lengths = np.asarray([len(target) for _, target in pairs])
+    whole = torch.nn.functional.cross_entropy(logits, wanted, reduction="sum").item()
+    assert (per_row * lengths).sum() == pytest.approx(whole, rel=1e-4)  # padding changes nothing
+
+
+def test_replies_are_learnt_by_heart_and_survive_a_reload(base: Path, tmp_path: Path) -> None:
+    table = pd.DataFrame({"source": list(REPLIES), "target": list(REPLIES.values())})
+    done = fieldtune.finetune(
+        "seq2seq", table, valid=table, model=str(base), out=tmp_path / "model", progress=False,
+        settings={"epochs": 120, "learning_rate": 1e-2, "head_learning_rate": 1e-2, "dropout": 0.0, "max_length": 32,
+                  "max_target": 24, "label_smoothing": 0.0},
+    )  # fmt: skip
+    assert done.metrics["slot_accuracy"] == 1.0
+    assert done.metrics["rouge_l"] > 0.99
+    model = fieldtune.load(done.path)
+    assert model.generate(list(REPLIES))[0] == REPLIES["my card is lost"]
+    assert model.log_loss(list(REPLIES), list(REPLIES.values())).mean() == pytest.approx(
+        done.metrics["log_loss"], rel=1e-5
+    )
+
+
+def test_copying_is_the_rival_and_a_method(tiny_encoder: Path, tmp_path: Path, cli: Any) -> None:
+    table = pd.DataFrame({"source": list(REPLIES) * 4, "target": list(REPLIES.values()) * 4})
+    table["source"] += [f" {row}" for row in range(12)]
+    table.to_csv(tmp_path / "t.csv", index=False)
+    ran = cli(
+        "train", "--task", "seq2seq", "--train", tmp_path / "t.csv", "--model", tiny_encoder, "--out", tmp_path / "full",
+        "--set", "epochs=1", "--set", "max_target=8", "--json",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert "rouge_l" in ran.json["rivals"]["copy"]
+    fieldtune.finetune("seq2seq", table, method="copy", model=str(tiny_encoder), out=tmp_path / "copy", progress=False)
+    table.drop(columns="target").to_csv(tmp_path / "s.csv", index=False)
+    ran = cli("predict", "--model", tmp_path / "copy", "--data", tmp_path / "s.csv", "--out", tmp_path / "p.csv")
+    assert ran.code == 0, ran.err
+    assert set(pd.read_csv(tmp_path / "p.csv")["predicted"]) <= set(REPLIES.values())
+
+
+def test_a_dialogue_becomes_one_row_for_each_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    turns = [
+        {"role": "customer", "text": "my card"}, {"role": "agent", "text": "which?"},
+        {"role": "user", "content": "the lost one"}, {"role": "assistant", "text": "blocked"},
+    ]  # fmt: skip
+    table = pd.DataFrame({"turns": [turns, turns[:1]]})
+    assert agent_turns(table).to_dict("records") == [
+        {"source": "my card", "target": "which?"},
+        {"source": "customer: my card\nagent: which?\ncustomer: the lost one", "target": "blocked"},
+    ]
+    assert "1 of 2 dialogues without" in capsys.readouterr().err
+    for turns, message in (
+        ([[{"role": "robot", "text": "x"}]], "a role out of"),
+        (["hello"], "a list of"),
+        ([[{"role": "customer", "text": "x"}]], "an agent answers"),
+    ):
+        with pytest.raises(InputError, match=message):
+            agent_turns(pd.DataFrame({"turns": turns}))
+
+
+def test_long_sources_keep_their_end(base: Path) -> None:
+    made = stepped_from(base)
+    made.max_source = 6
+    (ids,) = writing.source_tokens(made.tokenizer, ["card " * 20 + "refund"], 6, made.kind)
+    assert len(ids) <= 6
+    assert made.tokenizer.convert_tokens_to_ids("refund") in ids
+
+
+def test_a_model_of_another_kind_is_refused(tiny_encoder: Path, causal: Path, tmp_path: Path) -> None:
+    table = pd.DataFrame({"text": ["a", "b"] * 5, "label": ["x", "y"] * 5})
+    with pytest.raises(ArtefactError, match="encoder types"):
+        fieldtune.finetune(
+            "text-classification", table, valid=table, model=str(causal), out=tmp_path / "out", progress=False
+        )
