@@ -64,17 +64,25 @@ def word_table(data: Path, text: str = "text") -> tuple[pd.DataFrame, pd.DataFra
         table = read_table(data)
     if "tokens" not in table:
         check_columns(table, [text], str(data), "name it with --text COLUMN")
-        texts = table[text].fillna("").astype(str).tolist()
-        places = [words.spans(one) for one in texts]
-        tokens = [[one[start:end] for start, end in cuts] for one, cuts in zip(texts, places, strict=True)]
-    else:
-        called = _called(data, str(data))
-        tokens = [_texts(cell, "tokens", called(row)) for row, cell in enumerate(table["tokens"])]
-        texts = table[text].fillna("").astype(str).tolist() if text in table else [" ".join(one) for one in tokens]
-        pairs = zip(texts, tokens, strict=True)
-        places = [_located(one, parts, called(row)) for row, (one, parts) in enumerate(pairs)]
+        return table, parted(table[text].fillna("").astype(str).tolist())
+    called = _called(data, str(data))
+    tokens = [_texts(cell, "tokens", called(row)) for row, cell in enumerate(table["tokens"])]
+    texts = table[text].fillna("").astype(str).tolist() if text in table else [" ".join(one) for one in tokens]
+    pairs = zip(texts, tokens, strict=True)
+    places = [_located(one, parts, called(row)) for row, (one, parts) in enumerate(pairs)]
+    return table, _columns(texts, tokens, places)
+
+
+def parted(texts: Sequence[str]) -> pd.DataFrame:
+    """Texts as :mod:`fieldtune.text.words` parts them: columns text, tokens, and ``places`` of these in the text."""
+    places = [words.spans(one) for one in texts]
+    tokens = [[one[start:end] for start, end in cuts] for one, cuts in zip(texts, places, strict=True)]
+    return _columns(texts, tokens, places)
+
+
+def _columns(texts: Sequence[str], tokens: Sequence[list[str]], places: Sequence[Any]) -> pd.DataFrame:
     columns = {"text": texts, "tokens": tokens, "places": places}
-    return table, pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
+    return pd.DataFrame({name: pd.Series(list(values), dtype=object) for name, values in columns.items()})
 
 
 def _table_rows(data: pd.DataFrame | Path | str, rename: Mapping[str, str]) -> list[tuple[list[str], list[str]]]:

@@ -18,7 +18,7 @@ from torch import nn
 
 from fieldtune.data.checks import Finding
 from fieldtune.data.split import stratified
-from fieldtune.data.tagged import tagged_table, word_table
+from fieldtune.data.tagged import parted, tagged_table, word_table
 from fieldtune.evaluate.calibration import fit_temperature
 from fieldtune.evaluate.sequence import OUTSIDE, entities, report, sentence_f1
 from fieldtune.models.encoder import Encoder, load_encoder_folder
@@ -137,8 +137,10 @@ def predict(model: Tagger, table: pd.DataFrame) -> pd.DataFrame:
     The score is the probability that all words of the entity are tagged so, each taken by itself.
 
     Args:
-        table: as :func:`read_inputs` gives it: text, tokens, and ``places`` of these in the text.
+        table: as :func:`read_inputs` gives it: text, tokens, and ``places`` of these in the text; or text alone.
     """
+    if "tokens" not in table:
+        table = parted(table["text"].tolist())
     given, sure = model.tag(table["tokens"].tolist())
     spans = []
     for text, places, tags, probabilities in zip(table["text"], table["places"], given, sure, strict=True):
