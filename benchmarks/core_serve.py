@@ -97,7 +97,7 @@ async def overload(client: Client, pid: int, seconds: float, rng: random.Random)
     recovered, unloaded = time.monotonic(), p99(quiet)
     while (one := await client.ask("/predict", texts(rng))).status != 200 or 1000 * one.seconds > 2 * unloaded:
         await asyncio.sleep(0.01)
-    statuses = Counter(one.status for one in seen)
+    statuses, third = Counter(one.status for one in seen), max(1, len(memory) // 3)
     return {
         "capacity_requests_per_second": capacity,
         "offered_per_second": len(seen) / seconds,
@@ -114,7 +114,8 @@ async def overload(client: Client, pid: int, seconds: float, rng: random.Random)
         "refused_without_retry_after": sum(
             one.status in (429, 503) and "retry-after" not in one.headers for one in seen
         ),
-        "memory_growth": max(memory) / before - 1,
+        "memory_growth": float(np.median(memory[-third:]) / np.median(memory[:third])) - 1,
+        "memory_peak_over_idle": max(memory) / before - 1,
         "recovery_seconds": time.monotonic() - recovered,
     }
 
@@ -144,7 +145,7 @@ async def drain(client: Client, process: subprocess.Popen[str], rng: random.Rand
             except ConnectionError:
                 return  # nobody listens any more: that request was never sent
             while True:
-                seen.append(await client.on(reader, writer, "/predict", texts(rng), time.monotonic()))
+                seen.append(await client.on(reader, writer, "/predict", texts(rng, 1), time.monotonic()))
                 if seen[-1].status == 0 or seen[-1].headers.get("connection") == "close":
                     break
             writer.close()
