@@ -80,7 +80,7 @@ async def overload(client: Client, pid: int, seconds: float, rng: random.Random)
     started = time.monotonic()
     busy = await closed_loop(client, 12, seconds / 3, rng)
     capacity = sum(one.status == 200 for one in busy) / (time.monotonic() - started)
-    await open_loop(client, 10 * capacity, seconds / 6, rng)  # memory reaches its size
+    await open_loop(client, 10 * capacity, seconds / 3, rng)  # memory reaches its size
     before, memory = resident(pid), list[float]()
     started, processor = time.monotonic(), processor_seconds(pid)
 
