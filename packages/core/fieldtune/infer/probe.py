@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from fieldtune.infer.lean import product
 from fieldtune.runtime import home
 
 _WORTH_IT = 1.3  # below this gain the rounding of bfloat16 is not worth having
@@ -24,6 +25,8 @@ def compute_dtype() -> torch.dtype:
     forced = os.environ.get("FIELDTUNE_DTYPE")
     if forced in ("float32", "bfloat16"):
         return torch.float32 if forced == "float32" else torch.bfloat16
+    if torch.cuda.is_available():
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
     file = home() / "machine.json"
     machine = f"{_processor()} {torch.__version__} {torch.get_num_threads()}"
     try:
@@ -58,11 +61,12 @@ def gain() -> float:
 
 def _seconds(dtype: torch.dtype, rounds: int = 20, *, give_up: float = float("inf")) -> float:
     """The fastest of the rounds after two that warm up; processors that only imitate a format need a second each."""
-    left, right = torch.ones((1024, 384), dtype=dtype), torch.ones((384, 1536), dtype=dtype)
+    left = torch.ones((1024, 384), dtype=dtype)
+    multiply = product(torch.ones((1536, 384)), torch.ones(1536), dtype)
     times: list[float] = []
     while len(times) < rounds:
         start = time.perf_counter()
-        left @ right
+        multiply(left)
         times.append(time.perf_counter() - start)
         if len(times) > 1 and min(times) > give_up:
             break

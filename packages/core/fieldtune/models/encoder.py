@@ -6,11 +6,12 @@ The folder format is sentence-transformers' own, so what we save loads with ``Se
 
 import json
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from fieldtune.errors import ArtefactError, InputError, MissingExtraError
@@ -56,11 +57,15 @@ class Encoder:
 
     def tokens(self, texts: list[str], max_length: int = MAX_LENGTH) -> list[list[int]]:
         """Token ids per text, special tokens included, cut at ``max_length``; not padded."""
-        if not texts:
-            return []
+        return self.reader(max_length)(texts)
+
+    def reader(self, max_length: int = MAX_LENGTH) -> Callable[[list[str]], list[list[int]]]:
+        """What :meth:`tokens` does, to be called from several threads at once."""
         # The tokenizer file of MiniLM pads and truncates to 128 by itself unless told otherwise.
-        encoded = self.tokenizer(texts, truncation=True, max_length=max_length, padding=False)
-        return [list(ids) for ids in encoded["input_ids"]]
+        backend = self.tokenizer.backend_tokenizer
+        backend.no_padding()
+        backend.enable_truncation(max_length)
+        return lambda texts: [encoding.ids for encoding in backend.encode_batch_fast(texts)]
 
     def unknown(self, tokens: list[list[int]]) -> list[int]:
         """How many tokens of each text the tokenizer does not know: it cannot read that language."""
@@ -89,13 +94,11 @@ def pool(hidden: torch.Tensor, mask: torch.Tensor, pooling: str) -> torch.Tensor
 
 def pad(tokens: list[list[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Token lists -> ids and mask, int64 ``[rows, longest]``."""
-    longest = max(len(ids) for ids in tokens)
-    ids = torch.full((len(tokens), longest), pad_id, dtype=torch.long)
-    mask = torch.zeros((len(tokens), longest), dtype=torch.long)
-    for row, text in enumerate(tokens):
-        ids[row, : len(text)] = torch.tensor(text, dtype=torch.long)
-        mask[row, : len(text)] = 1
-    return ids, mask
+    lengths = np.asarray([len(ids) for ids in tokens])
+    mask = np.arange(lengths.max()) < lengths[:, None]
+    ids = np.full(mask.shape, pad_id, dtype=np.int64)
+    ids[mask] = np.concatenate(tokens)
+    return torch.from_numpy(ids), torch.from_numpy(mask.astype(np.int64))
 
 
 def load_encoder_folder(name: str | Path = DEFAULT) -> Encoder:
