@@ -34,6 +34,7 @@ NOW = {
     "models publish": ["--into", "--data", "--text", "--label", "--map", "--json"],
     "models rollback": ["--json"],
     "models verify": ["--json"],
+    "models export": ["--to", "--out", "--data"],
     "feedback list": ["--json"],
     "feedback export": ["--out"],
     "feedback retrain": ["--json"],
@@ -61,7 +62,7 @@ NOW = {
     "recommender ui": [],
 }
 LATER = [
-    "label", "models export", "chatbot review", "chatbot serve", "monitor test-fire",
+    "label", "chatbot review", "chatbot serve", "monitor test-fire",
     "monitor silence", "monitor ack", "monitor test", "monitor serve", "recommender update", "recommender serve",
 ]  # fmt: skip
 

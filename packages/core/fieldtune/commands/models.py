@@ -1,4 +1,4 @@
-"""``fieldtune models list | show | publish | rollback | verify``: what serves, what served before, and the gate."""
+"""``fieldtune models list | show | publish | rollback | verify | export``: what serves, what served before, and the gate."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,18 +6,17 @@ from typing import Annotated
 import typer
 
 from fieldtune.applications import application
-from fieldtune.cli_kit import Json, planned, show
+from fieldtune.cli_kit import Json, show
 from fieldtune.commands.training import LabelColumn, LabelMap, TextColumn, parse_map
 from fieldtune.errors import InputError, RefusedError
 from fieldtune.progress import say
 
-models = typer.Typer(help="Model versions: list, show, publish, roll back, verify.", no_args_is_help=True)
+models = typer.Typer(help="Model versions: list, show, publish, roll back, verify, export.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the root."""
     app.add_typer(models, name="models")
-    planned(models, {"export": "ONNX export; comes with the core's deployment (fieldtune 0.3)"})
 
 
 @models.command("list")
@@ -89,6 +88,30 @@ def rollback(
 
     name, _, slot = into.partition("/")
     show({"serving": registry.rollback(name, slot or None, now=now())}, as_json)
+
+
+@models.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Model folder of a text classifier or an embedding model.")],
+    out: Annotated[Path, typer.Option(help="Folder to write: a model folder with model.onnx.")],
+    to: Annotated[str, typer.Option(help="onnx.")] = "onnx",
+    int8: Annotated[bool, typer.Option("--int8", help="8-bit weights, if they answer as well on --data.")] = False,
+    data: Annotated[Path | None, typer.Option(help="Held-out table to compare on; labelled for --int8.")] = None,
+    text: TextColumn = "text",
+    label: LabelColumn = "label",
+    mapping: LabelMap = "",
+    as_json: Json = False,
+) -> None:
+    """Write a model for ONNX Runtime; refused where its answers differ from the model's."""
+    from fieldtune.exporting import export_model
+
+    if to != "onnx":
+        raise InputError("--to onnx", repr(to), "leave --to out")
+    names = {"text": text, "label": label}
+    show(
+        {"out": str(out), **export_model(folder, out, data, int8=int8, rename=names, labels=parse_map(mapping))},
+        as_json,
+    )
 
 
 @models.command()

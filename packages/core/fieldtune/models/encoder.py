@@ -61,11 +61,7 @@ class Encoder:
 
     def reader(self, max_length: int = MAX_LENGTH) -> Callable[[list[str]], list[list[int]]]:
         """What :meth:`tokens` does, to be called from several threads at once."""
-        # The tokenizer file of MiniLM pads and truncates to 128 by itself unless told otherwise.
-        backend = self.tokenizer.backend_tokenizer
-        backend.no_padding()
-        backend.enable_truncation(max_length)
-        return lambda texts: [encoding.ids for encoding in backend.encode_batch_fast(texts)]
+        return reader(self.tokenizer, max_length)
 
     def unknown(self, tokens: list[list[int]]) -> list[int]:
         """How many tokens of each text the tokenizer does not know: it cannot read that language."""
@@ -81,6 +77,15 @@ class Encoder:
                 shutil.copy(self.folder / name, folder / name)
         for module in self.folder.glob("[0-9]_*"):
             shutil.copytree(module, folder / module.name, dirs_exist_ok=True)
+
+
+def reader(tokenizer: Any, max_length: int) -> Callable[[list[str]], list[list[int]]]:
+    """A function from texts to token ids, special tokens included, cut at ``max_length``, not padded."""
+    # The tokenizer file of MiniLM pads and truncates to 128 by itself unless told otherwise.
+    backend = tokenizer.backend_tokenizer
+    backend.no_padding()
+    backend.enable_truncation(max_length)
+    return lambda texts: [encoding.ids for encoding in backend.encode_batch_fast(texts)]
 
 
 def pool(hidden: torch.Tensor, mask: torch.Tensor, pooling: str) -> torch.Tensor:
@@ -130,6 +135,13 @@ def load_encoder_folder(name: str | Path = DEFAULT) -> Encoder:
             "restore the folder, or name another model",
         ) from error
     return Encoder(body.eval(), tokenizer, _pooling(folder), folder)
+
+
+def read_tokenizer(folder: Path) -> Any:
+    """The tokenizer of a model folder that holds no weights of torch."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
 
 
 def find(name: str | Path) -> Path:

@@ -32,6 +32,7 @@ from fieldtune.models.memory import Memory
 
 CARD = "fieldtune.json"
 HEAD = "head.safetensors"
+GRAPH = "model.onnx"  # in the place of the encoder's weights, where a model was exported
 CALIBRATION = "calibration.json"
 MODELS = {
     "text-classification": ("fieldtune.models.trained", "Classifier"),
@@ -165,6 +166,10 @@ def features_of(path: Path, card: dict[str, Any], tensors: dict[str, NDArray[np.
     """The features that a model folder was saved with."""
     if card["method"] == "linear":
         return NgramFeatures(json.loads((path / VOCABULARY).read_text()), tensors["idf"])
+    if (path / GRAPH).is_file():
+        from fieldtune.infer.onnx_graph import OnnxFeatures
+
+        return OnnxFeatures(path, int(card["max_length"]))
     features = EncoderFeatures(load_encoder_folder(path), int(card["max_length"]))
     return ProjectedFeatures(features, tensors[PROJECTION]) if PROJECTION in tensors else features
 

@@ -1,0 +1,109 @@
+"""ONNX export: the graph against torch, the gates, and graphs that are refused before they run."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fieldtune
+from fieldtune.errors import ArtefactError, InputError, RefusedError
+from fieldtune.exporting import export_model
+from fieldtune.infer import export
+from fieldtune.infer.onnx_graph import check
+from fieldtune.models.folder import verify
+
+TEXTS = ["my card is lost", "refund", "the order to the account is how to cancel my card", "账户余额", "", "refund"]
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rows = [
+        (f"{text} {end}", label) for text, label in (("my card", "card"), ("a refund", "refund")) for end in range(12)
+    ]
+    table = pd.DataFrame(rows, columns=["text", "label"])
+    out = tmp_path_factory.mktemp("model") / "model"
+    fieldtune.finetune("text-classification", table, method="head", model=str(tiny_encoder), out=out, progress=False)
+    return out
+
+
+@pytest.fixture(scope="module")
+def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("export") / "onnx"
+    told = export_model(trained, out, None)
+    assert told["max_difference"] <= export.TOLERANCE
+    assert told["same_answers"] == 1.0
+    return out
+
+
+def test_the_graph_gives_the_numbers_of_torch_for_any_rows_and_lengths(trained: Path, exported: Path) -> None:
+    model, graph = fieldtune.load(trained), fieldtune.load(exported)
+    np.testing.assert_allclose(graph.probabilities(TEXTS), model.probabilities(TEXTS), atol=1e-5)
+    np.testing.assert_allclose(graph.features(TEXTS[:1]), model.features(TEXTS[:1]), atol=1e-5)
+    assert graph.features([]).shape == (0, 32)
+    assert graph.threshold == model.threshold
+    assert not list(exported.glob("model.safetensors"))
+
+
+def test_the_commands_take_an_exported_folder(cli: Any, trained: Path, exported: Path, tmp_path: Path) -> None:
+    pd.DataFrame({"text": TEXTS}).to_csv(tmp_path / "t.csv", index=False)
+    for name, folder in (("torch", trained), ("onnx", exported)):
+        ran = cli("predict", "--model", folder, "--data", tmp_path / "t.csv", "--out", tmp_path / f"{name}.csv")
+        assert ran.code == 0, ran.err
+    mine, theirs = (pd.read_csv(tmp_path / f"{name}.csv") for name in ("onnx", "torch"))
+    assert mine["predicted"].tolist() == theirs["predicted"].tolist()
+    assert cli("models", "verify", exported).code == 0
+
+
+def test_int8_needs_labelled_rows_and_is_refused_where_it_answers_worse(
+    trained: Path, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match="labelled rows"):
+        export_model(trained, tmp_path / "int8", None, int8=True)
+    model = fieldtune.load(trained)
+    labels = [model.labels[place] for place in model.logits(TEXTS).argmax(axis=1)]
+    graph = (exported / "model.onnx").read_bytes()  # tracing it again would take seconds
+    monkeypatch.setattr(export, "write_graph", lambda encoder, path: path.write_bytes(graph))
+    told = export.export(model, tmp_path / "int8", TEXTS, labels=labels, int8=True)
+    assert told["accuracy"] >= told["accuracy_exact"] - export.DROP
+    assert verify(tmp_path / "int8")
+    monkeypatch.setattr(export, "COSINE", 1.01)
+    with pytest.raises(RefusedError, match="without --int8"):
+        export.export(model, tmp_path / "worse", TEXTS, labels=labels, int8=True)
+    assert not (tmp_path / "worse").exists()
+
+
+def test_a_model_of_n_grams_has_nothing_to_export(tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        {"text": [f"{word} {row}" for word in "ab" for row in range(12)], "label": ["x"] * 12 + ["y"] * 12}
+    )
+    fieldtune.finetune("text-classification", table, method="linear", out=tmp_path / "linear", progress=False)
+    with pytest.raises(InputError, match="with an encoder"):
+        export_model(tmp_path / "linear", tmp_path / "out", None)
+
+
+@pytest.mark.parametrize("kind", ["foreign", "inner", "outside", "cut"])
+def test_a_graph_that_could_do_more_than_arithmetic_is_refused(tmp_path: Path, kind: str) -> None:
+    from onnx import TensorProto, helper, numpy_helper
+
+    value = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])
+    node = helper.make_node("Identity", ["x"], ["y"])
+    weight = numpy_helper.from_array(np.ones(1, dtype=np.float32), "w")
+    if kind == "foreign":
+        node = helper.make_node("RunCommand", ["x"], ["y"], domain="evil.example")
+    if kind == "inner":
+        inner = helper.make_graph(
+            [helper.make_node("RunCommand", ["x"], ["z"], domain="evil.example")], "g", [],
+            [helper.make_tensor_value_info("z", TensorProto.FLOAT, [1])],
+        )  # fmt: skip
+        node = helper.make_node("If", ["x"], ["y"], then_branch=inner, else_branch=inner)
+    if kind == "outside":
+        weight.data_location = TensorProto.EXTERNAL
+        weight.external_data.add(key="location", value="../../etc/passwd")
+    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])
+    model = helper.make_model(helper.make_graph([node], "g", [value], [output], [weight]))
+    raw = model.SerializeToString()
+    (tmp_path / "model.onnx").write_bytes(raw[: len(raw) // 2] if kind == "cut" else raw)
+    with pytest.raises(ArtefactError, match=r"ONNX graph|standard operators"):
+        check(tmp_path / "model.onnx")
