@@ -22,7 +22,7 @@ FLOORS = (
     ("errors", "runtime", "progress", "batching", "text", "evaluate"),
     ("data", "models", "tasks", "retrieval", "store", "train", "infer"),
     ("explain", "gate", "registry", "outbox", "feedback", "decisions", "retraining"),
-    ("fingerprint", "pipeline", "publishing", "reporting", "searching", "exporting", "serve", "ui"),
+    ("fingerprint", "labelling", "pipeline", "publishing", "reporting", "searching", "exporting", "serve", "ui"),
     ("applications", "cli_kit", "commands", "cli"),
 )
 PURE = {

@@ -28,6 +28,7 @@ NOW = {
     "evaluate": ["--model", "--data", "--json"],
     "predict": ["--model", "--data", "--out"],
     "encode": ["--model", "--data", "--text", "--out"],
+    "label": ["--model", "--pool", "--json"],
     "serve": ["--model", "--host", "--port", "--keys", "--allow-host", "--set", "--json"],
     "models list": ["--json"],
     "models show": ["--json"],
@@ -62,7 +63,7 @@ NOW = {
     "recommender ui": [],
 }
 LATER = [
-    "label", "chatbot review", "chatbot serve", "monitor test-fire",
+    "chatbot review", "chatbot serve", "monitor test-fire",
     "monitor silence", "monitor ack", "monitor test", "monitor serve", "recommender update", "recommender serve",
 ]  # fmt: skip
 

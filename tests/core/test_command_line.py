@@ -347,10 +347,6 @@ def test_help_explains_every_command_and_wrong_usage_exits_2(cli: Cli) -> None:
     for name in ("train", "evaluate", "predict", "encode", "models", "feedback", "data", "doctor"):
         assert name in root.out
         assert cli(name, "--help").code == 0
-    for later in ("label",):
-        ran = cli(later, "--model", "x")
-        assert ran.code == 1
-        assert "planned" in ran.err
     assert cli("train", "--nonsense").code == 2
     assert cli("nonsense").code == 2
 

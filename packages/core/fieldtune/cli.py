@@ -7,7 +7,7 @@ import typer
 
 from fieldtune.applications import APPLICATIONS, application, sample
 from fieldtune.cli_kit import fail
-from fieldtune.commands import data, doctor, explain, feedback, later, models, search, serve, training
+from fieldtune.commands import data, doctor, explain, feedback, label, models, search, serve, training
 from fieldtune.errors import FieldtuneError
 
 DEBUG = "--debug"
@@ -26,7 +26,7 @@ def build() -> typer.Typer:
     company = sample()
     if company is not None:
         app.command("demo")(company.demo)
-    for group in (training, search, models, serve, explain, feedback, data, doctor, later):
+    for group in (training, search, label, models, serve, explain, feedback, data, doctor):
         group.register(app)
     for name in APPLICATIONS:
         module = application(name)

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +21,7 @@ from fieldtune.models.trained import CARD, OUT_OF_SCOPE
 from fieldtune.progress import say
 from fieldtune.tasks import task_module
 from fieldtune.train.checkpoint import claimed
+from fieldtune.train.choice import AUTO, choose
 from fieldtune.train.settings import Settings
 from fieldtune.train.track import kinds, opened, run_name
 
@@ -34,10 +36,12 @@ class Finetuned:
     Attributes:
         path: the folder; ``fieldtune.load(path)`` loads it.
         metrics: on the validation rows.
+        method: the one asked for, or what ``auto`` chose.
     """
 
     path: Path
     metrics: dict[str, Any]
+    method: str
 
 
 def finetune(
@@ -55,6 +59,7 @@ def finetune(
     labels: Mapping[str, str] | None = None,
     rivals: bool = False,
     apart: bool = True,
+    unlabelled: pd.DataFrame | Path | str | None = None,
 ) -> Finetuned:
     """Fine-tune a model and write its folder.
 
@@ -78,6 +83,7 @@ def finetune(
         rivals: also train the plain model and the frozen encoder and record their metrics beside this one's.
         apart: whether texts of ``valid`` that also stand in ``train`` are worth a remark; not where the caller knows, and
             uses no metrics of this fit.
+        unlabelled: rows without a label, for the task's methods that learn from them too.
 
     Raises:
         InputError: the data cannot be trained on; ConfigError: an unknown setting;
@@ -94,40 +100,58 @@ def finetune(
     replaceable(path)
     rows = about.read(train, rename=rename, labels=labels)
     held_out = about.read(valid, rename=rename, labels=labels) if valid is not None else None
+    more = _unlabelled(about, method, unlabelled, rename)
     _check(about, rows, held_out if apart else None, task, progress)
     everything = rows
     if held_out is None:
         rows, held_out = about.split(rows, seed)
-    if held_out.empty:
+    if held_out.empty and method not in getattr(about, "UNMEASURED", ()):
         raise InputError(
             "validation rows", f"none left of {len(rows)} training rows", "give more rows, or --valid FILE"
         )
     base = None if method in about.ENCODERLESS else model
-    run = fingerprint(task, method, base, chosen, seed, (rows, held_out))
+    run = fingerprint(task, method, base, chosen, seed, (rows, held_out, *more))
     with locked(path):
         recover(path)
         if (path / MANIFEST).is_file():
             return _finished(path, run)
         work = path / CHECKPOINTS
         with claimed(work, run):
-            trained = about.train(rows, method, model, chosen, seed=seed, folder=work, show=progress)
-            metrics = about.finish(trained, held_out)
+            choice = None
+            if method == AUTO:
+                method, choice = choose(about, rows, model, chosen, seed=seed, folder=work, show=progress)
+            train_it = partial(about.train, unlabelled=about.texts(more[0])) if more else about.train
+            trained = train_it(rows, method, model, chosen, seed=seed, folder=work, show=progress)
+            metrics: Any = about.finish(trained, held_out) if len(held_out) else {"n": 0}
             _warn_unreadable(trained, about.texts(rows.head(SAMPLE)), progress)
-            if rivals:
+            if rivals and len(held_out):
                 metrics["rivals"] = _rivals(about, method, model, chosen, rows, held_out, seed, work)
-            if chosen.refit and valid is None:
+            if chosen.refit and valid is None and len(held_out):
                 measured, rows = trained, everything
                 if progress:
                     say(f"note: measured on {len(held_out)} rows kept apart; training again on all {len(rows)}")
-                trained = about.train(rows, method, model, chosen, seed=seed, folder=work / REFIT, show=progress)
+                trained = train_it(rows, method, model, chosen, seed=seed, folder=work / REFIT, show=progress)
                 about.adopt(trained, measured)
             told = opened(chosen.track, Path(chosen.track_dir), run_name(work), {}, None)
             told(0, {"figures": metrics})
             told.close()
-            trained.card = _card(task, method, chosen, run, metrics, rows)
+            trained.card = _card(task, method, chosen, run, metrics, rows) | ({"choice": choice} if choice else {})
             with staged(path, {"fingerprint": run["data"], "versions": versions()}) as temporary:
                 trained.save(temporary)
-    return Finetuned(path, metrics)
+    return Finetuned(path, metrics, method)
+
+
+def _unlabelled(
+    about: ModuleType, method: str, data: pd.DataFrame | Path | str | None, rename: Mapping[str, str] | None
+) -> tuple[pd.DataFrame, ...]:
+    """The table of rows without a label, where the method learns from such rows; none for the others."""
+    wants = method in getattr(about, "UNLABELLED", ())
+    if wants and data is None:
+        raise InputError(f"rows without a label for method {method}", "none", "give them with --unlabelled FILE")
+    if data is not None and not wants:
+        known = ", ".join(getattr(about, "UNLABELLED", ())) or "none of this task"
+        raise InputError(f"a method that learns from unlabelled rows ({known})", repr(method), "leave --unlabelled out")
+    return (about.read_unlabelled(data, rename=rename),) if wants else ()
 
 
 def _check(about: ModuleType, rows: pd.DataFrame, held_out: pd.DataFrame | None, task: str, progress: bool) -> None:
@@ -151,7 +175,7 @@ def _finished(path: Path, run: dict[str, Any]) -> Finetuned:
             "choose another --out, or delete that folder",
         )
     say(f"{path} is already trained on these rows with these settings")
-    return Finetuned(path, card["metrics"])
+    return Finetuned(path, card["metrics"], card["method"])
 
 
 def _warn_unreadable(trained: Any, texts: list[str], progress: bool) -> None:

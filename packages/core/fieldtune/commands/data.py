@@ -1,7 +1,7 @@
 """``fieldtune data list | get | check``: public data sets, and what is wrong with a table before training on it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -45,6 +45,10 @@ def check(
     text: TextColumn = "text",
     label: LabelColumn = "label",
     mapping: LabelMap = "",
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Also look for wrong labels: slow, it reads every text.")
+    ] = False,
+    model: Annotated[str, typer.Option(help="Encoder for --labels: default, a folder, or a hub name.")] = "default",
     as_json: Json = False,
 ) -> None:
     """What a training on this table would stumble over: duplicates, conflicting labels, rare classes, ...
@@ -56,7 +60,22 @@ def check(
     from fieldtune.data.tables import task_columns
 
     table = task_columns(file, task, rename={"text": text, "label": label}, labels=parse_map(mapping))
-    findings = numbered(check_table(table, task), first_row(file))
+    findings = check_table(table, task)
+    if labels:
+        findings += _doubtful(table, task, model)
+    findings = numbered(findings, first_row(file))
     show({"rows": len(table), "findings": [finding._asdict() for finding in findings]}, as_json)
     if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(1)
+
+
+def _doubtful(table: Any, task: str, model: str) -> list[Any]:
+    from fieldtune.errors import InputError
+    from fieldtune.progress import say
+    from fieldtune.tasks import task_module
+    from fieldtune.train.noise import doubtful
+
+    if task != "text-classification":
+        raise InputError("--labels with task text-classification", repr(task), "leave --labels out")
+    say(f"looking for wrong labels among {len(table)} rows: this embeds every text and fits ten models")
+    return list(doubtful(table, model, task_module(task).DEFAULTS.max_length))

@@ -38,12 +38,13 @@ def train(
     train: Annotated[Path, typer.Option(help="Training table: CSV, TSV, JSON lines, Parquet or CoNLL (.gz allowed).")],
     valid: Annotated[Path | None, typer.Option(help="Validation table; without it a tenth of the rows.")] = None,
     model: Annotated[str, typer.Option(help="Encoder: default, a folder, or a hub name.")] = "default",
-    method: Annotated[str, typer.Option(help="linear, head, full, ...: what the task knows.")] = "full",
+    method: Annotated[str, typer.Option(help="linear, head, full, fewshot, auto, ...: what the task knows.")] = "full",
     out: Annotated[Path, typer.Option(help="Model folder to write.")] = Path("model"),
     settings: Annotated[list[str] | None, typer.Option("--set", help="key=value, repeatable.")] = None,
     text: TextColumn = "text",
     label: LabelColumn = "label",
     mapping: LabelMap = "",
+    unlabelled: Annotated[Path | None, typer.Option(help="Rows without a label, for --method selftrain.")] = None,
     seed: Annotated[int, typer.Option(help="Of the split, the batches and dropout.")] = 0,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue an unfinished folder (also done without).")
@@ -67,10 +68,11 @@ def train(
         rename={"text": text, "label": label},
         labels=parse_map(mapping),
         rivals=True,
+        unlabelled=unlabelled,
     )
     metrics = {key: value for key, value in done.metrics.items() if key != "per_class"}
-    remark(method, done.metrics, task_module(task).FIGURE)
-    show({"model": str(done.path), "method": method, **metrics, "seconds": time.monotonic() - started}, as_json)
+    remark(done.method, done.metrics, task_module(task).FIGURE)
+    show({"model": str(done.path), "method": done.method, **metrics, "seconds": time.monotonic() - started}, as_json)
 
 
 def evaluate(
@@ -168,6 +170,9 @@ def encode(
 
 def remark(method: str, metrics: dict[str, Any], figure: str) -> None:
     """Say on stderr when a rival did better, or when the rows it was measured on are too few to say much."""
+    if not metrics["n"]:
+        say("note: not measured: every row was needed; give labelled rows with --valid")
+        return
     found = {
         method: metrics[figure],
         **{rival: figures[figure] for rival, figures in metrics.get("rivals", {}).items()},

@@ -28,6 +28,8 @@ class Finding(NamedTuple):
     message: str
     rows: tuple[int, ...]
     """Row numbers in the table, from 0; for `leakage`, in the held-out table."""
+    suggested: tuple[str, ...] = ()
+    """For `likely-wrong-label`, the label that each of the rows likely has."""
 
 
 def check_table(frame: pd.DataFrame, task: str, longest: int = LONGEST) -> list[Finding]:

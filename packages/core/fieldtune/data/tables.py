@@ -79,6 +79,18 @@ def task_columns(
     return frame
 
 
+def text_column(data: pd.DataFrame | Path | str, *, rename: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """The column ``text`` alone, for rows that have no label; rows whose text is empty are left out and counted.
+
+    Raises:
+        InputError: the column is missing, or no row is left.
+    """
+    name, where = (rename or {}).get("text", "text"), _where(data)
+    frame = data if isinstance(data, pd.DataFrame) else read_table(data)
+    check_columns(frame, [name], where, "name it with --text COLUMN")
+    return _without_empty(frame[[name]].rename(columns={name: "text"}).reset_index(drop=True), ["text"], where)
+
+
 def _where(data: pd.DataFrame | Path | str) -> str:
     return "the table" if isinstance(data, pd.DataFrame) else str(data)
 

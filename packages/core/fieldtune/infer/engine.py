@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fieldtune.batching import by_length
+from fieldtune.infer.cache import Cache, space_of
 from fieldtune.infer.lean import lean
 from fieldtune.infer.probe import compute_dtype
 from fieldtune.infer.sidebyside import side_by_side
@@ -22,11 +23,16 @@ _CHUNK = 256  # texts tokenised at a time
 
 
 class Engine:
-    """An encoder ready to run: a copy of its body in this machine's fastest number format."""
+    """An encoder ready to run: a copy of its body in this machine's fastest number format.
 
-    def __init__(self, encoder: Encoder, max_length: int = MAX_LENGTH) -> None:
-        self.encoder, self.max_length = encoder, max_length
+    Args:
+        cache: where vectors are kept between runs; None keeps none. The encoder's weights must not change any more.
+    """
+
+    def __init__(self, encoder: Encoder, max_length: int = MAX_LENGTH, cache: Cache | None = None) -> None:
+        self.encoder, self.max_length, self.cache = encoder, max_length, cache
         self._body: Any = None
+        self._space: bytes | None = None
 
     def encode(self, texts: Sequence[str], *, show: bool = False) -> NDArray[np.float32]:
         """Embed texts.
@@ -39,8 +45,22 @@ class Engine:
             float32 ``[len(texts), dimensions]``, each row of unit length.
         """
         distinct, inverse = np.unique(np.asarray(texts, dtype=object), return_inverse=True)
-        vectors = self._encode([str(text) for text in distinct], show)
+        words = [str(text) for text in distinct]
+        vectors = self._encode(words, show) if self.cache is None else self._kept(words, show, self.cache)
         return vectors[inverse]
+
+    def _kept(self, texts: list[str], show: bool, cache: Cache) -> NDArray[np.float32]:
+        """Vectors from the cache; what it lacks is encoded and kept."""
+        if self._space is None:
+            way = f"{compute_dtype()} {'cuda' if torch.cuda.is_available() else 'cpu'}"
+            self._space = space_of(self.encoder, self.max_length, way)
+        known = cache.get(self._space, texts)
+        missing = [text for text in texts if text not in known]
+        if missing:
+            vectors = self._encode(missing, show)
+            cache.put(self._space, missing, vectors)
+            known.update(zip(missing, vectors, strict=True))
+        return np.stack([known[text] for text in texts]) if texts else self._encode([], show)
 
     def _encode(self, texts: list[str], show: bool) -> NDArray[np.float32]:
         out = np.zeros((len(texts), self.encoder.dimensions), dtype=np.float32)

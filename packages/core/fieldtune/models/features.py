@@ -44,13 +44,17 @@ def checked(texts: Sequence[str]) -> Sequence[str]:
 
 
 class EncoderFeatures:
-    """Unit-length embeddings of a pretrained or tuned encoder."""
+    """Unit-length embeddings of a pretrained or tuned encoder.
 
-    def __init__(self, encoder: Any, max_length: int) -> None:
+    Args:
+        cache: a :class:`fieldtune.infer.cache.Cache` that keeps them between runs, or None.
+    """
+
+    def __init__(self, encoder: Any, max_length: int, cache: Any = None) -> None:
         from fieldtune.infer.engine import Engine
 
         self.encoder, self.max_length = encoder, max_length
-        self._engine = Engine(encoder, max_length)
+        self._engine = Engine(encoder, max_length, cache)
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return self._engine.encode(checked(texts), show=len(texts) > 2000)

@@ -121,10 +121,17 @@ class Embedder:
         return cls(features_of(folder, card, tensors), tensors.get("projection"), card)
 
 
-def load_encoder(name: str | Path = DEFAULT, max_length: int = MAX_LENGTH) -> Embedder:
-    """A pretrained encoder as it is: ``"default"``, a folder, or a hub name; texts are cut where it stops reading."""
+def load_encoder(name: str | Path = DEFAULT, max_length: int = MAX_LENGTH, *, cached: bool = False) -> Embedder:
+    """A pretrained encoder as it is: ``"default"``, a folder, or a hub name; texts are cut where it stops reading.
+
+    Args:
+        cached: keep embeddings under ``FIELDTUNE_HOME`` and take them from there, see :mod:`fieldtune.infer.cache`.
+    """
+    from fieldtune.infer.cache import Cache
+
     encoder = load_encoder_folder(name)
-    return Embedder(EncoderFeatures(encoder, min(max_length, positions(encoder.folder) or max_length)))
+    length = min(max_length, positions(encoder.folder) or max_length)
+    return Embedder(EncoderFeatures(encoder, length, Cache() if cached else None))
 
 
 def embedder_of(model: Any) -> Embedder | None:

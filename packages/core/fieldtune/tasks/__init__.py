@@ -6,6 +6,8 @@ A task module holds
   that reads more than a table of texts has ``read_inputs(data, text)`` too: the user's table, and beside it what its
   ``predict`` looks at);
 - ``METHODS`` and ``RIVALS``: how it can be trained, and which of these are measured beside whatever was chosen;
+- where there are such, ``UNMEASURED``: the methods that need no validation rows, and ``UNLABELLED``: those whose
+  ``train`` takes ``unlabelled`` texts, read by ``read_unlabelled(data, rename)``;
 - ``ENCODERLESS``: the methods that use no pretrained encoder;
 - ``FIGURE``: the name of the metric by which methods are compared, higher is better; ``DEFAULTS``: its settings;
 - ``read(data, rename, labels)``: a path or a table -> the rows to train on; ``check(table)``: findings on them;

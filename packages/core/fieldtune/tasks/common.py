@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from fieldtune.batching import epoch, whole_run
+from fieldtune.batching import by_length, epoch, whole_run
 from fieldtune.infer.probe import compute_dtype
 from fieldtune.models.encoder import Encoder, load_encoder_folder, pad, pool
 from fieldtune.runtime import generator
-from fieldtune.train.problem import Problem
+from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
 
 TUNED = ("full",)
@@ -49,6 +49,25 @@ def trainable(model: str | Path, method: str, settings: Settings) -> Encoder:
 def batch_of(encoder: Encoder, tokens: Sequence[list[int]], rows: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
     """Ids and mask of these rows, padded to the longest of them."""
     return pad([tokens[row] for row in rows], encoder.tokenizer.pad_token_id or 0)
+
+
+def in_pieces(encoder: Encoder, texts: Sequence[list[int]], token_budget: int) -> Tensors:
+    """Texts of one batch as pieces of similar length: padded to one length they would cost several times as much.
+
+    :func:`vectors_of` puts the vectors together again in the order of ``texts``.
+    """
+    pieces = by_length([len(ids) for ids in texts], token_budget)
+    batch: Tensors = {"order": torch.argsort(torch.tensor([place for piece in pieces for place in piece]))}
+    for number, piece in enumerate(pieces):
+        batch[f"ids_{number}"], batch[f"mask_{number}"] = batch_of(encoder, texts, piece)
+    return batch
+
+
+def vectors_of(module: nn.Module, batch: Tensors) -> torch.Tensor:
+    """The vectors of a batch made by :func:`in_pieces`, ``[texts, d]``."""
+    count = sum(name.startswith("ids_") for name in batch)
+    pieces = [module(batch[f"ids_{number}"], batch[f"mask_{number}"]) for number in range(count)]
+    return torch.cat(pieces)[batch["order"]]
 
 
 def adamw(body: nn.Module | None, module: nn.Module, settings: Settings) -> torch.optim.Optimizer:

@@ -177,7 +177,7 @@ def _start(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The head to begin with: what is known stays, a new class begins at the mean direction of its rows."""
     if before is None:
-        from fieldtune.tasks.text_classification import probe
+        from fieldtune.train.head import probe
 
         frozen = load_encoder(model, settings.max_length).features
         return probe(frozen(texts), targets, [text_key(text) for text in texts], len(labels), seed)

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from fieldtune.batching import by_length, fixed, whole_run
+from fieldtune.batching import fixed, whole_run
 from fieldtune.data.checks import check_table, text_key
 from fieldtune.data.split import stratified
 from fieldtune.data.tables import training_table
@@ -25,7 +25,7 @@ from fieldtune.models.features import EncoderFeatures, NgramFeatures
 from fieldtune.models.trained import Embedder, load_encoder
 from fieldtune.progress import say
 from fieldtune.runtime import generator
-from fieldtune.tasks.common import TUNED, Body, adamw, batch_of, trainable, training_dtype
+from fieldtune.tasks.common import TUNED, Body, adamw, in_pieces, trainable, training_dtype, vectors_of
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
 
@@ -181,22 +181,14 @@ def _plan(table: pd.DataFrame, settings: Settings, seed: int, show: bool) -> lis
 
 
 def _token_problem(encoder: Any, tokens: dict[str, list[list[int]]], settings: Settings) -> Problem:
-    """The texts of a batch, queries first, computed in pieces of similar length: short questions and long documents
-    padded to one length would cost several times as much."""
+    """The texts of a batch, queries first, computed in pieces: questions are short and documents long."""
 
     def collate(rows: list[int]) -> Tensors:
         texts = [ids for ids_of in tokens.values() for row in rows if (ids := ids_of[row])]
-        pieces = by_length([len(ids) for ids in texts], settings.token_budget)
-        places = torch.tensor([place for piece in pieces for place in piece])
-        batch: Tensors = {"order": torch.argsort(places), "queries": torch.ones(len(rows))}
-        for number, piece in enumerate(pieces):
-            batch[f"ids_{number}"], batch[f"mask_{number}"] = batch_of(encoder, texts, piece)
-        return batch
+        return {"queries": torch.ones(len(rows)), **in_pieces(encoder, texts, settings.token_budget)}
 
     def loss(module: nn.Module, batch: Tensors) -> torch.Tensor:
-        count = sum(name.startswith("ids_") for name in batch)
-        pieces = [module(batch[f"ids_{number}"], batch[f"mask_{number}"]) for number in range(count)]
-        vectors, n = torch.cat(pieces)[batch["order"]], len(batch["queries"])
+        vectors, n = vectors_of(module, batch), len(batch["queries"])
         return contrastive(vectors[:n], vectors[n:], settings.temperature)
 
     return Problem(collate, loss, lambda batch: float(len(batch["queries"])))

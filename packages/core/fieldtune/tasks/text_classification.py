@@ -1,4 +1,5 @@
-"""Text classification: one label a text. Methods: linear (character n-grams), head (frozen encoder), full.
+"""Text classification: one label a text. Methods: linear (character n-grams), head (frozen encoder), full, and
+those for few labels in :mod:`fieldtune.tasks.few`.
 
 ``full`` starts from the frozen encoder's logistic regression, so fine-tuning begins where ``head`` ends
 (Kumar et al. 2022, linear probing then fine-tuning, arXiv 2202.10054).
@@ -16,25 +17,27 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fieldtune.data.checks import check_table, text_key
-from fieldtune.data.split import stratified
-from fieldtune.data.tables import training_table
+from fieldtune.data.tables import text_column, training_table
 from fieldtune.models.features import EncoderFeatures, NgramFeatures
 from fieldtune.models.trained import Classifier, load_encoder
-from fieldtune.runtime import generator
-from fieldtune.tasks import continual, labelled
+from fieldtune.tasks import continual, few, labelled
 from fieldtune.tasks.common import TUNED, Body, batch_of, trainable, tune
+from fieldtune.train.choice import AUTO
+from fieldtune.train.head import both_classes, name_rows, probe
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
 
 COLUMNS = (("text", "label"), ())
 INPUTS = ("text",)
-DEFAULTS = Settings(class_weights="sqrt", refit=True)
-METHODS = ("linear", "head", *TUNED, "continual")
+DEFAULTS = Settings(class_weights="sqrt", refit=True, batch_rows=256)
+METHODS = ("linear", "head", *TUNED, *few.METHODS, AUTO, "continual")
 RIVALS = ("linear", "head")
 ENCODERLESS = ("linear",)
+UNMEASURED = ("zeroshot",)
+UNLABELLED = ("selftrain",)
 FIGURE = labelled.FIGURE
-_INVERSE_PENALTIES = (10.0, 30.0, 100.0)
 read = partial(training_table, task="text-classification")
+read_unlabelled = text_column
 check = partial(check_table, task="text-classification")
 
 
@@ -56,7 +59,15 @@ def split(table: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def train(
-    table: pd.DataFrame, method: str, model: str, settings: Settings, *, seed: int, folder: Path, show: bool
+    table: pd.DataFrame,
+    method: str,
+    model: str,
+    settings: Settings,
+    *,
+    seed: int,
+    folder: Path,
+    show: bool,
+    unlabelled: Sequence[str] = (),
 ) -> Classifier:
     """Fit on ``table`` (columns text, label); out-of-scope rows are never a class."""
     table, labels, targets = labelled.classes(table)
@@ -65,8 +76,12 @@ def train(
     written = texts(table)
     if method == "linear":
         return _linear(written, targets, labels, seed)
-    frozen = load_encoder(model, settings.max_length).features
-    start = probe(frozen(written), targets, [text_key(text) for text in written], len(labels), seed)
+    if method in few.METHODS:
+        rows = few.Rows(written, targets, labels, list(unlabelled))
+        return few.train(rows, method, model, settings, seed=seed, folder=folder, show=show)
+    frozen = load_encoder(model, settings.max_length, cached=True).features
+    vectors, keys = frozen(written), [text_key(text) for text in written]
+    start = probe(vectors, targets, keys, len(labels), seed, name_rows(labels, frozen, vectors, targets))
     if method == "head":
         return Classifier(frozen, *start, labels)
     encoder = trainable(model, method, settings)
@@ -108,36 +123,7 @@ def _linear(texts: list[str], targets: NDArray[np.int_], labels: tuple[str, ...]
 
     features = NgramFeatures.fit(texts)
     machine = LinearSVC(C=0.5, random_state=seed).fit(features(texts), targets)
-    weight, bias = machine.coef_, np.atleast_1d(machine.intercept_)
-    if len(labels) == 2:  # scikit-learn keeps one row for two classes
-        weight, bias = np.vstack([-weight[0], weight[0]]) / 2, np.array([-bias[0], bias[0]]) / 2
-    return Classifier(features, weight.astype(np.float32), bias.astype(np.float32), labels)
-
-
-def probe(
-    vectors: NDArray[np.float32], targets: NDArray[np.int_], keys: list[str], classes: int, seed: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Logistic regression on embeddings, its penalty chosen on a held-out tenth of these very rows.
-
-    Args:
-        keys: per row, equal where the texts say the same: such rows are held out together.
-    """
-    from sklearn.linear_model import LogisticRegression
-
-    # Each fit starts where the one before it ended: the solutions lie close together.
-    machine = LogisticRegression(max_iter=1000, warm_start=True)
-    rows, held_out = stratified(targets.tolist(), 0.1, generator(seed), keys)
-    scores = {}
-    if len(held_out) and len(set(targets[rows].tolist())) == classes:
-        for value in _INVERSE_PENALTIES:
-            machine.C = value
-            scores[value] = machine.fit(vectors[rows], targets[rows]).score(vectors[held_out], targets[held_out])
-    machine.C = max(scores, key=lambda value: scores[value]) if scores else 10.0
-    final = machine.fit(vectors, targets)
-    weight, bias = final.coef_, final.intercept_
-    if classes == 2:  # scikit-learn keeps one row for two classes
-        weight, bias = np.vstack([-weight[0], weight[0]]) / 2, np.array([-bias[0], bias[0]]) / 2
-    return weight.astype(np.float32), bias.astype(np.float32)
+    return Classifier(features, *both_classes(machine.coef_, np.atleast_1d(machine.intercept_)), labels)
 
 
 class TextClassifier(nn.Module):

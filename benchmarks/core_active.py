@@ -1,0 +1,125 @@
+"""Active learning on banking77: pool = train, 77 rows to start, 77 a round to 693, official test, 5 seeds.
+
+The model of each round is method ``head`` on cached embeddings, names of classes included, the same for all
+strategies; the curves share their first rows. Area under the curve is the mean accuracy over the rounds.
+"""
+
+import argparse
+import time
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.common import interval, report, workspace
+from benchmarks.few_sets import banking77
+from fieldtune.infer.cache import Cache
+from fieldtune.models.encoder import load_encoder_folder
+from fieldtune.models.features import EncoderFeatures
+from fieldtune.train.active import STRATEGIES, agreement, choose_rows, doubt, enough
+from fieldtune.train.head import name_rows, probe
+
+ROUND, LAST = 77, 693
+
+
+def main() -> None:
+    """Print areas, the gain over random of each strategy, the slowest choice, and what the stopping rule did."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="one seed")
+    options = parser.parse_args()
+    train, test = banking77()
+    with workspace() as folder:
+        features = EncoderFeatures(load_encoder_folder(), 128, Cache(folder / "embeddings.sqlite"))
+        pool, held_out = (features(part["text"].tolist()) for part in (train, test))
+        labels = tuple(sorted(train["label"].unique()))
+        given, right = (
+            np.searchsorted(np.asarray(labels), part["label"].to_numpy(dtype=str)) for part in (train, test)
+        )
+        named = name_rows(labels, features, pool[:500], given[:500])
+    curves: dict[str, list[list[float]]] = {name: [] for name in STRATEGIES}
+    slowest, stops = 0.0, []
+    for seed in range(1 if options.quick else options.seeds):
+        for name in STRATEGIES:
+            curve, seconds, stop = one(name, seed, pool, given, held_out, right, len(labels), named)
+            curves[name].append(curve)
+            slowest = max(slowest, seconds)
+            if name == STRATEGIES[0]:
+                stops.append(stop)
+    area = {
+        name: np.asarray([(np.array(c[:-1]) + np.array(c[1:])).mean() / 2 for c in kept])
+        for name, kept in curves.items()
+    }
+    rng = np.random.default_rng(0)
+    best = STRATEGIES[0]
+    reached = {name: float(np.mean([first(c, 0.8) for c in kept])) for name, kept in curves.items()}
+    report(
+        {
+            "gain": float((area[best] - area["random"]).mean()),
+            "gain_interval": interval((area[best] - area["random"]).tolist(), rng),
+            "gains": {name: float((area[name] - area["random"]).mean()) for name in STRATEGIES if name != "random"},
+            "areas": {name: float(values.mean()) for name, values in area.items()},
+            "curves": {name: np.mean(kept, axis=0).tolist() for name, kept in curves.items()},
+            "labels_to_80": reached,
+            "labels_cut": 1 - reached[best] / reached["random"],
+            "choice_seconds": slowest,
+            "stopped_at_labels": stops,
+        }
+    )
+
+
+def one(
+    strategy: str,
+    seed: int,
+    pool: NDArray[np.float32],
+    given: NDArray[np.int64],
+    held_out: NDArray[np.float32],
+    right: NDArray[np.int64],
+    classes: int,
+    named: tuple[NDArray[np.float32], NDArray[np.int64]] | None,
+) -> tuple[list[float], float, int]:
+    """The curve of one strategy, its slowest choice in seconds, and the labels at which the rule says enough (0: never)."""
+    rng = np.random.default_rng(seed)
+    labelled = rng.permutation(len(pool))[:ROUND].tolist()
+    watched = rng.permutation(len(pool))[:1000]
+    curve, slowest, told, before, stop = [], 0.0, [], None, 0
+    while True:
+        weight, bias = fitted(pool[labelled], given[labelled], classes, named)
+        curve.append(float(((held_out @ weight.T + bias).argmax(axis=1) == right).mean()))
+        logits = pool @ weight.T + bias
+        now = logits[watched].argmax(axis=1).tolist()
+        told += [agreement(before, now)] if before is not None else []
+        before, stop = now, stop or (len(labelled) if enough(told) else 0)
+        if len(labelled) >= LAST:
+            return curve, slowest, stop
+        free = np.setdiff1d(np.arange(len(pool)), labelled)
+        started = time.perf_counter()
+        powers = np.exp(logits[free] - logits[free].max(axis=1, keepdims=True))
+        doubts = doubt(powers / powers.sum(axis=1, keepdims=True))
+        chosen = choose_rows(strategy, doubts, pool[free], pool[labelled], ROUND, rng)
+        slowest = max(slowest, time.perf_counter() - started)
+        labelled += free[chosen].tolist()
+
+
+def fitted(
+    vectors: NDArray[np.float32],
+    targets: NDArray[np.int64],
+    classes: int,
+    named: tuple[NDArray[np.float32], NDArray[np.int64]] | None,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The head of these rows with the names; every class has a name, so every class is known from the start."""
+    if named is None:
+        raise SystemExit("names of the classes say nothing here: the start may lack classes")
+    return probe(vectors, targets, [str(row) for row in range(len(targets))], classes, 0, named)
+
+
+def first(curve: list[float], accuracy: float) -> float:
+    """Labels at which the curve passes ``accuracy``, between rounds by a straight line; LAST where it never does."""
+    for place, (low, high) in enumerate(pairwise(curve)):
+        if high >= accuracy:
+            return ROUND * (place + 1 + max(0.0, (accuracy - low) / (high - low)))
+    return float(LAST)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""Parts of a long row kept as they finish: a row that was cut off, or split over processes, goes on from there.
+
+``FIELDTUNE_SCRATCH`` names the folder; without it nothing is kept. Results of other code are never taken.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.run import code_digest, keep
+
+FOLDER = "FIELDTUNE_SCRATCH"
+
+
+def part(script: str, name: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The figures of one part: from the scratch folder, else measured and kept there, whole or not at all."""
+    root = os.environ.get(FOLDER)
+    if not root:
+        return measure()
+    digest = code_digest({"command": f"python -m benchmarks.{script}", "reads": ["packages"]})
+    file = Path(root) / f"{script}-{digest}" / f"{name}.json"
+    if not file.is_file():
+        keep(file, measure())
+    return dict(json.loads(file.read_text()))

@@ -1,0 +1,85 @@
+"""``fieldtune label``: the next rows worth labelling, and the labels they got."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fieldtune.cli_kit import Json, show
+from fieldtune.commands.training import LabelColumn, TextColumn
+from fieldtune.errors import InputError
+from fieldtune.progress import say
+
+WATCHED = 1000
+"""Rows of the pool on which successive models are compared."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command to the root."""
+    app.command()(label)
+
+
+def label(
+    model: Annotated[Path, typer.Option(help="Model folder: what is already known.")],
+    pool: Annotated[Path, typer.Option(help="Table of rows without labels.")],
+    queue: Annotated[
+        Path | None, typer.Option(help="File of asked rows and their labels [POOL.labels.sqlite].")
+    ] = None,
+    strategy: Annotated[str, typer.Option(help="margin-kmeans, margin-kcentre, margin or random.")] = "margin-kmeans",
+    count: Annotated[int, typer.Option("-n", min=0, help="Rows wanted.")] = 20,
+    train: Annotated[Path | None, typer.Option(help="Rows that have a label already: never asked for.")] = None,
+    answers: Annotated[Path | None, typer.Option(help="Table text, label to take in first.")] = None,
+    ask: Annotated[bool, typer.Option("--ask", help="Ask for the labels here, one line each; Enter skips.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Table to write all labels to, for train.")] = None,
+    text: TextColumn = "text",
+    label_column: LabelColumn = "label",
+    seed: Annotated[int, typer.Option(help="Of what is drawn.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Name the rows of a pool whose labels would teach most; killed anywhere, no label is lost.
+
+    Rows asked for and not yet labelled come first, labelled ones never again. Train anew on what --out writes and call
+    it again; `enough` is true once three successive models hardly differ any more.
+    """
+    from fieldtune.data.queue import Queue
+    from fieldtune.data.read import check_output, write_table
+    from fieldtune.data.tables import training_table
+    from fieldtune.labelling import Pool, next_rows, turn
+
+    rename = {"text": text, "label": label_column}
+    if out is not None:
+        check_output(out, reads=[pool])
+    kept = Queue(queue or pool.with_name(f"{pool.stem}.labels.sqlite"))
+    if answers is not None:
+        table = training_table(answers, "text-classification", rename=rename)
+        kept.answer(list(zip(table["text"], table["label"], strict=True)))
+    known = training_table(train, "text-classification", rename=rename)["text"].tolist() if train else []
+    asked = Pool.read(pool, model, text)
+    rows = next_rows(asked, kept, known, strategy, count, seed)
+    agreements, stop = turn(asked, kept, WATCHED, seed)
+    if ask:
+        _ask(kept, rows)
+    labelled = kept.labelled()
+    if out is not None and len(labelled):
+        write_table(labelled, out)
+    if stop:
+        say("enough: the last models hardly differ, more labels would change little")
+    show(
+        {"queue": str(kept.file), "rows": rows, "labelled": len(labelled), "waiting": len(kept.waiting()),
+         "agreements": agreements, "enough": stop, **({"out": str(out)} if out else {})},
+        as_json,
+    )  # fmt: skip
+
+
+def _ask(queue: Any, rows: list[dict[str, Any]]) -> None:
+    """One line of stdin a row; each label is on disk before the next row is shown."""
+    for number, row in enumerate(rows, 1):
+        say(f"{number}/{len(rows)} {row['text']} [{row['predicted']}]: ")
+        try:
+            answer = input().strip()
+        except EOFError:
+            return
+        except UnicodeDecodeError as error:
+            raise InputError("labels as UTF-8", "other bytes on stdin", "type them again") from error
+        if answer:
+            queue.answer([(row["text"], answer)])

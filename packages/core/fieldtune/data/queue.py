@@ -1,0 +1,93 @@
+"""Rows waiting for a label, in one SQLite file: a label once given survives any crash, and its row never comes again.
+
+Knows texts and labels, no model and no strategy.
+"""
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+
+from fieldtune.data.checks import text_key
+from fieldtune.errors import ArtefactError
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS rows (key TEXT PRIMARY KEY, text TEXT NOT NULL, place INTEGER NOT NULL, label TEXT);
+CREATE TABLE IF NOT EXISTS turns (model TEXT PRIMARY KEY, predicted TEXT NOT NULL, agreement REAL);
+"""
+
+
+class Queue:
+    """The rows that were asked for, with the labels they got.
+
+    Raises:
+        ArtefactError: the file is no queue.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        with self._open() as database:
+            database.executescript(_SCHEMA)
+
+    def ask(self, rows: Sequence[tuple[int, str]]) -> None:
+        """Put rows into the queue: their place in the pool and their text; one that is there stays as it is."""
+        with self._open() as database:
+            database.executemany(
+                "INSERT OR IGNORE INTO rows (key, text, place) VALUES (?, ?, ?)",
+                [(text_key(text), text, place) for place, text in rows],
+            )
+
+    def answer(self, labels: Sequence[tuple[str, str]]) -> None:
+        """Keep the labels of texts, asked for or not; a text labelled before takes the new label. All, or none of them."""
+        with self._open() as database:
+            database.executemany(
+                """INSERT INTO rows (key, text, place, label) VALUES (?, ?, -1, ?)
+                   ON CONFLICT (key) DO UPDATE SET label = excluded.label""",
+                [(text_key(text), text, label) for text, label in labels],
+            )
+
+    def waiting(self) -> list[tuple[int, str]]:
+        """What was asked for and has no label yet: place in the pool and text, in the order of asking."""
+        with self._open() as database:
+            return list(database.execute("SELECT place, text FROM rows WHERE label IS NULL ORDER BY rowid"))
+
+    def labelled(self) -> pd.DataFrame:
+        """Columns text, label: what has one, in the order of asking."""
+        with self._open() as database:
+            found = database.execute("SELECT text, label FROM rows WHERE label IS NOT NULL ORDER BY rowid").fetchall()
+        return pd.DataFrame(found, columns=["text", "label"])
+
+    def known(self) -> set[str]:
+        """The keys of all rows, waiting or labelled, see :func:`fieldtune.data.checks.text_key`."""
+        with self._open() as database:
+            return {key for (key,) in database.execute("SELECT key FROM rows")}
+
+    def turns(self) -> list[tuple[str, list[str], float | None]]:
+        """Per model that asked: its name, what it predicted on the rows watched, its agreement with the one before."""
+        with self._open() as database:
+            found = database.execute("SELECT model, predicted, agreement FROM turns ORDER BY rowid").fetchall()
+        return [(model, json.loads(predicted), agreement) for model, predicted, agreement in found]
+
+    def remember(self, model: str, predicted: Sequence[str], agreement: float | None) -> None:
+        """Add a turn; a model that had one keeps it."""
+        with self._open() as database:
+            database.execute(
+                "INSERT OR IGNORE INTO turns VALUES (?, ?, ?)", (model, json.dumps(list(predicted)), agreement)
+            )
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, on disk when it ends."""
+        try:
+            with contextlib.closing(sqlite3.connect(self.file, timeout=30)) as database:
+                database.execute("PRAGMA synchronous=FULL")
+                with database:
+                    yield database
+        except sqlite3.DatabaseError as error:
+            raise ArtefactError(
+                f"a queue of labels at {self.file}", str(error), "name another --queue, or restore that file"
+            ) from error

@@ -1,0 +1,103 @@
+"""Text classification with few labels: methods zeroshot, fewshot and selftrain, all ending in a linear head.
+
+``zeroshot`` reads the classes: a row's text may describe its label as well as be an example of it, and a name that can
+be read counts as a row. ``fewshot`` tunes the encoder on the same rows, so a table that begins as descriptions is
+upgraded by adding rows to it and changing the method. ``selftrain`` also learns from rows without a label.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fieldtune.data.checks import text_key
+from fieldtune.models.features import EncoderFeatures, Features
+from fieldtune.models.trained import Classifier, load_encoder
+from fieldtune.progress import say
+from fieldtune.runtime import generator
+from fieldtune.tasks.common import trainable
+from fieldtune.text.names import readable
+from fieldtune.train.fewshot import tune_contrastive
+from fieldtune.train.head import Places, Vectors, name_rows, probe
+from fieldtune.train.selftrain import head_with, helps, spread
+from fieldtune.train.settings import Settings
+
+METHODS = ("zeroshot", "fewshot", "selftrain")
+MOST = 20_000
+"""Unlabelled texts that selftrain looks at: the first of them, each once."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What there is to learn from.
+
+    Attributes:
+        texts: labelled texts.
+        targets: int64, per text the place of its class in ``labels``.
+        labels: the classes.
+        unlabelled: texts without a label.
+    """
+
+    texts: list[str]
+    targets: Places
+    labels: tuple[str, ...]
+    unlabelled: Sequence[str] = ()
+
+    @property
+    def keys(self) -> list[str]:
+        """Per text, equal where two say the same."""
+        return [text_key(text) for text in self.texts]
+
+
+def train(
+    rows: Rows, method: str, model: str, settings: Settings, *, seed: int, folder: Path, show: bool
+) -> Classifier:
+    """Fit by one of :data:`METHODS`."""
+    frozen = load_encoder(model, settings.max_length, cached=True).features
+    if method == "zeroshot":
+        return zeroshot(rows, frozen, settings.temperature)
+    if method == "selftrain":
+        return selftrain(rows, frozen, seed, show)
+    named = name_rows(rows.labels, frozen, frozen(rows.texts), rows.targets)
+    names = {int(place): readable(rows.labels[place]) for place in named[1]} if named else {}
+    encoder = trainable(model, "full", settings)
+    tune_contrastive(encoder, rows.texts, rows.targets, names, settings, seed=seed, folder=folder, show=show)
+    features = EncoderFeatures(encoder, settings.max_length)
+    again = (features([names[place] for place in sorted(names)]), named[1]) if named else None
+    head = probe(features(rows.texts), rows.targets, rows.keys, len(rows.labels), seed, again)
+    return Classifier(features, *head, rows.labels)
+
+
+def zeroshot(rows: Rows, frozen: Features, temperature: float) -> Classifier:
+    """Cosine to the mean of what is known of each class, divided by the temperature: nothing is fitted."""
+    words = [readable(label) for label in rows.labels]
+    named = [place for place, name in enumerate(words) if name]
+    vectors = frozen([*rows.texts, *(words[place] for place in named)])
+    places = np.concatenate([rows.targets, np.asarray(named, dtype=np.int64)])
+    means = np.stack([vectors[places == place].mean(axis=0) for place in range(len(rows.labels))])
+    means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+    weight = np.asarray(means / temperature, dtype=np.float32)
+    return Classifier(frozen, weight, np.zeros(len(rows.labels), dtype=np.float32), rows.labels)
+
+
+def selftrain(rows: Rows, frozen: Features, seed: int, show: bool) -> Classifier:
+    """A head on labelled and unlabelled rows; on labelled ones alone where cross-validation finds that better."""
+    vectors, classes = frozen(rows.texts), len(rows.labels)
+    known = set(rows.texts)
+    others = [text for text in dict.fromkeys(rows.unlabelled) if text not in known]
+    if len(others) > MOST and show:
+        say(f"note: of {len(others)} unlabelled texts the first {MOST} are used")
+    unknown: Vectors = frozen(others[:MOST])
+    named = name_rows(rows.labels, frozen, vectors, rows.targets)
+    good, figures = helps(vectors, rows.targets, rows.keys, named, unknown, classes, generator(seed))
+    if show and figures:
+        told = f"{figures['with']:.3f} with unlabelled rows against {figures['without']:.3f} without"
+        say(f"selftrain: {told}, on labelled rows held out" + ("" if good else ": they are left out"))
+    if not good or not len(unknown):
+        return Classifier(frozen, *probe(vectors, rows.targets, rows.keys, classes, seed, named), rows.labels)
+    given, targets = vectors, rows.targets
+    if named:
+        given, targets = np.vstack([vectors, named[0]]), np.concatenate([targets, named[1]])
+    belief = spread(given, targets, unknown, classes)
+    return Classifier(frozen, *head_with(given, targets, unknown, belief, classes), rows.labels)

@@ -1,0 +1,119 @@
+"""Method ``auto``: a cheap rule names candidates, cross-validation on the training rows chooses among them.
+
+Knows a task only by the shape that all tasks have. What was found stays in the folder of the run: a run that was
+killed does not choose again, and the model's card shows why.
+"""
+
+import json
+import shutil
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fieldtune.data.checks import OUT_OF_SCOPE, text_key
+from fieldtune.errors import InputError, MissingExtraError
+from fieldtune.evaluate.significance import bootstrap
+from fieldtune.progress import say
+from fieldtune.runtime import generator
+from fieldtune.train.settings import Settings
+
+AUTO = "auto"
+CHOICE = "choice.json"
+FEW, ENOUGH = 30, 8
+"""Rows in the middle one of the classes: up to FEW, few-shot tuning is tried; from ENOUGH on, full fine-tuning."""
+_MANY = 2000  # rows of which one fold says enough
+
+
+def candidates(labels: pd.Series) -> tuple[str, ...]:
+    """Methods worth trying for a table with these labels, from cheap to dear."""
+    typical = labels.value_counts().median()
+    return ("linear", "head", *(("fewshot",) if typical <= FEW else ()), *(("full",) if typical >= ENOUGH else ()))
+
+
+def folds(
+    labels: Sequence[Hashable], keys: Sequence[Hashable], count: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """A fold from 0 to ``count - 1`` for each row: labels spread evenly, rows of one key together."""
+    fold_of: dict[Hashable, int] = {}
+    seen: dict[Hashable, int] = {}
+    for row in rng.permutation(len(labels)).tolist():
+        if keys[row] not in fold_of:
+            place = seen.setdefault(labels[row], int(rng.integers(count)))
+            fold_of[keys[row]], seen[labels[row]] = place % count, place + 1
+    return np.asarray([fold_of[key] for key in keys], dtype=np.int64)
+
+
+def choose(
+    about: ModuleType, rows: pd.DataFrame, model: str, settings: Settings, *, seed: int, folder: Path, show: bool
+) -> tuple[str, dict[str, Any]]:
+    """The method with the best mean over the folds, and the figures: per candidate mean and 95 % interval.
+
+    Args:
+        about: the module of a task whose rows have a text and a label.
+        folder: of the run; trainings of the folds are resumed from there, the choice is kept there.
+
+    Raises:
+        InputError: no candidate could be trained.
+    """
+    file = folder / CHOICE
+    if file.is_file():
+        kept = json.loads(file.read_text())
+        return str(kept["method"]), dict(kept)
+    rows = rows[rows["label"] != OUT_OF_SCOPE].reset_index(drop=True)
+    tried, settings = candidates(rows["label"]), settings.updated({"track": ""})
+    count = 5 if len(rows) > _MANY else 3
+    fold = folds(rows["label"].tolist(), [text_key(text) for text in rows["text"]], count, generator(seed))
+    used = range(1 if len(rows) > _MANY else count)
+    right: dict[str, NDArray[np.float64]] = {}
+    for method in tried:
+        if show:
+            say(f"auto: trying {method} on {len(used)} of {count} folds")
+        try:
+            right[method] = np.concatenate(
+                [_score(about, rows, fold == part, method, model, settings, seed, folder / f"try-{method}-{part}")
+                 for part in used]
+            )  # fmt: skip
+        except MissingExtraError as error:
+            say(f"note: auto leaves out {method}: {error}")
+    if not right:
+        raise InputError("a method that can be trained here", "none", "pip install 'fieldtune[pretrained]'")
+    method, found = verdict(right, generator(seed))
+    found |= {"folds": len(used), "of": count}
+    temporary = folder / f".{CHOICE}"
+    temporary.write_text(json.dumps(found, indent=1))
+    temporary.replace(file)
+    for place in folder.glob("try-*"):
+        shutil.rmtree(place, ignore_errors=True)
+    if show:
+        say(f"auto: {method}, " + ", ".join(f"{name} {one['mean']:.3f}" for name, one in found["candidates"].items()))
+    return method, found
+
+
+def verdict(right: dict[str, NDArray[np.float64]], rng: np.random.Generator) -> tuple[str, dict[str, Any]]:
+    """The best method by its mean over the same rows; the first, cheapest, of equals."""
+    best = max(right, key=lambda name: right[name].mean())
+    told = {name: bootstrap(values, rng)._asdict() for name, values in right.items()}
+    return best, {"method": best, "candidates": told, "rows": len(right[best])}
+
+
+def _score(
+    about: ModuleType,
+    rows: pd.DataFrame,
+    held_out: NDArray[np.bool_],
+    method: str,
+    model: str,
+    settings: Settings,
+    seed: int,
+    folder: Path,
+) -> NDArray[np.float64]:
+    """1.0 for each held-out row that a model fitted on the others gets right."""
+    learnt, tested = (rows[part].reset_index(drop=True) for part in (~held_out, held_out))
+    if learnt["label"].nunique() < 2:
+        return np.zeros(len(tested))
+    fitted = about.train(learnt, method, model, settings, seed=seed, folder=folder, show=False)
+    return np.asarray(about.correct(fitted, tested), dtype=np.float64)

@@ -1,0 +1,141 @@
+"""Contrastive fine-tuning of an encoder on few labelled rows: the idea of SetFit (Tunstall et al. 2022, arXiv 2209.11055).
+
+Rows of a class are drawn together and apart from the others by the supervised contrastive loss (Khosla et al. 2020,
+arXiv 2004.11362). Pairs are never listed: a batch of rows holds all of its pairs, so memory is linear in rows. The
+name of a class, where it can be read, is a row of that class in every batch; a third of the words of the other rows
+is masked anew each time, without which so few rows are learnt by heart. What follows, a head on the tuned vectors,
+is not this module's business.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from fieldtune.batching import Batch
+from fieldtune.runtime import generator
+from fieldtune.tasks.common import Body, adamw, in_pieces, training_dtype, vectors_of
+from fieldtune.train.problem import Problem, Tensors
+from fieldtune.train.settings import Settings
+
+MASKED = 0.3
+PER_CLASS = 8
+"""At most so many rows of a class in a batch."""
+STEPS = (20, 75)
+"""Fewest and most steps."""
+
+
+def tune_contrastive(
+    encoder: Any,
+    texts: Sequence[str],
+    targets: NDArray[np.int64],
+    names: Mapping[int, str],
+    settings: Settings,
+    *,
+    seed: int,
+    folder: Path,
+    show: bool,
+) -> None:
+    """Tune ``encoder`` in place.
+
+    Args:
+        encoder: from :func:`fieldtune.tasks.common.trainable`.
+        targets: int64 ``[texts]``, the class of each text.
+        names: class -> its name in words, for those that have one worth reading.
+        settings: ``batch_rows``, ``temperature``, ``max_steps`` (0: as many as the rows are worth) and the usual ones.
+    """
+    from fieldtune.train.fit import fit
+
+    places = sorted(names)
+    known = np.concatenate([targets, np.asarray(places, dtype=np.int64)])
+    tokens = encoder.tokens([*texts, *(names[place] for place in places)], settings.max_length)
+    module = Body(encoder)
+    for weight in getattr(encoder.body, "embeddings", encoder.body.get_input_embeddings()).parameters():
+        weight.requires_grad_(False)  # words that few rows do not hold would drift from those they do
+    plan = batches(known, len(texts), settings.batch_rows, settings.max_steps, generator(seed))
+    fit(
+        module,
+        problem(encoder, tokens, torch.from_numpy(known), len(texts), settings, seed),
+        plan,
+        settings,
+        folder=folder,
+        optimizer=adamw(module, module, settings),
+        seed=seed,
+        dtype=training_dtype(),
+        description="few-shot",
+        show=show,
+    )
+
+
+def batches(
+    targets: NDArray[np.int64], rows: int, batch_rows: int, max_steps: int, rng: np.random.Generator
+) -> list[Batch]:
+    """Batches of some rows each of many classes, with the names of these classes.
+
+    Args:
+        targets: the class of each row, of ``rows`` texts first and then of names.
+        rows: how many texts there are.
+        batch_rows: about the most rows in a batch.
+        max_steps: batches to draw; 0 takes as many as all pairs of different classes would fill, within ``STEPS``.
+    """
+    texts, names = targets[:rows], {int(place): rows + number for number, place in enumerate(targets[rows:])}
+    members = {int(place): np.flatnonzero(texts == place) for place in np.unique(texts)}
+    classes = np.asarray(sorted(members))
+    share = int(np.clip(batch_rows // len(classes) - 1, 2, PER_CLASS))
+    at_once = max(2, batch_rows // (share + 1))
+
+    def draw() -> Batch:
+        batch: Batch = []
+        for place in rng.permutation(classes)[:at_once].tolist():
+            own = members[place]
+            batch += rng.choice(own, min(share, len(own)), replace=False).tolist()
+            batch += [names[place]] if place in names else []
+        return batch
+
+    first = draw()
+    pairs = rows * rows - sum(len(own) ** 2 for own in members.values())
+    steps = max_steps or int(np.clip(pairs / len(first), *STEPS))
+    return [first, *(draw() for _ in range(steps - 1))]
+
+
+def problem(
+    encoder: Any, tokens: Sequence[list[int]], targets: torch.Tensor, rows: int, settings: Settings, seed: int
+) -> Problem:
+    """The supervised contrastive loss of a batch; an item is a row that has another of its class in the batch."""
+
+    def collate(batch: list[int]) -> Tensors:
+        rng = np.random.default_rng([seed, *batch])  # the same batch is masked the same way after a crash
+        texts = [masked(encoder, tokens[row], rng) if row < rows else tokens[row] for row in batch]
+        return {"targets": targets[batch], **in_pieces(encoder, texts, settings.token_budget)}
+
+    def loss(module: nn.Module, batch: Tensors) -> torch.Tensor:
+        return supervised_contrastive(vectors_of(module, batch), batch["targets"], settings.temperature)
+
+    def items(batch: Tensors) -> float:
+        _, inverse, counts = batch["targets"].unique(return_inverse=True, return_counts=True)
+        return max(1.0, float((counts[inverse] > 1).sum()))
+
+    return Problem(collate, loss, items)
+
+
+def supervised_contrastive(vectors: torch.Tensor, targets: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Summed loss of unit vectors ``[n, d]``: per row the mean of -log p over the other rows of its class (equation 2)."""
+    alone = torch.eye(len(vectors), dtype=torch.bool, device=vectors.device)
+    scores = (vectors.float() @ vectors.float().T / temperature).masked_fill(alone, -torch.inf)
+    chances = torch.log_softmax(scores, dim=1).masked_fill(alone, 0.0)
+    same = (targets[:, None] == targets[None, :]) & ~alone
+    return -((chances * same).sum(1) / same.sum(1).clamp(min=1)).sum()
+
+
+def masked(encoder: Any, ids: list[int], rng: np.random.Generator) -> list[int]:
+    """Some of the tokens of a text replaced by the mask token, or left out where there is none; the outer two stay."""
+    hidden = rng.random(len(ids)) < MASKED
+    hidden[[0, -1]] = False
+    mask = encoder.tokenizer.mask_token_id
+    if mask is None:
+        return [token for token, gone in zip(ids, hidden, strict=True) if not gone]
+    return [mask if gone else token for token, gone in zip(ids, hidden, strict=True)]

@@ -1,0 +1,55 @@
+"""Wrong labels: the rule on a case worked out by hand, and planted flips found by the command."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fieldtune.data.noise import suspects
+from fieldtune.train.noise import out_of_fold
+
+
+def test_a_label_six_times_less_likely_than_another_is_doubted() -> None:
+    probabilities = np.array([[0.5, 0.09, 0.41], [0.5, 0.08, 0.42], [0.1, 0.8, 0.1], [0.1, 0.8, 0.1]])
+    assert suspects(probabilities, np.array([1, 1, 1, 0])).tolist() == [-1, 0, -1, 1]
+    assert suspects(np.full((2, 3), 1 / 3), np.array([0, 2])).tolist() == [-1, -1]
+
+
+def test_no_row_is_judged_by_a_model_that_saw_it_or_its_twin() -> None:
+    rng = np.random.default_rng(0)
+    targets = np.repeat([0, 1], 40)
+    vectors = np.eye(80, dtype=np.float32)  # nothing in common: a model that saw a row would know it, another cannot
+    texts = [f"w{number}" for number in range(80)]
+    found = out_of_fold(texts, vectors, targets, 2, rng)
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    assert abs(found[np.arange(80), targets].mean() - 0.5) < 0.05
+    twins = np.vstack([vectors[:40], vectors[:40]])
+    found = out_of_fold([*texts[:40], *texts[:40]], twins, np.repeat([0, 1], 40), 2, rng)
+    assert abs(found[:, 0] - 0.5).max() < 0.05
+
+
+def test_planted_flips_are_named_with_row_and_right_label(
+    tiny_encoder: Path, tmp_path: Path, cli: Callable[..., Any]
+) -> None:
+    words = {"card": "card lost", "refund": "refund order", "transfer": "transfer account"}
+    rows = [(f"{word} {a}{b}", label) for label, word in words.items() for a in "abcdefgh" for b in "klmnop"]
+    table = pd.DataFrame(rows, columns=["text", "label"])
+    rng = np.random.default_rng(3)
+    flipped = np.sort(rng.choice(len(table), 14, replace=False))
+    right = table["label"].to_numpy(copy=True)
+    for row in flipped:
+        table.loc[row, "label"] = next(name for name in words if name != right[row])
+    table.to_csv(tmp_path / "rows.csv", index=False)
+    ran = cli("data", "check", tmp_path / "rows.csv", "--labels", "--model", tiny_encoder, "--json")
+    assert ran.code == 0, ran.err
+    assert "fits ten models" in ran.err
+    (found,) = [finding for finding in ran.json["findings"] if finding["kind"] == "likely-wrong-label"]
+    first = 2  # as the file numbers its rows
+    named = dict(zip(np.array(found["rows"]) - first, found["suggested"], strict=True))
+    hits = [row for row in flipped if named.get(row) == right[row]]
+    assert len(hits) >= 0.8 * len(flipped)
+    assert len(set(named) - set(flipped.tolist())) <= 0.05 * (len(table) - len(flipped))
+    quick = cli("data", "check", tmp_path / "rows.csv", "--json")
+    assert all(finding["kind"] != "likely-wrong-label" for finding in quick.json["findings"])

@@ -1,0 +1,146 @@
+"""`fieldtune label` with a real model: a queue that loses nothing when killed and never asks twice."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from fieldtune.data.queue import Queue
+from fieldtune.errors import ArtefactError
+
+WORDS = {"card": "card lost", "refund": "refund order", "transfer": "transfer account"}
+
+
+@pytest.fixture(params=["head", "linear"])
+def setting(request: Any, tiny_encoder: Path, tmp_path: Path, cli: Callable[..., Any]) -> list[Any]:
+    rows = [(f"{word} {a}{b}", label) for label, word in WORDS.items() for a in "abcdef" for b in "klmnop"]
+    table = pd.DataFrame(rows, columns=["text", "label"])
+    table.to_csv(tmp_path / "all.csv", index=False)
+    table.groupby("label").head(5).to_csv(tmp_path / "train.csv", index=False)
+    pool = table.sample(frac=1, random_state=0).rename(columns={"text": "words"})[["words"]]
+    pool = pd.concat([pd.DataFrame({"words": [" "]}), pool]).assign(id=7)
+    pool.to_csv(tmp_path / "pool.csv", index=False)
+    train(cli, tiny_encoder, tmp_path / "train.csv", tmp_path / "m", request.param)
+    return ["label", "--model", tmp_path / "m", "--pool", tmp_path / "pool.csv", "--text", "words"]
+
+
+def train(cli: Callable[..., Any], encoder: Path, table: Path, out: Path, method: str) -> None:
+    ran = cli("train", "--task", "text-classification", "--train", table, "--model", encoder, "--method", method,
+              "--out", out)  # fmt: skip
+    assert ran.code == 0, ran.err
+
+
+def test_rows_wait_until_labelled_and_never_come_again(
+    setting: list[Any], tmp_path: Path, cli: Callable[..., Any]
+) -> None:
+    right = dict(pd.read_csv(tmp_path / "all.csv").to_numpy().tolist())
+    file = pd.read_csv(tmp_path / "pool.csv")["words"]
+    first = cli(*setting, "-n", 6, "--json").json
+    assert [file[row["row"] - 2] for row in first["rows"]] == [row["text"] for row in first["rows"]]
+    assert (len({row["text"] for row in first["rows"]}), first["waiting"], first["labelled"]) == (6, 6, 0)
+    assert cli(*setting, "-n", 6, "--json").json["rows"] == first["rows"]  # not labelled yet
+    told = [row["text"] for row in first["rows"][:4]]
+    pd.DataFrame({"words": told, "label": [right[text] for text in told]}).to_csv(tmp_path / "answers.csv", index=False)
+    second = cli(*setting, "-n", 6, "--answers", tmp_path / "answers.csv", "--out", tmp_path / "out.csv", "--json").json
+    assert (second["labelled"], second["waiting"]) == (4, 6)
+    assert [row["text"] for row in second["rows"]][:2] == [row["text"] for row in first["rows"]][4:]
+    assert not {row["text"] for row in second["rows"]} & set(told)
+    assert pd.read_csv(tmp_path / "out.csv").to_numpy().tolist() == [[text, right[text]] for text in told]
+    everything = cli(*setting, "-n", 500, "--json").json["rows"]
+    assert {row["text"] for row in everything} == set(right) - set(told)
+    pd.read_csv(tmp_path / "train.csv").rename(columns={"text": "words"}).to_csv(tmp_path / "known.csv", index=False)
+    apart = cli(*setting, "--train", tmp_path / "known.csv", "--queue", tmp_path / "q", "-n", 500, "--json").json
+    assert apart["waiting"] == len(right) - 15
+
+
+def test_successive_models_that_agree_are_enough(
+    setting: list[Any], tiny_encoder: Path, tmp_path: Path, cli: Callable[..., Any]
+) -> None:
+    assert cli(*setting, "--json").json["agreements"] == []
+    table = pd.read_csv(tmp_path / "all.csv")
+    found: dict[str, Any] = {}
+    for turn in range(3):
+        table.iloc[turn:].to_csv(tmp_path / f"more-{turn}.csv", index=False)
+        train(cli, tiny_encoder, tmp_path / f"more-{turn}.csv", tmp_path / f"m{turn}", "linear")
+        setting[2] = tmp_path / f"m{turn}"
+        found = cli(*setting, "--json").json
+        assert cli(*setting, "--json").json["agreements"] == found["agreements"]  # the same model again is no turn
+    assert len(found["agreements"]) == 3
+    assert found["enough"] == (sum(found["agreements"]) / 3 >= 0.99)
+
+
+def test_a_model_or_a_file_of_another_kind_is_refused(
+    setting: list[Any], tiny_encoder: Path, tmp_path: Path, cli: Callable[..., Any]
+) -> None:
+    (tmp_path / "q").write_text("not a queue, but long enough to look like something " * 40)
+    ran = cli(*setting, "--queue", tmp_path / "q")
+    assert (ran.code, "a queue of labels" in ran.err) == (1, True)
+    ran = cli(*setting, "--strategy", "entropy")
+    assert (ran.code, "margin-kmeans" in ran.err) == (1, True)
+
+
+def test_killed_while_labels_come_in_all_that_were_taken_are_there(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from fieldtune.data.queue import Queue\n"
+        "queue = Queue(Path(sys.argv[1])); queue.ask([(n, f'text {n}') for n in range(100000)])\n"
+        "for n in range(100000):\n"
+        "    queue.answer([(f'text {n}', f'label {n}')]); print(n, flush=True)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "q")], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    threading.Timer(2.5, lambda: os.kill(process.pid, signal.SIGKILL)).start()
+    taken = [int(line) for line in process.stdout if line.endswith("\n")]
+    assert process.wait() == -signal.SIGKILL
+    process.stdout.close()
+    labelled = Queue(tmp_path / "q").labelled()
+    assert len(taken) > 0
+    assert labelled["label"].tolist()[: len(taken)] == [f"label {n}" for n in taken]
+    assert len(labelled) <= len(taken) + 1
+
+
+def test_labels_typed_in_are_on_disk_before_the_next_row_is_shown(
+    tiny_encoder: Path, tmp_path: Path, cli: Callable[..., Any], home: Path
+) -> None:
+    rows = pd.DataFrame(
+        [(f"{word} {a}", name) for name, word in WORDS.items() for a in "abcdefgh"], columns=["text", "label"]
+    )
+    rows.to_csv(tmp_path / "t.csv", index=False)
+    train(cli, tiny_encoder, tmp_path / "t.csv", tmp_path / "m", "linear")
+    pd.DataFrame({"text": [f"my {word} {b}" for word in WORDS.values() for b in "xyz"]}).to_csv(
+        tmp_path / "p.csv", index=False
+    )
+    command = [sys.executable, "-c", "from fieldtune.cli import main; main()", "label", "--model", tmp_path / "m",
+               "--pool", tmp_path / "p.csv", "-n", "4", "--ask", "--json"]  # fmt: skip
+    process = subprocess.Popen(
+        [*map(str, command)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdin and process.stderr and process.stdout
+    process.stdin.write("card\n\nrefund\n")  # the second is skipped
+    process.stdin.flush()
+    file = tmp_path / "p.labels.sqlite"
+    until = time.monotonic() + 60
+    while time.monotonic() < until and not (file.is_file() and count(file) == 2):
+        time.sleep(0.05)
+    process.kill()
+    process.communicate()
+    assert count(file) == 2
+    ran = cli("label", "--model", tmp_path / "m", "--pool", tmp_path / "p.csv", "-n", "4", "--json")
+    assert (ran.json["labelled"], ran.json["waiting"], len(ran.json["rows"])) == (2, 4, 4)
+    assert json.dumps(ran.json)
+
+
+def count(file: Path) -> int:
+    try:
+        return len(Queue(file).labelled())
+    except (ArtefactError, sqlite3.Error):
+        return 0

@@ -1,0 +1,61 @@
+"""auto: folds that keep texts together, the rule, and a choice that holds what cross-validation showed."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import fieldtune
+from fieldtune.train.choice import candidates, folds, verdict
+
+
+def test_folds_spread_labels_and_keep_a_text_on_one_side() -> None:
+    labels = [str(row % 5) for row in range(90)]
+    keys = [f"text {row // 3}" for row in range(90)]
+    found = folds(labels, keys, 3, np.random.default_rng(0))
+    assert all(len(set(found[start : start + 3].tolist())) == 1 for start in range(0, 90, 3))
+    found = folds(labels, list(range(90)), 3, np.random.default_rng(0))
+    counts = np.array(
+        [[np.sum((found == fold) & (np.array(labels) == label)) for fold in range(3)] for label in "01234"]
+    )
+    assert counts.min() == counts.max() == 6
+
+
+def test_what_is_tried_follows_the_rows_of_a_class() -> None:
+    def tried(per_class: int) -> tuple[str, ...]:
+        return candidates(pd.Series([str(label) for label in range(4) for _ in range(per_class)]))
+
+    assert tried(3) == ("linear", "head", "fewshot")
+    assert tried(20) == ("linear", "head", "fewshot", "full")
+    assert tried(200) == ("linear", "head", "full")
+
+
+def test_the_best_mean_wins_and_the_cheaper_of_equals() -> None:
+    right = {"linear": np.array([1.0, 0, 1, 1]), "head": np.array([1.0, 1, 1, 0]), "full": np.array([0.0, 0, 1, 1])}
+    best, found = verdict(right, np.random.default_rng(0))
+    assert best == found["method"] == "linear"
+    assert found["candidates"]["full"]["mean"] == 0.5
+    assert found["candidates"]["full"]["low"] < 0.5 < found["candidates"]["full"]["high"]
+
+
+def test_auto_leaves_its_reason_in_the_card(tiny_encoder: Path, tmp_path: Path) -> None:
+    rows = [(f"{word} {a}{b}", label) for label, word in {"x": "card lost", "y": "refund"}.items()
+            for a in "abc" for b in "kl"]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["text", "label"])
+    done = fieldtune.finetune(
+        "text-classification", table, model=str(tiny_encoder), method="auto", out=tmp_path / "m",
+        settings={"max_steps": 2}, progress=False,
+    )  # fmt: skip
+    card = json.loads((tmp_path / "m" / "fieldtune.json").read_text())
+    means = {name: one["mean"] for name, one in card["choice"]["candidates"].items()}
+    assert set(means) == {"linear", "head", "fewshot"}
+    assert done.method == card["method"] == card["choice"]["method"]
+    assert means[done.method] == max(means.values())
+    model = fieldtune.load(tmp_path / "m")
+    assert model.probabilities(["card lost"]).shape == (1, 2)
+    again = fieldtune.finetune(
+        "text-classification", table, model=str(tiny_encoder), method="auto", out=tmp_path / "m",
+        settings={"max_steps": 2}, progress=False,
+    )  # fmt: skip
+    assert again.method == done.method

@@ -1,0 +1,120 @@
+"""Few-shot tuning: the loss against its definition written out, the batches against what they promise."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import fieldtune
+from fieldtune.tasks.common import trainable
+from fieldtune.text.names import readable
+from fieldtune.train.fewshot import MASKED, batches, masked, supervised_contrastive
+from fieldtune.train.settings import Settings
+
+
+def written_out(vectors: np.ndarray, targets: list[int], temperature: float) -> float:
+    """Equation 2 of Khosla et al. 2020, word by word."""
+    total = 0.0
+    for i in range(len(targets)):
+        positives = [p for p in range(len(targets)) if p != i and targets[p] == targets[i]]
+        others = sum(np.exp(vectors[i] @ vectors[a] / temperature) for a in range(len(targets)) if a != i)
+        for p in positives:
+            total -= np.log(np.exp(vectors[i] @ vectors[p] / temperature) / others) / len(positives)
+    return total
+
+
+def test_the_loss_is_the_published_one() -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(7, 5))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    targets = [0, 1, 0, 2, 1, 0, 3]  # 2 and 3 stand alone
+    found = supervised_contrastive(torch.from_numpy(vectors), torch.tensor(targets), 0.2)
+    assert found.item() == pytest.approx(written_out(vectors, targets, 0.2), rel=1e-6)
+
+
+def test_a_lone_row_gives_no_broken_gradient() -> None:
+    vectors = torch.eye(3, requires_grad=True)
+    supervised_contrastive(vectors, torch.tensor([0, 1, 2]), 0.05).backward()
+    assert vectors.grad is not None
+    assert torch.isfinite(vectors.grad).all()
+
+
+def test_batches_hold_rows_of_a_class_with_its_name_and_grow_with_classes_not_with_rows() -> None:
+    rng = np.random.default_rng(0)
+    targets = np.concatenate([np.repeat(np.arange(50), 800), np.arange(40)])  # 40,000 rows; ten classes have no name
+    plan = batches(targets, 40_000, 150, 0, rng)
+    assert len(plan) == 75
+    assert sum(map(len, plan)) < 75 * 160
+    for batch in plan:
+        texts = [row for row in batch if row < 40_000]
+        assert len(set(batch)) == len(batch)
+        assert (np.bincount(targets[texts], minlength=50)[np.unique(targets[texts])] == 2).all()
+        assert {row - 40_000 for row in batch if row >= 40_000} == {c for c in targets[texts].tolist() if c < 40}
+    few = batches(np.array([0, 0, 1, 1, 1, 2]), 6, 64, 0, rng)
+    assert len(few) == 20
+    assert all(sorted(batch) == [0, 1, 2, 3, 4, 5] for batch in few)
+    assert len(batches(targets, 40_000, 150, 7, rng)) == 7
+
+
+def test_masking_keeps_the_ends_and_hides_the_share_it_names(tiny_encoder: Path) -> None:
+    encoder, rng = trainable(tiny_encoder, "full", Settings()), np.random.default_rng(0)
+    ids = [2, *range(5, 205), 3]
+    drawn = [masked(encoder, ids, rng) for _ in range(20)]
+    assert {(one[0], one[-1], len(one)) for one in drawn} == {(2, 3, 202)}
+    assert np.mean([one.count(encoder.tokenizer.mask_token_id) / 200 for one in drawn]) == pytest.approx(
+        MASKED, abs=0.03
+    )
+    assert all(one[place] in (ids[place], 4) for one in drawn for place in range(202))
+
+
+def test_names_that_are_words() -> None:
+    told = {"card_arrival": "card arrival", "Refund-Status": "refund status", "cardArrival": "card arrival",
+            "退款 查询": "退款 查询", "17": "", "B2": "", "c_1": "", "??": "", "": ""}  # fmt: skip
+    assert {label: readable(label) for label in told} == told
+
+
+@pytest.fixture
+def rows() -> pd.DataFrame:
+    words = {"card lost": "card", "refund": "refund", "transfer": "transfer"}
+    told = [(f"my {word} {number} {tail}", label) for label, word in words.items()
+            for number, tail in enumerate(["is", "to account", "how", "order the", "cancel", "account my"])]  # fmt: skip
+    return pd.DataFrame(told, columns=["text", "label"])
+
+
+def test_few_rows_train_from_the_command_line_and_the_model_loads_again(
+    tiny_encoder: Path, tmp_path: Path, rows: pd.DataFrame, cli: object
+) -> None:
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    ran = cli("train", "--task", "text-classification", "--train", tmp_path / "rows.csv", "--model", tiny_encoder,
+              "--method", "fewshot", "--out", tmp_path / "m", "--set", "max_steps=3", "--set", "learning_rate=1e-3",
+              "--json")  # type: ignore[operator]  # fmt: skip
+    assert ran.code == 0, ran.err
+    model = fieldtune.load(tmp_path / "m")
+    assert model.probabilities(["my card"]).shape == (1, 3)
+    before = trainable(tiny_encoder, "full", Settings()).body.state_dict()
+    after = model.features.encoder.body.state_dict()
+    changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"encoder"}  # the word table stays as it was
+
+
+def test_a_table_of_descriptions_is_a_classifier_without_training(
+    tiny_encoder: Path, tmp_path: Path, cli: object
+) -> None:
+    told = pd.DataFrame({"label": ["card", "x1", "x2"], "text": ["my card is lost", "refund the order", "转失败"]})
+    told.to_csv(tmp_path / "told.csv", index=False)
+    ran = cli("train", "--task", "text-classification", "--train", tmp_path / "told.csv", "--model", tiny_encoder,
+              "--method", "zeroshot", "--out", tmp_path / "m", "--json")  # type: ignore[operator]  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert ran.json["n"] == 0
+    assert "not measured" in ran.err
+    model = fieldtune.load(tmp_path / "m")
+    assert [model.labels[place] for place in model.logits(["refund the order", "转失败"]).argmax(axis=1)] == [
+        "x1",
+        "x2",
+    ]
+    vectors = fieldtune.load_encoder(tiny_encoder, 128).encode(["my card is lost", "card", "a question"])
+    mean = vectors[:2].mean(axis=0)
+    wanted = vectors[2] @ mean / np.linalg.norm(mean) / 0.05
+    assert model.logits(["a question"])[0, 0] == pytest.approx(wanted, abs=1e-3)
