@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from fieldtune import finetune
 from fieldtune.errors import InputError
 from fieldtune.serve.rows import Row
-from fieldtune.serve.served import Served, plain
+from fieldtune.serve.served import Served, _reader, plain
 
 CITIES = ("Paris", "Rome", "Oslo", "Bonn")
 
@@ -34,6 +35,9 @@ def test_entities_of_texts(cli: Callable[..., Any], tmp_path: Path) -> None:
     ]
     assert wanted[0][0]["text"] == "Oslo"
     assert (served.inputs, served.encodes) == (("text",), False)
+    (long,) = served.compute([Row("predict", ("We fly to Rome . " * 400,))])  # read in windows, to its end
+    assert (long["truncated"], long["spans"][-1]["end"] > 6700) == (False, True)
+    assert served.length(Row("predict", ("a" * 6000,))) > served.card["max_length"]
     json.dumps(answers, allow_nan=False)
 
 
@@ -60,6 +64,28 @@ def test_a_model_that_reads_files_is_not_served(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(text_classification, "INPUTS", ("image",))
     with pytest.raises(InputError, match="reads files"):
         Served(done.path)
+
+
+@dataclass
+class Cutting:
+    """A model that reads so many tokens of its source."""
+
+    tokenizer: Any
+    max_source: int = 8
+
+
+def test_a_row_is_cut_where_its_texts_have_more_tokens_than_the_model_reads(tiny_encoder: Path) -> None:
+    from transformers import AutoTokenizer
+
+    served = Served.__new__(Served)
+    served._reader = _reader(Cutting(AutoTokenizer.from_pretrained(tiny_encoder)))
+    cases = {("my card is lost how to",): False, ("my card is lost how to cancel",): True, ("",): False,
+             ("my card", "is lost how"): False, ("my card is", "lost how to"): True, ("失败" * 3,): False,
+             ("失败" * 4,): True}  # fmt: skip
+    for texts, wanted in cases.items():  # eight tokens are six words and two signs, for two texts five and three
+        assert served._cut(texts) is wanted, texts
+        assert served.length(Row("predict", texts)) <= 8
+    assert _reader(object()) is None
 
 
 def test_what_is_no_finite_number_is_null() -> None:

@@ -10,7 +10,6 @@ import pandas as pd
 
 from fieldtune.errors import InputError
 from fieldtune.models import load
-from fieldtune.models.features import EncoderFeatures
 from fieldtune.models.folder import MANIFEST, digest
 from fieldtune.models.trained import embedder_of
 from fieldtune.serve.rows import Row
@@ -42,13 +41,13 @@ class Served:
         self._embedder = embedder_of(self.model)
         self.encodes = self._embedder is not None
         self.predicts = self.task != "embedding"
-        self._features = getattr(self.model, "features", None)
-        self._longest = int(self.card.get("max_length", 512))
+        self._reader = _reader(self.model)
 
     def length(self, row: Row) -> int:
         """About how many tokens a row costs."""
         size = sum(len(text.encode("utf-8", "surrogatepass")) for text in row.texts)
-        return min(2 + size // BYTES_A_TOKEN, self._longest * len(row.texts))
+        tokens = 2 + size // BYTES_A_TOKEN
+        return min(tokens, self._reader[1]) if self._reader else tokens
 
     def compute(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
         """One answer a row, in order."""
@@ -87,13 +86,20 @@ class Served:
         return [{"vector": vector.tolist(), "truncated": self._cut(row)} for vector, row in found]
 
     def _cut(self, texts: tuple[str, ...]) -> bool:
-        """Whether the encoder stopped reading before the end of a text. A token has at least one byte."""
-        if not isinstance(self._features, EncoderFeatures):
+        """Whether the model stopped reading before the end of a row. A token has at least one byte."""
+        if self._reader is None or sum(len(text.encode()) for text in texts) <= self._reader[1] - 2:
             return False
-        longest = self._features.max_length
-        suspects = [text for text in texts if len(text.encode()) > longest - 2]
-        tokens = self._features.encoder.tokens(suspects, longest + 1)
-        return any(len(ids) > longest for ids in tokens)
+        tokenizer, longest = self._reader
+        ids = tokenizer(list(texts), truncation=True, max_length=longest + 1, padding=False)["input_ids"]
+        return sum(map(len, ids)) - (len(texts) - 1) > longest  # two texts share the token between them
+
+
+def _reader(model: Any) -> tuple[Any, int] | None:
+    """The tokenizer of a model that stops reading, and after how many tokens; None where it reads to the end."""
+    features = getattr(model, "features", None)
+    if hasattr(features, "encoder") and hasattr(features, "max_length"):
+        return features.encoder.tokenizer, int(features.max_length)
+    return (model.tokenizer, int(model.max_source)) if hasattr(model, "max_source") else None
 
 
 def _shaped(record: dict[Any, Any]) -> dict[str, Any]:
