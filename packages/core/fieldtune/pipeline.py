@@ -13,6 +13,7 @@ import pandas as pd
 
 from fieldtune.data.checks import TEXT_COLUMNS, leakage
 from fieldtune.errors import ArtefactError, InputError, MissingExtraError
+from fieldtune.evaluate.privacy import membership_auc
 from fieldtune.fingerprint import fingerprint, versions
 from fieldtune.models.encoder import DEFAULT
 from fieldtune.models.folder import CHECKPOINTS, MANIFEST, locked, recover, replaceable, staged, verify
@@ -26,6 +27,7 @@ from fieldtune.train.settings import Settings
 from fieldtune.train.track import kinds, opened, run_name
 
 SAMPLE = 2000  # rows looked at to tell whether an encoder can read them
+BETRAYED = 1000  # training rows of which a loss is looked at
 REFIT = "refit"
 
 
@@ -123,10 +125,14 @@ def finetune(
             train_it = partial(about.train, unlabelled=about.texts(more[0])) if more else about.train
             trained = train_it(rows, method, model, chosen, seed=seed, folder=work, show=progress)
             metrics: Any = about.finish(trained, held_out) if len(held_out) else {"n": 0}
+            metrics |= _betrayed(about, trained, rows, held_out)
             _warn_unreadable(trained, about.texts(rows.head(SAMPLE)), progress)
             if rivals and len(held_out):
                 metrics["rivals"] = _rivals(about, method, model, chosen, rows, held_out, seed, work)
-            if chosen.refit and valid is None and len(held_out):
+            if chosen.epsilon:
+                metrics["privacy"] = {"epsilon": chosen.epsilon, "delta": chosen.delta or 0.1 / len(rows)}
+            # A second fit would spend the privacy of the rows a second time.
+            if chosen.refit and valid is None and len(held_out) and not chosen.epsilon:
                 measured, rows = trained, everything
                 if progress:
                     say(f"note: measured on {len(held_out)} rows kept apart; training again on all {len(rows)}")
@@ -163,6 +169,14 @@ def _check(about: ModuleType, rows: pd.DataFrame, held_out: pd.DataFrame | None,
             raise InputError("training rows a model can learn from", finding.message, "correct the table")
         if progress:
             say(f"note: {finding.message}")
+
+
+def _betrayed(about: ModuleType, trained: Any, rows: pd.DataFrame, held_out: pd.DataFrame) -> dict[str, float]:
+    """What a loss-threshold attack learns of the training rows, from a sample of them."""
+    if not hasattr(about, "losses") or not len(held_out):
+        return {}
+    sample = rows.iloc[:: max(1, len(rows) // BETRAYED)]
+    return {"membership_auc": membership_auc(about.losses(trained, sample), about.losses(trained, held_out))}
 
 
 def _finished(path: Path, run: dict[str, Any]) -> Finetuned:

@@ -17,6 +17,7 @@ A task module holds
   return its metrics; ``adopt(model, measured)``: take the calibration of a model measured on rows this one has learnt;
 - ``metrics(model, table)``, ``correct(model, table)``: figures, and a score per row for the gate;
 - ``predict(model, table)``: the columns to add to a table.
+- where a model could betray its training rows, ``losses(model, table)``: a loss per row.
 """
 
 from importlib import import_module

@@ -70,6 +70,14 @@ def correct(model: Labelled, items: Sequence[Any], given: pd.Series) -> NDArray[
     return np.asarray(predicted == given.to_numpy(dtype=str), dtype=np.float64)
 
 
+def losses(model: Labelled, items: Sequence[Any], given: pd.Series) -> NDArray[np.float64]:
+    """Log-loss of each item whose label the model knows: what tells rows it was trained on from others."""
+    known = given.isin(model.labels).to_numpy()
+    chances = _calibrated(model, model.logits([item for item, inside in zip(items, known, strict=True) if inside]))
+    right = chances[np.arange(len(chances)), places(model.labels, given[known])]
+    return -np.log(np.maximum(right.astype(np.float64), 1e-30))
+
+
 def predict(model: Labelled, items: Sequence[Any]) -> pd.DataFrame:
     """predicted, probability, in_scope, in_scope_score and a ``p_<label>`` column each, a row per item."""
     probabilities = model.probabilities(items)

@@ -5,6 +5,7 @@ those for few labels in :mod:`fieldtune.tasks.few`.
 (Kumar et al. 2022, linear probing then fine-tuning, arXiv 2202.10054).
 """
 
+import secrets
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -18,12 +19,15 @@ from torch import nn
 
 from fieldtune.data.checks import check_table, text_key
 from fieldtune.data.tables import text_column, training_table
+from fieldtune.errors import ConfigError
 from fieldtune.models.features import EncoderFeatures, NgramFeatures
 from fieldtune.models.trained import Classifier, load_encoder
+from fieldtune.runtime import generator
 from fieldtune.tasks import continual, few, labelled
 from fieldtune.tasks.common import TUNED, Body, batch_of, trainable, tune
 from fieldtune.train.choice import AUTO
 from fieldtune.train.head import both_classes, name_rows, probe
+from fieldtune.train.private import private_head
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
 
@@ -81,6 +85,8 @@ def train(
         return few.train(rows, method, model, settings, seed=seed, folder=folder, show=show)
     frozen = load_encoder(model, settings.max_length, cached=True).features
     vectors, keys = frozen(written), [text_key(text) for text in written]
+    if settings.epsilon:
+        return Classifier(frozen, *_private(vectors, targets, len(labels), method, settings), labels)
     start = probe(vectors, targets, keys, len(labels), seed, name_rows(labels, frozen, vectors, targets))
     if method == "head":
         return Classifier(frozen, *start, labels)
@@ -113,9 +119,24 @@ def correct(model: Classifier, table: pd.DataFrame) -> NDArray[np.float64]:
     return labelled.correct(model, texts(table), table["label"])
 
 
+def losses(model: Classifier, table: pd.DataFrame) -> NDArray[np.float64]:
+    """Log-loss of each row whose label the model knows."""
+    return labelled.losses(model, texts(table), table["label"])
+
+
 def predict(model: Classifier, table: pd.DataFrame) -> pd.DataFrame:
     """predicted, probability, in_scope, in_scope_score and a ``p_<label>`` column each."""
     return labelled.predict(model, texts(table))
+
+
+def _private(
+    vectors: NDArray[np.float32], targets: NDArray[np.int64], classes: int, method: str, settings: Settings
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """A head with differential privacy. Its noise comes from the system: with a known seed it could be taken off."""
+    if method != "head":
+        raise ConfigError("--method head with epsilon", f"--method {method}", "only a head is trained with privacy")
+    rng = generator(secrets.randbits(128))
+    return private_head(vectors, targets, classes, settings.epsilon, settings.delta or 0.1 / len(vectors), rng)
 
 
 def _linear(texts: list[str], targets: NDArray[np.int_], labels: tuple[str, ...], seed: int) -> Classifier:

@@ -14,6 +14,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "accumulate": (1, math.inf), "max_length": (3, math.inf), "max_target": (2, math.inf), "warmup": (0, 0.99), "weight_decay": (0, math.inf),
     "label_smoothing": (0, 1), "temperature": (1e-4, math.inf), "dropout": (0, 0.99), "checkpoint_steps": (0, math.inf),
     "memory_rows": (0, math.inf), "keep_strength": (0, math.inf),
+    "epsilon": (0, 100), "delta": (0, 0.1),
 }  # fmt: skip
 
 _WORDS = {
@@ -47,6 +48,8 @@ class Settings:
         checkpoint_steps: save every so many steps; 0 saves about once a minute.
         track: where to write curves, out of jsonl, tensorboard and wandb, comma-separated; nowhere without.
         track_dir: the folder for them.
+        epsilon: of a head trained with differential privacy, see :mod:`fieldtune.train.private`; 0 for without.
+        delta: its delta; 0 takes a tenth of one over the rows.
         keeps: of continual: statistics, replay, ewc, lwf or none, see :mod:`fieldtune.train.continual`.
         memory_rows: rows of a class that replay keeps.
         keep_strength: how much ewc and lwf hold on to the past.
@@ -69,6 +72,8 @@ class Settings:
     temperature: float = 0.05
     dropout: float = 0.1
     checkpoint_steps: int = 0
+    epsilon: float = 0.0
+    delta: float = 0.0
     keeps: str = "statistics"
     memory_rows: int = 5
     keep_strength: float = 1.0

@@ -1,0 +1,15 @@
+"""How well a model betrays its training rows (pure): the loss-threshold attack (Yeom et al. 2018, arXiv 1709.01604)."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import rankdata
+
+
+def membership_auc(trained: ArrayLike, unseen: ArrayLike) -> float:
+    """The chance that a training row has a lower loss than a row never seen; .5 betrays nothing, NaN without rows."""
+    inside, outside = np.asarray(trained, dtype=float), np.asarray(unseen, dtype=float)
+    if not len(inside) or not len(outside):
+        return float("nan")
+    ranks = rankdata(np.concatenate([inside, outside]))
+    above = ranks[len(inside) :].sum() - len(outside) * (len(outside) + 1) / 2
+    return float(above / (len(inside) * len(outside)))
