@@ -96,7 +96,7 @@ class Served:
 
 def _reader(model: Any) -> tuple[Any, int] | None:
     """The tokenizer of a model that stops reading, and after how many tokens; None where it reads to the end."""
-    features = getattr(model, "features", None)
+    features: Any = getattr(model, "features", None)
     if hasattr(features, "encoder") and hasattr(features, "max_length"):
         return features.encoder.tokenizer, int(features.max_length)
     return (model.tokenizer, int(model.max_source)) if hasattr(model, "max_source") else None
