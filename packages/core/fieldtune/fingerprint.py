@@ -6,6 +6,7 @@ import platform
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,17 @@ from fieldtune.train.settings import Settings
 
 
 def fingerprint(
-    task: str, method: str, model: str | None, settings: Settings, seed: int, tables: Iterable[pd.DataFrame]
+    task: str,
+    method: str,
+    model: list[str],
+    settings: Settings,
+    seed: int,
+    tables: Iterable[pd.DataFrame],
 ) -> dict[str, Any]:
     """Task, method, digests of the weights it starts from, settings, seed and a digest of the rows.
 
     Args:
-        model: the pretrained encoder by name; None where the method needs none.
+        model: digests of the weights it starts from, see :func:`start`.
         tables: training and validation rows; cells are JSON values, arrays, bytes, or paths, whose files are hashed.
     """
     data = hashlib.sha256()
@@ -34,11 +40,19 @@ def fingerprint(
     return {
         "task": task,
         "method": method,
-        "model": weights(model, settings) if model else [],
+        "model": model,
         "settings": settings.as_dict(),
         "seed": seed,
         "data": data.hexdigest(),
     }
+
+
+def start(about: ModuleType, method: str, model: str, settings: Settings) -> list[str]:
+    """Digests of the weights that a task's method starts from; none where it starts from none."""
+    if method in about.ENCODERLESS:
+        return []
+    found: list[str] = getattr(about, "weights", weights)(model, settings)
+    return found
 
 
 def weights(model: str, settings: Settings) -> list[str]:

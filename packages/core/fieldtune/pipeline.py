@@ -12,9 +12,9 @@ from typing import Any
 import pandas as pd
 
 from fieldtune.data.checks import TEXT_COLUMNS, leakage
-from fieldtune.errors import ArtefactError, InputError, MissingExtraError
+from fieldtune.errors import ArtefactError, ConfigError, InputError, MissingExtraError
 from fieldtune.evaluate.privacy import membership_auc
-from fieldtune.fingerprint import fingerprint, versions
+from fieldtune.fingerprint import fingerprint, start, versions
 from fieldtune.models.encoder import DEFAULT
 from fieldtune.models.folder import CHECKPOINTS, MANIFEST, locked, recover, replaceable, staged, verify
 from fieldtune.models.readable import UNKNOWN_LIMIT, unknown_share
@@ -29,6 +29,7 @@ from fieldtune.train.track import kinds, opened, run_name
 SAMPLE = 2000  # rows looked at to tell whether an encoder can read them
 BETRAYED = 1000  # training rows of which a loss is looked at
 REFIT = "refit"
+PRIVACY = "only the head of a text classifier is trained with privacy"
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,8 @@ def finetune(
         raise InputError("a seed from 0 to 4294967295", str(seed), "choose another --seed")
     chosen = about.DEFAULTS.updated(settings)
     kinds(chosen.track)
+    if chosen.epsilon and method not in getattr(about, "PRIVATE", ()):
+        raise ConfigError("--method head with epsilon", f"--method {method} of {task}", PRIVACY)
     path = Path(out)
     replaceable(path)
     rows = about.read(train, rename=rename, labels=labels)
@@ -111,8 +114,8 @@ def finetune(
         raise InputError(
             "validation rows", f"none left of {len(rows)} training rows", "give more rows, or --valid FILE"
         )
-    base = None if method in about.ENCODERLESS else model
-    run = fingerprint(task, method, base, chosen, seed, (rows, held_out, *more))
+    begun = start(about, method, model, chosen)
+    run = fingerprint(task, method, begun, chosen, seed, (rows, held_out, *more))
     with locked(path):
         recover(path)
         if (path / MANIFEST).is_file():
@@ -123,7 +126,8 @@ def finetune(
             if method == AUTO:
                 method, choice = choose(about, rows, model, chosen, seed=seed, folder=work, show=progress)
             train_it = partial(about.train, unlabelled=about.texts(more[0])) if more else about.train
-            trained = train_it(rows, method, model, chosen, seed=seed, folder=work, show=progress)
+            beside = {"valid": held_out} if getattr(about, "SELECTS", False) and len(held_out) else {}
+            trained = train_it(rows, method, model, chosen, seed=seed, folder=work, show=progress, **beside)
             metrics: Any = about.finish(trained, held_out) if len(held_out) else {"n": 0}
             metrics |= _betrayed(about, trained, rows, held_out)
             _warn_unreadable(trained, about.texts(rows.head(SAMPLE)), progress)

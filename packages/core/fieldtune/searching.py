@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from fieldtune.errors import InputError
-from fieldtune.fingerprint import fingerprint
+from fieldtune.fingerprint import fingerprint, start
 from fieldtune.models.encoder import DEFAULT
 from fieldtune.models.folder import locked
 from fieldtune.pipeline import finetune
@@ -51,12 +51,12 @@ def find_settings(
     about, fixed = task_module(task), dict(settings or {})
     if method in about.ENCODERLESS or method == "head":
         raise InputError("a method that is fine-tuned", repr(method), "choose full: these have no settings to search")
-    defaults = asdict(about.DEFAULTS.updated(fixed))
     rows = about.read(train, rename=rename, labels=labels)
     held_out = about.read(valid, rename=rename, labels=labels) if valid is not None else about.split(rows, seed)[1]
     if valid is None:
         rows = about.split(rows, seed)[0]
-    run = fingerprint(task, method, model, about.DEFAULTS.updated(fixed), seed, (rows, held_out))
+    chosen = about.DEFAULTS.updated(fixed)
+    run = fingerprint(task, method, start(about, method, model, chosen), chosen, seed, (rows, held_out))
     digest = hashlib.sha256(json.dumps([run, SPACE], sort_keys=True).encode()).hexdigest()
 
     def one(changes: Mapping[str, Any], folder: Path) -> float:
@@ -67,4 +67,4 @@ def find_settings(
         return float(done.metrics[about.FIGURE])
 
     with locked(Path(out)):
-        return search(one, trials, Path(out), seed=seed, run=digest, fixed=fixed, defaults=defaults)
+        return search(one, trials, Path(out), seed=seed, run=digest, fixed=fixed, defaults=asdict(chosen))

@@ -41,7 +41,9 @@ def get(
 @data.command()
 def check(
     file: Annotated[Path, typer.Argument(help="The table.")],
-    task: Annotated[str, typer.Option(help="text-classification or embedding.")] = "text-classification",
+    task: Annotated[str, typer.Option(help="text-classification, embedding, image-classification, ...")] = (
+        "text-classification"
+    ),
     text: TextColumn = "text",
     label: LabelColumn = "label",
     mapping: LabelMap = "",
@@ -55,12 +57,18 @@ def check(
 
     Ends with exit code 1 when there is an error that would stop the training.
     """
-    from fieldtune.data.checks import check_table, numbered
+    from fieldtune.data.checks import TEXT_COLUMNS, check_table, numbered
     from fieldtune.data.read import first_row
     from fieldtune.data.tables import task_columns
+    from fieldtune.tasks import task_module
 
-    table = task_columns(file, task, rename={"text": text, "label": label}, labels=parse_map(mapping))
-    findings = check_table(table, task)
+    columns = {"text": text, "label": label}
+    if task in TEXT_COLUMNS:
+        table = task_columns(file, task, rename=columns, labels=parse_map(mapping))
+        findings = check_table(table, task)
+    else:
+        table = task_module(task).read(file, rename=columns, labels=parse_map(mapping))
+        findings = task_module(task).check(table)
     if labels:
         findings += _doubtful(table, task, model)
     findings = numbered(findings, first_row(file))

@@ -32,10 +32,16 @@ def train(
         str,
         typer.Option(
             help="text-classification (columns text, label), token-classification (CoNLL, or columns tokens, tags), "
-            "embedding (query, positive, negative), ..."
+            "embedding (query, positive, negative), image-classification (columns image, label; a folder a class; .npz), "
+            "object-detection (VOC or COCO), ..."
         ),
     ],
-    train: Annotated[Path, typer.Option(help="Training table: CSV, TSV, JSON lines, Parquet or CoNLL (.gz allowed).")],
+    train: Annotated[
+        Path,
+        typer.Option(
+            help="Training table: CSV, TSV, JSON lines, Parquet or CoNLL (.gz allowed); of pictures also a folder, .npz or .json."
+        ),
+    ],
     valid: Annotated[Path | None, typer.Option(help="Validation table; without it a tenth of the rows.")] = None,
     model: Annotated[str, typer.Option(help="Encoder: default, a folder, or a hub name.")] = "default",
     method: Annotated[str, typer.Option(help="linear, head, full, fewshot, auto, ...: what the task knows.")] = "full",

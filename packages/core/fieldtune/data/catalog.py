@@ -46,6 +46,8 @@ SETS = (
     DataSet("twitter_fin_sentiment", "short finance posts", "MIT by its card", "zeroshot/twitter-financial-news-sentiment"),
     DataSet("headlines_2018_2020", "dated business headlines", "publishers'", "github.com/notlongp/financial-news-sentiment"),
     DataSet("goodbooks", "ratings of books by readers, in time order", "CC BY-SA 4.0", "github.com/zygmuntz/goodbooks-10k"),
+    DataSet("bccd", "blood cells in boxes, three kinds", "MIT", "github.com/Shenggan/BCCD_Dataset"),
+    DataSet("pneumoniamnist", "chest X-rays of 28 x 28 pixels, two classes", "CC BY 4.0", "medmnist.com"),
 )  # fmt: skip
 
 

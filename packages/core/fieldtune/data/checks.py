@@ -56,6 +56,19 @@ def check_table(frame: pd.DataFrame, task: str, longest: int = LONGEST) -> list[
     return sorted(found, key=lambda finding: finding.severity)
 
 
+def check_labels(keys: Sequence[Hashable], labels: pd.Series, what: str) -> list[Finding]:
+    """The same of anything with one label each: missing-label, one-class, single-row-class, label-spelling, duplicate,
+    conflicting-labels.
+
+    Args:
+        keys: per row, equal where rows show the same.
+        what: a word for what they show, e.g. ``"picture"``.
+    """
+    if not len(labels):
+        return [Finding("no-rows", "error", "the table has no rows", ())]
+    return sorted(_labels(labels) + _repeats(keys, labels, what), key=lambda finding: finding.severity)
+
+
 def numbered(findings: Iterable[Finding], first: int) -> list[Finding]:
     """The findings with rows as the file numbers them, in the message too; ``first`` is the number of its first row."""
     told = []
@@ -127,7 +140,7 @@ def _labels(column: pd.Series) -> list[Finding]:
     return found
 
 
-def _repeats(keys: Sequence[Hashable], labels: pd.Series | None) -> list[Finding]:
+def _repeats(keys: Sequence[Hashable], labels: pd.Series | None, what: str = "text") -> list[Finding]:
     told: Sequence[object] = [None] * len(keys) if labels is None else labels.tolist()
     groups: dict[Hashable, list[int]] = {}
     for row, key in enumerate(keys):
@@ -144,7 +157,7 @@ def _repeats(keys: Sequence[Hashable], labels: pd.Series | None) -> list[Finding
         conflicts += rows if len(seen - {None}) > 1 else []
     return [
         *_some("duplicate", "warning", "rows repeat an earlier one", sorted(again)),
-        *_some("conflicting-labels", "warning", "rows share a text but not the label", sorted(conflicts)),
+        *_some("conflicting-labels", "warning", f"rows share a {what} but not the label", sorted(conflicts)),
     ]
 
 

@@ -13,6 +13,7 @@ COLUMNS = {
     "text-classification": (("text", "label"), ()),
     "embedding": (("query", "positive"), ("negative",)),
     "seq2seq": (("source", "target"), ()),
+    "image-classification": (("image", "label"), ("part",)),
 }
 HINTS = {"text-classification": "name it with --text COLUMN or --label COLUMN"}
 """Tasks whose columns the commands can rename, and how."""
@@ -40,7 +41,7 @@ def training_table(
     where = _where(data)
     frame = task_columns(data, task, rename=rename, labels=labels)
     if "label" in frame:
-        _refuse_unlabelled(frame["label"], where, 0 if isinstance(data, pd.DataFrame) else first_row(data))
+        check_labelled(frame["label"], where, 0 if isinstance(data, pd.DataFrame) else first_row(data))
     required, optional = COLUMNS[task]
     for name in (name for name in optional if name in frame):
         frame[name] = frame[name].astype(object).where(~_blank(frame[name]), "").astype(str)
@@ -110,7 +111,8 @@ def _labels(column: pd.Series, mapping: Mapping[str, str] | None, where: str) ->
     return clean.map({**mapping, "": ""})
 
 
-def _refuse_unlabelled(column: pd.Series, where: str, first: int) -> None:
+def check_labelled(column: pd.Series, where: str, first: int) -> None:
+    """Raises InputError where a label is missing: on which rows, numbered from ``first``."""
     absent = column.index[column == ""]
     if len(absent):
         rows = ", ".join(str(row + first) for row in absent[:5])

@@ -40,6 +40,8 @@ MODELS = {
     "embedding": ("fieldtune.models.trained", "Embedder"),
     "seq2seq": ("fieldtune.models.generator", "Generator"),
     "dialogue": ("fieldtune.models.generator", "Generator"),
+    "image-classification": ("fieldtune.models.image_classifier", "ImageClassifier"),
+    "object-detection": ("fieldtune.models.detector", "Detector"),
 }
 """Task -> module and class of its model, which has ``save(folder)`` and ``load(folder, card)``."""
 

@@ -7,8 +7,10 @@ A task module holds
   ``predict`` looks at);
 - ``METHODS`` and ``RIVALS``: how it can be trained, and which of these are measured beside whatever was chosen;
 - where there are such, ``UNMEASURED``: the methods that need no validation rows, and ``UNLABELLED``: those whose
-  ``train`` takes ``unlabelled`` texts, read by ``read_unlabelled(data, rename)``;
+  ``train`` takes ``unlabelled`` texts, read by ``read_unlabelled(data, rename)``; ``PRIVATE``: those that heed epsilon;
 - ``ENCODERLESS``: the methods that use no pretrained encoder;
+- ``SELECTS``, where True: ``train`` also takes ``valid``, the validation rows, and keeps the weights that did best on
+  them; ``weights(model, settings)``, where the models it starts from are no text encoders: their digests;
 - ``FIGURE``: the name of the metric by which methods are compared, higher is better; ``DEFAULTS``: its settings;
 - ``read(data, rename, labels)``: a path or a table -> the rows to train on; ``check(table)``: findings on them;
 - ``texts(table)``: what an encoder would read, to warn when it cannot;
@@ -16,7 +18,7 @@ A task module holds
 - ``train(table, method, model, settings, seed, folder, show)``: a model; ``finish(model, valid)``: calibrate it and
   return its metrics; ``adopt(model, measured)``: take the calibration of a model measured on rows this one has learnt;
 - ``metrics(model, table)``, ``correct(model, table)``: figures, and a score per row for the gate;
-- ``predict(model, table)``: the columns to add to a table.
+- ``predict(model, table)``: the columns to add to a table;
 - where a model could betray its training rows, ``losses(model, table)``: a loss per row.
 """
 
@@ -25,7 +27,15 @@ from types import ModuleType
 
 from fieldtune.errors import InputError
 
-TASKS = ("text-classification", "token-classification", "embedding", "seq2seq", "dialogue")
+TASKS = (
+    "text-classification",
+    "token-classification",
+    "embedding",
+    "seq2seq",
+    "dialogue",
+    "image-classification",
+    "object-detection",
+)
 
 
 def task_module(task: str) -> ModuleType:

@@ -45,13 +45,17 @@ def finish(model: Labelled, items: Sequence[Any], given: pd.Series) -> dict[str,
 
     Rows of a label that training never saw count as wrong in the metrics and take no part in the temperature.
     """
-    logits = model.logits(items)
+    return calibrate(model, model.logits(items), given)
+
+
+def calibrate(model: Labelled, logits: NDArray[np.float32], given: pd.Series) -> dict[str, Any]:
+    """The same from logits at hand."""
     inside = given.isin(model.labels).to_numpy()
     if inside.sum() >= CALIBRATION_ROWS:
         model.temperature = fit_temperature(logits[inside], places(model.labels, given[inside]))
     _, score = model.scope_of(_calibrated(model, logits))
     model.threshold = _threshold(score, inside, (given == OUT_OF_SCOPE).to_numpy())
-    return _figures(model, logits, given)
+    return figures(model, logits, given)
 
 
 def adopt(model: Labelled, measured: Labelled) -> None:
@@ -61,7 +65,7 @@ def adopt(model: Labelled, measured: Labelled) -> None:
 
 def metrics(model: Labelled, items: Sequence[Any], given: pd.Series) -> dict[str, Any]:
     """accuracy, macro_f1, weighted_f1, ece, log_loss, n, per_class; with out-of-scope rows also in_scope figures."""
-    return _figures(model, model.logits(items), given)
+    return figures(model, model.logits(items), given)
 
 
 def correct(model: Labelled, items: Sequence[Any], given: pd.Series) -> NDArray[np.float64]:
@@ -91,7 +95,8 @@ def predict(model: Labelled, items: Sequence[Any]) -> pd.DataFrame:
     return pd.DataFrame(columns | {f"p_{name}": probabilities[:, place] for place, name in enumerate(model.labels)})
 
 
-def _figures(model: Labelled, logits: NDArray[np.float32], given: pd.Series) -> dict[str, Any]:
+def figures(model: Labelled, logits: NDArray[np.float32], given: pd.Series) -> dict[str, Any]:
+    """The same from logits at hand."""
     probabilities = _calibrated(model, logits)
     kept, _ = model.scope_of(probabilities)
     mask = (given != OUT_OF_SCOPE).to_numpy()

@@ -39,6 +39,7 @@ RIVALS = ("linear", "head")
 ENCODERLESS = ("linear",)
 UNMEASURED = ("zeroshot",)
 UNLABELLED = ("selftrain",)
+PRIVATE = ("head",)
 FIGURE = labelled.FIGURE
 read = partial(training_table, task="text-classification")
 read_unlabelled = text_column

@@ -21,6 +21,7 @@ from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCall
 from fieldtune.batching import Batch
 from fieldtune.errors import InputError
 from fieldtune.models.folder import staged
+from fieldtune.train.best import Best
 from fieldtune.train.checkpoint import newest, prune, step
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
@@ -39,6 +40,7 @@ def fit(
     dtype: torch.dtype,
     description: str,
     show: bool = True,
+    best: Best | None = None,
 ) -> None:
     """Train ``module`` in place.
 
@@ -53,6 +55,7 @@ def fit(
         dtype: ``torch.float32`` or ``torch.bfloat16``.
         description: shown beside the progress bar.
         show: progress on stderr.
+        best: looks at the module now and then; it ends with the weights that did best, else with the last ones.
 
     Raises:
         InputError: no batch, or the loss or a weight is not a finite number.
@@ -83,12 +86,19 @@ def fit(
         args=arguments,
         train_dataset=_Rows(1 + max(max(batch) for batch in plan)),
         optimizers=(optimizer, None),
-        callbacks=[_SaveRegularly(settings.checkpoint_steps), *([_Bar(description)] if show else [])],
+        callbacks=[
+            *([_Look(best, module)] if best else []),
+            _SaveRegularly(settings.checkpoint_steps),
+            *([_Bar(description)] if show else []),
+        ],
     )
     for noisy in (PrinterCallback, ProgressCallback):  # both print on stdout, which belongs to results
         trainer.remove_callback(noisy)
     trainer.problem, trainer.plan, trainer.folder, trainer._module = problem, plan, folder, module
+    trainer.best = best
     checkpoint = newest(folder)
+    if checkpoint and best:
+        best.load(checkpoint)
     done = step(checkpoint) if checkpoint else 0
     track = opened(settings.track, Path(settings.track_dir), run_name(folder), settings.as_dict(), done)
     trainer.add_callback(_Curves(track, trainer))
@@ -98,6 +108,8 @@ def fit(
         track.close()
     if not all(torch.isfinite(weight).all() for weight in module.parameters()):
         raise _not_finite(f"weights that are none after {trainer.state.global_step} steps")
+    if best:
+        best.settle(module)
     module.cpu().eval()  # what uses the weights from here on runs on the processor
 
 
@@ -115,6 +127,7 @@ class _Trainer(Trainer):
     problem: Problem
     plan: Sequence[Batch]
     folder: Path
+    best: Best | None
     _module: nn.Module
     _staging: Path | None = None
     seen = 0.0  # the loss of the step so far, over its batches
@@ -154,6 +167,8 @@ class _Trainer(Trainer):
             for file in (temporary / name).iterdir():
                 file.rename(temporary / file.name)
             (temporary / name).rmdir()
+            if self.best:
+                self.best.save(temporary)
             self._staging = None
         prune(self.folder)
 
@@ -176,6 +191,16 @@ class _Rows(torch.utils.data.Dataset[int]):
 
     def __getitem__(self, row: int) -> int:
         return row
+
+
+class _Look(TrainerCallback):
+    """Lets :class:`fieldtune.train.best.Best` see the module after each step."""
+
+    def __init__(self, best: Best, module: nn.Module) -> None:
+        self._best, self._module = best, module
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._best.look(self._module, state.global_step)
 
 
 class _SaveRegularly(TrainerCallback):

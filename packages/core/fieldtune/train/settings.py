@@ -15,6 +15,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "label_smoothing": (0, 1), "temperature": (1e-4, math.inf), "dropout": (0, 0.99), "checkpoint_steps": (0, math.inf),
     "memory_rows": (0, math.inf), "keep_strength": (0, math.inf),
     "epsilon": (0, 100), "delta": (0, 0.1),
+    "image_size": (0, 2048), "top_layers": (0, math.inf),
 }  # fmt: skip
 
 _WORDS = {
@@ -46,6 +47,10 @@ class Settings:
         temperature: divides cosine similarities in the contrastive loss.
         dropout: in the encoder; 0 for a deterministic gradient.
         checkpoint_steps: save every so many steps; 0 saves about once a minute.
+        image_size: pixels of a picture's longer side as the model sees it; 0 for what suits the pictures.
+        augment: show pictures a little differently each time.
+        freeze_statistics: batch norm keeps the statistics it starts with.
+        top_layers: layers below the head that train with ``--method top``.
         track: where to write curves, out of jsonl, tensorboard and wandb, comma-separated; nowhere without.
         track_dir: the folder for them.
         epsilon: of a head trained with differential privacy, see :mod:`fieldtune.train.private`; 0 for without.
@@ -77,6 +82,10 @@ class Settings:
     keeps: str = "statistics"
     memory_rows: int = 5
     keep_strength: float = 1.0
+    image_size: int = 0
+    augment: bool = True
+    freeze_statistics: bool = False
+    top_layers: int = 1
     refit: bool = False
     track: str = ""
     track_dir: str = "runs"

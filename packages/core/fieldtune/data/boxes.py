@@ -1,0 +1,159 @@
+"""Pictures with boxes -> a table; boxes that cannot be right are clipped or left out, and counted on stderr.
+
+A box is ``{"label": ..., "box": [x0, y0, x1, y1]}`` in pixels from the top left corner of the picture as it is seen.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fieldtune.data.coco import coco_rows
+from fieldtune.data.images import height_width
+from fieldtune.data.labelled_images import located, unlabelled_images
+from fieldtune.data.parts import PART, official
+from fieldtune.data.read import check_columns, read_table
+from fieldtune.data.voc import voc_rows
+from fieldtune.errors import InputError
+from fieldtune.progress import say
+
+_REPAIRS = {
+    "outside": "boxes that lie outside their picture left out",
+    "empty": "boxes without area left out",
+    "crowd": "crowds left out",
+    "clipped": "boxes that reach beyond their picture clipped",
+}
+
+
+def box_table(
+    data: pd.DataFrame | Path | str,
+    *,
+    rename: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """The pictures of ``data`` with their boxes: columns image, boxes and, for a set with official parts, part.
+
+    Args:
+        data: a VOC folder or one of its lists (``ImageSets/Main/train.txt``), a COCO ``.json``, or a table with the
+            columns image and boxes, where boxes are as ``predict`` writes them.
+        rename: of the columns of a table.
+        labels: label in the data -> label wanted.
+
+    Raises:
+        InputError: what cannot be read, a picture that is not there, an unknown label in ``labels``.
+    """
+    where = "the table" if isinstance(data, pd.DataFrame) else str(data)
+    table = _rows(data, rename or {}, where)
+    counts: Counter[str] = Counter()
+    table["boxes"] = pd.Series(
+        [
+            _repaired(boxes, height_width(picture), labels, counts, where)
+            for picture, boxes in zip(table["image"], table["boxes"], strict=True)
+        ],
+        dtype=object,
+    )
+    for kind, what in _REPAIRS.items():
+        if counts[kind]:
+            say(f"note: {counts[kind]} {what} ({where})")
+    return table
+
+
+def unboxed_images(data: Path | str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What to predict on: the table as it is kept, and beside it the column ``image``; of a set in parts, the test part."""
+    path = Path(data)
+    if path.suffix == ".json" or _is_voc(path):
+        table = _rows(path, {}, str(path))
+        if PART in table and (table[PART] == "test").any():
+            table = table[table[PART] == "test"].reset_index(drop=True)
+        names = [str(Path(picture).name) for picture in table["image"]]
+        return pd.DataFrame({"image": names}), table[["image"]]
+    return unlabelled_images(path)
+
+
+def _is_voc(path: Path) -> bool:
+    return path.suffix == ".txt" or (path.is_dir() and next(path.rglob("*.xml"), None) is not None)
+
+
+def _rows(data: pd.DataFrame | Path | str, rename: Mapping[str, str], where: str) -> pd.DataFrame:
+    if isinstance(data, pd.DataFrame) or not (
+        Path(data).suffix == ".json" or Path(data).is_dir() or _is_voc(Path(data))
+    ):
+        return _given(data, rename, where)
+    path = Path(data)
+    if not path.exists():
+        raise InputError("a file or a folder", f"nothing at {path}", "check the path")
+    table = pd.DataFrame(list(coco_rows(path) if path.suffix == ".json" else voc_rows(path)))
+    if table.empty:
+        raise InputError("at least one picture", f"none in {path}", "check that the export worked")
+    return table if PART in table and table[PART].any() else table.drop(columns=PART, errors="ignore")
+
+
+def _given(data: pd.DataFrame | Path | str, rename: Mapping[str, str], where: str) -> pd.DataFrame:
+    frame = data if isinstance(data, pd.DataFrame) else read_table(data)
+    frame = frame.rename(columns={theirs: ours for ours, theirs in rename.items() if ours in ("image", "boxes")})
+    check_columns(frame, ("image", "boxes"), where)
+    table = frame[[name for name in ("image", "boxes", PART) if name in frame]].reset_index(drop=True)
+    folder = Path() if isinstance(data, pd.DataFrame) else Path(data).parent
+    table["image"] = located(table["image"], folder, where)
+    table["boxes"] = pd.Series([_decoded(cell, row, where) for row, cell in enumerate(table["boxes"])], dtype=object)
+    if PART in table:
+        table[PART] = [official(str(name)) or "" for name in table[PART]]
+    return table
+
+
+def _decoded(cell: Any, row: int, where: str) -> list[dict[str, Any]]:
+    try:
+        found = json.loads(cell) if isinstance(cell, str) and cell.strip() else cell
+        return [{"label": str(entry["label"]), "box": list(entry["box"])} for entry in (found or [])]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            'boxes as [{"label": ..., "box": [x0, y0, x1, y1]}]',
+            f"{str(cell)[:60]!r} in row {row} of {where}",
+            "correct it",
+        ) from error
+
+
+def _repaired(
+    boxes: list[dict[str, Any]],
+    size: tuple[int, int],
+    labels: Mapping[str, str] | None,
+    counts: Counter[str],
+    where: str,
+) -> list[dict[str, Any]]:
+    kept = []
+    for entry in boxes:
+        box, kind = _clipped(entry, size)
+        counts[kind] += 1
+        if box:
+            kept.append({"label": _label(str(entry["label"]).strip(), labels, where), "box": box})
+    return kept
+
+
+def _clipped(entry: dict[str, Any], size: tuple[int, int]) -> tuple[list[float] | None, str]:
+    """The box inside its picture, or None; and what was done."""
+    try:
+        given = [float(value) for value in entry["box"]]
+    except (TypeError, ValueError):
+        return None, "empty"
+    if entry.get("crowd"):
+        return None, "crowd"
+    if len(given) != 4 or not all(map(math.isfinite, given)) or given[2] <= given[0] or given[3] <= given[1]:
+        return None, "empty"
+    height, width = size
+    limits = (width, height, width, height)
+    inside = [min(max(value, 0.0), float(limit)) for value, limit in zip(given, limits, strict=True)]
+    if inside[2] <= inside[0] or inside[3] <= inside[1]:
+        return None, "outside"
+    return inside, "whole" if inside == given else "clipped"
+
+
+def _label(name: str, labels: Mapping[str, str] | None, where: str) -> str:
+    if not name:
+        raise InputError("a label for every box", f"an empty one in {where}", "fill it, or delete the box")
+    if labels and name not in labels:
+        raise InputError(f"labels out of {', '.join(labels)}", f"{name!r} in {where}", f"--map ...,{name}=LABEL")
+    return labels[name] if labels else name

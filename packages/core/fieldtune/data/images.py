@@ -1,0 +1,135 @@
+"""A picture on disk, in bytes or in an array -> pixels of one shape. Every complaint names the picture.
+
+Knows no task and no label. A header is looked at before a pixel is unpacked, so a picture that claims to be enormous
+costs nothing.
+"""
+
+import hashlib
+import io
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from fieldtune.errors import InputError
+
+Pixels = NDArray[np.uint8]
+KINDS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
+LARGEST = 50_000_000
+"""Pixels of the largest picture that is read: 150 MB once unpacked."""
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+_GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
+_WHITE = (255, 255, 255, 255)
+
+
+def pixels(picture: Any, size: tuple[int, int], channels: int) -> Pixels:
+    """A picture scaled to ``size``, uint8 ``[height, width, channels]``.
+
+    Args:
+        picture: a path, the bytes of a file, or an array uint8 ``[height, width]`` or ``[height, width, 1, 3 or 4]``.
+        size: height and width.
+        channels: 1 for grey, 3 for colour.
+
+    Raises:
+        InputError: no file, no picture, a broken or an enormous one.
+    """
+    image = opened(picture).convert("L" if channels == 1 else "RGB")
+    if image.size != size[::-1]:
+        image = image.resize(size[::-1], Image.Resampling.BILINEAR)
+    return np.asarray(image, dtype=np.uint8).reshape(*size, channels)
+
+
+def stack(pictures: Sequence[Any], size: tuple[int, int], channels: int) -> Pixels:
+    """Pictures scaled to one size, uint8 ``[n, height, width, channels]``."""
+    found = np.empty((len(pictures), *size, channels), dtype=np.uint8)
+    for row, picture in enumerate(pictures):
+        found[row] = pixels(picture, size, channels)
+    return found
+
+
+def opened(picture: Any) -> Image.Image:
+    """The picture upright (EXIF), mode L or RGB, in its own size; what is transparent is white."""
+    if isinstance(picture, np.ndarray):
+        return _flat(_of_array(picture))
+    name = "the picture given as bytes" if isinstance(picture, bytes) else str(picture)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata, and on sizes that are refused below
+            with Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture, formats=_FORMATS) as image:
+                _refuse_enormous(image.size, name)
+                return _flat(ImageOps.exif_transpose(image))
+    except FileNotFoundError as error:
+        raise InputError(
+            "a picture", f"nothing at {name}", "check the path; it counts from the table's folder"
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise _enormous(name, str(error)) from error
+    except (OSError, ValueError, SyntaxError, EOFError, TypeError, MemoryError) as error:  # Pillow raises all of them
+        raise InputError(
+            f"a readable picture ({', '.join(_FORMATS)})", f"{name}: {str(error) or type(error).__name__}", "replace it"
+        ) from error
+
+
+def height_width(picture: Any) -> tuple[int, int]:
+    """Height and width of a picture as it is seen, upright."""
+    width, height = opened(picture).size
+    return height, width
+
+
+def is_grey(picture: Any) -> bool:
+    """Whether a picture has no colour by its kind."""
+    return opened(picture).mode == "L"
+
+
+def key(picture: Any) -> str:
+    """Equal for pictures of the same bytes."""
+    if isinstance(picture, np.ndarray):
+        told = f"{picture.dtype.str}{picture.shape}".encode()
+        return hashlib.sha256(told + np.ascontiguousarray(picture).tobytes()).hexdigest()
+    return hashlib.sha256(picture if isinstance(picture, bytes) else Path(picture).read_bytes()).hexdigest()
+
+
+def _refuse_enormous(size: tuple[int, int], name: str) -> None:
+    if size[0] * size[1] > LARGEST:
+        raise _enormous(name, f"{size[0]} x {size[1]}")
+
+
+def _enormous(name: str, found: str) -> InputError:
+    return InputError(
+        f"a picture of at most {LARGEST // 10**6} million pixels", f"{found} in {name}", "make it smaller"
+    )
+
+
+def _flat(image: Image.Image) -> Image.Image:
+    """Mode L or RGB, 8 bits."""
+    if image.mode in ("I", "I;16", "I;16B", "I;16L", "F"):
+        return Image.fromarray(_eight_bits(np.asarray(image, dtype=np.float64)))
+    if image.mode in ("LA", "PA", "RGBA", "RGBa", "La") or "transparency" in image.info:
+        seen = image.convert("RGBA")
+        flat = Image.alpha_composite(Image.new("RGBA", seen.size, _WHITE), seen)
+        return flat.convert("L" if image.mode in _GREY else "RGB")
+    return image.convert("L" if image.mode in _GREY else "RGB")
+
+
+def _eight_bits(values: NDArray[np.float64]) -> Pixels:
+    """16 bits by their highest byte; real numbers from 0 to 1 by 255; what is beyond both is cut."""
+    values = np.nan_to_num(values)
+    highest = values.max(initial=0.0)
+    scale = 255.0 if 0 < highest <= 1 else 1.0 if highest <= 255 else 1 / 257
+    return np.clip(np.rint(values * scale), 0, 255).astype(np.uint8)
+
+
+def _of_array(array: NDArray[Any]) -> Image.Image:
+    fits = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))
+    if array.dtype != np.uint8 or not fits or not array.size:
+        raise InputError(
+            "a picture as uint8 [height, width] or [height, width, 1, 3 or 4]",
+            f"{array.dtype} {array.shape}",
+            "convert it",
+        )
+    _refuse_enormous((array.shape[1], array.shape[0]), "an array")
+    return Image.fromarray(array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array)

@@ -1,0 +1,174 @@
+"""Pictures with one label each -> a table: a file of paths, a folder a class, or arrays in an ``.npz``."""
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fieldtune.data.images import KINDS
+from fieldtune.data.parts import PART, official
+from fieldtune.data.read import first_row, read_table
+from fieldtune.data.tables import check_labelled, task_columns
+from fieldtune.errors import InputError
+
+TASK = "image-classification"
+_LARGEST = 2**32  # bytes of arrays once unpacked
+
+
+def image_table(
+    data: pd.DataFrame | Path | str,
+    *,
+    rename: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """The pictures of ``data``: columns image, label and, for a set with official parts, part.
+
+    Args:
+        data: a table of paths and labels, in memory or in a file (paths count from the file's folder); a folder with
+            one folder a class, perhaps inside folders train, val and test; or an ``.npz`` of MedMNIST's form,
+            ``train_images``, ``train_labels`` and so on, or ``images``, ``labels``.
+        rename: column wanted -> the user's name for it.
+        labels: label in the data -> label wanted.
+
+    Returns:
+        Cells of ``image`` are paths, arrays uint8, or the bytes of a file.
+
+    Raises:
+        InputError: what cannot be read; a picture that is not there; a row without label.
+    """
+    where = "the table" if isinstance(data, pd.DataFrame) else str(data)
+    table = task_columns(_rows(data, rename), TASK, rename=rename, labels=labels)
+    check_labelled(table["label"], where, 0 if isinstance(data, pd.DataFrame) else first_row(data))
+    table["image"] = located(table["image"], _beside(data), where)
+    return table
+
+
+def unlabelled_images(data: Path | str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What to predict on: the table as it is kept, and beside it the column ``image``.
+
+    Of an ``.npz`` these are the pictures of its test part (all, where it has none); of a folder, all pictures below it,
+    whatever part or class their folders name.
+    """
+    path = Path(data)
+    if path.suffix == ".npz":
+        parts = _arrays(path)
+        name = next((key for key in parts if official(key) == "test"), next(iter(parts)))
+        pictures = list(parts[name][0])
+        return pd.DataFrame({"row": range(len(pictures))}), pd.DataFrame({"image": pd.Series(pictures, dtype=object)})
+    if path.is_dir():
+        files = pictures_below(path)
+        names = [file.relative_to(path).as_posix() for file in files]
+        return pd.DataFrame({"image": names}), pd.DataFrame({"image": pd.Series(files, dtype=object)})
+    table = read_table(path, ["image"])
+    return table, pd.DataFrame({"image": located(table["image"], path.parent, str(path))})
+
+
+def located(column: pd.Series, folder: Path, where: str) -> pd.Series:
+    """Texts as paths from ``folder``, all of which are there; other cells as they are.
+
+    Raises:
+        InputError: an empty cell or a file that is not there, with its row.
+    """
+    cells: list[Any] = []
+    for row, cell in enumerate(column):
+        if isinstance(cell, (str, Path)) and str(cell).strip():
+            cell = folder / cell
+        if not (isinstance(cell, (np.ndarray, bytes)) or (isinstance(cell, Path) and cell.is_file())):
+            raise InputError(
+                "a picture on every row",
+                f"{str(cell)!r} in row {row} of {where}",
+                "correct the path, or leave the row out",
+            )
+        cells.append(cell)
+    return pd.Series(cells, index=column.index, dtype=object)
+
+
+def pictures_below(folder: Path) -> list[Path]:
+    """All pictures in a folder and its folders, in order; hidden ones left out.
+
+    Raises:
+        InputError: there is none.
+    """
+    found = sorted(
+        file
+        for file in folder.rglob("*")
+        if file.suffix.lower() in KINDS and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    )
+    if not found:
+        raise InputError(f"pictures ({', '.join(KINDS)})", f"none below {folder}", "check the folder")
+    return found
+
+
+def _rows(data: pd.DataFrame | Path | str, rename: Mapping[str, str] | None) -> pd.DataFrame:
+    if isinstance(data, (str, Path)) and Path(data).is_dir():
+        return _renamed(_folders(Path(data)), rename)
+    if isinstance(data, (str, Path)) and Path(data).suffix == ".npz":
+        return _renamed(_labelled_arrays(Path(data)), rename)
+    return data if isinstance(data, pd.DataFrame) else read_table(data)
+
+
+def _renamed(table: pd.DataFrame, rename: Mapping[str, str] | None) -> pd.DataFrame:
+    """Our own names as the user's: what is renamed afterwards is found."""
+    return table.rename(columns=dict(rename or {}))
+
+
+def _beside(data: pd.DataFrame | Path | str) -> Path:
+    return Path() if isinstance(data, pd.DataFrame) or Path(data).is_dir() else Path(data).parent
+
+
+def _folders(folder: Path) -> pd.DataFrame:
+    rows = []
+    for file in pictures_below(folder):
+        above = file.relative_to(folder).parts[:-1]
+        part = official(above[0]) if len(above) > 1 else None
+        above = above[1:] if part else above
+        if not above:
+            raise InputError(
+                "a folder a class", f"{file.name} in {folder} itself", "sort the pictures into folders, or give a table"
+            )
+        rows.append({"image": file.resolve(), "label": above[0], PART: part or ""})
+    table = pd.DataFrame(rows)
+    return table if table[PART].any() else table.drop(columns=PART)
+
+
+def _labelled_arrays(path: Path) -> pd.DataFrame:
+    tables = []
+    for name, (pictures, labels) in _arrays(path).items():
+        if labels is None or len(labels) != len(pictures) or labels.size != len(pictures):
+            raise InputError(
+                f"one label a picture in {path}",
+                f"{'none' if labels is None else labels.shape} for {pictures.shape} {name}",
+                "add them as NAME_labels",
+            )
+        table = pd.DataFrame({"image": pd.Series(list(pictures), dtype=object), "label": labels.ravel().astype(str)})
+        part = official(name)
+        tables.append(table.assign(part=part) if part else table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def _arrays(path: Path) -> dict[str, tuple[NDArray[Any], NDArray[Any] | None]]:
+    """Name of a part -> pictures and labels; the name is "" where there are no parts."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked > _LARGEST:
+            raise InputError(f"arrays of at most {_LARGEST / 2**30:g} GiB", f"{unpacked} bytes in {path}", "use files")
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files if name.endswith(("images", "labels"))}
+    except FileNotFoundError as error:
+        raise InputError("a file", f"nothing at {path}", "check the path") from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, MemoryError) as error:
+        raise InputError(f"arrays without pickles in {path}", str(error), "save them with numpy.savez") from error
+    parts = [name.removesuffix("images").removesuffix("_") for name in arrays if name.endswith("images")]
+    if not parts:
+        raise InputError(
+            "arrays train_images, train_labels, ...", f"{', '.join(arrays) or 'none'} in {path}", "rename them"
+        )
+    return {
+        part: (arrays[f"{part}_images" if part else "images"], arrays.get(f"{part}_labels" if part else "labels"))
+        for part in parts
+    }

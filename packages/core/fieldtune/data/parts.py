@@ -1,0 +1,23 @@
+"""Sets that come in official parts: which rows train, validate and test. Knows tables only."""
+
+import pandas as pd
+
+PART = "part"
+_NAMES = {"train": "train", "val": "valid", "valid": "valid", "validation": "valid", "test": "test"}
+
+
+def official(name: str) -> str | None:
+    """The part that a folder, a file or an array of this name holds; None where it names none."""
+    return _NAMES.get(name.lower())
+
+
+def of_part(table: pd.DataFrame, *names: str) -> pd.DataFrame:
+    """The rows of the first of these parts that is there; all rows of a table without parts, or with none of these.
+
+    Args:
+        names: out of train, valid and test.
+    """
+    if PART not in table:
+        return table
+    found = next((name for name in names if (table[PART] == name).any()), None)
+    return table if found is None else table[table[PART] == found].reset_index(drop=True)

@@ -1,0 +1,310 @@
+"""Image classification: one label a picture. Methods: linear (edges in a grid), full (a small convolutional network from
+scratch, or on from a folder trained here), head and top (only the upper layers of such a folder train).
+
+Where only upper layers train, the lower ones run once: their outputs are kept, and their batch norm stays as it is.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from fieldtune.data.checks import OUT_OF_SCOPE, Finding, check_labels
+from fieldtune.data.images import Pixels, height_width, is_grey, key, stack
+from fieldtune.data.labelled_images import image_table, unlabelled_images
+from fieldtune.data.parts import PART, of_part
+from fieldtune.errors import ConfigError, InputError
+from fieldtune.evaluate.calibration import softmax
+from fieldtune.evaluate.skewed import balanced_accuracy, best_cut, mean_auc
+from fieldtune.models.convnet import seeded
+from fieldtune.models.encoder import DEFAULT
+from fieldtune.models.image_classifier import ImageClassifier, built, tensors
+from fieldtune.models.trained import load
+from fieldtune.tasks import labelled, pictured
+from fieldtune.tasks.text_classification import class_weights
+from fieldtune.train.augment import Change, apply
+from fieldtune.train.head import probe
+from fieldtune.train.problem import Problem, Tensors
+from fieldtune.train.settings import Settings
+
+COLUMNS = (("image", "label"), (PART,))
+INPUTS = ("image",)
+DEFAULTS = Settings(
+    epochs=20, learning_rate=5e-4, head_learning_rate=2e-3, batch_rows=64, weight_decay=0.05, class_weights="sqrt"
+)
+METHODS = ("linear", "head", "top", "full")
+RIVALS = ("linear",)
+ENCODERLESS = ("linear",)
+FIGURE = "balanced_accuracy"
+SELECTS = True
+CHANGE = Change(shift=0.1, turn=10.0, scale=(0.9, 1.15), mirror=True, colour=0.15)
+_WIDTHS = (16, 32, 64, 88)
+_LARGEST = 96  # pixels of the longer side unless the settings say otherwise
+_FINE = 40  # up to this many pixels the first convolutions keep the size
+_LOOKED = 50  # pictures looked at for size and colour
+_CACHE = 2**30  # bytes of hidden states that are kept; beyond, they are computed again in every epoch
+_PIECE = 64
+Reader = Callable[[Sequence[int]], torch.Tensor]
+read = image_table
+weights = pictured.weights
+adopt = labelled.adopt
+
+
+def read_inputs(data: Path, text: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The table a user gives to ``predict``, and beside it the column ``image``."""
+    return unlabelled_images(data)
+
+
+def texts(table: pd.DataFrame) -> list[str]:
+    """No words."""
+    return []
+
+
+def check(table: pd.DataFrame) -> list[Finding]:
+    """Findings on the labels, and on pictures that occur twice."""
+    rows = of_part(table, "train")
+    return check_labels([key(picture) for picture in rows["image"]], rows["label"], "picture")
+
+
+def split(table: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The official parts; without them a stratified tenth for validation, equal pictures on one side."""
+    if PART in table and {"train", "valid"} <= set(table[PART]):
+        return of_part(table, "train"), of_part(table, "valid")
+    table = of_part(table, "train")
+    return labelled.split(table, [key(picture) for picture in table["image"]], seed)
+
+
+def train(
+    table: pd.DataFrame,
+    method: str,
+    model: str,
+    settings: Settings,
+    *,
+    seed: int,
+    folder: Path,
+    show: bool,
+    valid: pd.DataFrame | None = None,
+) -> ImageClassifier:
+    """Fit on ``table`` (columns image, label); with ``valid``, the weights of the epoch that did best on it are kept."""
+    table, labels, targets = labelled.classes(of_part(table, "train"))
+    items = list(table["image"])
+    if method == "linear":
+        return _linear(items, targets, labels, settings, seed)
+    base = _base(model, method, settings)
+    plan = base.plan if base else {"kind": "convnet", "widths": list(_WIDTHS), **_shape(items, settings)}
+    net = seeded(seed, built, plan, len(labels))
+    if base:
+        net.blocks.load_state_dict(base.net.blocks.state_dict())
+    size, channels = (plan["size"][0], plan["size"][1]), plan["channels"]
+    lower, module = (
+        (nn.Identity(), net) if method == "full" else cut(net, settings.top_layers if method == "top" else 0)
+    )
+    reader = reading(lower, stack(items, size, channels))
+    change = CHANGE if method == "full" and settings.augment else None
+    made = problem(
+        reader, torch.from_numpy(targets), class_weights(targets, len(labels), settings.class_weights),
+        settings.label_smoothing, change, seed,
+    )  # fmt: skip
+    pictured.tune(
+        module,
+        made,
+        len(items),
+        settings,
+        body=module.blocks if base else None,
+        score=_score(valid, labels, lower, size, channels) if valid is not None else None,
+        seed=seed,
+        folder=folder,
+        show=show,
+    )
+    return ImageClassifier(net.eval(), plan, labels)
+
+
+def finish(model: ImageClassifier, valid: pd.DataFrame) -> dict[str, Any]:
+    """Fit temperature, in-scope threshold and cut on validation rows; returns the metrics on them."""
+    valid = of_part(valid, "valid")
+    logits = model.logits(list(valid["image"]))
+    found = labelled.calibrate(model, logits, valid["label"])
+    known = valid["label"].isin(model.labels).to_numpy()
+    if len(model.labels) == 2 and known.any():
+        positive = (valid["label"] == model.labels[1]).to_numpy()
+        model.cut = best_cut(positive[known], softmax(logits[known], model.temperature)[:, 1])
+    return {**found, **_skewed(model, logits, valid["label"])}
+
+
+def metrics(model: ImageClassifier, table: pd.DataFrame) -> dict[str, Any]:
+    """What every classifier has, and auc, balanced_accuracy (of two classes at the cut chosen on validation rows)."""
+    table = of_part(table, "test", "valid")
+    logits = model.logits(list(table["image"]))
+    return {**labelled.figures(model, logits, table["label"]), **_skewed(model, logits, table["label"])}
+
+
+def correct(model: ImageClassifier, table: pd.DataFrame) -> NDArray[np.float64]:
+    """1.0 where the prediction is right, per row: what the gate compares."""
+    return labelled.correct(model, list(table["image"]), table["label"])
+
+
+def predict(model: ImageClassifier, table: pd.DataFrame) -> pd.DataFrame:
+    """predicted, probability, in_scope, in_scope_score and a ``p_<label>`` column each."""
+    return labelled.predict(model, list(table["image"]))
+
+
+class Top(nn.Module):
+    """The layers of a network that train: hidden states of those below -> logits."""
+
+    def __init__(self, blocks: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.blocks, self.head = blocks, head
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.head(self.blocks(hidden))
+        return logits
+
+
+def cut(net: nn.Module, layers: int) -> tuple[nn.Module, Top]:
+    """The frozen part of a network, and its ``layers`` residual blocks or stem below the head, which train.
+
+    Raises:
+        ConfigError: there are no such many.
+    """
+    trained = [place for place, block in enumerate(net.blocks) if any(True for _ in block.parameters())]
+    if layers >= len(trained):
+        raise ConfigError(
+            f"top_layers below {len(trained)}, as many as this network has",
+            str(layers),
+            "use --method full to train all",
+        )
+    place = trained[-layers] if layers else len(net.blocks)
+    lower, upper = net.blocks[:place], net.blocks[place:]
+    return lower.eval().requires_grad_(False), Top(upper, net.head)
+
+
+def reading(lower: nn.Module, pictures: Pixels) -> Reader:
+    """Rows -> what the trained layers see of these pictures: hidden states, kept when they fit, or the pixels."""
+
+    def seen(rows: Sequence[int]) -> torch.Tensor:
+        with torch.no_grad():
+            found: torch.Tensor = lower(tensors(pictures[rows]))
+        return found
+
+    numbers = range(len(pictures))
+    if isinstance(lower, nn.Identity) or seen([0]).numel() * 4 * len(pictures) > _CACHE:
+        return seen
+    kept = torch.cat([seen(numbers[start : start + _PIECE]) for start in range(0, len(pictures), _PIECE)])
+
+    def known(rows: Sequence[int]) -> torch.Tensor:
+        found: torch.Tensor = kept[list(rows)]
+        return found
+
+    return known
+
+
+def problem(
+    reader: Reader, targets: torch.Tensor, weights: torch.Tensor, smooth: float, change: Change | None, seed: int
+) -> Problem:
+    """Cross-entropy summed over the batch; an item is a picture, or its class weight.
+
+    Args:
+        reader: rows -> what the module sees; ``change`` only where that is pixels.
+        targets: int64 ``[rows]``; the problem's own rows are examples, see :mod:`fieldtune.tasks.pictured`.
+    """
+
+    def collate(examples: list[int]) -> Tensors:
+        rows = [example % len(targets) for example in examples]
+        inputs = reader(rows)
+        if change:
+            inputs = apply(inputs, *pictured.changes(examples, change, seed, (inputs.shape[2], inputs.shape[3])))
+        return {"inputs": inputs, "targets": targets[rows]}
+
+    def loss(module: nn.Module, batch: Tensors) -> torch.Tensor:
+        logits = module(batch["inputs"]).float()
+        return nn.functional.cross_entropy(
+            logits, batch["targets"], weight=weights.to(logits.device), reduction="sum", label_smoothing=smooth
+        )
+
+    return Problem(collate, loss, lambda batch: float(weights[batch["targets"].cpu()].sum()))
+
+
+def _base(model: str, method: str, settings: Settings) -> ImageClassifier | None:
+    if model == DEFAULT:
+        if method == "full":
+            return None
+        raise InputError(
+            f"a model to start from for --method {method}", "--model default, which is none for pictures",
+            "--model FOLDER, an image classifier trained with fieldtune, or --method full",
+        )  # fmt: skip
+    base = load(model)
+    if not isinstance(base, ImageClassifier) or base.plan["kind"] != "convnet":
+        raise InputError(
+            "a convolutional image classifier to start from", f"another model in {model}", "name another --model"
+        )
+    if settings.image_size not in (0, max(base.plan["size"])):
+        raise ConfigError(
+            f"the image_size {max(base.plan['size'])} of {model}",
+            str(settings.image_size),
+            "leave --set image_size out",
+        )
+    return base
+
+
+def _shape(items: Sequence[Any], settings: Settings) -> dict[str, Any]:
+    """Size, channels and strides that suit these pictures: as tall as they are wide, and no larger than they are."""
+    looked = items[:: max(1, len(items) // _LOOKED)]
+    side = settings.image_size or min(_LARGEST, int(np.median([max(height_width(item)) for item in looked])))
+    side = max(8, side)
+    strides = [1, 1, 2, 2] if side <= _FINE else [2, 2, 2, 2] if side > 2 * _FINE else [1, 2, 2, 2]
+    return {"size": [side, side], "channels": 1 if all(map(is_grey, looked)) else 3, "strides": strides}
+
+
+def _score(
+    valid: pd.DataFrame, labels: tuple[str, ...], lower: nn.Module, size: tuple[int, int], channels: int
+) -> Callable[[nn.Module], float] | None:
+    """Less the log-loss on validation rows, every class counting alike."""
+    valid = of_part(valid, "valid")
+    valid = valid[valid["label"].isin(labels)]
+    if valid.empty:
+        return None
+    targets = labelled.places(labels, valid["label"])
+    reader, rows = reading(lower, stack(list(valid["image"]), size, channels)), range(len(valid))
+
+    def score(module: nn.Module) -> float:
+        device = next(module.parameters()).device
+        pieces = [reader(rows[start : start + _PIECE]) for start in range(0, len(rows), _PIECE)]
+        logits = torch.cat([module(piece.to(device)).float().cpu() for piece in pieces])
+        lost = nn.functional.cross_entropy(logits, torch.from_numpy(targets), reduction="none").numpy()
+        return -float(np.mean([lost[targets == place].mean() for place in np.unique(targets)]))
+
+    return score
+
+
+def _skewed(model: ImageClassifier, logits: NDArray[np.float32], given: pd.Series) -> dict[str, Any]:
+    known = {label: place for place, label in enumerate(model.labels)}
+    inside = ~given.isin([OUT_OF_SCOPE]).to_numpy()
+    targets = np.array([known.get(label, -1) for label in given[inside]])
+    probabilities = softmax(logits[inside], model.temperature)
+    two = len(model.labels) == 2
+    predicted = (probabilities[:, 1] >= model.cut).astype(int) if two else probabilities.argmax(axis=1)
+    found = {"auc": mean_auc(targets, probabilities), "balanced_accuracy": balanced_accuracy(targets, predicted)}
+    return {**found, "cut": model.cut} if two else found
+
+
+def _linear(
+    items: Sequence[Any], targets: NDArray[np.int64], labels: tuple[str, ...], settings: Settings, seed: int
+) -> ImageClassifier:
+    """Logistic regression on edges; the scale of each feature is folded into the weights."""
+    plan = {"kind": "linear", **_shape(items, settings)}
+    net = built(plan, len(labels))
+    pictures = stack(items, (plan["size"][0], plan["size"][1]), plan["channels"])
+    reader = reading(net.blocks, pictures)
+    vectors = reader(range(len(items))).numpy()
+    mean, spread = vectors.mean(axis=0), vectors.std(axis=0) + 1e-3
+    keys = [key(item) for item in items]
+    weight, bias = probe((vectors - mean) / spread, targets, keys, len(labels), seed)
+    with torch.no_grad():
+        net.head.weight.copy_(torch.from_numpy(weight / spread))
+        net.head.bias.copy_(torch.from_numpy(bias - (weight / spread) @ mean))
+    return ImageClassifier(net.eval(), plan, labels)

@@ -1,0 +1,105 @@
+"""What the picture tasks share: the examples of a run, how they are changed, the fit, and the digests of a start.
+
+An example of a run is a row in an epoch, numbered epoch times rows plus row: what is drawn for it depends on its number
+and the seed alone.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from fieldtune.batching import Batch, whole_run
+from fieldtune.models.convnet import Still
+from fieldtune.models.encoder import DEFAULT
+from fieldtune.models.folder import MANIFEST, digest, verify
+from fieldtune.runtime import generator
+from fieldtune.tasks.common import adamw, training_dtype
+from fieldtune.train.augment import Change, draw
+from fieldtune.train.best import Best
+from fieldtune.train.fit import fit
+from fieldtune.train.problem import Problem
+from fieldtune.train.settings import Settings
+
+_LOOKS = 10  # how often a run looks for its best weights
+
+
+def tune(
+    module: nn.Module,
+    problem: Problem,
+    rows: int,
+    settings: Settings,
+    *,
+    body: nn.Module | None,
+    score: Callable[[nn.Module], float] | None,
+    seed: int,
+    folder: Path,
+    show: bool,
+) -> None:
+    """Train ``module`` in place on batches of examples, and keep the weights of the best look.
+
+    Args:
+        problem: its rows are numbers of examples.
+        body: the part that is trained already and learns slowly.
+        score: how good a module is on rows kept apart; None keeps the last weights.
+    """
+    trained = Still(module) if settings.freeze_statistics else module
+    epochs = planned(rows, settings, seed)
+    plan = whole_run(epochs, settings.max_steps * settings.accumulate or None)
+    best = None
+    if score is not None:
+        looked = score
+        best = Best(
+            lambda watched: looked(module), looks([len(epoch) for epoch in epochs], len(plan), settings.accumulate)
+        )
+    fit(
+        trained,
+        problem,
+        plan,
+        settings,
+        folder=folder,
+        optimizer=adamw(body, module, settings),
+        seed=seed,
+        dtype=training_dtype(),
+        description="training",
+        show=show,
+        best=best,
+    )
+
+
+def planned(rows: int, settings: Settings, seed: int) -> list[list[Batch]]:
+    """Per epoch its batches of examples, as equal in size as can be: batch norm dislikes a small last one."""
+    rng = generator(seed)
+    pieces = math.ceil(rows / settings.batch_rows)
+    return [
+        [(epoch * rows + batch).tolist() for batch in np.array_split(rng.permutation(rows), pieces)]
+        for epoch in range(settings.epochs)
+    ]
+
+
+def looks(batches: Sequence[int], planned: int, accumulate: int) -> list[int]:
+    """The optimizer steps at the ends of at most ten epochs, evenly spread, and at the end of the run."""
+    ends = np.minimum(np.cumsum(batches), planned)
+    chosen = np.unique(np.linspace(len(ends) / _LOOKS, len(ends), _LOOKS).round().astype(int).clip(min=1)) - 1
+    return sorted({math.ceil(int(end) / accumulate) for end in ends[chosen]})
+
+
+def changes(
+    examples: Sequence[int], change: Change, seed: int, size: tuple[int, int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What is drawn for these examples: maps ``[n, 2, 3]`` and tones ``[n, 2]``, see :mod:`fieldtune.train.augment`."""
+    drawn = [draw(change, seed, example, size) for example in examples]
+    return np.stack([affine for affine, _ in drawn]), np.array([tone for _, tone in drawn])
+
+
+def weights(model: str, settings: Settings) -> list[str]:
+    """Digests of the folder that a picture model starts from, after it was looked at; none from scratch."""
+    if model == DEFAULT:
+        return []
+    folder = Path(model)
+    if (folder / MANIFEST).is_file():
+        verify(folder)
+    return [digest(file) for file in sorted([*folder.glob("*.safetensors"), *folder.glob("config.json")])]

@@ -1,0 +1,144 @@
+"""VOC and COCO become one table; impossible boxes are clipped or left out and counted; hostile XML is refused."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from fieldtune.data.boxes import box_table, unboxed_images
+from fieldtune.errors import InputError
+
+OBJECT = "<object><name>{}</name><bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox></object>"
+
+
+def voc(folder: Path, name: str, objects: list[tuple[str, int, int, int, int]]) -> None:
+    """One annotated picture, 40 wide and 30 high."""
+    for below in ("Annotations", "JPEGImages", "ImageSets/Main"):
+        (folder / below).mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.zeros((30, 40, 3), np.uint8)).save(folder / "JPEGImages" / f"{name}.jpg")
+    body = "".join(OBJECT.format(*entry) for entry in objects)
+    text = f"<annotation><filename>{name}.jpg</filename><size><width>1</width></size>{body}</annotation>"
+    (folder / "Annotations" / f"{name}.xml").write_text(text)
+
+
+@pytest.fixture
+def cells(tmp_path: Path) -> Path:
+    voc(tmp_path, "a", [("red", 1, 1, 10, 20), ("white", 31, 11, 60, 25)])  # the second reaches out
+    voc(tmp_path, "b", [("red", 5, 5, 5, 9), ("red", 50, 1, 60, 9)])  # no area; outside
+    voc(tmp_path, "c", [])
+    for part, names in {"train": "a b", "val": "c", "test": "a"}.items():
+        (tmp_path / "ImageSets/Main" / f"{part}.txt").write_text(names.replace(" ", "\n") + "\n")
+    return tmp_path
+
+
+def test_voc_in_its_parts_with_repairs_counted(cells: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = box_table(cells)
+    assert sorted(zip(table["part"], (path.stem for path in table["image"]), strict=True)) == [
+        ("test", "a"),
+        ("train", "a"),
+        ("train", "b"),
+        ("valid", "c"),
+    ]
+    boxes = {path.stem: found for path, found in zip(table["image"], table["boxes"], strict=True)}
+    assert boxes["a"] == [{"label": "red", "box": [0, 0, 10, 20]}, {"label": "white", "box": [30, 10, 40, 25]}]
+    assert boxes["b"] == boxes["c"] == []
+    told = capsys.readouterr().err
+    assert "1 boxes without area" in told
+    assert "1 boxes that lie outside" in told
+    assert "2 boxes that reach beyond" in told
+    assert len(box_table(cells / "ImageSets/Main/train.txt")) == 2
+    assert unboxed_images(cells)[0]["image"].tolist() == ["a.jpg"]  # the test part
+
+
+def test_what_voc_lacks_is_named(cells: Path) -> None:
+    (cells / "JPEGImages/b.jpg").unlink()
+    with pytest.raises(InputError, match=r"b\.xml"):
+        box_table(cells)
+    (cells / "ImageSets/Main/train.txt").write_text("a\nzz\n")
+    with pytest.raises(InputError, match=r"zz\.xml"):
+        box_table(cells)
+    (cells / "Annotations/a.xml").write_text("<annotation><object><name>red</name></object></annotation>")
+    with pytest.raises(InputError, match="xmin"):
+        box_table(cells)
+
+
+LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
+HOSTILE = {
+    "expansion": f'<!DOCTYPE a [<!ENTITY l0 "lol">{LAUGHS}]><annotation>&l9;</annotation>',
+    "external": '<!DOCTYPE a [<!ENTITY e SYSTEM "file:///etc/passwd">]><annotation>&e;</annotation>',
+    "deep": "<annotation>" + "<a>" * 1_000_000,
+    "torn": "<annotation><object>",
+    "words": "no XML",
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_xml_is_refused(cells: Path, kind: str) -> None:
+    (cells / "Annotations/a.xml").write_text(HOSTILE[kind])
+    with pytest.raises(InputError, match=r"a\.xml"):
+        box_table(cells)
+
+
+def coco(folder: Path, **changes: object) -> Path:
+    Image.fromarray(np.zeros((30, 40, 3), np.uint8)).save(folder / "one.png")
+    told = {
+        "images": [{"id": 7, "file_name": "one.png"}],
+        "categories": [{"id": 3, "name": "cup"}],
+        "annotations": [
+            {"image_id": 7, "category_id": 3, "bbox": [1, 2, 10, 20], "iscrowd": 0},
+            {"image_id": 7, "category_id": 3, "bbox": [1, 2, 0, 20]},
+            {"image_id": 7, "category_id": 3, "bbox": [0, 0, 40, 30], "iscrowd": 1},
+        ],
+    }
+    (folder / "set.json").write_text(json.dumps(told | changes))
+    return folder / "set.json"
+
+
+def test_coco(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = box_table(coco(tmp_path), labels={"cup": "mug"})
+    assert table["boxes"].tolist() == [[{"label": "mug", "box": [1, 2, 11, 22]}]]
+    told = capsys.readouterr().err
+    assert "1 boxes without area" in told
+    assert "1 crowds" in told
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"annotations": [{"image_id": 8, "category_id": 3, "bbox": [1, 2, 3, 4]}]},
+        {"annotations": [{"image_id": 7, "category_id": 3, "bbox": "abcd"}]},
+        {"categories": []},
+        {"images": [{"id": 7, "file_name": "gone.png"}], "annotations": []},
+        {"images": []},
+    ],
+)
+def test_broken_coco_is_named(tmp_path: Path, changes: dict[str, object]) -> None:
+    with pytest.raises(InputError, match=r"set\.json"):
+        box_table(coco(tmp_path, **changes))
+
+
+def test_what_predict_writes_can_be_read_again(cells: Path) -> None:
+    rows = [{"image": "JPEGImages/a.jpg", "boxes": json.dumps([{"label": "red", "score": 0.5, "box": [1, 2, 3, 4]}])}]
+    rows.append({"image": "JPEGImages/b.jpg", "boxes": ""})
+    pd.DataFrame(rows).to_csv(cells / "rows.csv", index=False)
+    table = box_table(cells / "rows.csv")
+    assert table["boxes"].tolist() == [[{"label": "red", "box": [1, 2, 3, 4]}], []]
+    pd.DataFrame([{"image": "JPEGImages/a.jpg", "boxes": "[1, 2]"}]).to_csv(cells / "rows.csv", index=False)
+    with pytest.raises(InputError, match="row 0"):
+        box_table(cells / "rows.csv")
+
+
+def test_numbers_that_are_none_have_no_area(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    boxes = [
+        [
+            {"label": "a", "box": [float("nan"), 0, 5, 5]},
+            {"label": "a", "box": [0, 0, 5]},
+            {"label": "a", "box": ["x"] * 4},
+        ]
+    ]
+    table = box_table(pd.DataFrame({"image": [np.zeros((9, 9), np.uint8)], "boxes": boxes}))
+    assert table["boxes"].tolist() == [[]]
+    assert "3 boxes without area" in capsys.readouterr().err
