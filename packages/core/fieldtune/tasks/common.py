@@ -12,6 +12,7 @@ from fieldtune.infer.probe import compute_dtype
 from fieldtune.models.encoder import Encoder, load_encoder_folder, pad, pool
 from fieldtune.runtime import generator
 from fieldtune.train.problem import Problem, Tensors
+from fieldtune.train.quick import quicken
 from fieldtune.train.settings import Settings
 
 TUNED = ("full",)
@@ -43,6 +44,8 @@ def trainable(model: str | Path, method: str, settings: Settings) -> Encoder:
     for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
         if hasattr(encoder.body.config, name):
             setattr(encoder.body.config, name, dropout)
+    if not torch.cuda.is_available():
+        quicken(encoder.body, training_dtype())
     return encoder
 
 

@@ -28,6 +28,7 @@ from fieldtune.runtime import generator
 from fieldtune.tasks.common import TUNED, Body, adamw, in_pieces, trainable, training_dtype, vectors_of
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
+from fieldtune.train.words import words_at_hand
 
 COLUMNS = (("query", "positive"), ("negative",))
 INPUTS = ("query",)
@@ -80,18 +81,19 @@ def train(
     )
     from fieldtune.train.fit import fit
 
-    fit(
-        module,
-        made,
-        _plan(table, settings, seed, show),
-        settings,
-        folder=folder,
-        optimizer=adamw(module if tuned else None, module, settings),
-        seed=seed,
-        dtype=training_dtype() if tuned else torch.float32,
-        description="fine-tuning",
-        show=show,
-    )
+    with words_at_hand(encoder, *tokens.values()):
+        fit(
+            module,
+            made,
+            _plan(table, settings, seed, show),
+            settings,
+            folder=folder,
+            optimizer=adamw(module if tuned else None, module, settings),
+            seed=seed,
+            dtype=training_dtype() if tuned else torch.float32,
+            description="fine-tuning",
+            show=show,
+        )
     features = EncoderFeatures(encoder, settings.max_length)
     if tuned:
         return Embedder(features)

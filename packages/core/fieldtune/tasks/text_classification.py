@@ -30,6 +30,7 @@ from fieldtune.train.head import both_classes, name_rows, probe
 from fieldtune.train.private import private_head
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
+from fieldtune.train.words import words_at_hand
 
 COLUMNS = (("text", "label"), ())
 INPUTS = ("text",)
@@ -96,7 +97,8 @@ def train(
     module = TextClassifier(Body(encoder), *start, settings.dropout)
     weights = class_weights(targets, len(labels), settings.class_weights)
     made = problem(tokens, torch.from_numpy(targets), weights, encoder, settings.label_smoothing)
-    tune(module, made, tokens, settings, seed=seed, folder=folder, show=show)
+    with words_at_hand(encoder, tokens):
+        tune(module, made, tokens, settings, seed=seed, folder=folder, show=show)
     weight, bias = (value.detach().cpu().numpy() for value in (module.head.weight, module.head.bias))
     return Classifier(EncoderFeatures(encoder, settings.max_length), weight, bias, labels)
 

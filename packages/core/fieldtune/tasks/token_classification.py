@@ -29,6 +29,7 @@ from fieldtune.runtime import generator
 from fieldtune.tasks.common import TUNED, trainable, tune
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
+from fieldtune.train.words import words_at_hand
 
 COLUMNS = (("tokens", "tags"), ())
 INPUTS = ("text",)
@@ -98,7 +99,8 @@ def train(
     module = TokenClassifier(encoder, len(labels), settings.dropout, seed)
     reading = Reading(encoder, sentences, settings.max_length)
     made = problem(reading, [len(words) for words in sentences], targets, settings.label_smoothing)
-    tune(module, made, reading.ids, settings, seed=seed, folder=folder, show=show)
+    with words_at_hand(encoder, reading.ids):
+        tune(module, made, reading.ids, settings, seed=seed, folder=folder, show=show)
     casing, weight, bias = (
         value.detach().cpu().numpy() for value in (module.casing, module.head.weight, module.head.bias)
     )
