@@ -168,6 +168,8 @@ def _check(about: ModuleType, rows: pd.DataFrame, held_out: pd.DataFrame | None,
     findings = about.check(rows)
     if held_out is not None and task in TEXT_COLUMNS:
         findings += leakage(rows, held_out, TEXT_COLUMNS[task])
+    elif held_out is not None and hasattr(about, "leaks"):
+        findings += about.leaks(rows, held_out)
     for finding in findings:
         if finding.severity == "error":
             raise InputError("training rows a model can learn from", finding.message, "correct the table")

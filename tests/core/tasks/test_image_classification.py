@@ -198,6 +198,15 @@ def test_a_stopped_run_resumes_to_the_same_bits(tmp_path: Path, monkeypatch: pyt
     assert 0 < seen - 13 <= 6  # it went on from step 10
 
 
+def test_figures_of_a_set_in_parts_are_of_its_test_part(base: Path) -> None:
+    model, parts = load(base), pd.concat([table(9, 3).assign(part="train"), table(7, 4).assign(part="test")])
+    parts.loc[parts["part"] == "train", "label"] = "wrong"
+    assert task.metrics(model, parts)["n"] == 7
+    assert task.correct(model, parts).tolist() == task.correct(model, table(7, 4)).tolist()
+    rows, held_out = task.split(pd.concat([parts, table(5, 5).assign(part="valid")]), 0)
+    assert (len(rows), len(held_out)) == (9, 5)
+
+
 def test_the_fingerprint_covers_the_pixels(tmp_path: Path) -> None:
     Image.fromarray(stripes(1)[0][0]).save(tmp_path / "a.png")
     rows = pd.DataFrame({"image": [tmp_path / "a.png"], "label": ["x"]})
@@ -254,6 +263,7 @@ def test_odd_input_is_told(base: Path, tmp_path: Path, capsys: pytest.CaptureFix
     mixed.at[2, "label"] = "once"
     done = train(mixed, valid=pd.DataFrame({"image": mixed["image"][:3], "label": ["a", "never", "b"]}))
     told = capsys.readouterr().err
+    assert "held-out pictures also stand in train: figures will flatter: 3 rows" in told
     assert "labels with one row only ('once')" in told
     assert done.metrics["per_class"]["never"]["recall"] == 0
     assert load(done.path).plan["channels"] == 3

@@ -117,7 +117,9 @@ def evaluate(
 
 def predict(
     model: Annotated[Path, typer.Option(help="Model folder.")],
-    data: Annotated[Path, typer.Option(help="Table with a text column.")],
+    data: Annotated[
+        Path, typer.Option(help="Table with a text column; for pictures a table of paths, a folder, .npz or COCO.")
+    ],
     out: Annotated[Path, typer.Option(help="Table to write: .csv, .tsv, .jsonl or .parquet.")],
     text: TextColumn = "text",
     as_json: Json = False,

@@ -69,6 +69,13 @@ def check_labels(keys: Sequence[Hashable], labels: pd.Series, what: str) -> list
     return sorted(_labels(labels) + _repeats(keys, labels, what), key=lambda finding: finding.severity)
 
 
+def repeated(keys: Sequence[Hashable], held_out: Sequence[Hashable], what: str) -> list[Finding]:
+    """Held-out rows that show the same as a row of train, by their keys; ``what`` is a word for what they show."""
+    seen = set(keys)
+    rows = [row for row, key in enumerate(held_out) if key in seen]
+    return _some("leakage", "warning", f"held-out {what}s also stand in train: figures will flatter", rows)
+
+
 def numbered(findings: Iterable[Finding], first: int) -> list[Finding]:
     """The findings with rows as the file numbers them, in the message too; ``first`` is the number of its first row."""
     told = []

@@ -13,6 +13,7 @@ A task module holds
   them; ``weights(model, settings)``, where the models it starts from are no text encoders: their digests;
 - ``FIGURE``: the name of the metric by which methods are compared, higher is better; ``DEFAULTS``: its settings;
 - ``read(data, rename, labels)``: a path or a table -> the rows to train on; ``check(table)``: findings on them;
+  where equal rows are no equal texts, ``leaks(table, held_out)``: findings on rows that stand in both;
 - ``texts(table)``: what an encoder would read, to warn when it cannot;
 - ``split(table, seed)``: rows to train on and rows to validate on;
 - ``train(table, method, model, settings, seed, folder, show)``: a model; ``finish(model, valid)``: calibrate it and

@@ -51,6 +51,7 @@ _CACHE = 2**30  # bytes of hidden states that are kept; beyond, they are compute
 _PIECE = 64
 Reader = Callable[[Sequence[int]], torch.Tensor]
 read = image_table
+leaks = pictured.leaks
 weights = pictured.weights
 adopt = labelled.adopt
 
@@ -145,6 +146,7 @@ def metrics(model: ImageClassifier, table: pd.DataFrame) -> dict[str, Any]:
 
 def correct(model: ImageClassifier, table: pd.DataFrame) -> NDArray[np.float64]:
     """1.0 where the prediction is right, per row: what the gate compares."""
+    table = of_part(table, "test", "valid")
     return labelled.correct(model, list(table["image"]), table["label"])
 
 
