@@ -161,6 +161,16 @@ def test_what_cannot_be_learnt_is_refused_in_one_line(cli: Cli, tmp_path: Path, 
     assert not (tmp_path / "m").exists()
 
 
+@pytest.mark.parametrize("method", task.METHODS)
+def test_a_table_of_one_tag_is_learnt(tiny_encoder: Path, tmp_path: Path, method: str) -> None:
+    table = pd.DataFrame({"tokens": [["card"], ["order"]], "tags": [["B-THING"], ["B-THING"]]})
+    done = fieldtune.finetune(
+        "token-classification", table, valid=table, model=str(tiny_encoder), method=method, out=tmp_path / "model",
+        settings={"learning_rate": 1e-2}, progress=False,
+    )  # fmt: skip
+    assert fieldtune.load(done.path).tag([["card", "refund"]])[0] == [["B-THING", "B-THING"]]
+
+
 def test_findings(table: pd.DataFrame) -> None:
     rows = [(["my", "card"], ["O", "B-RARE"]), (["my", "card"], ["O", "O"])]
     found = task.check(pd.concat([table, pd.DataFrame(rows, columns=["tokens", "tags"])], ignore_index=True))

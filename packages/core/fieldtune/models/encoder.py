@@ -63,6 +63,16 @@ class Encoder:
         """What :meth:`tokens` does, to be called from several threads at once."""
         return reader(self.tokenizer, max_length)
 
+    def pieces(self, words: list[str]) -> list[list[int]]:
+        """Token ids of single words as they would stand inside a sentence, without special tokens, uncut."""
+        if not words:
+            return []
+        # Byte-level tokenizers tell the word inside a sentence from the one at its beginning by the space before it.
+        bytewise = type(self.tokenizer.backend_tokenizer.pre_tokenizer).__name__ == "ByteLevel"
+        written = [f"{' ' if bytewise else ''}{_encodable(word)}" for word in words]
+        encoded = self.tokenizer(written, add_special_tokens=False, truncation=False, padding=False)
+        return [list(ids) for ids in encoded["input_ids"]]
+
     def unknown(self, tokens: list[list[int]]) -> list[int]:
         """How many tokens of each text the tokenizer does not know: it cannot read that language."""
         return [ids.count(self.tokenizer.unk_token_id) for ids in tokens]
@@ -85,7 +95,12 @@ def reader(tokenizer: Any, max_length: int) -> Callable[[list[str]], list[list[i
     backend = tokenizer.backend_tokenizer
     backend.no_padding()
     backend.enable_truncation(max_length)
-    return lambda texts: [encoding.ids for encoding in backend.encode_batch_fast(texts)]
+    return lambda texts: [encoding.ids for encoding in backend.encode_batch_fast(list(map(_encodable, texts)))]
+
+
+def _encodable(text: str) -> str:
+    """Half a surrogate pair, which JSON can hold and no tokenizer takes, as a question mark."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def pool(hidden: torch.Tensor, mask: torch.Tensor, pooling: str) -> torch.Tensor:

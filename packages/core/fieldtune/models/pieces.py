@@ -44,16 +44,8 @@ def shape(word: str) -> int:
 def word_pieces(encoder: Encoder, sentences: Sequence[Words]) -> list[list[list[int]]]:
     """Piece ids of every word of every sentence, at least one and at most 16 a word; each distinct word is cut once."""
     distinct = sorted({word for words in sentences for word in words})
-    if not distinct:
-        return [[] for _ in sentences]
-    # Byte-level tokenizers tell the word inside a sentence from the one at its beginning by the space before it.
-    bytewise = type(encoder.tokenizer.backend_tokenizer.pre_tokenizer).__name__ == "ByteLevel"
-    written = [f" {word}" for word in distinct] if bytewise else distinct
-    found = encoder.tokenizer(written, add_special_tokens=False, padding=False, truncation=False)["input_ids"]
-    known = {
-        word: list(ids[:_LONGEST]) or [encoder.tokenizer.unk_token_id]
-        for word, ids in zip(distinct, found, strict=True)
-    }
+    unknown = [encoder.tokenizer.unk_token_id]
+    known = {word: ids[:_LONGEST] or unknown for word, ids in zip(distinct, encoder.pieces(distinct), strict=True)}
     return [[known[word] for word in words] for words in sentences]
 
 

@@ -1,5 +1,6 @@
 """Words -> tags: an encoder's piece vectors or a word's own spelling, a linear head, and the best valid sequence."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from fieldtune.infer.engine import TOKEN_BUDGET, running
 from fieldtune.models.decoding import viterbi
 from fieldtune.models.encoder import Encoder, load_encoder_folder, pad
 from fieldtune.models.pieces import SHAPES, Words, shape, windows, word_pieces
-from fieldtune.models.trained import read_tensors, save_card, save_tensors
+from fieldtune.models.trained import CALIBRATION, read_tensors, save_card, save_tensors
 from fieldtune.models.word_features import WordFeatures
 
 Floats = NDArray[np.float32]
@@ -168,7 +169,8 @@ class Tagger:
     def save(self, folder: Path) -> None:
         """Write the model into ``folder`` (use :func:`fieldtune.models.folder.staged` around it)."""
         save_tensors(folder, {"weight": self.weight, "bias": self.bias, **self.features.save(folder)})
-        save_card(folder, {**self.card, "labels": list(self.labels), "temperature": self.temperature})
+        save_card(folder, {**self.card, "labels": list(self.labels)})
+        (folder / CALIBRATION).write_text(json.dumps({"temperature": self.temperature}))
 
     @classmethod
     def load(cls, folder: Path, card: dict[str, Any]) -> "Tagger":
@@ -179,5 +181,5 @@ class Tagger:
             if card["method"] == "linear"
             else PieceVectors(load_encoder_folder(folder), int(card["max_length"]), tensors["casing"])
         )
-        labels, temperature = tuple(card["labels"]), float(card["temperature"])
-        return cls(features, tensors["weight"], tensors["bias"], labels, temperature, card)
+        temperature = float(json.loads((folder / CALIBRATION).read_text())["temperature"])
+        return cls(features, tensors["weight"], tensors["bias"], tuple(card["labels"]), temperature, card)

@@ -225,16 +225,18 @@ def _regression(
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    machine = LogisticRegression(C=1.0, max_iter=300)
-    with warnings.catch_warnings():  # the last digits of the optimum decide nothing
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        machine.fit(features(sentences), targets)
-    weight = np.zeros((len(labels), machine.coef_.shape[1]), dtype=np.float32)
+    matrix, seen = features(sentences), np.unique(targets)
+    weight = np.zeros((len(labels), matrix.shape[1]), dtype=np.float32)
     bias = np.full(len(labels), _NEVER, dtype=np.float32)
-    coefficients, intercepts = machine.coef_, machine.intercept_
-    if len(machine.classes_) == 2:  # scikit-learn keeps one row for two classes
-        coefficients, intercepts = np.vstack([-coefficients, coefficients]) / 2, np.append(-intercepts, intercepts) / 2
-    weight[machine.classes_], bias[machine.classes_] = coefficients, intercepts
+    bias[seen] = 0.0
+    if len(seen) > 1:  # where all words have one tag there is nothing to fit
+        machine = LogisticRegression(C=1.0, max_iter=300)
+        with warnings.catch_warnings():  # the last digits of the optimum decide nothing
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            machine.fit(matrix, targets)
+        # scikit-learn keeps one row for two classes
+        rows = np.array([[-0.5], [0.5]]) if len(seen) == 2 else np.eye(len(seen))
+        weight[seen], bias[seen] = rows @ machine.coef_, rows @ machine.intercept_
     return Tagger(features, weight, bias, labels)
 
 
