@@ -15,9 +15,10 @@ import fieldtune
 from fieldtune.errors import InputError
 from fieldtune.explain.attribution import deletion, explain, integrated_gradients, occlusion
 from fieldtune.explain.display import as_dict, as_html, terminal
-from fieldtune.explain.words import without, word_of, words
+from fieldtune.explain.words import without, word_of
 from fieldtune.models.encoder import pool
 from fieldtune.runtime import generator
+from fieldtune.text.words import spans as words
 
 PLAIN = ["how to transfer", "my order is the order", "cancel my account", "the card to the account", "my account"]
 

@@ -190,5 +190,6 @@ def test_one_sentence_is_no_list_of_sentences(table: pd.DataFrame, tmp_path: Pat
     )
     with pytest.raises(InputError, match="a list of sentences"):
         model.tag(["my", "card"])
+    assert task.predict(model, pd.DataFrame({"text": ["", "my card!"]}))["spans"].map(len).tolist() == [0, 1]
     assert model.tag([[], ["card"]])[0][0] == []
     assert model.tag([]) == ([], [])

@@ -16,9 +16,10 @@ import torch
 from numpy.typing import NDArray
 
 from fieldtune.errors import InputError
-from fieldtune.explain.words import Span, without, word_of, words
+from fieldtune.explain.words import Span, without, word_of
 from fieldtune.models.encoder import pool
 from fieldtune.models.trained import Classifier
+from fieldtune.text.words import spans as words
 
 STEPS = 32
 RANDOM_ORDERS = 20

@@ -1,19 +1,8 @@
-"""The words of a text as spans, and which word each token of an encoder belongs to (pure)."""
+"""Which word each token of an encoder belongs to, and a text without some of its words (pure)."""
 
-import re
 from collections.abc import Sequence
 
-from fieldtune.text.language import HAN, KANA_HANGUL
-
-_EAST = f"[{HAN}{KANA_HANGUL}]"
-_WORD = re.compile(rf"{_EAST}|(?:(?!{_EAST})\w)+(?:['’](?:(?!{_EAST})\w)+)*|[^\w\s]")
-
 Span = tuple[int, int]
-
-
-def words(text: str) -> list[Span]:
-    """Where each word starts and ends: a run of letters or digits, one character of Chinese, one sign."""
-    return [match.span() for match in _WORD.finditer(text)]
 
 
 def word_of(offsets: Sequence[Span], spans: Sequence[Span]) -> list[int]:
@@ -21,7 +10,7 @@ def word_of(offsets: Sequence[Span], spans: Sequence[Span]) -> list[int]:
 
     Args:
         offsets: start and end of each token in the text, (0, 0) for special ones.
-        spans: what :func:`words` gave for the same text.
+        spans: what :func:`fieldtune.text.words.spans` gave for the same text.
     """
     found: list[int] = []
     for start, end in offsets:
