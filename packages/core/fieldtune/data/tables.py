@@ -14,6 +14,7 @@ COLUMNS = {
     "embedding": (("query", "positive"), ("negative",)),
     "seq2seq": (("source", "target"), ()),
     "image-classification": (("image", "label"), ("part",)),
+    "image-text": (("label",), ("image", "text")),
 }
 HINTS = {"text-classification": "name it with --text COLUMN or --label COLUMN"}
 """Tasks whose columns the commands can rename, and how."""

@@ -35,6 +35,7 @@ HEAD = "head.safetensors"
 GRAPH = "model.onnx"  # in the place of the encoder's weights, where a model was exported
 CALIBRATION = "calibration.json"
 MODELS = {
+    "image-text": ("fieldtune.models.image_text", "ImageTextClassifier"),
     "text-classification": ("fieldtune.models.trained", "Classifier"),
     "token-classification": ("fieldtune.models.tagger", "Tagger"),
     "embedding": ("fieldtune.models.trained", "Embedder"),

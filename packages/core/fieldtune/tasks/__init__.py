@@ -36,6 +36,7 @@ TASKS = (
     "dialogue",
     "image-classification",
     "object-detection",
+    "image-text",
 )
 
 
