@@ -30,7 +30,7 @@ from fieldtune.train.settings import Settings
 
 COLUMNS = (("label",), ("image", "text"))
 INPUTS = ("image", "text")
-DEFAULTS = Settings(epochs=20, learning_rate=1e-3, head_learning_rate=2e-3, batch_rows=32, class_weights="sqrt")
+DEFAULTS = Settings(epochs=20, head_learning_rate=2e-3, batch_rows=32, dropout=0.3, class_weights="sqrt")
 METHODS = ("text", "image", "full")
 RIVALS = ("text", "image")
 ENCODERLESS: tuple[str, ...] = ()
