@@ -17,6 +17,7 @@ from fieldtune.fingerprint import fingerprint
 from fieldtune.models import load
 from fieldtune.models.convnet import ConvNet, Still, seeded
 from fieldtune.models.image_classifier import ImageClassifier, built
+from fieldtune.models.upper import cut, reading
 from fieldtune.pipeline import finetune
 from fieldtune.tasks import image_classification as task
 from fieldtune.tasks.pictured import looks, planned
@@ -58,7 +59,7 @@ def sgd(
     pictures, labels = stripes(12)
     net = seeded(1, ConvNet, 1, 2, WIDTHS, STRIDES)
     targets = torch.tensor([label == "down" for label in labels]).long()
-    reader = task.reading(torch.nn.Identity(), pictures[..., None])
+    reader = reading(torch.nn.Identity(), pictures[..., None])
     made = task.problem(reader, targets, weights, 0.1, task.CHANGE if change else None, 0)
     fit(
         Still(net), made, plan, Settings(accumulate=accumulate, warmup=0.0), folder=folder,
@@ -127,7 +128,7 @@ class Uncached(torch.nn.Module):
 
     def __init__(self, net: ConvNet) -> None:
         super().__init__()
-        lower, self.top = task.cut(net, 1)
+        lower, self.top = cut(net, 1)
         self.lower = [lower]  # in a list: no part of what trains
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -143,9 +144,9 @@ def test_kept_hidden_states_train_as_running_the_frozen_layers_does(tmp_path: Pa
     losses: dict[str, list[float]] = {"kept": [], "run": []}
     for name in losses:
         net = seeded(1, ConvNet, 1, 2, WIDTHS, STRIDES).eval()
-        lower, top = task.cut(net, 1)
+        lower, top = cut(net, 1)
         module, below = (top, lower) if name == "kept" else (Uncached(net), torch.nn.Identity())
-        made = task.problem(task.reading(below, pictures[..., None]), targets, torch.ones(2), 0.0, None, 0)
+        made = task.problem(reading(below, pictures[..., None]), targets, torch.ones(2), 0.0, None, 0)
 
         def noted(module: Any, batch: Any, made: Any = made, name: str = name) -> torch.Tensor:
             loss: torch.Tensor = made.loss(module, batch)
@@ -315,6 +316,6 @@ def test_from_the_command_line(tmp_path: Path, cli: Callable[..., Any]) -> None:
 
 def test_class_weights_reach_the_loss() -> None:
     weights = class_weights(np.array([0] * 9 + [1]), 2, "sqrt")
-    reader = task.reading(torch.nn.Identity(), stripes(10)[0][..., None])
+    reader = reading(torch.nn.Identity(), stripes(10)[0][..., None])
     made = task.problem(reader, torch.tensor([0] * 9 + [1]), weights, 0.0, None, 0)
     assert made.items(made.collate([8, 9])) == pytest.approx(float(weights[0] + weights[1]))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fieldtune.data.checks import OUT_OF_SCOPE, Finding, check_labels
-from fieldtune.data.images import Pixels, height_width, is_grey, key, stack
+from fieldtune.data.images import height_width, is_grey, key, stack
 from fieldtune.data.labelled_images import image_table, unlabelled_images
 from fieldtune.data.parts import PART, of_part
 from fieldtune.errors import ConfigError, InputError
@@ -23,8 +23,9 @@ from fieldtune.evaluate.calibration import softmax
 from fieldtune.evaluate.skewed import balanced_accuracy, best_cut, mean_auc
 from fieldtune.models.convnet import seeded
 from fieldtune.models.encoder import DEFAULT
-from fieldtune.models.image_classifier import ImageClassifier, built, tensors
+from fieldtune.models.image_classifier import ImageClassifier, built
 from fieldtune.models.trained import load
+from fieldtune.models.upper import PIECE, Reader, cut, reading
 from fieldtune.tasks import labelled, pictured
 from fieldtune.tasks.text_classification import class_weights
 from fieldtune.train.augment import Change, apply
@@ -47,9 +48,6 @@ _WIDTHS = (16, 32, 64, 88)
 _LARGEST = 96  # pixels of the longer side unless the settings say otherwise
 _FINE = 40  # up to this many pixels the first convolutions keep the size
 _LOOKED = 50  # pictures looked at for size and colour
-_CACHE = 2**30  # bytes of hidden states that are kept; beyond, they are computed again in every epoch
-_PIECE = 64
-Reader = Callable[[Sequence[int]], torch.Tensor]
 read = image_table
 leaks = pictured.leaks
 weights = pictured.weights
@@ -155,56 +153,6 @@ def predict(model: ImageClassifier, table: pd.DataFrame) -> pd.DataFrame:
     return labelled.predict(model, list(table["image"]))
 
 
-class Top(nn.Module):
-    """The layers of a network that train: hidden states of those below -> logits."""
-
-    def __init__(self, blocks: nn.Module, head: nn.Module) -> None:
-        super().__init__()
-        self.blocks, self.head = blocks, head
-
-    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.head(self.blocks(hidden))
-        return logits
-
-
-def cut(net: nn.Module, layers: int) -> tuple[nn.Module, Top]:
-    """The frozen part of a network, and its ``layers`` residual blocks or stem below the head, which train.
-
-    Raises:
-        ConfigError: there are no such many.
-    """
-    trained = [place for place, block in enumerate(net.blocks) if any(True for _ in block.parameters())]
-    if layers >= len(trained):
-        raise ConfigError(
-            f"top_layers below {len(trained)}, as many as this network has",
-            str(layers),
-            "use --method full to train all",
-        )
-    place = trained[-layers] if layers else len(net.blocks)
-    lower, upper = net.blocks[:place], net.blocks[place:]
-    return lower.eval().requires_grad_(False), Top(upper, net.head)
-
-
-def reading(lower: nn.Module, pictures: Pixels) -> Reader:
-    """Rows -> what the trained layers see of these pictures: hidden states, kept when they fit, or the pixels."""
-
-    def seen(rows: Sequence[int]) -> torch.Tensor:
-        with torch.no_grad():
-            found: torch.Tensor = lower(tensors(pictures[rows]))
-        return found
-
-    numbers = range(len(pictures))
-    if isinstance(lower, nn.Identity) or seen([0]).numel() * 4 * len(pictures) > _CACHE:
-        return seen
-    kept = torch.cat([seen(numbers[start : start + _PIECE]) for start in range(0, len(pictures), _PIECE)])
-
-    def known(rows: Sequence[int]) -> torch.Tensor:
-        found: torch.Tensor = kept[list(rows)]
-        return found
-
-    return known
-
-
 def problem(
     reader: Reader, targets: torch.Tensor, weights: torch.Tensor, smooth: float, change: Change | None, seed: int
 ) -> Problem:
@@ -275,7 +223,7 @@ def _score(
 
     def score(module: nn.Module) -> float:
         device = next(module.parameters()).device
-        pieces = [reader(rows[start : start + _PIECE]) for start in range(0, len(rows), _PIECE)]
+        pieces = [reader(rows[start : start + PIECE]) for start in range(0, len(rows), PIECE)]
         logits = torch.cat([module(piece.to(device)).float().cpu() for piece in pieces])
         lost = nn.functional.cross_entropy(logits, torch.from_numpy(targets), reduction="none").numpy()
         return -float(np.mean([lost[targets == place].mean() for place in np.unique(targets)]))

@@ -31,7 +31,7 @@ from fieldtune.models.trained import load
 from fieldtune.progress import say
 from fieldtune.runtime import generator
 from fieldtune.tasks import pictured
-from fieldtune.train.augment import Change, apply, moved_boxes
+from fieldtune.train.augment import Change, Sample, apply, moved
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
 
@@ -48,10 +48,7 @@ _WIDTHS = (16, 32, 64, 96)
 _NECK = 64
 _LONGEST = 320  # pixels of the canvas unless the settings say otherwise
 _STEP = 16  # the canvas is a multiple of the coarsest stride
-_LEFT = 0.3  # share of a box that must stay in a changed picture for the box to count
-_SMALLEST = 2.0  # pixels of the canvas
 _SURE = 0.5
-Sample = tuple[NDArray[np.float64], NDArray[np.int64]]
 read = box_table
 leaks = pictured.leaks
 weights = pictured.weights
@@ -192,16 +189,6 @@ def problem(net: Net, pictures: Pixels, samples: Sequence[Sample], change: Chang
         return torch.stack(list(net.terms(module(batch["pictures"]), batch).values())).sum()
 
     return Problem(collate, loss, net.items)
-
-
-def moved(sample: Sample, affine: NDArray[np.float64], size: tuple[int, int]) -> Sample:
-    """A picture's boxes after it was changed: cut at its sides, those mostly outside or tiny left out."""
-    boxes, classes = moved_boxes(sample[0], affine), sample[1]
-    seen = np.clip(boxes, 0, [size[1], size[0]] * 2)
-    sides = seen[:, 2:] - seen[:, :2]
-    share = sides.prod(axis=1) / (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    kept = (share >= _LEFT) & (sides >= _SMALLEST).all(axis=1)
-    return seen[kept], classes[kept]
 
 
 def _start(model: str, items: Sequence[Any], labels: tuple[str, ...], settings: Settings, seed: int) -> Detector:

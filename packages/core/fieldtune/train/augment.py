@@ -12,6 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+Sample = tuple[NDArray[np.float64], NDArray[np.int64]]
+"""The boxes ``[n, 4]`` of a picture in its pixels, and their classes ``[n]``."""
+_LEFT = 0.3  # share of a box that must stay in a changed picture for the box to count
+_SMALLEST = 2.0  # pixels
+
 
 @dataclass(frozen=True)
 class Change:
@@ -69,6 +74,16 @@ def moved_boxes(boxes: NDArray[np.float64], affine: NDArray[np.float64]) -> NDAr
     """Boxes float ``[n, 4]`` under a map ``[2, 3]``: the smallest upright box around each one's corners."""
     corners = boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2) @ affine[:, :2].T + affine[:, 2]
     return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+
+
+def moved(sample: Sample, affine: NDArray[np.float64], size: tuple[int, int]) -> Sample:
+    """A picture's boxes after it was changed: cut at its sides, those mostly outside or tiny left out."""
+    boxes, classes = moved_boxes(sample[0], affine), sample[1]
+    seen = np.clip(boxes, 0, [size[1], size[0]] * 2)
+    sides = seen[:, 2:] - seen[:, :2]
+    share = sides.prod(axis=1) / (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    kept = (share >= _LEFT) & (sides >= _SMALLEST).all(axis=1)
+    return seen[kept], classes[kept]
 
 
 def _normalised(maps: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
