@@ -8,6 +8,8 @@ import typer
 
 from fieldtune.cli_kit import Json, show
 
+PAGE_MODEL = "FIELDTUNE_EXPLAIN_MODEL"
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to the root."""
@@ -16,13 +18,15 @@ def register(app: typer.Typer) -> None:
 
 def explain(
     model: Annotated[Path, typer.Option(help="Model folder of a text classifier.")],
-    text: Annotated[str, typer.Option(help="The text.")],
+    text: Annotated[str, typer.Option(help="The text.")] = "",
     label: Annotated[str, typer.Option(help="Explain this label instead of the predicted one.")] = "",
     method: Annotated[
         str, typer.Option(help="gradients (integrated, for encoders) or occlusion (any model); the first that fits.")
     ] = "",
     html: Annotated[Path | None, typer.Option(help="Write a coloured text as HTML here too.")] = None,
     seed: Annotated[int, typer.Option(help="Of the random orders that deletion is compared with.")] = 0,
+    ui: Annotated[bool, typer.Option("--ui", help="Open a page instead, to try texts on.")] = False,
+    port: Annotated[int, typer.Option(help="Port of the page, on this machine only.")] = 8504,
     as_json: Json = False,
 ) -> None:
     """Which words decided, with two checks: do the weights add up, and does cutting heavy words hurt most?"""
@@ -40,6 +44,11 @@ def explain(
     trained = load(model)
     if not isinstance(trained, Classifier):
         raise InputError("a classifier of texts", f"a model for {trained.card['task']}", "choose another --model")
+    if ui:
+        from fieldtune.ui.launch import launch
+
+        launch(Path(__file__).parents[1] / "ui" / "explain_page.py", port, {PAGE_MODEL: str(model)})
+        return
     found = attribute(trained, text, rng=generator(seed), label=label or None, method=method or None)
     if html is not None:
         page = f'<!doctype html><meta charset="utf-8"><body style="font-family:sans-serif">{as_html(found)}</body>\n'
