@@ -37,8 +37,8 @@ WORDS = {
         "依次去掉最重要的词，平均得分为 {order:.2f}；随机去词为 {chance:.2f}",
     ),
     "cut": ("{count} words beyond what the model reads", "{count} 个词超出模型可读长度"),
+    "name": ("label", "标签"),
     "probability": ("probability", "概率"),
-    "weights": ("Weights", "权重"),
     "word": ("word", "词"),
     "weight": ("weight", "权重"),
     "empty": ("Write a text to begin.", "请输入文本。"),
@@ -91,8 +91,9 @@ def _explained(model: Classifier, language: str, t: Translate) -> None:
     st.caption(" · ".join(told))
     columns = st.columns(2, gap="large")
     order = chances.argsort()[::-1][:SHOWN]
-    table = pd.DataFrame({t("label"): [model.labels[place] for place in order], t("probability"): chances[order]})
-    columns[0].bar_chart(table, x=t("label"), y=t("probability"), horizontal=True, sort=False)
+    table = pd.DataFrame({t("name"): [model.labels[place] for place in order], t("probability"): chances[order]})
+    bar = st.column_config.ProgressColumn(min_value=0.0, max_value=1.0, format="percent")
+    columns[0].dataframe(table, hide_index=True, width="stretch", column_config={t("probability"): bar})
     weights = pd.DataFrame({t("word"): found.words, t("weight"): [round(weight, 3) for weight in found.weights]})
     columns[1].dataframe(weights, hide_index=True, width="stretch")
 
