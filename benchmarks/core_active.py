@@ -7,12 +7,14 @@ strategies; the curves share their first rows. Area under the curve is the mean 
 import argparse
 import time
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.common import interval, report, workspace
 from benchmarks.few_sets import banking77
+from benchmarks.scratch import part
 from fieldtune.infer.cache import Cache
 from fieldtune.models.encoder import load_encoder_folder
 from fieldtune.models.features import EncoderFeatures
@@ -41,11 +43,14 @@ def main() -> None:
     slowest, stops = 0.0, []
     for seed in range(1 if options.quick else options.seeds):
         for name in STRATEGIES:
-            curve, seconds, stop = one(name, seed, pool, given, held_out, right, len(labels), named)
-            curves[name].append(curve)
-            slowest = max(slowest, seconds)
+            found = part(
+                "core_active", f"{seed}-{name}",
+                lambda: one(name, seed, pool, given, held_out, right, len(labels), named),  # noqa: B023
+            )  # fmt: skip
+            curves[name].append(found["curve"])
+            slowest = max(slowest, found["seconds"])
             if name == STRATEGIES[0]:
-                stops.append(stop)
+                stops.append(found["stopped"])
     area = {
         name: np.asarray([(np.array(c[:-1]) + np.array(c[1:])).mean() / 2 for c in kept])
         for name, kept in curves.items()
@@ -77,7 +82,7 @@ def one(
     right: NDArray[np.int64],
     classes: int,
     named: tuple[NDArray[np.float32], NDArray[np.int64]] | None,
-) -> tuple[list[float], float, int]:
+) -> dict[str, Any]:
     """The curve of one strategy, its slowest choice in seconds, and the labels at which the rule says enough (0: never)."""
     rng = np.random.default_rng(seed)
     labelled = rng.permutation(len(pool))[:ROUND].tolist()
@@ -91,7 +96,7 @@ def one(
         told += [agreement(before, now)] if before is not None else []
         before, stop = now, stop or (len(labelled) if enough(told) else 0)
         if len(labelled) >= LAST:
-            return curve, slowest, stop
+            return {"curve": curve, "seconds": slowest, "stopped": stop}
         free = np.setdiff1d(np.arange(len(pool)), labelled)
         started = time.perf_counter()
         powers = np.exp(logits[free] - logits[free].max(axis=1, keepdims=True))

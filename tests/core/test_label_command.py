@@ -6,17 +6,19 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
+import fieldtune
 from fieldtune.data.queue import Queue
 from fieldtune.errors import ArtefactError
+from fieldtune.evaluate.calibration import softmax
 
 WORDS = {"card": "card lost", "refund": "refund order", "transfer": "transfer account"}
 
@@ -89,21 +91,22 @@ def test_a_model_or_a_file_of_another_kind_is_refused(
     assert (ran.code, "margin-kmeans" in ran.err) == (1, True)
 
 
-def test_killed_while_labels_come_in_all_that_were_taken_are_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize("after", [1, 40])
+def test_killed_while_labels_come_in_all_that_were_taken_are_there(tmp_path: Path, after: int) -> None:
     code = (
         "import sys; from pathlib import Path; from fieldtune.data.queue import Queue\n"
-        "queue = Queue(Path(sys.argv[1])); queue.ask([(n, f'text {n}') for n in range(100000)])\n"
-        "for n in range(100000):\n"
+        "queue = Queue(Path(sys.argv[1])); queue.ask([(n, f'text {n}') for n in range(9999)])\n"
+        "for n in range(9999):\n"
         "    queue.answer([(f'text {n}', f'label {n}')]); print(n, flush=True)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "q")], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    threading.Timer(2.5, lambda: os.kill(process.pid, signal.SIGKILL)).start()
-    taken = [int(line) for line in process.stdout if line.endswith("\n")]
+    taken = [int(process.stdout.readline()) for _ in range(after)]
+    os.kill(process.pid, signal.SIGKILL)  # wherever it is by now
+    taken += [int(line) for line in process.stdout if line.endswith("\n")]
     assert process.wait() == -signal.SIGKILL
     process.stdout.close()
     labelled = Queue(tmp_path / "q").labelled()
-    assert len(taken) > 0
     assert labelled["label"].tolist()[: len(taken)] == [f"label {n}" for n in taken]
     assert len(labelled) <= len(taken) + 1
 
@@ -144,3 +147,26 @@ def count(file: Path) -> int:
         return len(Queue(file).labelled())
     except (ArtefactError, sqlite3.Error):
         return 0
+
+
+def test_of_words_the_least_sure_one_decides(tiny_encoder: Path, tmp_path: Path, cli: Callable[..., Any]) -> None:
+    names = ["ann", "bob", "cid", "dan"]
+    lines = [f"my O\ncard O\n{name} B-PER\nis O\nlost O\n" for name in names * 5]
+    (tmp_path / "train.conll").write_text("\n".join(lines))
+    ran = cli("train", "--task", "token-classification", "--train", tmp_path / "train.conll", "--method", "linear",
+              "--model", tiny_encoder, "--out", tmp_path / "m")  # fmt: skip
+    assert ran.code == 0, ran.err
+    texts = ["my card ann is lost", "my card bob is lost", "order refund to the account how"]
+    pd.DataFrame({"text": texts}).to_csv(tmp_path / "pool.csv", index=False)
+    ran = cli(
+        "label", "--model", tmp_path / "m", "--pool", tmp_path / "pool.csv", "--strategy", "margin", "-n", 3, "--json"
+    )
+    assert ran.code == 0, ran.err
+    model: Any = fieldtune.load(tmp_path / "m")
+    for row in ran.json["rows"]:
+        tags, sure = model.tag([row["text"].split()])
+        assert row["predicted"] == " ".join(tags[0])
+        assert row["probability"] == pytest.approx(float(sure[0].min()), abs=1e-5)
+    probabilities = [softmax(model.logits([text.split()]), model.temperature) for text in texts]
+    least = [min(np.sort(words, axis=1)[:, -1] - np.sort(words, axis=1)[:, -2]) for words in probabilities]
+    assert [row["text"] for row in ran.json["rows"]] == [texts[place] for place in np.argsort(least, kind="stable")]

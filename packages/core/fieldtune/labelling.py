@@ -1,5 +1,6 @@
 """Active learning from a folder and a table: pool -> doubts -> the next rows, and whether enough are labelled."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,13 @@ from numpy.typing import NDArray
 from fieldtune.data.checks import text_key
 from fieldtune.data.queue import Queue
 from fieldtune.data.read import first_row, read_table
+from fieldtune.data.tagged import parted
 from fieldtune.errors import InputError
+from fieldtune.evaluate.calibration import softmax
 from fieldtune.infer.cache import Cache
 from fieldtune.models.features import EncoderFeatures
 from fieldtune.models.folder import MANIFEST, digest
+from fieldtune.models.tagger import Tagger
 from fieldtune.models.trained import Classifier, load
 from fieldtune.runtime import generator
 from fieldtune.train.active import agreement, choose_rows, doubt, enough
@@ -23,19 +27,69 @@ _PLANE = 256
 
 
 @dataclass(frozen=True)
+class Judged:
+    """What a model makes of texts.
+
+    Attributes:
+        doubts: ``[texts]``, how unsure it is of each, 0 to 1; of a sequence of tags, of its least sure word.
+        vectors: unit vectors, ``[texts, d]``.
+        guesses: the label of each text, or the tags of its words, separated by spaces.
+        sure: the probability of each guess; of tags, of the least sure one.
+    """
+
+    doubts: NDArray[np.float64]
+    vectors: NDArray[np.float32]
+    guesses: list[str]
+    sure: list[float]
+
+
+def judge(model: Classifier | Tagger, texts: Sequence[str]) -> Judged:
+    """Ask a model about any number of texts."""
+    if isinstance(model, Tagger):
+        return _judge_words(model, texts)
+    probabilities = model.probabilities(texts)
+    guesses = [model.labels[place] for place in probabilities.argmax(axis=1)] if len(texts) else []
+    sure = probabilities.max(axis=1).tolist() if len(texts) else []
+    return Judged(doubt(probabilities), unit(model.features(texts)), guesses, sure)
+
+
+def _judge_words(model: Tagger, texts: Sequence[str]) -> Judged:
+    sentences = parted(texts)["tokens"].tolist()
+    seen = model.features(sentences)
+    words = softmax(seen @ model.weight.T + model.bias, model.temperature)
+    tags, sure = model.tag(sentences)
+    owner = np.repeat(np.arange(len(texts)), [len(words) for words in sentences])
+    doubts = np.zeros(len(texts))
+    np.maximum.at(doubts, owner, doubt(words))
+    vectors = unit(seen)
+    sums = np.zeros((len(texts), vectors.shape[1]), dtype=np.float32)
+    np.add.at(sums, owner, vectors)
+    return Judged(
+        doubts, unit(sums), [" ".join(one) for one in tags], [float(one.min()) if len(one) else 1.0 for one in sure]
+    )
+
+
+def unit(found: Any) -> NDArray[np.float32]:
+    """Rows of unit length; n-grams are thrown on few dimensions at random, which keeps angles (Johnson and Lindenstrauss 1984)."""
+    if not isinstance(found, np.ndarray):
+        found = found @ generator(0).standard_normal((found.shape[1], _PLANE), dtype=np.float32)
+    return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12), dtype=np.float32)
+
+
+@dataclass(frozen=True)
 class Pool:
     """Texts that may be asked for, each once, and the model that judges them.
 
     Attributes:
         texts: in the order of the table.
         places: their rows in it, as the file numbers them.
-        model: a classifier of texts, embeddings kept between runs.
+        model: of texts or of words; embeddings of texts are kept between runs.
         name: changes whenever the model does.
     """
 
     texts: list[str]
     places: list[int]
-    model: Classifier
+    model: Classifier | Tagger
     name: str
 
     @classmethod
@@ -43,12 +97,12 @@ class Pool:
         """Load both.
 
         Raises:
-            InputError: the model does not sort texts into classes, or the table has no such column.
+            InputError: the model labels neither texts nor words, or the table has no such column.
         """
         model = load(folder)
-        if not isinstance(model, Classifier):
+        if not isinstance(model, Classifier | Tagger):
             kind = getattr(model, "card", {}).get("task", "something else")
-            raise InputError("a model for text-classification", f"one for {kind}", "give another --model")
+            raise InputError("a model that labels texts or words", f"one for {kind}", "give another --model")
         if isinstance(model.features, EncoderFeatures):
             model.features = EncoderFeatures(model.features.encoder, model.features.max_length, Cache())
         first: dict[str, tuple[int, str]] = {}
@@ -75,11 +129,10 @@ def next_rows(pool: Pool, queue: Queue, known: list[str], strategy: str, count: 
     free = [place for place, text in enumerate(pool.texts) if text_key(text) not in closed]
     texts = [pool.texts[place] for place in free]
     if texts and len(waiting) < count:
-        vectors = _vectors(pool.model, texts)
-        labelled = _vectors(pool.model, [*queue.labelled()["text"], *known])
-        doubts = doubt(pool.model.probabilities(texts))
+        found = judge(pool.model, texts)
+        labelled = judge(pool.model, [*queue.labelled()["text"], *known]).vectors
         turn = generator(seed + len(closed))  # another draw each turn, the same after a crash
-        chosen = choose_rows(strategy, doubts, vectors, labelled, count - len(waiting), turn)
+        chosen = choose_rows(strategy, found.doubts, found.vectors, labelled, count - len(waiting), turn)
         new = [(pool.places[free[row]], texts[row]) for row in chosen]
         queue.ask(new)
         waiting += new
@@ -91,30 +144,16 @@ def turn(pool: Pool, queue: Queue, watched: int, seed: int) -> tuple[list[float]
     rows = np.sort(generator(seed).permutation(len(pool.texts))[:watched])
     before = queue.turns()
     if pool.name not in {name for name, _, _ in before}:
-        probabilities = pool.model.probabilities([pool.texts[row] for row in rows])
-        now = [pool.model.labels[place] for place in probabilities.argmax(axis=1)]
+        now = judge(pool.model, [pool.texts[row] for row in rows]).guesses
         same = before and len(before[-1][1]) == len(now)
         queue.remember(pool.name, now, agreement(before[-1][1], now) if same else None)
     agreements = [found for _, _, found in queue.turns() if found is not None]
     return agreements, enough(agreements)
 
 
-def _vectors(model: Classifier, texts: list[str]) -> NDArray[np.float32]:
-    """Unit vectors; n-grams are thrown on few dimensions at random, which keeps angles (Johnson and Lindenstrauss 1984)."""
-    found = model.features(texts)
-    if isinstance(found, np.ndarray):
-        return found
-    plane = generator(0).standard_normal((found.shape[1], _PLANE), dtype=np.float32)
-    dense = found @ plane
-    return np.asarray(dense / np.maximum(np.linalg.norm(dense, axis=1, keepdims=True), 1e-12), dtype=np.float32)
-
-
-def _shown(model: Classifier, rows: list[tuple[int, str]]) -> list[dict[str, Any]]:
-    if not rows:
-        return []
-    probabilities = model.probabilities([text for _, text in rows])
-    best = probabilities.argmax(axis=1)
+def _shown(model: Classifier | Tagger, rows: list[tuple[int, str]]) -> list[dict[str, Any]]:
+    found = judge(model, [text for _, text in rows])
+    told = zip(rows, found.guesses, found.sure, strict=True)
     return [
-        {"row": place, "text": text, "predicted": model.labels[best[number]], "probability": float(probabilities[number, best[number]])}
-        for number, (place, text) in enumerate(rows)
-    ]  # fmt: skip
+        {"row": place, "text": text, "predicted": guess, "probability": sure} for (place, text), guess, sure in told
+    ]

@@ -6,9 +6,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from fieldtune.data.noise import suspects
-from fieldtune.train.noise import out_of_fold
+from fieldtune.errors import ConfigError
+from fieldtune.models.trained import load_encoder
+from fieldtune.tasks.text_classification import DEFAULTS, train
+from fieldtune.train.noise import out_of_fold, unsuspected
 
 
 def test_a_label_six_times_less_likely_than_another_is_doubted() -> None:
@@ -53,3 +57,22 @@ def test_planted_flips_are_named_with_row_and_right_label(
     assert len(set(named) - set(flipped.tolist())) <= 0.05 * (len(table) - len(flipped))
     quick = cli("data", "check", tmp_path / "rows.csv", "--json")
     assert all(finding["kind"] != "likely-wrong-label" for finding in quick.json["findings"])
+
+
+def test_training_can_leave_doubtful_rows_out(tiny_encoder: Path, tmp_path: Path) -> None:
+    words = {"card": "card lost", "refund": "refund order", "transfer": "transfer account"}
+    rows = [(f"{word} {a}{b}", label) for label, word in words.items() for a in "abcdefgh" for b in "klmnop"]
+    table = pd.DataFrame(rows, columns=["text", "label"])
+    flipped = np.arange(0, len(table), 12)
+    spoilt = table.copy()
+    spoilt.loc[flipped, "label"] = [next(name for name in words if name != label) for label in table["label"][flipped]]
+    texts, places = table["text"].tolist(), np.searchsorted(sorted(words), spoilt["label"].to_numpy(dtype=str))
+    vectors = load_encoder(tiny_encoder, 128).encode(texts)
+    kept = unsuspected(texts, vectors, places.astype(np.int64), 3, 0, False)
+    assert len(set(kept.tolist()) & set(flipped.tolist())) <= 2
+    common: dict[str, Any] = {"seed": 0, "folder": tmp_path, "show": False}
+    dropped = train(spoilt, "head", str(tiny_encoder), DEFAULTS.updated({"noisy": "drop"}), **common)
+    wanted = train(spoilt.iloc[kept].reset_index(drop=True), "head", str(tiny_encoder), DEFAULTS, **common)
+    np.testing.assert_array_equal(dropped.weight, wanted.weight)
+    with pytest.raises(ConfigError, match="noisy"):
+        DEFAULTS.updated({"noisy": "maybe"})

@@ -38,6 +38,8 @@ def label(
 ) -> None:
     """Name the rows of a pool whose labels would teach most; killed anywhere, no label is lost.
 
+    The label of a model of words is the tags of its words, separated by spaces.
+
     Rows asked for and not yet labelled come first, labelled ones never again. Train anew on what --out writes and call
     it again; `enough` is true once three successive models hardly differ any more.
     """

@@ -25,7 +25,7 @@ from fieldtune.train.settings import Settings
 
 METHODS = ("zeroshot", "fewshot", "selftrain")
 MOST = 20_000
-"""Unlabelled texts that selftrain looks at: the first of them, each once."""
+"""Unlabelled texts that selftrain looks at, drawn at random, each once."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,9 @@ def selftrain(rows: Rows, frozen: Features, seed: int, show: bool) -> Classifier
     known = set(rows.texts)
     others = [text for text in dict.fromkeys(rows.unlabelled) if text not in known]
     if len(others) > MOST and show:
-        say(f"note: of {len(others)} unlabelled texts the first {MOST} are used")
-    unknown: Vectors = frozen(others[:MOST])
+        say(f"note: of {len(others)} unlabelled texts {MOST} are used, drawn at random")
+    drawn = np.sort(generator(seed).permutation(len(others))[:MOST])
+    unknown: Vectors = frozen([others[place] for place in drawn])
     named = name_rows(rows.labels, frozen, vectors, rows.targets)
     good, figures = helps(vectors, rows.targets, rows.keys, named, unknown, classes, generator(seed))
     if show and figures:

@@ -27,6 +27,7 @@ from fieldtune.tasks import continual, few, labelled
 from fieldtune.tasks.common import TUNED, Body, batch_of, trainable, tune
 from fieldtune.train.choice import AUTO
 from fieldtune.train.head import both_classes, name_rows, probe
+from fieldtune.train.noise import unsuspected
 from fieldtune.train.private import private_head
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
@@ -86,9 +87,13 @@ def train(
         rows = few.Rows(written, targets, labels, list(unlabelled))
         return few.train(rows, method, model, settings, seed=seed, folder=folder, show=show)
     frozen = load_encoder(model, settings.max_length, cached=True).features
-    vectors, keys = frozen(written), [text_key(text) for text in written]
+    vectors = frozen(written)
     if settings.epsilon:
         return Classifier(frozen, *_private(vectors, targets, len(labels), method, settings), labels)
+    if settings.noisy == "drop":
+        trusted = unsuspected(written, vectors, targets, len(labels), seed, show)
+        written, vectors, targets = [written[row] for row in trusted], vectors[trusted], targets[trusted]
+    keys = [text_key(text) for text in written]
     start = probe(vectors, targets, keys, len(labels), seed, name_rows(labels, frozen, vectors, targets))
     if method == "head":
         return Classifier(frozen, *start, labels)

@@ -15,6 +15,7 @@ from fieldtune.data.checks import OUT_OF_SCOPE, Finding, text_key
 from fieldtune.data.noise import suspects
 from fieldtune.evaluate.calibration import softmax
 from fieldtune.models.trained import load_encoder
+from fieldtune.progress import say
 from fieldtune.runtime import generator
 from fieldtune.train.choice import folds
 from fieldtune.train.head import Places, Vectors
@@ -80,6 +81,18 @@ def doubtful(table: pd.DataFrame, model: str, max_length: int, seed: int = 0) ->
     told = ", ".join(f"{names[targets[place]]!r} rather {names[instead[place]]!r}" for place in wrong[:_SHOWN])
     message = f"labels that are likely wrong ({told}{', ...' if len(wrong) > _SHOWN else ''}): {len(wrong)} rows"
     return [Finding(KIND, "warning", message, tuple(rows[wrong].tolist()), suggested)]
+
+
+def unsuspected(
+    texts: Sequence[str], vectors: Vectors, targets: Places, classes: int, seed: int, show: bool
+) -> NDArray[np.int64]:
+    """The rows whose label may stand; of a class that would lose all its rows, all of them."""
+    doubted = suspects(out_of_fold(texts, vectors, targets, classes, generator(seed)), targets) >= 0
+    left = np.bincount(targets[~doubted], minlength=classes)
+    kept = np.flatnonzero(~doubted | (left[targets] == 0))
+    if show and len(kept) < len(targets):
+        say(f"{len(targets) - len(kept)} of {len(targets)} rows left out: their label is likely wrong")
+    return kept
 
 
 def _words(texts: Sequence[str]) -> Any:

@@ -51,6 +51,8 @@ class Settings:
         augment: show pictures a little differently each time.
         freeze_statistics: batch norm keeps the statistics it starts with.
         top_layers: layers below the head that train with ``--method top``.
+        noisy: what to do with training rows whose label is likely wrong, see :mod:`fieldtune.train.noise`: ``keep`` them
+            or ``drop`` them (text-classification: head and full).
         track: where to write curves, out of jsonl, tensorboard and wandb, comma-separated; nowhere without.
         track_dir: the folder for them.
         epsilon: of a head trained with differential privacy, see :mod:`fieldtune.train.private`; 0 for without.
@@ -87,6 +89,7 @@ class Settings:
     freeze_statistics: bool = False
     top_layers: int = 1
     refit: bool = False
+    noisy: str = "keep"
     track: str = ""
     track_dir: str = "runs"
 
@@ -94,6 +97,8 @@ class Settings:
         for name, words in _WORDS.items():
             if (value := getattr(self, name)) not in words:
                 raise ConfigError(f"{name} out of {', '.join(words)}", repr(value), "use one of them")
+        if self.noisy not in ("keep", "drop"):
+            raise ConfigError("noisy 'keep' or 'drop'", repr(self.noisy), "use one of them")
         for name, (least, most) in _RANGES.items():
             value = getattr(self, name)
             if not (math.isfinite(value) and least <= value <= most):
