@@ -1,6 +1,7 @@
 """SIGKILL at random instants of a real process, then the same command again: the end must be the same, to the bit.
 
 Targets: train, chatbot build, monitor run, feedback retrain. Each instant starts from a fresh copy of the same folder.
+``--inside N`` aims N of the instants into the writing of a checkpoint, told by its staging folder.
 """
 
 import argparse
@@ -114,6 +115,9 @@ def promotions(home: Path) -> int:
     return int(rows(database, "SELECT COUNT(*) FROM promotions")[0][0]) if database.is_file() else 0
 
 
+STAGED = ".checkpoint-*.staged-*"
+LAST_SAVE, LONGEST_SAVE = 8, 0.6
+"""An aimed kill waits for the 1st to 8th checkpoint to begin, and then for up to so many seconds."""
 HAS_DOCUMENTS = "SELECT name FROM sqlite_master WHERE name = 'documents'"
 SUPPORT = ("--dialogues", 200)
 STREAM = ("--stories", 12000, "--days", 60, "--surges", 3)
@@ -153,18 +157,35 @@ def start(arguments: list[object], home: Path) -> subprocess.Popen[bytes]:
     )
 
 
-def killed(target: Target, base: Path, place: Path, seconds: float) -> bool:
-    """Kill after so many seconds, run again to the end; returns whether the kill came before the end."""
+def staging(place: Path) -> set[str]:
+    """Checkpoints that are being written, or were when the process was killed."""
+    return {folder.name for folder in place.rglob(STAGED)}
+
+
+def killed(target: Target, base: Path, place: Path, seconds: float, saves: int = 0) -> tuple[bool, bool]:
+    """Kill after so many seconds, run again to the end.
+
+    Args:
+        seconds: from the start; with ``saves``, from the beginning of that many-th writing of a checkpoint.
+
+    Returns:
+        Whether the kill came before the end, and whether inside the writing of a checkpoint.
+    """
     shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(base, place)
     process = start(target.command(place), place / "home")
+    seen: set[str] = set()
+    while len(seen) < saves and process.poll() is None:
+        seen |= staging(place)
+        time.sleep(0.002)
     time.sleep(seconds)
     early = process.poll() is None
     if early:
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    inside = bool(staging(place))
     fieldtune(*target.command(place), home=place / "home")
-    return early
+    return early, inside
 
 
 def main() -> None:
@@ -172,11 +193,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--target", choices=TARGETS, required=True)
     parser.add_argument("--instants", type=int, default=10)
+    parser.add_argument("--inside", type=int, default=0, help="how many of them lie inside the writing of a checkpoint")
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="two instants")
     options = parser.parse_args()
     target, rng = TARGETS[options.target], random.Random(options.seed)
-    same, early, differ = 0, 0, []
+    same, early, inside, differ = 0, 0, 0, []
     with workspace() as folder:
         base, place = folder / "base", folder / "place"  # one place: paths must not differ between the runs
         target.prepare(base)
@@ -187,14 +209,17 @@ def main() -> None:
         wanted, promoted = target.state(place), promotions(place / "home")
         instants = 2 if options.quick else options.instants
         for number in range(instants):
-            seconds = rng.uniform(0.05, 0.9) * length
-            early += killed(target, base, place, seconds)
+            aimed = number < min(options.inside, instants)
+            seconds = rng.uniform(0, LONGEST_SAVE) if aimed else rng.uniform(0.05, 0.9) * length
+            ended = killed(target, base, place, seconds, rng.randint(1, LAST_SAVE) if aimed else 0)
+            early, inside = early + ended[0], inside + ended[1]
             equal = target.state(place) == wanted
             same += equal
             if not equal:
                 differ.append(round(seconds, 2))
-            print(f"{number + 1}/{instants}: killed at {seconds:.1f} of {length:.1f} s, same: {equal}", file=sys.stderr)
-    report({"instants": instants, "killed_before_the_end": early, "same": same, "all_same": same == instants,
+            where = f"{seconds:.2f} s {'into a save' if aimed else f'of {length:.1f}'}, in a save: {ended[1]}"
+            print(f"{number + 1}/{instants}: killed at {where}, same: {equal}", file=sys.stderr)
+    report({"instants": instants, "killed_before_the_end": early, "killed_in_a_save": inside, "same": same, "all_same": same == instants,
             "differ_at": differ, "promotions": promoted, "run_seconds": length})  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,12 +48,18 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a two-layer BERT with random weights that knows English letters and a few Chinese characters."""
+    folder = tmp_path_factory.mktemp("encoder")
+    make_encoder(folder)
+    return folder
+
+
+def make_encoder(folder: Path) -> None:
+    """Write such an encoder."""
     import torch
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
-    folder = tmp_path_factory.mktemp("encoder")
     letters = "abcdefghijklmnopqrstuvwxyz0123456789"
     chinese = "我的银行卡丢了怎么办退款多久到账余额查询取消订单开户转失败"
     words = ["card", "lost", "refund", "order", "account", "transfer", "cancel", "my", "the", "how", "to", "is"]
@@ -67,7 +73,6 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     )
     BertModel(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    yield folder
 
 
 @dataclass(frozen=True)

@@ -329,16 +329,16 @@ def test_a_bad_model_folder_is_refused(cli: Cli, model: Path, table: Path, tmp_p
 def test_remote_code_and_unknown_model_types_are_refused(
     cli: Cli, table: Path, tiny_encoder: Path, tmp_path: Path
 ) -> None:
-    for name, change in {
-        "code": {"auto_map": {"AutoModel": "evil.Model"}},
-        "type": {"model_type": "lightglue"},
-    }.items():
-        folder = tmp_path / name
+    for change, mention in (
+        ({"auto_map": {"AutoModel": "evil.Model"}}, "auto_map"),
+        ({"model_type": "lightglue"}, "model types"),
+    ):
+        folder = tmp_path / mention
         shutil.copytree(tiny_encoder, folder)
         config = json.loads((folder / "config.json").read_text())
         (folder / "config.json").write_text(json.dumps({**config, **change}))
         command = ("train", "--task", "text-classification", "--train", table, "--method", "head", "--model", folder)
-        check_refused(cli(*command, "--out", tmp_path / "out"), "encoder types")
+        check_refused(cli(*command, "--out", tmp_path / "out"), mention)
 
 
 def test_help_explains_every_command_and_wrong_usage_exits_2(cli: Cli) -> None:

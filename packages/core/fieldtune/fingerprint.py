@@ -3,7 +3,8 @@
 import hashlib
 import json
 import platform
-from collections.abc import Iterable
+import subprocess
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from fieldtune.errors import ConfigError
-from fieldtune.models.encoder import ENCODERS, WRITERS, check, find, positions
+from fieldtune.models.encoder import ENCODERS, WRITERS, check, find, licence, positions
 from fieldtune.models.folder import MANIFEST, digest, verify
 from fieldtune.train.settings import Settings
 
@@ -75,6 +76,39 @@ def versions() -> dict[str, str]:
     """Versions of what decides the bits of a model."""
     names = ("fieldtune", "torch", "transformers", "scikit-learn", "numpy")
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+def provenance(run: Mapping[str, Any], model: str | None) -> dict[str, Any]:
+    """What the manifest of a model says of where it comes from.
+
+    Data fingerprint, library versions, the commit of fieldtune where it runs from a checkout, and the licence of the
+    pretrained model where its folder tells.
+    """
+    return {
+        "fingerprint": run["data"],
+        "versions": versions(),
+        "commit": commit(),
+        "licence": licence(find(model)) if model else None,
+    }
+
+
+def commit() -> str | None:
+    """The commit this code is at, with ``-dirty`` where files differ from it; None outside a checkout of it."""
+    here = Path(__file__)
+    git = ("git", "-C", str(here.parent))
+    try:
+        subprocess.run([*git, "ls-files", "--error-unmatch", here.name], check=True, capture_output=True)
+        told = [*git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+        return subprocess.run(told, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):  # no git, or installed from a wheel
+        return None
+
+
+def threads() -> int:
+    """Threads that torch computes with: another number adds in another order, so other last bits."""
+    import torch
+
+    return int(torch.get_num_threads())
 
 
 def _cell(value: Any) -> Any:

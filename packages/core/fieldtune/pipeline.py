@@ -14,7 +14,7 @@ import pandas as pd
 from fieldtune.data.checks import TEXT_COLUMNS, leakage
 from fieldtune.errors import ArtefactError, ConfigError, InputError, MissingExtraError
 from fieldtune.evaluate.privacy import membership_auc
-from fieldtune.fingerprint import fingerprint, start, versions
+from fieldtune.fingerprint import fingerprint, provenance, start, threads, versions
 from fieldtune.models.encoder import DEFAULT
 from fieldtune.models.folder import CHECKPOINTS, MANIFEST, locked, recover, replaceable, staged, verify
 from fieldtune.models.readable import UNKNOWN_LIMIT, unknown_share
@@ -146,7 +146,8 @@ def finetune(
             told(0, {"figures": metrics})
             told.close()
             trained.card = _card(task, method, chosen, run, metrics, rows) | ({"choice": choice} if choice else {})
-            with staged(path, {"fingerprint": run["data"], "versions": versions()}) as temporary:
+            base = model if run["model"] and not hasattr(about, "weights") else None
+            with staged(path, provenance(run, base)) as temporary:
                 trained.save(temporary)
     return Finetuned(path, metrics, method)
 
@@ -244,5 +245,6 @@ def _card(
         "metrics": metrics,
         "rows": len(rows),
         "versions": versions(),
+        "threads": threads(),
         "out_of_scope_label": OUT_OF_SCOPE,
     }

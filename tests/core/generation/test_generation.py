@@ -192,7 +192,7 @@ def test_long_sources_keep_their_end(base: Path) -> None:
 
 def test_a_model_of_another_kind_is_refused(tiny_encoder: Path, causal: Path, tmp_path: Path) -> None:
     table = pd.DataFrame({"text": ["a", "b"] * 5, "label": ["x", "y"] * 5})
-    with pytest.raises(ArtefactError, match="encoder types"):
+    with pytest.raises(ArtefactError, match="model types"):
         fieldtune.finetune(
             "text-classification", table, valid=table, model=str(causal), out=tmp_path / "out", progress=False
         )

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +30,7 @@ def test_manifest_lists_every_file_with_the_digest_that_sha256sum_prints(tmp_pat
     assert manifest["files"]["inner/a.txt"]["sha256"] == printed.split()[0]
 
 
-@pytest.mark.parametrize("damage", ["delete", "cut", "flip", "add", "link", "linked folder", "pickle"])
+@pytest.mark.parametrize("damage", ["delete", "cut", "flip", "add", "link", "linked folder", "pipe", "pickle"])
 def test_every_damage_is_refused_and_the_file_named(tmp_path: Path, damage: str) -> None:
     path = make(tmp_path / "model")
     victim = path / "inner" / "a.txt"
@@ -51,6 +52,9 @@ def test_every_damage_is_refused_and_the_file_named(tmp_path: Path, damage: str)
             (tmp_path / "elsewhere" / "body.pkl").write_bytes(pickle.dumps({}))
             victim = path / "encoder"
             victim.symlink_to(tmp_path / "elsewhere")
+        case "pipe":
+            victim.unlink()
+            os.mkfifo(victim)
         case "pickle":
             victim = path / "weights.pkl"
             victim.write_bytes(pickle.dumps({}))
@@ -58,7 +62,7 @@ def test_every_damage_is_refused_and_the_file_named(tmp_path: Path, damage: str)
         verify(path)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"files": 3}', "\x00"])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"files": 3}', '{"files": {"b.json": 3}}', "[" * 10**6, "\x00"])
 def test_a_damaged_manifest_is_refused(tmp_path: Path, text: str) -> None:
     path = make(tmp_path / "model")
     (path / MANIFEST).write_text(text)
@@ -120,6 +124,26 @@ def test_a_second_writer_is_refused_until_the_first_is_gone(tmp_path: Path) -> N
         locked(tmp_path / "model"),
     ):
         pass
+    with locked(tmp_path / "model"):
+        pass
+
+
+def test_the_one_who_holds_a_lock_is_named_and_a_killed_one_holds_none(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from fieldtune.models.folder import locked\n"
+        "with locked(Path(sys.argv[1])):\n    print('held', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, tmp_path / "model"]
+    holder = subprocess.Popen(command, env=os.environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with (
+            pytest.raises(RefusedError, match=f"pid {holder.pid} on {socket.gethostname()}"),
+            locked(tmp_path / "model"),
+        ):
+            pass
+        holder.kill()
     with locked(tmp_path / "model"):
         pass
 

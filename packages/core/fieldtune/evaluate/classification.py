@@ -40,22 +40,43 @@ def report(
             f"{len(labels)} labels, {len(predicted)} predictions, {table.shape} for {len(classes)} classes",
             "evaluate on at least one labelled row",
         )
-    truth, given = np.asarray(labels, dtype=object), np.asarray(predicted, dtype=object)
+    return tally(labels, predicted, *row_probabilities(labels, predicted, table, classes), classes)
+
+
+def row_probabilities(
+    labels: Sequence[str], predicted: Sequence[str], probabilities: ArrayLike, classes: Sequence[str]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """All that :func:`tally` needs of the probabilities [n, k], so that many rows can be had in pieces.
+
+    Returns (sure, chosen), float64 [n]: the probability of the predicted label (the highest, where it has no
+    column), and that of the true one (0 where it has none).
+    """
+    table = np.asarray(probabilities, dtype=np.float64)
+    place = {name: column for column, name in enumerate(classes)}
+    given, true = (np.array([place.get(name, -1) for name in names], dtype=int) for names in (predicted, labels))
+    rows = np.arange(len(table))
+    return np.where(given >= 0, table[rows, given], table.max(axis=1)), np.where(true >= 0, table[rows, true], 0.0)
+
+
+def tally(
+    labels: Sequence[str], predicted: Sequence[str], sure: ArrayLike, chosen: ArrayLike, classes: Sequence[str]
+) -> dict[str, Any]:
+    """The figures of :func:`report` from what :func:`row_probabilities` tells of each row."""
     names = list(dict.fromkeys([*classes, *sorted(set(labels) | set(predicted))]))
-    per_class = {name: _scores(truth == name, given == name) for name in names}
-    present = [name for name in names if name in set(labels) | set(predicted)]
+    place = {name: number for number, name in enumerate(names)}
+    truth, given = (np.array([place[name] for name in column], dtype=int) for column in (labels, predicted))
+    correct = truth == given
+    counts = [np.bincount(column, minlength=len(names)) for column in (truth[correct], truth, given)]
+    per_class = {name: _scores(*(int(count[place[name]]) for count in counts)) for name in names}
+    present = [name for name in names if counts[1][place[name]] + counts[2][place[name]]]
     f1 = np.array([per_class[name]["f1"] for name in present])
     support = np.array([per_class[name]["support"] for name in present])
-    correct = truth == given
-    highest = table.max(axis=1)
-    sure = np.where(np.isin(given, classes), _column(table, given, classes), highest)
-    chosen = np.clip(_column(table, truth, classes), SMALLEST, 1.0)
     return {
         "accuracy": float(correct.mean()),
         "macro_f1": float(f1.mean()),
         "weighted_f1": float(f1 @ support / support.sum()),
         "ece": expected_calibration_error(sure, correct),
-        "log_loss": float(-np.log(chosen).mean()),
+        "log_loss": float(-np.log(np.clip(np.asarray(chosen, dtype=np.float64), SMALLEST, 1.0)).mean()),
         "n": len(labels),
         "per_class": per_class,
     }
@@ -71,19 +92,10 @@ def confusion(labels: Sequence[str], predicted: Sequence[str], classes: Sequence
     return counts
 
 
-def _scores(true: NDArray[np.bool_], given: NDArray[np.bool_]) -> dict[str, float | int]:
-    hits, support, claimed = int((true & given).sum()), int(true.sum()), int(given.sum())
+def _scores(hits: int, support: int, claimed: int) -> dict[str, float | int]:
     return {
         "precision": hits / claimed if claimed else 0.0,
         "recall": hits / support if support else 0.0,
         "f1": 2 * hits / (support + claimed) if support + claimed else 0.0,
         "support": support,
     }
-
-
-def _column(table: NDArray[np.float64], names: NDArray[np.object_], classes: Sequence[str]) -> NDArray[np.float64]:
-    """The probability of each row's own name; 0 for a name that has no column."""
-    place = {name: i for i, name in enumerate(classes)}
-    columns = np.array([place.get(name, -1) for name in names])
-    picked: NDArray[np.float64] = np.where(columns >= 0, table[np.arange(len(table)), columns], 0.0)
-    return picked

@@ -30,6 +30,10 @@ class OnnxFeatures:
         self.session = session(folder / GRAPH)
         self.tokenizer = read_tokenizer(folder)
 
+    @property
+    def width(self) -> int:
+        return int(self.session.get_outputs()[0].shape[1])
+
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         from fieldtune.models.features import checked
 

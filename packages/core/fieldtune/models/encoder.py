@@ -5,6 +5,7 @@ The folder format is sentence-transformers' own, so what we save loads with ``Se
 """
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -15,11 +16,14 @@ import numpy as np
 import torch
 
 from fieldtune.errors import ArtefactError, InputError, MissingExtraError
+from fieldtune.models import guard
+from fieldtune.models.folder import MANIFEST
+from fieldtune.models.guard.files import READ_FROM_THE_HUB
+from fieldtune.models.guard.weights import finite
 
 DEFAULT = "default"
 MAX_LENGTH = 256
-# What may be instantiated from a config.json: encoders whose classes ship with transformers. The file is an attack
-# surface (CVE-2026-4372, CVE-2026-5241), so anything else is refused instead of tried.
+# What may be instantiated from a config.json: encoders whose classes ship with transformers. Anything else is refused.
 ENCODERS = {
     "albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "ernie", "modernbert",
     "mpnet", "roberta", "xlm-roberta",
@@ -131,25 +135,42 @@ def load_encoder_folder(name: str | Path = DEFAULT) -> Encoder:
         MissingExtraError: ``default`` without the extra.
         ArtefactError: a folder with pickled weights, remote code or a model type we do not allow.
     """
-    from transformers import AutoModel, AutoTokenizer
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    # loading 90 MB needs none, and it writes over ours
     folder = find(name)
     check(folder)
     try:
-        body = AutoModel.from_pretrained(
-            folder, dtype=torch.float32, trust_remote_code=False, use_safetensors=True, local_files_only=True
-        )
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except Exception as error:  # transformers raises a dozen kinds; each means: this folder is no usable encoder
+        body, tokenizer = _loaded(folder)
+        return Encoder(body.eval(), tokenizer, _pooling(folder), folder)
+    except ArtefactError:
+        raise
+    except BaseException as error:  # transformers raises a dozen kinds, and a panic in Rust is no Exception
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         raise ArtefactError(
             f"an encoder that transformers can load from {folder}",
             f"{type(error).__name__}: {error}",
             "restore the folder, or name another model",
         ) from error
-    return Encoder(body.eval(), tokenizer, _pooling(folder), folder)
+
+
+def _loaded(folder: Path) -> tuple[Any, Any]:
+    """Body and tokenizer; the body's every weight comes from the folder and is a finite number."""
+    from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # loading 90 MB needs none, and it writes over ours
+    body, told = AutoModel.from_pretrained(
+        folder,
+        dtype=torch.float32,
+        trust_remote_code=False,
+        use_safetensors=True,
+        local_files_only=True,
+        output_loading_info=True,
+    )
+    absent = sorted(key for key in told["missing_keys"] if not key.startswith("pooler."))
+    if absent:
+        raise ArtefactError(f"the weights of {absent[0]}", f"none in {folder}", "restore the folder")
+    finite(folder, all(torch.isfinite(weight.sum()) for weight in body.parameters()))
+    return body, AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
 
 
 def read_tokenizer(folder: Path) -> Any:
@@ -178,7 +199,7 @@ def _download(name: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(name, allow_patterns=["*.safetensors", "*.json", "*.txt", "*.model"]))
+        return Path(snapshot_download(name, allow_patterns=[f"*{ending}" for ending in sorted(READ_FROM_THE_HUB)]))
     except Exception as error:  # offline, unknown name, not allowed: all mean the same to the caller
         raise InputError(
             "a folder or the name of a model on the hub",
@@ -188,24 +209,24 @@ def _download(name: str) -> Path:
 
 
 def check(folder: Path, types: Collection[str] = ENCODERS) -> None:
-    """Refuse a folder whose files could run code, before anything in it is loaded.
+    """Refuse a folder that is no model of a known type, or could run code, before anything in it is loaded.
 
     Args:
         types: the model types that may be instantiated.
     """
-    try:
-        config = json.loads((folder / "config.json").read_text())
-    except (OSError, ValueError) as error:
-        raise ArtefactError("a readable config.json", f"none in {folder}", "restore the folder") from error
-    if not isinstance(config, dict) or "auto_map" in config or config.get("model_type") not in types:
-        kind = config.get("model_type") if isinstance(config, dict) else type(config).__name__
-        raise ArtefactError(
-            f"one of the encoder types {', '.join(sorted(types))}, without code of its own",
-            f"model_type {kind!r}{' with auto_map' if 'auto_map' in config else ''} in {folder}",
-            "use a model of these types",
-        )
-    if not any(folder.glob("*.safetensors")):
-        raise ArtefactError("weights as safetensors", f"none in {folder}", "convert them; pickled weights are not read")
+    guard.pretrained(folder, types, parts=ENCODERS)
+
+
+def licence(folder: Path) -> str | None:
+    """The licence that the folder's README (as on the hub) or manifest (as ours) names; None where neither does."""
+    readme, manifest = folder / "README.md", folder / MANIFEST
+    if readme.is_file():
+        named = re.search(r"\A---\n(?:.*\n)*?license:[ \t]*([\w.+-]{1,60})", readme.read_text(errors="replace")[:5000])
+        return named[1] if named else None
+    if manifest.is_file():
+        named_there = json.loads(manifest.read_text()).get("licence")
+        return str(named_there) if named_there else None
+    return None
 
 
 def positions(folder: Path) -> int | None:

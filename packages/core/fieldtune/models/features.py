@@ -22,6 +22,11 @@ PROJECTION = "random_projection"
 class Features(Protocol):
     """Texts -> matrix ``[texts, features]``, dense float32 or sparse CSR."""
 
+    @property
+    def width(self) -> int:
+        """The number of features."""
+        ...
+
     def __call__(self, texts: Sequence[str]) -> Any: ...
 
     def save(self, folder: Path) -> dict[str, NDArray[np.float32]]:
@@ -56,6 +61,10 @@ class EncoderFeatures:
         self.encoder, self.max_length = encoder, max_length
         self._engine = Engine(encoder, max_length, cache)
 
+    @property
+    def width(self) -> int:
+        return int(self.encoder.dimensions)
+
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return self._engine.encode(checked(texts), show=len(texts) > 2000)
 
@@ -70,6 +79,10 @@ class ProjectedFeatures:
     def __init__(self, features: EncoderFeatures, projection: NDArray[np.float32]) -> None:
         self.features, self.projection = features, projection
         self.encoder = features.encoder
+
+    @property
+    def width(self) -> int:
+        return int(self.projection.shape[1])
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return np.asarray(np.maximum(self.features(texts) @ self.projection, 0.0), dtype=np.float32)
@@ -86,7 +99,15 @@ class NgramFeatures:
 
         self.vocabulary, self.idf = list(vocabulary), np.asarray(idf, dtype=np.float32)
         self._vectoriser = _vectoriser(TfidfVectorizer, vocabulary=self.vocabulary)
+        if not all(isinstance(word, str) for word in self.vocabulary) or self.idf.shape != (len(self.vocabulary),):
+            raise InputError(
+                "n-grams, and a weight for each", f"{len(self.vocabulary)}, {self.idf.shape}", "train again"
+            )
         self._vectoriser.idf_ = self.idf.astype(np.float64)
+
+    @property
+    def width(self) -> int:
+        return len(self.vocabulary)
 
     @classmethod
     def fit(cls, texts: Sequence[str], *, limit: int | None = None) -> "NgramFeatures":

@@ -5,11 +5,13 @@ what the files mean, except that a pickle among them is refused.
 """
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
 import os
 import shutil
+import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,7 @@ def staged(path: Path, details: Mapping[str, Any] | None = None) -> Iterator[Pat
 
     Raises:
         InputError, ArtefactError: see :func:`replaceable`.
+        InputError: the disk is full; ``path`` is as it was.
     """
     path = Path(path)
     recover(path)
@@ -48,8 +51,24 @@ def staged(path: Path, details: Mapping[str, Any] | None = None) -> Iterator[Pat
         yield temporary
         write_manifest(temporary, details or {})
         replace(temporary, path)
+    except Exception as error:
+        if not _full(error, path.parent):
+            raise
+        raise InputError(
+            f"room on the disk of {path.parent}",
+            f"none left while {path.name} was written",
+            "free some space and run the same command again: what was there before is whole",
+        ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _full(error: Exception, folder: Path) -> bool:
+    """Whether a write failed for want of room: libraries in Rust and C++ say so in errors of their own."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    wrote = "os error 28" in str(error) or "PytorchStreamWriter" in str(error)
+    return wrote and shutil.disk_usage(folder).free < 64 * 2**20
 
 
 def replaceable(path: Path, application: str = "") -> None:
@@ -149,7 +168,7 @@ def verify(path: Path, *, ours: frozenset[str] = frozenset()) -> dict[str, Any]:
     listed = manifest["files"]
     present = {file.relative_to(path).as_posix(): file for file in _files(path)}
     for name, file in present.items():
-        if (file.suffix in _PICKLES and name not in ours) or file.is_symlink():
+        if (file.suffix in _PICKLES and name not in ours) or file.is_symlink() or not file.is_file():
             raise ArtefactError("safetensors and JSON only", f"{name} in {path}", "do not load it: it could run code")
     for name in sorted(set(present) - set(listed)):
         raise ArtefactError("only the files of the manifest", f"{name} added to {path}", _REBUILD)
@@ -167,28 +186,38 @@ _REBUILD = "restore the folder from a copy, roll back, or train again"
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
         manifest = json.loads((path / MANIFEST).read_text())
-        if not isinstance(manifest["files"], dict):
-            raise KeyError("files")
+        if not all({"sha256", "bytes"} <= facts.keys() for facts in manifest["files"].values()):
+            raise KeyError("sha256")
     except FileNotFoundError as error:
         raise ArtefactError(
             f"a fieldtune model with {MANIFEST}", f"none in {path}", "finish its training (run the same command again)"
         ) from error
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
         raise ArtefactError(f"a readable {MANIFEST}", f"a damaged one in {path}", _REBUILD) from error
     return dict(manifest)
 
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold ``path`` against a second writer; the system frees the lock when the process dies, however it dies."""
+    """Hold ``path`` against a second writer; the system frees the lock when the process dies, however it dies.
+
+    Raises:
+        RefusedError: another process holds it, named by number and host.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with (path.parent / f".{path.name}.lock").open("w") as handle:
+    with (path.parent / f".{path.name}.lock").open("a+") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
+            handle.seek(0)
             raise RefusedError(
-                f"{path} to be free", "another fieldtune process writing to it", "wait for it, or choose another place"
+                f"{path} to be free",
+                f"another fieldtune process writing to it ({handle.read(200).strip() or 'just begun'})",
+                "wait for it, or choose another place",
             ) from error
+        handle.truncate(0)
+        handle.write(f"pid {os.getpid()} on {socket.gethostname()}")
+        handle.flush()
         yield
 
 

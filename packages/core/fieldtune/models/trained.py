@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from fieldtune.data.checks import OUT_OF_SCOPE as OUT_OF_SCOPE
-from fieldtune.errors import ArtefactError
+from fieldtune.errors import ArtefactError, FieldtuneError
+from fieldtune.models import guard
 from fieldtune.models.encoder import DEFAULT, MAX_LENGTH, load_encoder_folder, positions
 from fieldtune.models.features import (
     PROJECTION,
@@ -27,6 +28,7 @@ from fieldtune.models.features import (
     ProjectedFeatures,
 )
 from fieldtune.models.folder import verify
+from fieldtune.models.guard.weights import finite
 from fieldtune.models.labelled import Labelled
 from fieldtune.models.memory import Memory
 
@@ -84,7 +86,11 @@ class Classifier(Labelled):
         """Read what :meth:`save` wrote; use :func:`load`, which verifies first."""
         tensors, memory = read_tensors(folder), Memory.load(folder)
         features = features_of(folder, card, tensors)
-        return cls(features, tensors["weight"], tensors["bias"], **labelled_of(folder, card), memory=memory)
+        made = cls(features, tensors["weight"], tensors["bias"], **labelled_of(folder, card), memory=memory)
+        classes = len(made.labels)
+        if made.weight.shape != (classes, features.width) or made.bias.shape != (classes,):
+            raise unusable(folder, f"a head of {made.weight.shape} for {classes} labels and {features.width} features")
+        return made
 
 
 @dataclass
@@ -121,7 +127,10 @@ class Embedder:
     def load(cls, folder: Path, card: dict[str, Any]) -> "Embedder":
         """Read what :meth:`save` wrote; use :func:`load`, which verifies first."""
         tensors = read_tensors(folder)
-        return cls(features_of(folder, card, tensors), tensors.get("projection"), card)
+        made = cls(features_of(folder, card, tensors), tensors.get("projection"), card)
+        if made.projection is not None and made.projection.shape[1:] != (made.features.width,):
+            raise unusable(folder, f"a projection of {made.projection.shape} for {made.features.width} features")
+        return made
 
 
 def load_encoder(name: str | Path = DEFAULT, max_length: int = MAX_LENGTH, *, cached: bool = False) -> Embedder:
@@ -159,17 +168,22 @@ def load(path: Path | str) -> Any:
         ArtefactError: no manifest, a damaged or foreign file, anything that could run code.
     """
     path = Path(path)
+    guard.harmless(path)
     verify(path)
+    guard.readable(path)
     try:
         card = json.loads((path / CARD).read_text())
         module, name = MODELS[card["task"]]
         return getattr(import_module(module), name).load(path, card)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ArtefactError(
-            f"a model folder of this version of fieldtune at {path}",
-            f"{type(error).__name__}: {error}",
-            "train it again",
-        ) from error
+    except FieldtuneError:
+        raise
+    except Exception as error:  # whatever a library makes of files that belong together and do not fit
+        raise unusable(path, f"{type(error).__name__}: {error}") from error
+
+
+def unusable(path: Path, found: str) -> ArtefactError:
+    """The error of a folder whose files are harmless and make no model."""
+    return ArtefactError(f"a model folder of this version of fieldtune at {path}", found, "train it again")
 
 
 def features_of(path: Path, card: dict[str, Any], tensors: dict[str, NDArray[np.float32]]) -> Features:
@@ -180,7 +194,10 @@ def features_of(path: Path, card: dict[str, Any], tensors: dict[str, NDArray[np.
         from fieldtune.infer.onnx_graph import OnnxFeatures
 
         return OnnxFeatures(path, int(card["max_length"]))
-    features = EncoderFeatures(load_encoder_folder(path), int(card["max_length"]))
+    length, longest = int(card["max_length"]), positions(path)
+    if not 0 < length <= (longest or length):
+        raise unusable(path, f"a max_length of {length}, where the encoder reads {longest}")
+    features = EncoderFeatures(load_encoder_folder(path), length)
     return ProjectedFeatures(features, tensors[PROJECTION]) if PROJECTION in tensors else features
 
 
@@ -195,7 +212,9 @@ def save_tensors(folder: Path, tensors: dict[str, NDArray[np.float32]]) -> None:
 
 def read_tensors(folder: Path) -> dict[str, NDArray[np.float32]]:
     """The tensors of a head by name; none where the model has no head."""
-    return dict(load_file(folder / HEAD)) if (folder / HEAD).is_file() else {}
+    tensors = dict(load_file(folder / HEAD)) if (folder / HEAD).is_file() else {}
+    finite(folder / HEAD, all(np.isfinite(tensor).all() for tensor in tensors.values()))
+    return tensors
 
 
 def save_card(folder: Path, card: dict[str, Any]) -> None:
@@ -211,10 +230,10 @@ def save_labelled(folder: Path, model: Labelled) -> None:
 
 def labelled_of(folder: Path, card: dict[str, Any]) -> dict[str, Any]:
     """What :func:`save_labelled` wrote, as the fields of the model."""
-    calibration = json.loads((folder / CALIBRATION).read_text())
-    return {
-        "labels": tuple(card["labels"]),
-        "temperature": float(calibration["temperature"]),
-        "threshold": float(card["in_scope_threshold"]),
-        "card": card,
-    }
+    labels, threshold = tuple(card["labels"]), float(card["in_scope_threshold"])
+    temperature = float(json.loads((folder / CALIBRATION).read_text())["temperature"])
+    if not all(isinstance(label, str) for label in labels) or len(set(labels)) < len(labels):
+        raise unusable(folder, "labels that are no texts, or twice the same")
+    if not (0 < temperature < np.inf and np.isfinite(threshold)):
+        raise unusable(folder, f"a temperature of {temperature} and a threshold of {threshold}")
+    return {"labels": labels, "temperature": temperature, "threshold": threshold, "card": card}

@@ -3,7 +3,7 @@
 It knows labels and a model's probabilities, not what the model looks at: a text, a pair of texts, an image.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from fieldtune.data.checks import OUT_OF_SCOPE
 from fieldtune.data.split import stratified
+from fieldtune.errors import InputError
 from fieldtune.evaluate.calibration import fit_temperature, softmax, threshold_keeping
-from fieldtune.evaluate.classification import report
+from fieldtune.evaluate.classification import row_probabilities, tally
 from fieldtune.models.labelled import Labelled
 from fieldtune.runtime import generator
 
@@ -45,7 +46,7 @@ def finish(model: Labelled, items: Sequence[Any], given: pd.Series) -> dict[str,
 
     Rows of a label that training never saw count as wrong in the metrics and take no part in the temperature.
     """
-    return calibrate(model, model.logits(items), given)
+    return calibrate(model, np.concatenate(list(_logits(model, items))), given)
 
 
 def calibrate(model: Labelled, logits: NDArray[np.float32], given: pd.Series) -> dict[str, Any]:
@@ -53,9 +54,10 @@ def calibrate(model: Labelled, logits: NDArray[np.float32], given: pd.Series) ->
     inside = given.isin(model.labels).to_numpy()
     if inside.sum() >= CALIBRATION_ROWS:
         model.temperature = fit_temperature(logits[inside], places(model.labels, given[inside]))
-    _, score = model.scope_of(_calibrated(model, logits))
+    pieces = _pieces(model, logits)
+    score = np.concatenate([model.scope_of(_calibrated(model, piece))[1] for piece in pieces])
     model.threshold = _threshold(score, inside, (given == OUT_OF_SCOPE).to_numpy())
-    return figures(model, logits, given)
+    return _figures(model, pieces, given)
 
 
 def adopt(model: Labelled, measured: Labelled) -> None:
@@ -65,12 +67,13 @@ def adopt(model: Labelled, measured: Labelled) -> None:
 
 def metrics(model: Labelled, items: Sequence[Any], given: pd.Series) -> dict[str, Any]:
     """accuracy, macro_f1, weighted_f1, ece, log_loss, n, per_class; with out-of-scope rows also in_scope figures."""
-    return figures(model, model.logits(items), given)
+    return _figures(model, _logits(model, items), given)
 
 
 def correct(model: Labelled, items: Sequence[Any], given: pd.Series) -> NDArray[np.float64]:
     """1.0 where the prediction is right, per row: what the gate compares."""
-    predicted = np.asarray(model.labels)[model.logits(items).argmax(axis=1)]
+    places_given = np.concatenate([piece.argmax(axis=1) for piece in _logits(model, items)])
+    predicted = np.asarray(model.labels)[places_given]
     return np.asarray(predicted == given.to_numpy(dtype=str), dtype=np.float64)
 
 
@@ -97,20 +100,53 @@ def predict(model: Labelled, items: Sequence[Any]) -> pd.DataFrame:
 
 def figures(model: Labelled, logits: NDArray[np.float32], given: pd.Series) -> dict[str, Any]:
     """The same from logits at hand."""
-    probabilities = _calibrated(model, logits)
-    kept, _ = model.scope_of(probabilities)
+    return _figures(model, _pieces(model, logits), given)
+
+
+def _figures(model: Labelled, pieces: Iterable[NDArray[np.float32]], given: pd.Series) -> dict[str, Any]:
+    """Figures from logits that come in pieces: of a row only its own probabilities are kept, so memory stays flat."""
+    labels: list[str] = given.tolist()
+    predicted: list[str] = []
+    columns: list[tuple[NDArray[Any], ...]] = []
+    for logits in pieces:
+        probabilities = _calibrated(model, logits)
+        names = [model.labels[place] for place in probabilities.argmax(axis=1)]
+        own = row_probabilities(
+            labels[len(predicted) : len(predicted) + len(names)], names, probabilities, model.labels
+        )
+        columns.append((model.scope_of(probabilities)[0], *own))
+        predicted += names
+    kept, sure, chosen = (np.concatenate(column) for column in zip(*columns, strict=True))
     mask = (given != OUT_OF_SCOPE).to_numpy()
-    predicted = [model.labels[place] for place in probabilities[mask].argmax(axis=1)]
-    found = report(given[mask].tolist(), predicted, probabilities[mask], model.labels)
-    right = np.asarray(predicted) == given[mask].to_numpy(dtype=str)
+    if not mask.any():
+        raise InputError("rows of a class", f"{len(labels)} rows, all out of scope", "evaluate on labelled rows")
+    truth, answered = (np.asarray(names, dtype=object)[mask] for names in (labels, predicted))
+    found = tally(truth.tolist(), answered.tolist(), sure[mask], chosen[mask], model.labels)
     found["in_scope"] = {
         "threshold": model.threshold,
-        "kept": float(kept[mask].mean()) if mask.any() else float("nan"),
-        "accuracy": float((right & kept[mask]).mean()) if mask.any() else float("nan"),
+        "kept": float(kept[mask].mean()),
+        "accuracy": float(((truth == answered) & kept[mask]).mean()),
     }
     if not mask.all():
         found["in_scope"]["out_of_scope_recall"] = float((~kept[~mask]).mean())
-    return dict(found)
+    return found
+
+
+def _logits(model: Labelled, items: Sequence[Any]) -> Iterator[NDArray[np.float32]]:
+    """Logits of the items in pieces of rows, at least one."""
+    size = _piece(model)
+    for start in range(0, max(len(items), 1), size):
+        yield model.logits(items[start : start + size])
+
+
+def _pieces(model: Labelled, logits: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Logits at hand in such pieces."""
+    return [logits[start : start + _piece(model)] for start in range(0, max(len(logits), 1), _piece(model))]
+
+
+def _piece(model: Labelled) -> int:
+    """Rows at a time: a million scores, and no more rows than an encoder sorts by length at no loss."""
+    return int(np.clip(2**20 // len(model.labels), 256, 8192))
 
 
 def _calibrated(model: Labelled, logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -25,6 +25,7 @@ from fieldtune.train.best import Best
 from fieldtune.train.checkpoint import newest, prune, step
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
+from fieldtune.train.stopping import stoppable
 from fieldtune.train.track import Track, opened, run_name
 
 
@@ -58,8 +59,10 @@ def fit(
         best: looks at the module now and then; it ends with the weights that did best, else with the last ones.
 
     Raises:
-        InputError: no batch, or the loss or a weight is not a finite number.
+        InputError: no batch, no room for a checkpoint, or the loss or a weight is not a finite number; the checkpoint
+            before it stays.
         ArtefactError: all checkpoints of the run are damaged.
+        SystemExit: with 143, once the checkpoint that a SIGTERM asked for is written.
     """
     if not plan:
         raise InputError("batches to train on", "none", "give more rows")
@@ -103,11 +106,12 @@ def fit(
     track = opened(settings.track, Path(settings.track_dir), run_name(folder), settings.as_dict(), done)
     trainer.add_callback(_Curves(track, trainer))
     try:
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        with stoppable() as stop:
+            trainer.add_callback(stop)
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     finally:
         track.close()
-    if not all(torch.isfinite(weight).all() for weight in module.parameters()):
-        raise _not_finite(f"weights that are none after {trainer.state.global_step} steps")
+    trainer.check_weights()
     if best:
         best.settle(module)
     module.cpu().eval()  # what uses the weights from here on runs on the processor
@@ -131,6 +135,7 @@ class _Trainer(Trainer):
     _module: nn.Module
     _staging: Path | None = None
     seen = 0.0  # the loss of the step so far, over its batches
+    _at = (0, -1)  # the step at hand, and how many of its batches came before this one
     loss_is_scaled_for_ga = True  # compute_loss divides by the items of the whole step itself
 
     def get_train_dataloader(self) -> Any:
@@ -148,17 +153,32 @@ class _Trainer(Trainer):
     def compute_loss(
         self, model: nn.Module, inputs: Tensors, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> torch.Tensor:
+        step = self.state.global_step
+        self._at = (step, self._at[1] + 1 if step == self._at[0] else 0)
         loss = self.problem.loss(model, inputs) / num_items_in_batch
         if not torch.isfinite(loss):
-            raise _not_finite(f"{loss.item()} at step {self.state.global_step + 1}")
+            raise _not_finite(f"{loss.item()} at step {step + 1}, in the batch of training rows {self._rows()}")
         self.seen += float(loss.detach())
         return loss * self.args.world_size  # DDP averages gradients over the processes
+
+    def _rows(self, most: int = 20) -> str:
+        """Rows of the batch at hand, counted from 0: the plan is dealt out to the processes in turn."""
+        step, before = self._at
+        place = (step * self.args.gradient_accumulation_steps + before) * self.args.world_size + self.args.process_index
+        rows = self.plan[place] if place < len(self.plan) else []
+        return ", ".join(map(str, rows[:most])) + (f" and {len(rows) - most} more" if len(rows) > most else "")
+
+    def check_weights(self) -> None:
+        """Refuse weights that are no numbers: a finite loss can be followed by a step that ruins them."""
+        if not all(torch.isfinite(weight).all() for weight in self._module.parameters()):
+            raise _not_finite(f"weights that are none after {self.state.global_step} steps")
 
     def _get_output_dir(self, trial: Any) -> str:
         return str(self._staging or self.folder)
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         """Trainer writes in place; here its files go to a staging folder that is hashed and renamed."""
+        self.check_weights()
         name = f"checkpoint-{self.state.global_step}"
         shutil.rmtree(self.folder / name, ignore_errors=True)  # there is one only where `newest` found it damaged
         with staged(self.folder / name, {"step": self.state.global_step}) as temporary:
