@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 import fieldtune
+from fieldtune.tasks.text_classification import DEFAULTS, train
 from fieldtune.train.choice import candidates, folds, verdict
 
 
@@ -59,3 +61,16 @@ def test_auto_leaves_its_reason_in_the_card(tiny_encoder: Path, tmp_path: Path) 
         settings={"max_steps": 2}, progress=False,
     )  # fmt: skip
     assert again.method == done.method
+
+
+def test_one_row_of_each_of_many_classes_trains_without_a_remark_of_a_library(
+    tiny_encoder: Path, tmp_path: Path
+) -> None:
+    table = pd.DataFrame(
+        {"text": [f"card {a}{b}" for a in "abcd" for b in "xyz"], "label": [f"c{n}" for n in range(12)]}
+    )
+    common: dict[str, Any] = {"seed": 0, "folder": tmp_path / "run", "show": False}
+    for method in ("linear", "head", "fewshot", "selftrain"):
+        settings = DEFAULTS.updated({"max_steps": 1})
+        model = train(table, method, str(tiny_encoder), settings, unlabelled=["card lost"], **common)
+        assert model.logits(["card ax"]).shape == (1, 12)

@@ -77,24 +77,25 @@ def strips(rng: np.random.Generator, per_class: int, classes: int) -> tuple[Any,
 
 def test_unlabelled_rows_teach_a_head_and_noise_is_left_out() -> None:
     rng = np.random.default_rng(1)
-    vectors, targets = strips(rng, 200, 6)
+    vectors, targets = strips(rng, 60, 20)
     order = rng.permutation(len(vectors))
-    known = np.concatenate([order[targets[order] == place][:2] for place in range(6)])
+    known = np.concatenate([order[targets[order] == place][:2] for place in range(20)])
     rest = rng.permutation(np.setdiff1d(order, known))
     unknown, tested = rest[:800], rest[800:]
-    belief = spread(vectors[known], targets[known], vectors[unknown], 6)
-    weight, bias = head_with(vectors[known], targets[known], vectors[unknown], belief, 6)
-    plain = LogisticRegression(C=10).fit(vectors[known], targets[known]).score(vectors[tested], targets[tested])
+    belief = spread(vectors[known], targets[known], vectors[unknown], 20)
+    weight, bias = head_with(vectors[known], targets[known], vectors[unknown], belief, 20)
+    machine = LogisticRegression(C=10).fit(vectors[known], targets[known])
+    plain = machine.score(vectors[tested], targets[tested])
     gained = ((vectors[tested] @ weight.T + bias).argmax(axis=1) == targets[tested]).mean()
     assert gained > plain + 0.05
     keys = [str(row) for row in known]
-    good, figures = helps(vectors[known], targets[known], keys, None, vectors[unknown], 6, rng)
+    good, figures = helps(vectors[known], targets[known], keys, None, vectors[unknown], 20, rng)
     assert good
     assert figures["with"] > figures["without"]
     mixed = rng.permutation(vectors[unknown].ravel()).reshape(-1, 16)
     mixed /= np.linalg.norm(mixed, axis=1, keepdims=True)
-    many = np.concatenate([order[targets[order] == place][:20] for place in range(6)])
-    good, figures = helps(vectors[many], targets[many], [str(row) for row in many], None, mixed, 6, rng)
+    many = np.concatenate([order[targets[order] == place][:20] for place in range(20)])
+    good, figures = helps(vectors[many], targets[many], [str(row) for row in many], None, mixed, 20, rng)
     assert not good
 
 

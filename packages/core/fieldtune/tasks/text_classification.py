@@ -26,7 +26,7 @@ from fieldtune.runtime import generator
 from fieldtune.tasks import continual, few, labelled
 from fieldtune.tasks.common import TUNED, Body, batch_of, trainable, tune
 from fieldtune.train.choice import AUTO
-from fieldtune.train.head import both_classes, name_rows, probe
+from fieldtune.train.head import both_classes, few_rows, name_rows, probe
 from fieldtune.train.noise import unsuspected
 from fieldtune.train.private import private_head
 from fieldtune.train.problem import Problem, Tensors
@@ -147,6 +147,7 @@ def _private(
     return private_head(vectors, targets, classes, settings.epsilon, settings.delta or 0.1 / len(vectors), rng)
 
 
+@few_rows()
 def _linear(texts: list[str], targets: NDArray[np.int_], labels: tuple[str, ...], seed: int) -> Classifier:
     from sklearn.svm import LinearSVC
 

@@ -3,7 +3,9 @@
 Knows vectors and labels, not where the vectors come from.
 """
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,15 @@ Places = NDArray[np.int64]
 _INVERSE_PENALTIES = (10.0, 30.0, 100.0)
 
 
+@contextmanager
+def few_rows() -> Iterator[None]:
+    """scikit-learn takes many classes on few rows for a regression by mistake, and warns; here they are meant."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The number of unique classes is greater than 50%")
+        yield
+
+
+@few_rows()
 def probe(
     vectors: Vectors,
     targets: Places,

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fieldtune.train.choice import folds
-from fieldtune.train.head import Places, Vectors, both_classes
+from fieldtune.train.head import Places, Vectors, both_classes, few_rows
 
 NEIGHBOURS = 10
 _SPREAD = 0.99  # share of a row's belief that comes from its neighbours in each turn
 _TURNS = 50
 _WIDTH = 0.1  # cosine distance over which a neighbour's weight falls by e
 _AT_ONCE = 1024
+_LEAST = 30
 _TRIED = 3000  # unknown rows that say well enough whether such rows help
 
 
@@ -63,6 +64,7 @@ def _graph(vectors: Vectors) -> Any:
     return (scale @ both @ scale).astype(np.float32)
 
 
+@few_rows()
 def head_with(
     known: Vectors, targets: Places, unknown: Vectors, belief: NDArray[np.float32], classes: int
 ) -> tuple[Vectors, Vectors]:
@@ -103,8 +105,8 @@ def helps(
 ) -> tuple[bool, dict[str, float]]:
     """Whether pseudo-labels make labelled rows that were put among the unknown ones come out surely better: three folds.
 
-    Surely is by more than a standard error of the paired difference: a handful of labelled rows cannot show it, and
-    then it is safer to do without.
+    Surely is by more than a standard error of the paired difference, on 30 rows or more: a handful of labelled rows
+    cannot show it, and then it is safer to do without.
 
     Args:
         vectors: of the labelled rows; keys: equal where two texts say the same.
@@ -130,4 +132,4 @@ def helps(
         return False, {}
     figures = {name: float(np.mean(values)) for name, values in right.items()}
     gains = np.asarray(right["with"]) - np.asarray(right["without"])
-    return bool(gains.mean() > gains.std() / np.sqrt(len(gains))), figures
+    return len(gains) >= _LEAST and bool(gains.mean() > gains.std() / np.sqrt(len(gains))), figures
