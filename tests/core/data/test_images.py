@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fieldtune.data.images import is_grey, key, opened, pixels
+from fieldtune.data.images import height_width, is_grey, key, opened, pixels
 from fieldtune.data.labelled_images import image_table, unlabelled_images
 from fieldtune.data.parts import of_part
 from fieldtune.errors import InputError
@@ -62,6 +62,7 @@ def test_a_picture_is_turned_upright(tmp_path: Path) -> None:
     exif[0x0112] = 6  # the camera was held on its side: the stored left is the top
     Image.fromarray(half).save(tmp_path / "turned.png", exif=exif)
     assert opened(tmp_path / "turned.png").size == (8, 16)
+    assert height_width(tmp_path / "turned.png") == (16, 8)
     assert pixels(tmp_path / "turned.png", (16, 8), 1)[:7].min() > 200
 
 
@@ -98,8 +99,10 @@ def test_what_is_no_whole_picture_is_named(tmp_path: Path) -> None:
             pixels(tmp_path / name, (8, 8), 1)
     with pytest.raises(InputError, match="nothing at"):
         pixels(tmp_path / "gone.png", (8, 8), 1)
-    with pytest.raises(InputError, match="float64"):
-        pixels(np.zeros((4, 4)), (8, 8), 1)
+    for look in (opened, height_width, is_grey):
+        for wrong in (np.zeros((4, 4)), np.zeros(4, np.uint8), np.zeros((0, 4), np.uint8)):
+            with pytest.raises(InputError, match="a picture as uint8"):
+                look(wrong)
 
 
 def test_every_kind_of_damage_ends_in_one_kind_of_error() -> None:
@@ -114,6 +117,7 @@ def test_every_kind_of_damage_ends_in_one_kind_of_error() -> None:
             for place in rng.integers(0, len(raw), 3):
                 raw[place] = rng.integers(0, 256)
             try:
+                assert min(height_width(bytes(raw))) > 0
                 assert pixels(bytes(raw), (4, 4), 3).shape == (4, 4, 3)
             except InputError as error:
                 assert "bytes" in str(error)

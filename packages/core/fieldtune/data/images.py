@@ -4,10 +4,11 @@ Knows no task and no label. A header is looked at before a pixel is unpacked, so
 costs nothing.
 """
 
+import contextlib
 import hashlib
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ LARGEST = 50_000_000
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 _GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
 _WHITE = (255, 255, 255, 255)
+_ORIENTATION = 0x0112  # EXIF's tag
+_ON_ITS_SIDE = (5, 6, 7, 8)
 
 
 def pixels(picture: Any, size: tuple[int, int], channels: int) -> Pixels:
@@ -55,34 +58,26 @@ def opened(picture: Any) -> Image.Image:
     """The picture upright (EXIF), mode L or RGB, in its own size; what is transparent is white."""
     if isinstance(picture, np.ndarray):
         return _flat(_of_array(picture))
-    name = "the picture given as bytes" if isinstance(picture, bytes) else str(picture)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata, and on sizes that are refused below
-            with Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture, formats=_FORMATS) as image:
-                _refuse_enormous(image.size, name)
-                return _flat(ImageOps.exif_transpose(image))
-    except FileNotFoundError as error:
-        raise InputError(
-            "a picture", f"nothing at {name}", "check the path; it counts from the table's folder"
-        ) from error
-    except Image.DecompressionBombError as error:
-        raise _enormous(name, str(error)) from error
-    except (OSError, ValueError, SyntaxError, EOFError, TypeError, MemoryError) as error:  # Pillow raises all of them
-        raise InputError(
-            f"a readable picture ({', '.join(_FORMATS)})", f"{name}: {str(error) or type(error).__name__}", "replace it"
-        ) from error
+    with _header(picture) as image:
+        return _flat(ImageOps.exif_transpose(image))
 
 
 def height_width(picture: Any) -> tuple[int, int]:
-    """Height and width of a picture as it is seen, upright."""
-    width, height = opened(picture).size
-    return height, width
+    """Height and width of a picture as it is seen, upright; only its header is read."""
+    if isinstance(picture, np.ndarray):
+        height, width = _checked(picture).shape[:2]
+        return int(height), int(width)
+    with _header(picture) as image:
+        width, height = image.size
+        return (width, height) if image.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE else (height, width)
 
 
 def is_grey(picture: Any) -> bool:
-    """Whether a picture has no colour by its kind."""
-    return opened(picture).mode == "L"
+    """Whether a picture has no colour by its kind; only its header is read."""
+    if isinstance(picture, np.ndarray):
+        return _checked(picture).ndim == 2 or picture.shape[2] == 1
+    with _header(picture) as image:
+        return image.mode in _GREY
 
 
 def key(picture: Any) -> str:
@@ -91,6 +86,27 @@ def key(picture: Any) -> str:
         told = f"{picture.dtype.str}{picture.shape}".encode()
         return hashlib.sha256(told + np.ascontiguousarray(picture).tobytes()).hexdigest()
     return hashlib.sha256(picture if isinstance(picture, bytes) else Path(picture).read_bytes()).hexdigest()
+
+
+@contextlib.contextmanager
+def _header(picture: Any) -> Iterator[Image.Image]:
+    """A picture file whose header was read; what Pillow complains about in the block is told with its name."""
+    name = "the picture given as bytes" if isinstance(picture, bytes) else str(picture)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata, and on sizes that are refused below
+            with Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture, formats=_FORMATS) as image:
+                _refuse_enormous(image.size, name)
+                yield image
+    except FileNotFoundError as error:
+        fix = "check the path; it counts from the table's folder"
+        raise InputError("a picture", f"nothing at {name}", fix) from error
+    except Image.DecompressionBombError as error:
+        raise _enormous(name, str(error)) from error
+    except (OSError, ValueError, SyntaxError, EOFError, TypeError, MemoryError) as error:  # Pillow raises all of them
+        raise InputError(
+            f"a readable picture ({', '.join(_FORMATS)})", f"{name}: {str(error) or type(error).__name__}", "replace it"
+        ) from error
 
 
 def _refuse_enormous(size: tuple[int, int], name: str) -> None:
@@ -124,6 +140,11 @@ def _eight_bits(values: NDArray[np.float64]) -> Pixels:
 
 
 def _of_array(array: NDArray[Any]) -> Image.Image:
+    array = _checked(array)
+    return Image.fromarray(array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array)
+
+
+def _checked(array: NDArray[Any]) -> Pixels:
     fits = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))
     if array.dtype != np.uint8 or not fits or not array.size:
         raise InputError(
@@ -132,4 +153,4 @@ def _of_array(array: NDArray[Any]) -> Image.Image:
             "convert it",
         )
     _refuse_enormous((array.shape[1], array.shape[0]), "an array")
-    return Image.fromarray(array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array)
+    return array
