@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from fieldtune.models.convnet import Centred, normed, trunk
+from fieldtune.models.convnet import Centred, trunk
 
 Tensors = dict[str, torch.Tensor]
 STRIDES = (8, 16)
@@ -21,6 +21,7 @@ _PER_STRIDE = 3.0  # a box about so many strides wide belongs to a map of that s
 _RADIUS = 1.5  # strides from a box's centre within which a place is responsible for it
 _ALPHA, _GAMMA = 0.25, 2.0
 _L1, _GIOU = 0.2, 2.0
+_GROUPS = 8
 _RARE = 0.01  # the probability of every class at the start: nearly all places see nothing
 
 
@@ -32,7 +33,7 @@ class AnchorFree(nn.Module):
         super().__init__()
         self.trunk = nn.Sequential(Centred(), *trunk(3, widths, [2] * len(widths)))
         self.sides = nn.ModuleList(nn.Conv2d(width, neck, 1) for width in widths[-2:])
-        self.tower = nn.Sequential(*(layer for _ in range(2) for layer in (normed(neck, neck, 3), nn.ReLU())))
+        self.tower = nn.Sequential(*(layer for _ in range(2) for layer in _grouped(neck)))
         self.classes, self.reach = nn.Conv2d(neck, classes, 3, padding=1), nn.Conv2d(neck, 4, 3, padding=1)
         nn.init.constant_(self.classes.bias, float(np.log(_RARE / (1 - _RARE))))
         nn.init.zeros_(self.reach.bias)
@@ -86,6 +87,11 @@ class AnchorFree(nn.Module):
     def scored(outputs: tuple[torch.Tensor, torch.Tensor], size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
         """Boxes in pixels ``[n, places, 4]`` and a probability for every class ``[n, places, classes]``."""
         return outputs[1], outputs[0].float().sigmoid()
+
+
+def _grouped(width: int) -> tuple[nn.Module, ...]:
+    """A layer of the tower. Both maps pass through it, so batch norm's one memory would fit neither of them."""
+    return nn.Conv2d(width, width, 3, padding=1, bias=False), nn.GroupNorm(_GROUPS, width), nn.ReLU()
 
 
 def focal(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:

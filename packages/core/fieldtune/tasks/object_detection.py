@@ -37,7 +37,7 @@ from fieldtune.train.settings import Settings
 
 COLUMNS = (("image", "boxes"), (PART,))
 INPUTS = ("image",)
-DEFAULTS = Settings(epochs=40, learning_rate=5e-4, head_learning_rate=2e-3, batch_rows=4, weight_decay=0.01)
+DEFAULTS = Settings(epochs=25, learning_rate=5e-4, head_learning_rate=2e-3, batch_rows=4, weight_decay=0.01)
 METHODS = ("full",)
 RIVALS = ()
 ENCODERLESS = ()
