@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fieldtune.data.images import height_width, stack
 from fieldtune.errors import ArtefactError, InputError
 from fieldtune.evaluate.detection import Boxes, nms
+from fieldtune.models import guard
 from fieldtune.models.anchor_free import AnchorFree
 from fieldtune.models.image_classifier import load_weights, save_weights, tensors
 from fieldtune.models.set_predictor import TYPES, SetPredictor
@@ -124,6 +125,8 @@ def loaded(folder: Path, labels: Sequence[str]) -> SetPredictor:
 
 def _check(folder: Path) -> None:
     """Refuse a folder whose files could run code, or reach for others, before anything in it is loaded."""
+    guard.harmless(folder)
+    guard.readable(folder)
     try:
         config = json.loads((folder / CONFIG).read_text())
         kind, backbone = config.get("model_type"), config.get("backbone_config") or {}
