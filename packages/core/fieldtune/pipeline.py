@@ -15,9 +15,10 @@ from fieldtune.data.checks import TEXT_COLUMNS, leakage
 from fieldtune.errors import ArtefactError, ConfigError, InputError, MissingExtraError
 from fieldtune.evaluate.privacy import membership_auc
 from fieldtune.fingerprint import fingerprint, provenance, start, threads, versions
+from fieldtune.models.adapters import adapter_of
 from fieldtune.models.encoder import DEFAULT
 from fieldtune.models.folder import CHECKPOINTS, MANIFEST, locked, recover, replaceable, staged, verify
-from fieldtune.models.readable import UNKNOWN_LIMIT, unknown_share
+from fieldtune.models.readable import UNKNOWN_LIMIT, encoder_of, unknown_share
 from fieldtune.models.trained import CARD, OUT_OF_SCOPE
 from fieldtune.progress import say
 from fieldtune.tasks import task_module
@@ -97,7 +98,7 @@ def finetune(
         raise InputError(f"a method out of {', '.join(about.METHODS)}", repr(method), "choose one of them")
     if not 0 <= seed < 2**32:
         raise InputError("a seed from 0 to 4294967295", str(seed), "choose another --seed")
-    chosen = about.DEFAULTS.updated(settings)
+    chosen = about.DEFAULTS.suited(method).updated(settings)
     kinds(chosen.track)
     if chosen.epsilon and method not in getattr(about, "PRIVATE", ()):
         raise ConfigError("--method head with epsilon", f"--method {method} of {task}", PRIVACY)
@@ -131,6 +132,7 @@ def finetune(
             metrics: Any = about.finish(trained, held_out) if len(held_out) else {"n": 0}
             metrics |= _betrayed(about, trained, rows, held_out)
             _warn_unreadable(trained, about.texts(rows.head(SAMPLE)), progress)
+            metrics |= _adapter_share(trained)
             if rivals and len(held_out):
                 metrics["rivals"] = _rivals(about, method, model, chosen, rows, held_out, seed, work)
             if chosen.epsilon:
@@ -145,7 +147,8 @@ def finetune(
             told = opened(chosen.track, Path(chosen.track_dir), run_name(work), {}, None)
             told(0, {"figures": metrics})
             told.close()
-            trained.card = _card(task, method, chosen, run, metrics, rows) | ({"choice": choice} if choice else {})
+            told_more = _adapter_note(trained) | ({"choice": choice} if choice else {})
+            trained.card = _card(task, method, chosen, run, metrics, rows) | told_more
             base = model if run["model"] and not hasattr(about, "weights") else None
             with staged(path, provenance(run, base)) as temporary:
                 trained.save(temporary)
@@ -207,6 +210,20 @@ def _warn_unreadable(trained: Any, texts: list[str], progress: bool) -> None:
             f"warning: the encoder cannot read {share:.0%} of the tokens of these texts; "
             "use --method linear, or a multilingual or Chinese encoder with --model"
         )
+
+
+def _adapter_share(trained: Any) -> dict[str, float]:
+    """Which share of the encoder's parameters was trained, where a method trained few."""
+    adapter = adapter_of(getattr(encoder_of(trained), "body", None))
+    return {"trainable_share": adapter.share} if adapter else {}
+
+
+def _adapter_note(trained: Any) -> dict[str, Any]:
+    adapter = adapter_of(getattr(encoder_of(trained), "body", None))
+    if adapter is None:
+        return {}
+    where = "merged into the weights" if adapter.tensors else "apart: other programs than fieldtune read the base alone"
+    return {"adapter": {"method": adapter.method, **adapter.options, "weights": where}}
 
 
 def _rivals(

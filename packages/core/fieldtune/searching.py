@@ -55,7 +55,7 @@ def find_settings(
     held_out = about.read(valid, rename=rename, labels=labels) if valid is not None else about.split(rows, seed)[1]
     if valid is None:
         rows = about.split(rows, seed)[0]
-    chosen = about.DEFAULTS.updated(fixed)
+    chosen = about.DEFAULTS.suited(method).updated(fixed)
     run = fingerprint(task, method, start(about, method, model, chosen), chosen, seed, (rows, held_out))
     digest = hashlib.sha256(json.dumps([run, SPACE], sort_keys=True).encode()).hexdigest()
 

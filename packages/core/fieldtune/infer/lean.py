@@ -15,6 +15,8 @@ from torch import nn
 from torch.nn import functional
 from transformers.modeling_outputs import BaseModelOutput
 
+from fieldtune.models.adapters import inside
+
 _ALIKE = {"bert", "camembert", "roberta", "xlm-roberta"}
 _AFTER_PADDING = _ALIKE - {"bert"}  # their first position is one after the padding's
 _ACTIVATIONS = {"gelu": "none", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}  # -> torch's name of the variant
@@ -31,6 +33,7 @@ def lean(body: Any, dtype: torch.dtype) -> "LeanBert | None":
         config.model_type in _ALIKE
         and config.hidden_act in _ACTIVATIONS
         and not config.is_decoder
+        and not inside(body)
         and getattr(config, "position_embedding_type", "absolute") in ("absolute", None)
     )
     return LeanBert(body, dtype) if alike else None

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from fieldtune.errors import ArtefactError, InputError, MissingExtraError
-from fieldtune.models import guard
+from fieldtune.models import adapters, guard
 from fieldtune.models.folder import MANIFEST
 from fieldtune.models.guard.files import READ_FROM_THE_HUB
 from fieldtune.models.guard.weights import finite
@@ -84,7 +84,8 @@ class Encoder:
     def save(self, folder: Path) -> None:
         """Write weights (safetensors), tokenizer and the sentence-transformers settings into ``folder``."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.body.save_pretrained(folder)
+        self.body.save_pretrained(folder, state_dict=adapters.base_state(self.body))
+        adapters.save(self.body, folder)
         self.tokenizer.save_pretrained(folder)
         for name in _SETTING_FILES:
             if (self.folder / name).is_file():
@@ -139,7 +140,10 @@ def load_encoder_folder(name: str | Path = DEFAULT) -> Encoder:
     check(folder)
     try:
         body, tokenizer = _loaded(folder)
-        return Encoder(body.eval(), tokenizer, _pooling(folder), folder)
+        encoder = Encoder(body.eval(), tokenizer, _pooling(folder), folder)
+        if adapters.apart(folder):
+            adapters.attach(encoder, folder)
+        return encoder
     except ArtefactError:
         raise
     except BaseException as error:  # transformers raises a dozen kinds, and a panic in Rust is no Exception

@@ -21,9 +21,14 @@ def readable(trained: Any, texts: list[str]) -> NDArray[np.bool_]:
     return np.asarray(unknown <= UNKNOWN_LIMIT * (unknown + known), dtype=np.bool_)
 
 
+def encoder_of(trained: Any) -> Any:
+    """The encoder inside a trained model; None where it has none."""
+    return getattr(getattr(trained, "features", None), "encoder", None)
+
+
 def _tokens(trained: Any, texts: list[str]) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
     """Unknown and known tokens of each text, [CLS] and [SEP] apart; n-grams know everything."""
-    encoder = getattr(getattr(trained, "features", None), "encoder", None)
+    encoder = encoder_of(trained)
     if encoder is None:
         return np.zeros(len(texts), dtype=int), np.ones(len(texts), dtype=int)
     tokens = encoder.tokens(texts)

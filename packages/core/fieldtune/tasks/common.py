@@ -9,13 +9,14 @@ from torch import nn
 
 from fieldtune.batching import by_length, epoch, whole_run
 from fieldtune.infer.probe import compute_dtype
+from fieldtune.models import adapters
 from fieldtune.models.encoder import Encoder, load_encoder_folder, pad, pool
 from fieldtune.runtime import generator
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.quick import quicken
 from fieldtune.train.settings import Settings
 
-TUNED = ("full",)
+TUNED = ("full", *adapters.METHODS)
 """Methods that train the encoder itself, wholly or in part."""
 
 
@@ -35,7 +36,7 @@ def trainable(model: str | Path, method: str, settings: Settings) -> Encoder:
     """An encoder to fine-tune by one of :data:`TUNED`, in float32, with the settings' dropout everywhere."""
     dropout = settings.dropout
     encoder = load_encoder_folder(model)
-    if not torch.cuda.is_available():
+    if not torch.cuda.is_available() and not adapters.adapter_of(encoder.body):  # a prefix is attention of its own
         # The fused attention's backward pass on a CPU took 58 % of a training step on short texts; matrix products 16 %.
         encoder.body.set_attn_implementation("eager")
     for module in encoder.body.modules():
@@ -44,7 +45,9 @@ def trainable(model: str | Path, method: str, settings: Settings) -> Encoder:
     for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
         if hasattr(encoder.body.config, name):
             setattr(encoder.body.config, name, dropout)
-    if not torch.cuda.is_available():
+    if method in adapters.METHODS:
+        adapters.adapted(encoder, method, {name: getattr(settings, name) for name in adapters.OPTIONS[method]})
+    if not torch.cuda.is_available() and method != "adalora":  # PEFT adds to a layer's output in place
         quicken(encoder.body, training_dtype())
     return encoder
 

@@ -6,6 +6,7 @@ Three things are ours: the loss is a sum over the batch divided by the items of 
 whole run in advance, so a resumed run skips exactly what was done; and a checkpoint is staged, hashed and renamed.
 """
 
+import math
 import shutil
 import time
 from collections.abc import Sequence
@@ -20,10 +21,13 @@ from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCall
 
 from fieldtune.batching import Batch
 from fieldtune.errors import InputError
+from fieldtune.models.adapters import settle
 from fieldtune.models.folder import staged
 from fieldtune.train.best import Best
 from fieldtune.train.checkpoint import newest, prune, step
 from fieldtune.train.problem import Problem, Tensors
+from fieldtune.train.quick import plain
+from fieldtune.train.ranks import Ranks, adaptive
 from fieldtune.train.settings import Settings
 from fieldtune.train.stopping import stoppable
 from fieldtune.train.track import Track, opened, run_name
@@ -97,6 +101,10 @@ def fit(
     )
     for noisy in (PrinterCallback, ProgressCallback):  # both print on stdout, which belongs to results
         trainer.remove_callback(noisy)
+    ranks = adaptive(module, math.ceil(len(plan) / settings.accumulate))
+    if ranks:
+        problem = ranks.penalised(problem)
+        trainer.add_callback(_Adapt(ranks))
     trainer.problem, trainer.plan, trainer.folder, trainer._module = problem, plan, folder, module
     trainer.best = best
     checkpoint = newest(folder)
@@ -115,6 +123,11 @@ def fit(
     if best:
         best.settle(module)
     module.cpu().eval()  # what uses the weights from here on runs on the processor
+    if ranks:
+        ranks.leave()
+    plain(module)
+    for part in list(module.modules()):
+        settle(part)
 
 
 def _not_finite(found: str) -> InputError:
@@ -236,6 +249,16 @@ class _SaveRegularly(TrainerCallback):
             control.should_save = True
             self._last = time.monotonic()
         return control
+
+
+class _Adapt(TrainerCallback):
+    """AdaLoRA looks at the gradients of every step before they go."""
+
+    def __init__(self, ranks: Ranks) -> None:
+        self.ranks = ranks
+
+    def on_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.ranks.step(state.global_step + 1)
 
 
 class _Curves(TrainerCallback):

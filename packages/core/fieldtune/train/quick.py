@@ -23,6 +23,15 @@ def quicken(body: nn.Module, dtype: torch.dtype) -> None:
             layer.__class__ = QuickLinear
 
 
+def plain(module: nn.Module) -> None:
+    """Undo :func:`quicken`: what was trained answers with the layers that a loaded model has."""
+    for layer in module.modules():
+        if type(layer) is QuickDropout:
+            layer.__class__ = nn.Dropout
+        elif type(layer) is QuickLinear:
+            layer.__class__ = nn.Linear
+
+
 class QuickDropout(nn.Dropout):
     """Dropout that draws 16 bits a number instead of a float64: the mask cost a tenth of a training step.
 

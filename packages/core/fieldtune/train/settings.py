@@ -16,11 +16,22 @@ _RANGES: dict[str, tuple[float, float]] = {
     "memory_rows": (0, math.inf), "keep_strength": (0, math.inf),
     "epsilon": (0, 100), "delta": (0, 0.1),
     "image_size": (0, 2048), "top_layers": (0, math.inf),
+    "rank": (1, 4096), "alpha": (1e-3, math.inf), "adapter_size": (1, 4096), "prefix_length": (1, 512),
 }  # fmt: skip
 
 _WORDS = {
     "class_weights": ("none", "sqrt"),
     "keeps": ("statistics", "replay", "ewc", "lwf", "none"),
+    "adapter_places": ("feed-forward", "both"),
+}
+# What suits a method better than the task's own defaults: few parameters that start near zero learn faster.
+_BY_METHOD: dict[str, dict[str, Any]] = {
+    "lora": {"learning_rate": 1e-3},
+    "dora": {"learning_rate": 1e-3},
+    "adalora": {"learning_rate": 2e-3},
+    "ia3": {"learning_rate": 1e-2},
+    "prefix": {"learning_rate": 5e-3},
+    "adapter": {"learning_rate": 1e-3},
 }
 _ASIDE = ("track", "track_dir")  # what is told about a run is no part of it
 
@@ -60,6 +71,11 @@ class Settings:
         keeps: of continual: statistics, replay, ewc, lwf or none, see :mod:`fieldtune.train.continual`.
         memory_rows: rows of a class that replay keeps.
         keep_strength: how much ewc and lwf hold on to the past.
+        rank: of the matrices of lora and dora; under adalora, the mean over all matrices at the end.
+        alpha: lora's, dora's and adalora's change is multiplied by alpha / rank.
+        adapter_size: units of a bottleneck adapter.
+        adapter_places: bottlenecks after ``feed-forward`` layers, or after ``both`` attention and these.
+        prefix_length: learnt keys and values in each attention.
         refit: where validation rows were split off the training rows, train once more on all of them after measuring.
     """
 
@@ -90,6 +106,11 @@ class Settings:
     top_layers: int = 1
     refit: bool = False
     noisy: str = "keep"
+    rank: int = 8
+    alpha: float = 16.0
+    adapter_size: int = 16
+    adapter_places: str = "feed-forward"
+    prefix_length: int = 8
     track: str = ""
     track_dir: str = "runs"
 
@@ -112,6 +133,10 @@ class Settings:
             ConfigError: an unknown name, or a value of the wrong kind.
         """
         return updated(self, changes)
+
+    def suited(self, method: str) -> "Settings":
+        """These settings with what a method's own defaults change."""
+        return replace(self, **_BY_METHOD.get(method, {}))
 
     def as_dict(self) -> dict[str, Any]:
         """Name -> value, for the fingerprint of a run: all that can change its weights."""
