@@ -116,6 +116,23 @@ def test_two_blocks_are_learnt_one_after_the_other(tiny_encoder: Path, tmp_path:
         assert model.labels[int(known.argmax())] == "card"
 
 
+def test_orthogonal_training_leaves_the_strong_half_of_every_layer(tiny_encoder: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    learn(rows(BLOCKS[0]), tiny_encoder, tmp_path / "one", keeps="osf")
+    learn(rows(BLOCKS[1]), tmp_path / "one", tmp_path / "two", keeps="osf")
+    before, after = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
+    moved = 0.0
+    for name in (name for name in before if name.endswith("query.weight")):
+        left, _, right = torch.linalg.svd(before[name], full_matrices=False)
+        half = len(left) // 2
+        change = after[name] - before[name]
+        moved = max(moved, change.abs().max().item())
+        assert (left[:, :half].T @ change @ right[:half].T).abs().max() < 1e-5
+    assert moved > 1e-4
+    assert not (tmp_path / "two" / "adapter.safetensors").exists()
+
+
 def test_rehearsed_rows_are_repeated_until_old_classes_are_as_frequent_as_new_ones() -> None:
     from fieldtune.models.memory import Memory
     from fieldtune.tasks.continual import _with_rehearsal

@@ -18,7 +18,7 @@ from fieldtune.errors import ArtefactError, ConfigError, InputError, MissingExtr
 from fieldtune.models import inserted
 from fieldtune.train.settings import Settings
 
-MERGED = ("lora", "dora", "adalora", "ia3")
+MERGED = ("lora", "dora", "adalora", "ia3", "osf")
 WEIGHTS, CONFIG = "adapter.safetensors", "adapter.json"
 _LOW_RANK = ("rank", "alpha")
 OPTIONS: dict[str, tuple[str, ...]] = {
@@ -31,6 +31,8 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 }
 """Method -> the settings it is built with."""
 METHODS = tuple(OPTIONS)
+SUBSPACE = "osf"
+"""Not a method to choose: how continual learning trains a layer outside of what it mostly uses (arXiv 2504.07097)."""
 _SEED = 0  # of the first values: the same in every run, so that a killed one begins anew with the same bits
 _KEPT = "fieldtune_adapter"
 # Names of an attention's projections: query, key, value, output. What is not listed is named as in BERT.
@@ -116,6 +118,12 @@ def settle(part: Any) -> None:
         part.set_attn_implementation(part.get_correct_attn_implementation(None))
 
 
+def forget(body: nn.Module) -> None:
+    """Drop the record of a merged adapter: the body is a plain one from now on."""
+    if adapter_of(body):
+        delattr(body, _KEPT)
+
+
 def detach(body: nn.Module) -> None:
     """Take an adapter that is not merged off again: the body is what it was before, to the bit."""
     if not inside(body):
@@ -184,6 +192,8 @@ def _add(encoder: Any, method: str, options: dict[str, Any]) -> None:
             raise ConfigError("an encoder whose attention takes a prefix", f"one of type {kind}", "use --method lora")
         attentions = sorted({name.rpartition(".")[0] for name in _ending(body, value)})
         inserted.add_prefixes(body, attentions, int(options["prefix_length"]), encoder.tokenizer.sep_token_id)
+    elif method == SUBSPACE:
+        _inject(body, method, options, sorted(name for name in _linear(body) if not name.startswith("pooler")), [], [])
     elif method in METHODS:
         scaled = _ending(body, key) + _ending(body, value) + feed
         _inject(body, method, options, sorted({*_ending(body, query), *_ending(body, value)}), scaled, feed)
@@ -205,6 +215,8 @@ def _inject(
     config: Any
     if method == "ia3":
         config = peft.IA3Config(target_modules=scaled, feedforward_modules=feed)
+    elif method == SUBSPACE:  # the stronger half of each layer's directions stays as it is
+        config = peft.OSFConfig(target_modules=targets, effective_rank=0.5)
     elif method == "adalora":
         # The schedule of ranks is fieldtune.train.ranks' business; PEFT asks for some number of steps.
         rank = int(options["rank"])

@@ -17,6 +17,7 @@ from torch import nn
 
 from fieldtune.data.checks import OUT_OF_SCOPE, text_key
 from fieldtune.errors import InputError
+from fieldtune.models import adapters
 from fieldtune.models.features import EncoderFeatures, ProjectedFeatures
 from fieldtune.models.memory import Block, Memory
 from fieldtune.models.trained import CARD, Classifier, load, load_encoder
@@ -140,6 +141,8 @@ def _tuned(
     rows = _with_rehearsal(table, memory)
     texts, targets = rows["text"].tolist(), labelled.places(labels, rows["label"])
     encoder = trainable(model, "full", settings)
+    if settings.keeps == adapters.SUBSPACE and before is not None:
+        adapters.adapted(encoder, adapters.SUBSPACE, {})
     start = _start(texts, targets, labels, before, model, settings, seed)
     from fieldtune.tasks.text_classification import TextClassifier
 
@@ -147,6 +150,7 @@ def _tuned(
     tokens = encoder.tokens(texts, settings.max_length)
     made = _problem(module, tokens, torch.from_numpy(targets), encoder, texts, labels, before, memory, settings)
     tune(module, made, tokens, settings, seed=seed, folder=folder, show=show)
+    adapters.forget(encoder.body)
     weight, bias = (value.detach().cpu().numpy() for value in (module.head.weight, module.head.bias))
     done = Classifier(EncoderFeatures(encoder, settings.max_length), weight, bias, labels)
     done.memory = Memory(memory.blocks, memory.rehearsed, {})

@@ -3,7 +3,8 @@
 Statistics (McDonnell et al. 2023, arXiv 2307.02251): a frozen encoder, a random projection, and a ridge regression whose
 sufficient statistics add up, so that blocks of rows in any order give the head that all rows together give. Replay with
 exemplars chosen by herding (Rebuffi et al. 2017, arXiv 1611.07725). Elastic weight consolidation (Kirkpatrick et al.
-2017, arXiv 1612.00796). Learning without forgetting by distillation (Li and Hoiem 2016, arXiv 1606.09282).
+2017, arXiv 1612.00796). Learning without forgetting by distillation (Li and Hoiem 2016, arXiv 1606.09282). Orthogonal subspaces (Nayak et al. 2025,
+arXiv 2504.07097), PEFT's OSF: only the weaker half of each layer's directions is trained.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +17,7 @@ from torch import nn
 
 from fieldtune.train.problem import Problem
 
-KEEPS = ("statistics", "replay", "ewc", "lwf", "none")
+KEEPS = ("statistics", "replay", "ewc", "lwf", "osf", "none")
 WIDTH = 2048
 RIDGE = 0.01
 HEAT = 2.0

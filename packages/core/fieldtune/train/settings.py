@@ -21,7 +21,7 @@ _RANGES: dict[str, tuple[float, float]] = {
 
 _WORDS = {
     "class_weights": ("none", "sqrt"),
-    "keeps": ("statistics", "replay", "ewc", "lwf", "none"),
+    "keeps": ("statistics", "replay", "ewc", "lwf", "osf", "none"),
     "adapter_places": ("feed-forward", "both"),
 }
 # What suits a method better than the task's own defaults: few parameters that start near zero learn faster.
@@ -68,7 +68,7 @@ class Settings:
         track_dir: the folder for them.
         epsilon: of a head trained with differential privacy, see :mod:`fieldtune.train.private`; 0 for without.
         delta: its delta; 0 takes a tenth of one over the rows.
-        keeps: of continual: statistics, replay, ewc, lwf or none, see :mod:`fieldtune.train.continual`.
+        keeps: of continual: statistics, replay, ewc, lwf, osf or none, see :mod:`fieldtune.train.continual`.
         memory_rows: rows of a class that replay keeps.
         keep_strength: how much ewc and lwf hold on to the past.
         rank: of the matrices of lora and dora; under adalora, the mean over all matrices at the end.
