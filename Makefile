@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 
-.PHONY: setup demo test check ui bench accept clean
+.PHONY: setup demo test check ui bench bench-gpu accept clean
 
 setup: $(READY)  ## a virtual environment with everything, exact versions
 
@@ -40,6 +40,9 @@ accept: setup  ## the acceptance table with what was last measured
 
 bench: setup  ## measure rows again: make bench [ROWS=id,id] [QUICK=1]
 	$(BIN)/python -m benchmarks.run $(if $(ROWS),--rows $(ROWS)) $(if $(QUICK),--quick)
+
+bench-gpu: setup  ## the core on a GPU beside its peers; without one it says so
+	$(BIN)/python -m benchmarks.run --rows gpu --again
 
 clean:
 	rm -rf demo .fieldtune build dist *.egg-info
