@@ -11,6 +11,8 @@ from datetime import date
 
 import numpy as np
 
+from fieldtune.evaluate.significance import wilson
+
 WEEK = 7 * 86_400
 
 
@@ -100,15 +102,6 @@ def rates(
         "topic_weeks": weeks,
         "dismissed": sum(alert.dismissed for alert in alerts),
     }
-
-
-def wilson(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927); (0, 1) without trials."""
-    if n == 0:
-        return 0.0, 1.0
-    p, z2 = hits / n, z * z
-    middle, half = p + z2 / (2 * n), z * float(np.sqrt(p * (1 - p) / n + z2 / (4 * n * n)))
-    return max((middle - half) / (1 + z2 / n), 0.0), min((middle + half) / (1 + z2 / n), 1.0)
 
 
 def poisson_interval(count: int) -> tuple[float, float]:

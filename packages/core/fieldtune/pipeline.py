@@ -16,10 +16,11 @@ from fieldtune.errors import ArtefactError, ConfigError, InputError, MissingExtr
 from fieldtune.evaluate.privacy import membership_auc
 from fieldtune.fingerprint import fingerprint, provenance, start, threads, versions
 from fieldtune.models.adapters import adapter_of
+from fieldtune.models.card import base_of
 from fieldtune.models.encoder import DEFAULT
 from fieldtune.models.folder import CHECKPOINTS, MANIFEST, locked, recover, replaceable, staged, verify
 from fieldtune.models.readable import UNKNOWN_LIMIT, encoder_of, unknown_share
-from fieldtune.models.trained import CARD, OUT_OF_SCOPE
+from fieldtune.models.trained import CARD, OUT_OF_SCOPE, save_page
 from fieldtune.progress import say
 from fieldtune.tasks import task_module
 from fieldtune.train.checkpoint import claimed
@@ -137,6 +138,7 @@ def finetune(
                 metrics["rivals"] = _rivals(about, method, model, chosen, rows, held_out, seed, work)
             if chosen.epsilon:
                 metrics["privacy"] = {"epsilon": chosen.epsilon, "delta": chosen.delta or 0.1 / len(rows)}
+            told_more: dict[str, Any] = {"choice": choice} if choice else {}
             # A second fit would spend the privacy of the rows a second time.
             if chosen.refit and valid is None and len(held_out) and not chosen.epsilon:
                 measured, rows = trained, everything
@@ -144,14 +146,16 @@ def finetune(
                     say(f"note: measured on {len(held_out)} rows kept apart; training again on all {len(rows)}")
                 trained = train_it(rows, method, model, chosen, seed=seed, folder=work / REFIT, show=progress)
                 about.adopt(trained, measured)
+                told_more["trained_again"] = True
             told = opened(chosen.track, Path(chosen.track_dir), run_name(work), {}, None)
             told(0, {"figures": metrics})
             told.close()
-            told_more = _adapter_note(trained) | ({"choice": choice} if choice else {})
+            origin = provenance(run, model if run["model"] and not hasattr(about, "weights") else None)
+            told_more |= base_of(model, run, origin["licence"]) | _adapter_note(trained)
             trained.card = _card(task, method, chosen, run, metrics, rows) | told_more
-            base = model if run["model"] and not hasattr(about, "weights") else None
-            with staged(path, provenance(run, base)) as temporary:
+            with staged(path, origin) as temporary:
                 trained.save(temporary)
+                save_page(temporary)
     return Finetuned(path, metrics, method)
 
 

@@ -82,6 +82,15 @@ def chance_of_gain(a: ArrayLike, b: ArrayLike, rng: np.random.Generator, draws: 
     return float(test.pvalue)
 
 
+def wilson(hits: float, n: int, z: float = 1.959963984540054) -> tuple[float, float]:
+    """95 % interval of a share of independent rows (Wilson 1927); (0, 1) without rows."""
+    if n == 0:
+        return 0.0, 1.0
+    p, z2 = hits / n, z * z
+    middle, half = p + z2 / (2 * n), z * float(np.sqrt(p * (1 - p) / n + z2 / (4 * n * n)))
+    return max((middle - half) / (1 + z2 / n), 0.0), min((middle + half) / (1 + z2 / n), 1.0)
+
+
 def _rows(values: ArrayLike, name: str) -> NDArray[np.float64]:
     rows = np.asarray(values, dtype=np.float64)
     if rows.ndim != 1 or not len(rows) or not np.isfinite(rows).all():

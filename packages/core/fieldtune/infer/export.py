@@ -22,7 +22,7 @@ from fieldtune.infer.onnx_graph import OUTPUT, TOKEN_BUDGET, OnnxFeatures, libra
 from fieldtune.models.encoder import Encoder, pad, pool
 from fieldtune.models.features import EncoderFeatures
 from fieldtune.models.folder import staged
-from fieldtune.models.trained import GRAPH, Classifier, Embedder
+from fieldtune.models.trained import GRAPH, Classifier, Embedder, save_page
 
 TOLERANCE = 1e-4
 COSINE = 0.98
@@ -86,6 +86,7 @@ def export(
         _gate(told, int8)
         exported = _with(model, OnnxFeatures(folder, model.features.max_length), {**card, "export": told})
         exported.save(folder)
+        save_page(folder)
     return told
 
 

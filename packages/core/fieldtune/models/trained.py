@@ -1,7 +1,7 @@
 """A trained model ready to answer: features, a linear head, and what calibrates it. Saved without pickle.
 
 The folder holds ``fieldtune.json`` (task, labels, metrics, thresholds), ``calibration.json``, ``head.safetensors``,
-the encoder's own files or ``vocabulary.json``, and ``MANIFEST.json``.
+the encoder's own files or ``vocabulary.json``, ``README.md`` (the model card), and ``MANIFEST.json``.
 """
 
 import json
@@ -18,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 from fieldtune.data.checks import OUT_OF_SCOPE as OUT_OF_SCOPE
 from fieldtune.errors import ArtefactError, FieldtuneError
 from fieldtune.models import guard
+from fieldtune.models.card import PAGE, markdown
 from fieldtune.models.encoder import DEFAULT, MAX_LENGTH, load_encoder_folder, positions
 from fieldtune.models.features import (
     PROJECTION,
@@ -220,6 +221,13 @@ def read_tensors(folder: Path) -> dict[str, NDArray[np.float32]]:
 def save_card(folder: Path, card: dict[str, Any]) -> None:
     """Write ``fieldtune.json``."""
     (folder / CARD).write_text(json.dumps(card, indent=1, sort_keys=True, ensure_ascii=False, default=float))
+
+
+def save_page(folder: Path) -> None:
+    """Write the model card, ``README.md``, from the ``fieldtune.json`` and ``calibration.json`` of a saved model."""
+    files = [folder / name for name in (CARD, CALIBRATION) if (folder / name).is_file()]
+    facts = {name: value for file in files for name, value in json.loads(file.read_text()).items()}
+    (folder / PAGE).write_text(markdown(facts), encoding="utf-8")
 
 
 def save_labelled(folder: Path, model: Labelled) -> None:

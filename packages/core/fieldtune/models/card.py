@@ -1,0 +1,155 @@
+"""The model card: ``fieldtune.json`` as a page to read, ``README.md`` of a model folder.
+
+Pure: a dictionary in, Markdown out, and the same dictionary gives the same bytes: no time, no machine. Its head is the
+hub's own, so a model that is trained on from this folder knows the licence. It measures nothing.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
+from typing import Any
+
+from fieldtune.evaluate.significance import wilson
+
+PAGE = "README.md"
+DEFAULT_BASE = ("sentence-transformers/all-MiniLM-L6-v2", "apache-2.0")
+"""What ``--model default`` is, and its licence."""
+_SHARES = ("accuracy", "exact_match", "subset_accuracy", "in_interval", "in_scope.kept", "in_scope.accuracy")
+"""Figures that are shares of independent rows; of others the rows' own values would be needed."""
+_SIZES = ("n", "blocks", "candidates", "trainable_share", "in_scope.threshold")
+"""Numbers that were set or counted, not measured on rows."""
+_KNOBS = (
+    ("temperature", "temperature"),
+    ("in_scope_threshold", "in-scope threshold"),
+    ("width", "half the width of the 90 % interval"),
+)
+_ASIDE = ("per_class", "per_tag", "per_type", "rivals", "choice")
+_USES = {
+    "seq2seq": "What it writes can be wrong in any way: have a person or a rule check it.",
+    "dialogue": "What it writes can be wrong in any way: not for customers without a person who checks it.",
+    "regression": "Numbers beyond those it was shown are guesses, and the interval is for rows like the validation rows.",
+    "multi-label-classification": "A label it was not shown is never given.",
+    "reranking": "It orders what a search found; whether any of it answers, the score says for rows like the training rows.",
+    "embedding": "Closeness of two vectors is no probability, and says nothing across models.",
+    "object-detection": "Kinds of things it was not shown are not found, or are called by a label it knows.",
+    "token-classification": "Types of entities it was not shown are not found.",
+}
+_LABELS = "It answers with one of its labels whatever it is given; heed `in_scope`, which says when none of them fits."
+
+
+def base_of(model: str, run: Mapping[str, Any], licence: str | None = None) -> dict[str, str]:
+    """What a card tells of the pretrained model: its name without the machine's folders, and its licence where known.
+
+    Args:
+        model: as the user named it; ``run``: as :func:`fieldtune.fingerprint.fingerprint` gives it.
+    """
+    if not run["model"]:
+        return {}
+    name, known = DEFAULT_BASE if model == "default" else (_name(model), licence)
+    return {"base": name, **({"licence": known} if known else {})}
+
+
+def _name(model: str) -> str:
+    """A hub name as it is; of a path the last part: a name on the hub has one slash at most, between plain words."""
+    return model if re.fullmatch(r"[\w.-]+/[\w.-]+", model) and not model.startswith(".") else PurePath(model).name
+
+
+def markdown(card: Mapping[str, Any]) -> str:
+    """The page.
+
+    Args:
+        card: as ``fieldtune.json`` holds it; what is missing is left out, or said not to be known.
+    """
+    parts = [
+        _head(card),
+        f"# A model for {card['task']}",
+        f"Trained by fieldtune with method `{card['method']}`. Every file of this folder is listed in `MANIFEST.json` with "
+        "its sha256; `fieldtune models verify` checks them.",
+        _table("Origin", _origin(card)),
+        _figures(card),
+        _table("Calibration", _calibration(card)),
+        f"## Not meant for\n\n{_USES.get(card['task'], _LABELS)} Texts or pictures unlike the training rows (another "
+        "language, another trade, another time) were not measured. Decisions about people need a person.",
+        '## Use\n\n```python\nimport fieldtune\n\nmodel = fieldtune.load("this folder")\n```\n\n'
+        + _commands(card["task"]),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _head(card: Mapping[str, Any]) -> str:
+    lines = {"license": card.get("licence"), "base_model": card.get("base"), "library_name": "fieldtune"}
+    return "\n".join(["---", *(f"{name}: {value}" for name, value in lines.items() if value), "---"])
+
+
+def _origin(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    run = card.get("run", {})
+    yield "begins with", _code(card["base"]) if card.get("base") else "no pretrained weights"
+    if run.get("model"):
+        yield "digest of these weights", ", ".join(_code(digest[:16]) for digest in run["model"])
+    if card.get("base"):
+        yield "their licence", card.get("licence") or "not known: see where they come from"
+    yield "rows it learnt from", f"{card['rows']}" if "rows" in card else "not known"
+    if "data" in run:
+        yield "fingerprint of the data", _code(run["data"])
+    if "seed" in run:
+        yield "seed", str(run["seed"])
+    if "threads" in card:
+        yield "threads", str(card["threads"])
+    if card.get("labels"):
+        names = list(map(str, card["labels"]))
+        more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+        yield "labels", ", ".join(map(_code, names[:20])) + more
+    yield "versions", ", ".join(f"{name} {number}" for name, number in sorted(card.get("versions", {}).items()))
+
+
+def _figures(card: Mapping[str, Any]) -> str:
+    metrics = card.get("metrics", {})
+    n = int(metrics.get("n", 0))
+    if not n:
+        return "## Figures\n\nNot measured: no rows were kept apart."
+    rows = [(name, f"{value:.4g}", _interval(name, value, n)) for name, value in flat(metrics) if name not in _SIZES]
+    lines = [f"| {_code(name)} | {value} | {interval} |" for name, value, interval in rows]
+    told = f"Measured on {n} rows that were kept apart from those it learnt from."
+    refit = " It was then trained again on all of them." if card.get("trained_again") else ""
+    return "\n".join([f"## Figures\n\n{told}{refit}\n", "| figure | value | 95 % interval |", "|---|---|---|", *lines])
+
+
+def flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
+    """Numbers of nested tables as ``outer.inner``; tables per class and those of rivals are left out."""
+    for name, value in table.items():
+        if isinstance(value, Mapping) and name not in _ASIDE:
+            yield from flat(value, f"{above}{name}.")
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            yield f"{above}{name}", float(value)
+
+
+def _interval(name: str, value: float, n: int) -> str:
+    if name not in _SHARES or not 0 <= value <= 1:
+        return "no interval"
+    low, high = wilson(value * n, n)
+    return f"{low:.4g} to {high:.4g}"
+
+
+def _calibration(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, title in _KNOBS:
+        if isinstance(card.get(name), (int, float)):
+            yield title, f"{card[name]:.4g}"
+    if "ece" in card.get("metrics", {}):
+        yield "expected calibration error", f"{card['metrics']['ece']:.4g}"
+
+
+def _table(title: str, rows: Iterator[tuple[str, str]]) -> str:
+    lines = [f"| {name} | {value} |" for name, value in rows]
+    return "\n".join([f"## {title}\n", "| | |", "|---|---|", *lines]) if lines else ""
+
+
+def _commands(task: str) -> str:
+    verb = "encode" if task == "embedding" else "predict"
+    end = "npy" if task == "embedding" else "csv"
+    return f"`fieldtune {verb} --model DIR --data F --out OUT.{end}`, `fieldtune evaluate --model DIR --data F`."
+
+
+def _code(text: Any) -> str:
+    """A name as code in a cell of a table, whatever it holds."""
+    plain = " ".join(str(text).split()).replace("|", "\\|").replace("`", "'")
+    return f"`{plain}`"
