@@ -22,7 +22,7 @@ from fieldtune.models.folder import CHECKPOINTS, MANIFEST, locked, recover, repl
 from fieldtune.models.readable import UNKNOWN_LIMIT, encoder_of, unknown_share
 from fieldtune.models.trained import CARD, OUT_OF_SCOPE, save_page
 from fieldtune.progress import say
-from fieldtune.tasks import task_module
+from fieldtune.tasks import resolved, task_module
 from fieldtune.train.checkpoint import claimed
 from fieldtune.train.choice import AUTO, choose
 from fieldtune.train.settings import Settings
@@ -42,11 +42,13 @@ class Finetuned:
         path: the folder; ``fieldtune.load(path)`` loads it.
         metrics: on the validation rows.
         method: the one asked for, or what ``auto`` chose.
+        task: what it was trained for.
     """
 
     path: Path
     metrics: dict[str, Any]
     method: str
+    task: str
 
 
 def finetune(
@@ -94,12 +96,12 @@ def finetune(
         InputError: the data cannot be trained on; ConfigError: an unknown setting;
         ArtefactError: ``out`` holds something else, or what fieldtune did not write; RefusedError: another process is writing to it.
     """
+    task, chosen = resolved(task, method, settings)
     about = task_module(task)
     if method not in about.METHODS:
         raise InputError(f"a method out of {', '.join(about.METHODS)}", repr(method), "choose one of them")
     if not 0 <= seed < 2**32:
         raise InputError("a seed from 0 to 4294967295", str(seed), "choose another --seed")
-    chosen = about.DEFAULTS.suited(method).updated(settings)
     kinds(chosen.track)
     if chosen.epsilon and method not in getattr(about, "PRIVATE", ()):
         raise ConfigError("--method head with epsilon", f"--method {method} of {task}", PRIVACY)
@@ -156,7 +158,7 @@ def finetune(
             with staged(path, origin) as temporary:
                 trained.save(temporary)
                 save_page(temporary)
-    return Finetuned(path, metrics, method)
+    return Finetuned(path, metrics, method, task)
 
 
 def _unlabelled(
@@ -203,7 +205,7 @@ def _finished(path: Path, run: dict[str, Any]) -> Finetuned:
             "choose another --out, or delete that folder",
         )
     say(f"{path} is already trained on these rows with these settings")
-    return Finetuned(path, card["metrics"], card["method"])
+    return Finetuned(path, card["metrics"], card["method"], card["task"])
 
 
 def _warn_unreadable(trained: Any, texts: list[str], progress: bool) -> None:

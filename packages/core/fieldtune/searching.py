@@ -14,7 +14,7 @@ from fieldtune.fingerprint import fingerprint, start
 from fieldtune.models.encoder import DEFAULT
 from fieldtune.models.folder import locked
 from fieldtune.pipeline import finetune
-from fieldtune.tasks import task_module
+from fieldtune.tasks import resolved, task_module
 from fieldtune.train.search import SPACE, Found, search
 
 
@@ -48,14 +48,15 @@ def find_settings(
     """
     if trials < 1:
         raise InputError("at least one trial", str(trials), "give --trials 20")
-    about, fixed = task_module(task), dict(settings or {})
+    fixed = dict(settings or {})
+    task, chosen = resolved(task, method, fixed)
+    about = task_module(task)
     if method in about.ENCODERLESS or method == "head":
         raise InputError("a method that is fine-tuned", repr(method), "choose full: these have no settings to search")
     rows = about.read(train, rename=rename, labels=labels)
     held_out = about.read(valid, rename=rename, labels=labels) if valid is not None else about.split(rows, seed)[1]
     if valid is None:
         rows = about.split(rows, seed)[0]
-    chosen = about.DEFAULTS.suited(method).updated(fixed)
     run = fingerprint(task, method, start(about, method, model, chosen), chosen, seed, (rows, held_out))
     digest = hashlib.sha256(json.dumps([run, SPACE], sort_keys=True).encode()).hexdigest()
 

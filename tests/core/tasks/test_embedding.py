@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -11,7 +12,7 @@ from fieldtune.data.tables import training_table
 from fieldtune.errors import ConfigError, InputError
 from fieldtune.models.encoder import pad
 from fieldtune.pipeline import finetune
-from fieldtune.tasks import embedding
+from fieldtune.tasks import contrast
 from fieldtune.tasks.common import Body, trainable
 from fieldtune.train.settings import Settings
 
@@ -41,7 +42,7 @@ def test_pieces_give_the_loss_and_the_gradient_of_the_whole(tiny_encoder: Path, 
     wanted = {name: value.grad.clone() for name, value in module.named_parameters() if value.grad is not None}
     module.zero_grad()
 
-    problem = embedding._token_problem(encoder, tokens, Settings(token_budget=budget, temperature=0.05))
+    problem = contrast.token_problem(encoder, tokens, Settings(token_budget=budget, temperature=0.05))
     batch = problem.collate(ROWS)
     loss = problem.loss(module, batch)
     loss.backward()
@@ -80,7 +81,7 @@ def test_a_missing_negative_leaves_the_loss_of_the_pairs(tiny_encoder: Path) -> 
     pairs = {name: encoder.tokens(TEXTS[name]) for name in ("query", "positive")}
     losses = []
     for tokens in (pairs, {**pairs, "negative": [[], [], []]}):
-        problem = embedding._token_problem(encoder, tokens, chosen)
+        problem = contrast.token_problem(encoder, tokens, chosen)
         losses.append(problem.loss(module, problem.collate(ROWS)).item())
     assert losses[0] == pytest.approx(losses[1])
 
@@ -93,3 +94,80 @@ def test_what_cannot_teach_is_refused_and_leaves_no_model(tiny_encoder: Path, tm
     with pytest.raises(ConfigError, match="batch_rows of at least 2"):
         finetune("embedding", rows, valid=rows, settings={"batch_rows": 1}, **common)
     assert not (tmp_path / "out").exists()
+
+
+def spread(dropout: float, cached: bool, encoder_folder: Path) -> tuple[dict[str, torch.Tensor], int]:
+    """Weights after two steps of SGD, and the numbers kept between forward and backward pass."""
+    encoder = trainable(encoder_folder, "full", Settings(dropout=dropout))
+    tokens = {name: encoder.tokens(texts * 4) for name, texts in TEXTS.items()}
+    problem = contrast.token_problem(encoder, tokens, Settings(token_budget=12, cached_gradients=cached))
+    module, kept = Body(encoder).train(), 0
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.05)
+    torch.manual_seed(0)
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        nonlocal kept
+        kept += tensor.numel()
+        return tensor
+
+    for rows in ([0, 1, 2], [5, 3, 4]):
+        optimizer.zero_grad()
+        batch = problem.collate(rows)
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            loss = problem.loss(module, batch) / problem.items(batch)
+        loss.backward()
+        optimizer.step()
+    return {name: value.detach().clone() for name, value in module.named_parameters()}, kept
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_cached_gradients_are_the_gradients_and_keep_no_piece(tiny_encoder: Path, dropout: float) -> None:
+    start = dict(Body(trainable(tiny_encoder, "full", Settings())).named_parameters())
+    (plain, much), (cached, little) = (spread(dropout, cached, tiny_encoder) for cached in (False, True))
+    assert max((plain[name] - start[name]).abs().max() for name in start) > 1e-3  # it did train
+    assert max((plain[name] - cached[name]).abs().max() for name in start) <= 1e-6
+    assert little < much / 20
+
+
+def test_a_document_known_to_answer_a_query_is_no_negative_of_it() -> None:
+    table = pd.DataFrame({"query": ["one", "two", "One"], "positive": ["a", "b", "c"], "negative": ["B", "C!", "x"]})
+    excluded = contrast.answered(table)([0, 1])  # documents a, b, B, C!
+    assert excluded.tolist() == [[False, False, False, True], [False, False, True, False]]
+    queries, documents = torch.eye(2), torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [1.0, 0.0]])
+    alone = contrast.contrastive(queries[:1], documents[[0, 2]], 0.5) + contrast.contrastive(
+        queries[1:], documents[[1, 3]], 0.5
+    )
+    forward = torch.nn.functional.cross_entropy
+    both = queries @ documents.T / 0.5
+    first = forward(both[:1, [0, 1, 2]], torch.tensor([0]), reduction="sum")
+    second = forward(both[1:, [0, 1, 3]], torch.tensor([1]), reduction="sum")
+    back = forward(both[:, :2].T, torch.arange(2), reduction="sum")
+    found = contrast.contrastive(queries, documents, 0.5, excluded)
+    assert found.item() == pytest.approx(((first + second + back) / 2).item(), rel=1e-6)
+    assert found.item() > alone.item()
+
+
+def test_mined_negatives_are_near_and_wrong(tiny_encoder: Path, tmp_path: Path) -> None:
+    vectors = {
+        "q": [1.0, 0.0],
+        "p": [0.9, 0.1],
+        "q2": [0.0, 1.0],
+        "near": [0.8, 0.2],
+        "P!": [0.85, 0.1],
+        "q3": [0.5, 0.5],
+    }
+
+    def encode(texts: Any) -> np.ndarray:
+        return np.asarray([vectors[text] for text in texts], dtype=np.float32)
+
+    table = pd.DataFrame({"query": ["q", "q2", "q3"], "positive": ["p", "near", "P!"]})
+    found = contrast.with_negatives(table, encode, 2)
+    assert found.loc[0, ["negative_1", "negative_2"]].tolist() == ["near", ""]  # P! says what p says
+    assert found.loc[1, "negative_1"] in ("p", "P!")
+    assert found.loc[1, "negative_2"] == ""
+    rows = pd.DataFrame([{"query": f"card {a}{b}", "positive": f"order {a}{b}"} for a in "abcd" for b in "efg"])
+    done = finetune(
+        "embedding", rows, model=str(tiny_encoder), out=tmp_path / "out", progress=False,
+        settings={"batch_rows": 4, "max_length": 16, "hard_negatives": 2, "cached_gradients": True, "max_steps": 2},
+    )  # fmt: skip
+    assert done.metrics["n"] == 1

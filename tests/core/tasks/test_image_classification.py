@@ -21,8 +21,8 @@ from fieldtune.models.upper import cut, reading
 from fieldtune.pipeline import finetune
 from fieldtune.tasks import image_classification as task
 from fieldtune.tasks.pictured import looks, planned
-from fieldtune.tasks.text_classification import class_weights
 from fieldtune.train.fit import fit
+from fieldtune.train.losses import class_weights
 from fieldtune.train.settings import Settings
 
 QUICK = {"epochs": 4, "batch_rows": 16}
@@ -315,7 +315,7 @@ def test_from_the_command_line(tmp_path: Path, cli: Callable[..., Any]) -> None:
 
 
 def test_class_weights_reach_the_loss() -> None:
-    weights = class_weights(np.array([0] * 9 + [1]), 2, "sqrt")
+    weights = class_weights(np.array([0] * 9 + [1]), ("a", "b"), "sqrt")
     reader = reading(torch.nn.Identity(), stripes(10)[0][..., None])
     made = task.problem(reader, torch.tensor([0] * 9 + [1]), weights, 0.0, None, 0)
     assert made.items(made.collate([8, 9])) == pytest.approx(float(weights[0] + weights[1]))

@@ -19,6 +19,7 @@ from fieldtune.batching import Batch
 from fieldtune.errors import ArtefactError, InputError
 from fieldtune.tasks import text_classification as task
 from fieldtune.tasks.common import Body, trainable
+from fieldtune.tasks.supervised import Headed
 from fieldtune.train.checkpoint import claimed, newest
 from fieldtune.train.fit import fit
 from fieldtune.train.settings import Settings
@@ -27,10 +28,10 @@ TEXTS = ["my card is lost", "refund to the account", "cancel my order", "how to 
 TARGETS = np.asarray([0, 1, 2, 3, 0, 1] * 4)
 
 
-def build(encoder_folder: Path) -> tuple[task.TextClassifier, list[list[int]], object]:
+def build(encoder_folder: Path) -> tuple[Headed, list[list[int]], object]:
     encoder = trainable(encoder_folder, "full", Settings(dropout=0.0))
     weight = np.linspace(-1, 1, 4 * encoder.dimensions, dtype=np.float32).reshape(4, -1)
-    module = task.TextClassifier(Body(encoder), weight, np.zeros(4, np.float32), 0.0)
+    module = Headed(Body(encoder), weight, np.zeros(4, np.float32), 0.0)
     return module, encoder.tokens(TEXTS), encoder
 
 

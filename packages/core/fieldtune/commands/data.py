@@ -41,9 +41,7 @@ def get(
 @data.command()
 def check(
     file: Annotated[Path, typer.Argument(help="The table.")],
-    task: Annotated[str, typer.Option(help="text-classification, embedding, image-classification, ...")] = (
-        "text-classification"
-    ),
+    task: Annotated[str, typer.Option(help="What it is to train, as in fieldtune train.")] = "text-classification",
     text: TextColumn = "text",
     label: LabelColumn = "label",
     mapping: LabelMap = "",
@@ -57,7 +55,7 @@ def check(
 
     Ends with exit code 1 when there is an error that would stop the training.
     """
-    from fieldtune.data.checks import TEXT_COLUMNS, check_table, numbered
+    from fieldtune.data.checks import TEXT_COLUMNS, numbered
     from fieldtune.data.read import first_row
     from fieldtune.data.tables import task_columns
     from fieldtune.tasks import task_module
@@ -65,10 +63,9 @@ def check(
     columns = {"text": text, "label": label}
     if task in TEXT_COLUMNS:
         table = task_columns(file, task, rename=columns, labels=parse_map(mapping))
-        findings = check_table(table, task)
     else:
         table = task_module(task).read(file, rename=columns, labels=parse_map(mapping))
-        findings = task_module(task).check(table)
+    findings = task_module(task).check(table)
     if labels:
         findings += _doubtful(table, task, model)
     findings = numbered(findings, first_row(file))

@@ -31,8 +31,10 @@ def train(
     task: Annotated[
         str,
         typer.Option(
-            help="text-classification (columns text, label), token-classification (CoNLL, or columns tokens, tags), "
-            "embedding (query, positive, negative), image-classification (columns image, label; a folder a class; .npz), "
+            help="text-classification and regression (columns text, label; with --set multi_label=true several, a|b), "
+            "text-pair (text_a, text_b, label), token-classification (CoNLL, or columns tokens, tags), "
+            "embedding (query, positive, negative), reranking (query, document, label), "
+            "image-classification (columns image, label; a folder a class; .npz), "
             "object-detection (VOC or COCO), ..."
         ),
     ],
@@ -77,7 +79,7 @@ def train(
         unlabelled=unlabelled,
     )
     metrics = {key: value for key, value in done.metrics.items() if key != "per_class"}
-    remark(done.method, done.metrics, task_module(task).FIGURE)
+    remark(done.method, done.metrics, task_module(done.task).FIGURE)
     show({"model": str(done.path), "method": done.method, **metrics, "seconds": time.monotonic() - started}, as_json)
 
 
@@ -198,8 +200,14 @@ def remark(method: str, metrics: dict[str, Any], figure: str) -> None:
 
 def _remark_strangers(model: Any, table: Any) -> None:
     """Say on stderr which labels of the table the model cannot answer: their rows count as wrong."""
+    from fieldtune.data.labels import label_set
+    from fieldtune.data.tables import SETS
+
     known = {*getattr(model, "labels", ()), OUT_OF_SCOPE}
-    strangers = sorted(set(table["label"]) - known) if len(known) > 1 and "label" in table else []
+    given = set(table["label"]) if len(known) > 1 and "label" in table else set()
+    if model.card["task"] in SETS:
+        given = {label for cell in given for label in label_set(cell)}
+    strangers = sorted(given - known)
     if strangers:
         say(
             f"note: labels the model does not know: {', '.join(strangers[:5])} (it knows {', '.join(model.labels[:5])})"

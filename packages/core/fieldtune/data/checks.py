@@ -15,7 +15,19 @@ from fieldtune.text.normalise import equality_key, normalise
 
 OUT_OF_SCOPE = "oos"
 """The label of rows that belong to no class: they fit thresholds and are never learnt."""
-TEXT_COLUMNS = {"text-classification": ("text",), "embedding": ("query", "positive"), "seq2seq": ("source", "target")}
+TEXT_COLUMNS = {
+    "text-classification": ("text",),
+    "multi-label-classification": ("text",),
+    "regression": ("text",),
+    "text-pair": ("text_a", "text_b"),
+    "embedding": ("query", "positive"),
+    "reranking": ("query", "document"),
+    "seq2seq": ("source", "target"),
+}
+_ONE_CLASS = ("text-classification", "text-pair")  # tasks whose label is the name of one class
+MOST_CLASSES = 5_000
+"""More are documents to rank, not classes: every method would take a weight vector for each."""
+_TOLD = 50  # groups of like labels that are listed
 LONGEST = 4000
 """Characters. The usual encoders read 512 tokens: some 2,500 characters of English, 500 of Chinese."""
 
@@ -35,9 +47,9 @@ class Finding(NamedTuple):
 def check_table(frame: pd.DataFrame, task: str, longest: int = LONGEST) -> list[Finding]:
     """Findings on a training table, errors first; rows count from 0.
 
-    Kinds: no-rows, missing-text, empty-text, over-long, duplicate; for text-classification also
-    missing-label, one-class, single-row-class, label-spelling, conflicting-labels; for embedding also
-    same-text.
+    Kinds: no-rows, missing-text, empty-text, over-long, duplicate; where a label is a class also missing-label,
+    one-class, too-many-classes, single-row-class, label-spelling, conflicting-labels; for embedding also same-text.
+    Tasks with labels of another kind look at these themselves, see :mod:`fieldtune.data.labels`.
 
     Raises:
         InputError: a task without checks, or a column missing.
@@ -47,10 +59,11 @@ def check_table(frame: pd.DataFrame, task: str, longest: int = LONGEST) -> list[
         return [Finding("no-rows", "error", "the table has no rows", ())]
     found = [finding for column in columns for finding in _texts(frame[column], longest)]
     keys = [tuple(map(text_key, row)) for row in zip(*(frame[column] for column in columns), strict=True)]
-    if task == "text-classification":
-        found += _labels(frame["label"]) + _repeats([key[0] for key in keys], frame["label"])
-    else:
-        found += _repeats(keys, None)
+    labels = frame.get("label")
+    if task in _ONE_CLASS:
+        found += _labels(frame["label"])
+    found += _repeats(keys, labels)
+    if task == "embedding":
         same = [row for row, key in enumerate(keys) if key[0] and key[0] == key[1]]
         found += _some("same-text", "warning", "query and positive are the same text", same)
     return sorted(found, key=lambda finding: finding.severity)
@@ -98,7 +111,7 @@ def _columns(frame: pd.DataFrame, task: str) -> tuple[str, ...]:
     columns = TEXT_COLUMNS.get(task)
     if columns is None:
         raise InputError(f"a task among {', '.join(TEXT_COLUMNS)}", f"{task!r}", "correct the task")
-    wanted = (*columns, "label") if task == "text-classification" else columns
+    wanted = (*columns, "label") if task in _ONE_CLASS else columns
     missing = [column for column in wanted if column not in frame.columns]
     if missing:
         raise InputError(
@@ -133,17 +146,33 @@ def _labels(column: pd.Series) -> list[Finding]:
         only = f"every label is '{counts.index[0]}'" if len(counts) else f"every label is '{OUT_OF_SCOPE}', no class"
         message = f"{only}: a classifier needs at least two classes"
         found.append(Finding("one-class", "error", message, tuple(labels)))
-    single = {str(name) for name in counts.index[counts == 1]}
-    rows = [i for i, label in labels.items() if label in single]
-    found += _some("single-row-class", "warning", f"labels with one row only ({_names(single)})", rows)
+    own = {row: label for row, label in labels.items() if label != OUT_OF_SCOPE}
+    return found + named_labels(list(own), list(own.values()))
+
+
+def named_labels(rows: Sequence[int], labels: Sequence[str]) -> list[Finding]:
+    """Findings on class names: too-many-classes, single-row-class, label-spelling.
+
+    Args:
+        rows, labels: a row and its label; a row may come more than once.
+    """
+    own: dict[str, list[int]] = {}
+    for row, label in zip(rows, labels, strict=True):
+        own.setdefault(label, []).append(row)
+    found = []
+    if len(own) > MOST_CLASSES:
+        what = f"{len(own)} different labels where a classifier learns at most {MOST_CLASSES}: is it the right column?"
+        found.append(Finding("too-many-classes", "error", what, ()))
+    single = {name: numbers[0] for name, numbers in own.items() if len(numbers) == 1}
+    what = f"labels with one row only ({_names(single)})"
+    found += _some("single-row-class", "warning", what, sorted(single.values()))
     spellings: dict[str, set[str]] = {}
-    for label in labels.values():
+    for label in own:
         spellings.setdefault(normalise(label), set()).add(label)
-    for names in spellings.values():
-        if len(names) > 1:
-            rows = [i for i, label in labels.items() if label in names]
-            what = f"labels that differ in spelling only ({_names(names)})"
-            found += _some("label-spelling", "warning", what, rows)
+    twins = sorted((names for names in spellings.values() if len(names) > 1), key=min)
+    for names in twins[:_TOLD]:
+        what = f"labels that differ in spelling only ({_names(names)})"
+        found += _some("label-spelling", "warning", what, sorted(row for name in names for row in own[name]))
     return found
 
 

@@ -5,19 +5,34 @@ from pathlib import Path
 
 import pandas as pd
 
+from fieldtune.data.labels import SEPARATOR, joined, label_set, numbers
 from fieldtune.data.read import check_columns, first_row, read_table
 from fieldtune.errors import InputError
 from fieldtune.progress import say
 
 COLUMNS = {
     "text-classification": (("text", "label"), ()),
+    "multi-label-classification": (("text", "label"), ()),
+    "regression": (("text", "label"), ()),
+    "text-pair": (("text_a", "text_b", "label"), ()),
     "embedding": (("query", "positive"), ("negative",)),
+    "reranking": (("query", "document"), ("label",)),
     "seq2seq": (("source", "target"), ()),
     "image-classification": (("image", "label"), ("part",)),
     "image-text": (("label",), ("image", "text")),
 }
-HINTS = {"text-classification": "name it with --text COLUMN or --label COLUMN"}
+_NAMED = "name it with --text COLUMN or --label COLUMN"
+HINTS = {
+    "text-classification": _NAMED,
+    "multi-label-classification": _NAMED,
+    "regression": _NAMED,
+    "text-pair": "name the label with --label COLUMN",
+}
 """Tasks whose columns the commands can rename, and how."""
+SETS = ("multi-label-classification",)
+"""Tasks whose label is any number of labels, ``a|b``; an empty cell is a row of none of them."""
+NUMBERS = ("regression", "reranking")
+"""Tasks whose label is a number."""
 
 
 def training_table(
@@ -27,7 +42,7 @@ def training_table(
     rename: Mapping[str, str] | None = None,
     labels: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """The rows of ``data`` in the columns of ``task``, every cell text.
+    """The rows of ``data`` in the columns of ``task``, every cell text (float64 where the label is a number).
 
     Rows whose text is empty are left out and counted on stderr; an optional text that is missing is empty.
 
@@ -37,14 +52,15 @@ def training_table(
         labels: label in the file -> label wanted, e.g. ``{"0": "negative"}``.
 
     Raises:
-        InputError: an unknown task, a column is missing, a label is missing, or no row is left.
+        InputError: an unknown task, a column is missing, a label is missing or no number, or no row is left.
     """
     where = _where(data)
     frame = task_columns(data, task, rename=rename, labels=labels)
     if "label" in frame:
-        check_labelled(frame["label"], where, 0 if isinstance(data, pd.DataFrame) else first_row(data))
+        first = 0 if isinstance(data, pd.DataFrame) else first_row(data)
+        frame["label"] = _understood(frame["label"], task, where, first)
     required, optional = COLUMNS[task]
-    for name in (name for name in optional if name in frame):
+    for name in (name for name in optional if name in frame and name != "label"):
         frame[name] = frame[name].astype(object).where(~_blank(frame[name]), "").astype(str)
     return _without_empty(frame, [name for name in required if name != "label"], where)
 
@@ -77,7 +93,7 @@ def task_columns(
     )
     frame = frame[[name for name in (*required, *optional) if name in frame]].reset_index(drop=True)
     if "label" in frame:
-        frame["label"] = _labels(frame["label"], labels, where)
+        frame["label"] = _labels(frame["label"], labels, where, SEPARATOR if task in SETS else None)
     return frame
 
 
@@ -97,19 +113,35 @@ def _where(data: pd.DataFrame | Path | str) -> str:
     return "the table" if isinstance(data, pd.DataFrame) else str(data)
 
 
-def _labels(column: pd.Series, mapping: Mapping[str, str] | None, where: str) -> pd.Series:
-    """Every label as text, mapped; a missing one is empty."""
+def _labels(column: pd.Series, mapping: Mapping[str, str] | None, where: str, separator: str | None) -> pd.Series:
+    """Every label as text, mapped (part by part where there is a separator); a missing one is empty."""
     clean = column.astype(object).where(column.notna(), "").map(lambda value: str(value).strip())
     if not mapping:
         return clean
-    unknown = sorted(set(clean) - set(mapping) - {""})
+    parts = clean.map(lambda cell: [part.strip() for part in cell.split(separator)] if separator else [cell])
+    unknown = sorted({part for cell in parts for part in cell} - set(mapping) - {""})
     if unknown:
         raise InputError(
             f"labels out of {', '.join(mapping)}",
             f"{unknown[0]!r} in {where}",
             f"give it a place too: --map ...,{unknown[0]}=LABEL",
         )
-    return clean.map({**mapping, "": ""})
+    known = {**mapping, "": ""}
+    return parts.map(lambda cell: (separator or "").join(known[part] for part in cell))
+
+
+def _understood(column: pd.Series, task: str, where: str, first: int) -> pd.Series:
+    """The labels as the task learns them: a class, a number, or a set of labels in one order."""
+    if task not in SETS:
+        check_labelled(column, where, first)
+        return pd.Series(numbers(column, where, first), index=column.index) if task in NUMBERS else column
+    sets = column.map(label_set)
+    without = int((sets.map(len) == 0).sum())
+    if without == len(column):
+        raise InputError("labels, as in a|b", f"none on any of {len(column)} rows of {where}", "check the column names")
+    if without:
+        say(f"{without} of {len(column)} rows have no label: they stand for none of the labels ({where})")
+    return sets.map(joined)
 
 
 def check_labelled(column: pd.Series, where: str, first: int) -> None:

@@ -40,8 +40,12 @@ CALIBRATION = "calibration.json"
 MODELS = {
     "image-text": ("fieldtune.models.image_text", "ImageTextClassifier"),
     "text-classification": ("fieldtune.models.trained", "Classifier"),
+    "multi-label-classification": ("fieldtune.models.multi_label", "MultiLabelClassifier"),
+    "regression": ("fieldtune.models.regressor", "Regressor"),
+    "text-pair": ("fieldtune.models.pairs", "PairClassifier"),
     "token-classification": ("fieldtune.models.tagger", "Tagger"),
     "embedding": ("fieldtune.models.trained", "Embedder"),
+    "reranking": ("fieldtune.models.pairs", "Reranker"),
     "seq2seq": ("fieldtune.models.generator", "Generator"),
     "dialogue": ("fieldtune.models.generator", "Generator"),
     "image-classification": ("fieldtune.models.image_classifier", "ImageClassifier"),

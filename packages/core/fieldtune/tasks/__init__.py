@@ -23,15 +23,21 @@ A task module holds
 - where a model could betray its training rows, ``losses(model, table)``: a loss per row.
 """
 
+from collections.abc import Mapping
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
-from fieldtune.errors import InputError
+from fieldtune.errors import ConfigError, InputError
 
 TASKS = (
     "text-classification",
+    "multi-label-classification",
+    "regression",
+    "text-pair",
     "token-classification",
     "embedding",
+    "reranking",
     "seq2seq",
     "dialogue",
     "image-classification",
@@ -49,3 +55,20 @@ def task_module(task: str) -> ModuleType:
     if task not in TASKS:
         raise InputError(f"a task out of {', '.join(TASKS)}", repr(task), "choose one of them")
     return import_module(f"fieldtune.tasks.{task.replace('-', '_')}")
+
+
+def resolved(task: str, method: str, settings: Mapping[str, Any] | None) -> tuple[str, Any]:
+    """The task that is meant, and its settings: text classification with ``multi_label`` is a task of its own.
+
+    Raises:
+        InputError: no such task; ConfigError: an unknown setting, or ``multi_label`` where it means nothing.
+    """
+    chosen = task_module(task).DEFAULTS.suited(method).updated(settings)
+    if task == "text-classification" and chosen.multi_label:
+        task = "multi-label-classification"
+        return task, task_module(task).DEFAULTS.suited(method).updated(settings)
+    if chosen.multi_label != (task == "multi-label-classification"):
+        raise ConfigError(
+            "multi_label for text-classification only", f"it is {chosen.multi_label} for {task}", "leave it out"
+        )
+    return task, chosen

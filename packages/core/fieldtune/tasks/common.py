@@ -1,6 +1,6 @@
 """What the text tasks share: tokens of a column, batches of ids and mask, parameter groups."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,15 @@ TUNED = ("full", *adapters.METHODS)
 
 
 class Body(nn.Module):
-    """An encoder's body with pooling: ids and mask -> unit vectors, float32 ``[rows, d]``."""
+    """An encoder's body with pooling: ids, mask (and, of pairs, token types) -> unit vectors, float32 ``[rows, d]``."""
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
         self.body, self.pooling = encoder.body, encoder.pooling
 
-    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        hidden = self.body(input_ids=ids, attention_mask=mask).last_hidden_state
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor | None = None) -> torch.Tensor:
+        given = {} if types is None else {"token_type_ids": types}
+        hidden = self.body(input_ids=ids, attention_mask=mask, **given).last_hidden_state
         return nn.functional.normalize(pool(hidden, mask, self.pooling), dim=1)
 
 
@@ -69,7 +70,7 @@ def in_pieces(encoder: Encoder, texts: Sequence[list[int]], token_budget: int) -
     return batch
 
 
-def vectors_of(module: nn.Module, batch: Tensors) -> torch.Tensor:
+def vectors_of(module: Callable[..., torch.Tensor], batch: Tensors) -> torch.Tensor:
     """The vectors of a batch made by :func:`in_pieces`, ``[texts, d]``."""
     count = sum(name.startswith("ids_") for name in batch)
     pieces = [module(batch[f"ids_{number}"], batch[f"mask_{number}"]) for number in range(count)]

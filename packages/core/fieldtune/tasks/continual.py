@@ -24,6 +24,7 @@ from fieldtune.models.trained import CARD, Classifier, load, load_encoder
 from fieldtune.runtime import generator
 from fieldtune.tasks import labelled
 from fieldtune.tasks.common import Body, batch_of, trainable, tune
+from fieldtune.tasks.supervised import Headed
 from fieldtune.train import continual
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
@@ -144,15 +145,12 @@ def _tuned(
     if settings.keeps == adapters.SUBSPACE and before is not None:
         adapters.adapted(encoder, adapters.SUBSPACE, {})
     start = _start(texts, targets, labels, before, model, settings, seed)
-    from fieldtune.tasks.text_classification import TextClassifier
-
-    module = TextClassifier(Body(encoder), *start, settings.dropout)
+    module = Headed(Body(encoder), *start, settings.dropout)
     tokens = encoder.tokens(texts, settings.max_length)
     made = _problem(module, tokens, torch.from_numpy(targets), encoder, texts, labels, before, memory, settings)
     tune(module, made, tokens, settings, seed=seed, folder=folder, show=show)
     adapters.forget(encoder.body)
-    weight, bias = (value.detach().cpu().numpy() for value in (module.head.weight, module.head.bias))
-    done = Classifier(EncoderFeatures(encoder, settings.max_length), weight, bias, labels)
+    done = Classifier(EncoderFeatures(encoder, settings.max_length), *module.weights(), labels)
     done.memory = Memory(memory.blocks, memory.rehearsed, {})
     if settings.keeps == "replay":
         done.memory.rehearsed = [*memory.rehearsed, *_exemplars(done, table, settings.memory_rows)]

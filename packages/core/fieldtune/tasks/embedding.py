@@ -2,7 +2,8 @@
 
 The loss is multiple negatives ranking (Henderson et al. 2017, arXiv 1705.00652), both ways: in a batch every other
 row's document is a negative, so no two rows of a batch share a query or a document. A row may bring a negative of
-its own; an empty one is none.
+its own (an empty one is none), and ``hard_negatives`` adds what the encoder as it is puts near the query. A document
+that is known to answer a query is never a negative of it.
 """
 
 from functools import partial
@@ -13,7 +14,6 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from fieldtune.batching import fixed, whole_run
 from fieldtune.data.checks import check_table, text_key
@@ -25,8 +25,8 @@ from fieldtune.models.features import EncoderFeatures, NgramFeatures
 from fieldtune.models.trained import Embedder, load_encoder
 from fieldtune.progress import say
 from fieldtune.runtime import generator
-from fieldtune.tasks.common import TUNED, Body, adamw, in_pieces, trainable, training_dtype, vectors_of
-from fieldtune.train.problem import Problem, Tensors
+from fieldtune.tasks.common import TUNED, Body, adamw, trainable, training_dtype
+from fieldtune.tasks.contrast import Projection, answered, token_problem, tokens_of, vector_problem, with_negatives
 from fieldtune.train.settings import Settings
 from fieldtune.train.words import words_at_hand
 
@@ -62,23 +62,16 @@ def train(
     """Fit on ``table`` (columns query, positive and, when given, negative)."""
     if method == "linear":
         return _linear(table, seed)
+    if settings.hard_negatives:
+        table = with_negatives(table, load_encoder(model, settings.max_length).encode, settings.hard_negatives)
     tuned = method in TUNED
     encoder = trainable(model, method, settings if tuned else settings.updated({"dropout": 0.0}))
-    tokens = {
-        name: encoder.tokens(table[name].tolist(), settings.max_length)
-        for name in ("query", "positive", "negative")
-        if name in table
-    }
-    if "negative" in table:
-        tokens["negative"] = [
-            ids if text else [] for ids, text in zip(tokens["negative"], table["negative"], strict=True)
-        ]
     module: Any = Body(encoder) if tuned else Projection(encoder.dimensions)
-    made = (
-        _token_problem(encoder, tokens, settings)
-        if tuned
-        else _vector_problem(load_encoder(model, settings.max_length), table, settings.temperature)
-    )
+    tokens = tokens_of(encoder, table, settings.max_length)
+    if tuned:
+        made = token_problem(encoder, tokens, settings, answered(table))
+    else:
+        made = vector_problem(load_encoder(model, settings.max_length), table, settings.temperature)
     from fieldtune.train.fit import fit
 
     with words_at_hand(encoder, *tokens.values()):
@@ -143,27 +136,6 @@ def ranked(model: Embedder, table: pd.DataFrame) -> dict[str, NDArray[np.float64
     return per_query(lists, [relevant[query] for query in table["query"]])
 
 
-class Projection(nn.Module):
-    """A square linear map on frozen embeddings, starting as the identity."""
-
-    def __init__(self, dimensions: int) -> None:
-        super().__init__()
-        self.linear = nn.Linear(dimensions, dimensions, bias=False)
-        nn.init.eye_(self.linear.weight)
-
-    def forward(self, vectors: torch.Tensor) -> torch.Tensor:
-        return nn.functional.normalize(self.linear(vectors), dim=1)
-
-
-def contrastive(queries: torch.Tensor, documents: torch.Tensor, temperature: float) -> torch.Tensor:
-    """Summed loss of ``[n, d]`` queries against ``[m >= n, d]`` documents whose first n are their positives."""
-    scores = queries @ documents.T / temperature
-    targets = torch.arange(len(queries), device=queries.device)
-    forward = nn.functional.cross_entropy(scores, targets, reduction="sum")
-    backward = nn.functional.cross_entropy(scores[:, : len(queries)].T, targets, reduction="sum")
-    return (forward + backward) / 2
-
-
 def _plan(table: pd.DataFrame, settings: Settings, seed: int, show: bool) -> list[list[int]]:
     keys = list(zip(("q:" + table["query"]).tolist(), ("d:" + table["positive"]).tolist(), strict=True))
     rng = generator(seed)
@@ -180,35 +152,6 @@ def _plan(table: pd.DataFrame, settings: Settings, seed: int, show: bool) -> lis
     if show and alone > 1:  # one may be the rest of a division
         say(f"note: {alone} of {len(table)} rows take no part: their queries or positives repeat in all rows left over")
     return whole_run(epochs, settings.max_steps * settings.accumulate or None)
-
-
-def _token_problem(encoder: Any, tokens: dict[str, list[list[int]]], settings: Settings) -> Problem:
-    """The texts of a batch, queries first, computed in pieces: questions are short and documents long."""
-
-    def collate(rows: list[int]) -> Tensors:
-        texts = [ids for ids_of in tokens.values() for row in rows if (ids := ids_of[row])]
-        return {"queries": torch.ones(len(rows)), **in_pieces(encoder, texts, settings.token_budget)}
-
-    def loss(module: nn.Module, batch: Tensors) -> torch.Tensor:
-        vectors, n = vectors_of(module, batch), len(batch["queries"])
-        return contrastive(vectors[:n], vectors[n:], settings.temperature)
-
-    return Problem(collate, loss, lambda batch: float(len(batch["queries"])))
-
-
-def _vector_problem(frozen: Embedder, table: pd.DataFrame, temperature: float) -> Problem:
-    columns = [name for name in ("query", "positive", "negative") if name in table]
-    vectors = {name: torch.from_numpy(frozen.encode(table[name].tolist())) for name in columns}
-    given = {name: (table[name] != "").tolist() for name in columns}
-
-    def collate(rows: list[int]) -> Tensors:
-        return {name: vectors[name][[row for row in rows if given[name][row]]] for name in columns}
-
-    def loss(module: nn.Module, batch: Tensors) -> torch.Tensor:
-        documents = torch.cat([module(batch[name]) for name in columns[1:]])
-        return contrastive(module(batch["query"]), documents, temperature)
-
-    return Problem(collate, loss, lambda batch: float(len(batch["query"])))
 
 
 def _linear(table: pd.DataFrame, seed: int) -> Embedder:

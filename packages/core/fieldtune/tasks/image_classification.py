@@ -27,9 +27,9 @@ from fieldtune.models.image_classifier import ImageClassifier, built
 from fieldtune.models.trained import load
 from fieldtune.models.upper import PIECE, Reader, cut, reading
 from fieldtune.tasks import labelled, pictured
-from fieldtune.tasks.text_classification import class_weights
 from fieldtune.train.augment import Change, apply
 from fieldtune.train.head import probe
+from fieldtune.train.losses import class_weights
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
 
@@ -106,7 +106,7 @@ def train(
     reader = reading(lower, stack(items, size, channels))
     change = CHANGE if method == "full" and settings.augment else None
     made = problem(
-        reader, torch.from_numpy(targets), class_weights(targets, len(labels), settings.class_weights),
+        reader, torch.from_numpy(targets), class_weights(targets, labels, settings.class_weights),
         settings.label_smoothing, change, seed,
     )  # fmt: skip
     pictured.tune(

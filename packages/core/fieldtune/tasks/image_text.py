@@ -24,7 +24,7 @@ from fieldtune.models.image_classifier import tensors
 from fieldtune.models.image_text import Fusion, ImageTextClassifier, inputs
 from fieldtune.models.trained import load_encoder
 from fieldtune.tasks import labelled, pictured
-from fieldtune.tasks.text_classification import class_weights
+from fieldtune.train.losses import class_weights
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
 
@@ -80,7 +80,7 @@ def train(
     if len(written):
         net.centre.copy_(torch.from_numpy(written.mean(axis=0)))
         net.spread.copy_(torch.from_numpy(written.std(axis=0) + SPREAD))
-    weights = class_weights(targets, len(labels), settings.class_weights)
+    weights = class_weights(targets, labels, settings.class_weights)
     made = problem(pixels, vectors, there, targets, weights, method, settings.label_smoothing)
     pictured.tune(net, made, len(rows), settings, body=None, score=None, seed=seed, folder=folder, show=show)
     return ImageTextClassifier(features, net.eval(), plan, labels)

@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from fieldtune.data.checks import check_table, text_key
 from fieldtune.data.tables import text_column, training_table
@@ -24,12 +23,14 @@ from fieldtune.models.features import EncoderFeatures, NgramFeatures
 from fieldtune.models.trained import Classifier, load_encoder
 from fieldtune.runtime import generator
 from fieldtune.tasks import continual, few, labelled
-from fieldtune.tasks.common import TUNED, Body, batch_of, trainable, tune
+from fieldtune.tasks.common import TUNED, Body, trainable, tune
+from fieldtune.tasks.supervised import Headed, inputs_of, supervised
 from fieldtune.train.choice import AUTO
 from fieldtune.train.head import both_classes, few_rows, name_rows, probe
+from fieldtune.train.losses import class_weights, cross_entropy
 from fieldtune.train.noise import unsuspected
 from fieldtune.train.private import private_head
-from fieldtune.train.problem import Problem, Tensors
+from fieldtune.train.problem import Problem
 from fieldtune.train.settings import Settings
 from fieldtune.train.words import words_at_hand
 
@@ -99,13 +100,13 @@ def train(
         return Classifier(frozen, *start, labels)
     encoder = trainable(model, method, settings)
     tokens = encoder.tokens(written, settings.max_length)
-    module = TextClassifier(Body(encoder), *start, settings.dropout)
-    weights = class_weights(targets, len(labels), settings.class_weights)
-    made = problem(tokens, torch.from_numpy(targets), weights, encoder, settings.label_smoothing)
+    module = Headed(Body(encoder), *start, settings.dropout)
+    weights = class_weights(targets, labels, settings.class_weights)
+    loss = (settings.label_smoothing, settings.focal_gamma)
+    made = problem(tokens, torch.from_numpy(targets), weights, encoder, *loss)
     with words_at_hand(encoder, tokens):
         tune(module, made, tokens, settings, seed=seed, folder=folder, show=show)
-    weight, bias = (value.detach().cpu().numpy() for value in (module.head.weight, module.head.bias))
-    return Classifier(EncoderFeatures(encoder, settings.max_length), weight, bias, labels)
+    return Classifier(EncoderFeatures(encoder, settings.max_length), *module.weights(), labels)
 
 
 def finish(model: Classifier, valid: pd.DataFrame) -> dict[str, Any]:
@@ -147,52 +148,28 @@ def _private(
     return private_head(vectors, targets, classes, settings.epsilon, settings.delta or 0.1 / len(vectors), rng)
 
 
-@few_rows()
 def _linear(texts: list[str], targets: NDArray[np.int_], labels: tuple[str, ...], seed: int) -> Classifier:
+    features = NgramFeatures.fit(texts)
+    return Classifier(features, *widest_margin(features(texts), targets, seed), labels)
+
+
+@few_rows()
+def widest_margin(matrix: Any, targets: NDArray[np.int_], seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Weight ``[classes, features]`` and bias ``[classes]`` of a linear support vector machine."""
     from sklearn.svm import LinearSVC
 
-    features = NgramFeatures.fit(texts)
-    machine = LinearSVC(C=0.5, random_state=seed).fit(features(texts), targets)
-    return Classifier(features, *both_classes(machine.coef_, np.atleast_1d(machine.intercept_)), labels)
-
-
-class TextClassifier(nn.Module):
-    """Encoder body, dropout and a linear head: ids and mask -> logits ``[rows, classes]``."""
-
-    def __init__(self, body: Body, weight: NDArray[np.float32], bias: NDArray[np.float32], dropout: float) -> None:
-        super().__init__()
-        self.encoder = body
-        self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(weight.shape[1], weight.shape[0])
-        with torch.no_grad():
-            self.head.weight.copy_(torch.from_numpy(weight))
-            self.head.bias.copy_(torch.from_numpy(bias))
-
-    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.head(self.dropout(self.encoder(ids, mask)))
-        return logits
+    machine = LinearSVC(C=0.5, random_state=seed).fit(matrix, targets)
+    return both_classes(machine.coef_, np.atleast_1d(machine.intercept_))
 
 
 def problem(
-    tokens: Sequence[list[int]], targets: torch.Tensor, weights: torch.Tensor, encoder: Any, smooth: float
+    tokens: list[list[int]],
+    targets: torch.Tensor,
+    weights: torch.Tensor,
+    encoder: Any,
+    smoothing: float,
+    gamma: float = 0.0,
 ) -> Problem:
-    """Cross-entropy summed over the batch; an item is a row, or its class weight."""
-
-    def collate(rows: list[int]) -> Tensors:
-        ids, mask = batch_of(encoder, tokens, rows)
-        return {"ids": ids, "mask": mask, "targets": targets[rows]}
-
-    def loss(module: nn.Module, batch: Tensors) -> torch.Tensor:
-        logits = module(batch["ids"], batch["mask"]).float()
-        return nn.functional.cross_entropy(
-            logits, batch["targets"], weight=weights.to(logits.device), reduction="sum", label_smoothing=smooth
-        )
-
-    return Problem(collate, loss, lambda batch: float(weights[batch["targets"].cpu()].sum()))
-
-
-def class_weights(targets: NDArray[np.int_], classes: int, kind: str) -> torch.Tensor:
-    """Ones, or the square root of the inverse class frequency, with mean one over the rows."""
-    counts = np.bincount(targets, minlength=classes).astype(np.float64)
-    weights = np.ones(classes) if kind == "none" else np.sqrt(counts.sum() / np.maximum(counts, 1) / classes)
-    return torch.tensor(weights / (weights * counts).sum() * counts.sum(), dtype=torch.float32)
+    """Cross-entropy or focal loss summed over the batch; an item is the weight of a row's class."""
+    loss = partial(cross_entropy, weights=weights, smoothing=smoothing, gamma=gamma)
+    return supervised(inputs_of(encoder, tokens), targets, loss, weights)

@@ -4,7 +4,7 @@ Knows vectors and labels, not where the vectors come from.
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,7 +32,7 @@ def few_rows() -> Iterator[None]:
 def probe(
     vectors: Vectors,
     targets: Places,
-    keys: list[str],
+    keys: Sequence[Hashable],
     classes: int,
     seed: int,
     named: tuple[Vectors, Places] | None = None,

@@ -12,7 +12,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "epochs": (1, math.inf), "max_steps": (0, math.inf), "learning_rate": (0, math.inf),
     "head_learning_rate": (0, math.inf), "token_budget": (1, math.inf), "batch_rows": (2, math.inf),
     "accumulate": (1, math.inf), "max_length": (3, math.inf), "max_target": (2, math.inf), "warmup": (0, 0.99), "weight_decay": (0, math.inf),
-    "label_smoothing": (0, 1), "temperature": (1e-4, math.inf), "dropout": (0, 0.99), "checkpoint_steps": (0, math.inf),
+    "label_smoothing": (0, 1), "focal_gamma": (0, 20), "hard_negatives": (0, 100), "temperature": (1e-4, math.inf), "dropout": (0, 0.99), "checkpoint_steps": (0, math.inf),
     "memory_rows": (0, math.inf), "keep_strength": (0, math.inf),
     "epsilon": (0, 100), "delta": (0, 0.1),
     "image_size": (0, 2048), "top_layers": (0, math.inf),
@@ -20,7 +20,6 @@ _RANGES: dict[str, tuple[float, float]] = {
 }  # fmt: skip
 
 _WORDS = {
-    "class_weights": ("none", "sqrt"),
     "keeps": ("statistics", "replay", "ewc", "lwf", "osf", "none"),
     "adapter_places": ("feed-forward", "both"),
 }
@@ -54,7 +53,12 @@ class Settings:
         warmup: share of the steps with a rising learning rate.
         weight_decay: of AdamW.
         label_smoothing: share of the target spread over all classes.
-        class_weights: ``none``, or ``sqrt`` for the square root of the inverse frequency.
+        class_weights: ``none``; ``balanced`` for the inverse class frequency, ``sqrt`` for its square root; or weights by
+            name, ``spam=3,ham=1``, where a label that is not named weighs 1.
+        focal_gamma: above 0 the focal loss: rows that are known already count little (2 is usual).
+        multi_label: of text classification: a row has any number of labels, written ``a|b``.
+        hard_negatives: documents to mine per query as negatives, for embedding and reranking; 0 mines none.
+        cached_gradients: compute a contrastive batch in pieces, each twice, so that its memory does not grow with it.
         temperature: divides cosine similarities in the contrastive loss.
         dropout: in the encoder; 0 for a deterministic gradient.
         checkpoint_steps: save every so many steps; 0 saves about once a minute.
@@ -92,6 +96,10 @@ class Settings:
     weight_decay: float = 0.01
     label_smoothing: float = 0.05
     class_weights: str = "none"
+    focal_gamma: float = 0.0
+    multi_label: bool = False
+    hard_negatives: int = 0
+    cached_gradients: bool = False
     temperature: float = 0.05
     dropout: float = 0.1
     checkpoint_steps: int = 0
@@ -120,6 +128,8 @@ class Settings:
                 raise ConfigError(f"{name} out of {', '.join(words)}", repr(value), "use one of them")
         if self.noisy not in ("keep", "drop"):
             raise ConfigError("noisy 'keep' or 'drop'", repr(self.noisy), "use one of them")
+        if self.class_weights not in ("none", "sqrt", "balanced"):
+            label_weights(self.class_weights)
         for name, (least, most) in _RANGES.items():
             value = getattr(self, name)
             if not (math.isfinite(value) and least <= value <= most):
@@ -163,6 +173,28 @@ def updated(table: Table, changes: Mapping[str, Any] | None) -> Table:
         except (TypeError, ValueError, OverflowError) as error:
             raise ConfigError(f"{name} as {kinds[name].__name__}", repr(value), f"--set {name}=...") from error
     return replace(table, **values)
+
+
+def label_weights(text: str) -> dict[str, float]:
+    """``spam=3,ham=1`` -> a weight per label.
+
+    Raises:
+        ConfigError: no such list, or a weight that is no positive number.
+    """
+    weights = {}
+    for item in text.split(","):
+        name, sign, number = item.rpartition("=")
+        try:
+            weights[name.strip()] = float(number)
+        except ValueError:
+            sign = ""
+        if not sign or not 0 < weights[name.strip()] < math.inf:
+            raise ConfigError(
+                "class_weights none, sqrt, balanced, or LABEL=NUMBER,... above 0",
+                repr(text),
+                "correct --set class_weights=...",
+            )
+    return weights
 
 
 def _flag(value: Any) -> bool:

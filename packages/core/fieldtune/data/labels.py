@@ -1,0 +1,91 @@
+"""Label columns that hold no single class: numbers, sets of labels (``a|b``), and whether a document is relevant.
+
+Each has a reader, which refuses what cannot be read and says on which rows, and findings for ``fieldtune data check``.
+Knows columns of text, no tasks.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fieldtune.data.checks import OUT_OF_SCOPE, Finding, named_labels
+from fieldtune.errors import InputError
+
+SEPARATOR = "|"
+
+
+def numbers(column: pd.Series, where: str, first: int) -> NDArray[np.float64]:
+    """The column as finite numbers; a decimal comma or a currency sign is not guessed at.
+
+    Args:
+        where: the table, for the message; first: the number of its first row.
+
+    Raises:
+        InputError: a label that is no finite number, and on which rows.
+    """
+    values = np.asarray([_number(cell) for cell in column], dtype=np.float64)
+    wrong = np.flatnonzero(~np.isfinite(values))
+    if len(wrong):
+        rows = ", ".join(str(row + first) for row in wrong[:5])
+        found = f"{column.iloc[wrong[0]]!r} and {len(wrong)} such in all, in {where} (rows {rows})"
+        raise InputError("a finite number as the label of every row", found, "correct or leave out these rows")
+    return values
+
+
+def label_set(cell: str) -> tuple[str, ...]:
+    """``b|a|a`` -> ("a", "b"): each label once, in order; ``oos`` and empty parts are no labels."""
+    parts = {part.strip() for part in cell.split(SEPARATOR)}
+    return tuple(sorted(parts - {"", OUT_OF_SCOPE}))
+
+
+def joined(labels: Sequence[str]) -> str:
+    """The cell that :func:`label_set` reads."""
+    return SEPARATOR.join(labels)
+
+
+def check_numbers(column: pd.Series) -> list[Finding]:
+    """Kinds label-not-number and constant-label, both errors."""
+    values = column.map(_number).to_numpy(dtype=np.float64)
+    wrong = np.flatnonzero(~np.isfinite(values)).tolist()
+    if wrong:
+        what = f"labels that are no finite numbers, such as {column.iloc[wrong[0]]!r}: {len(wrong)} rows"
+        return [Finding("label-not-number", "error", what, tuple(wrong))]
+    if len(np.unique(values)) == 1 and len(values):
+        return [Finding("constant-label", "error", f"every label is {values[0]:g}: there is nothing to learn", ())]
+    return []
+
+
+def check_sets(column: pd.Series) -> list[Finding]:
+    """Kinds one-class (no label at all), single-row-class, label-spelling, too-many-classes."""
+    sets = [label_set(str(cell)) for cell in column]
+    rows = [row for row, labels in enumerate(sets) for _ in labels]
+    labels = [label for found in sets for label in found]
+    if not labels:
+        return [Finding("one-class", "error", "no row has a label", ())]
+    return named_labels(rows, labels)
+
+
+def check_relevance(table: pd.DataFrame) -> list[Finding]:
+    """Kinds label-not-number, no-relevant and, where documents are given as not relevant too, nothing-relevant."""
+    if "label" not in table:
+        return []
+    found = check_numbers(table["label"])
+    if [finding for finding in found if finding.kind == "label-not-number"]:
+        return found
+    values = table["label"].map(_number)
+    if not (values > 0).any():
+        return [Finding("no-relevant", "error", "no document is relevant: every label is 0 or less", ())]
+    without = ~table["query"].isin(set(table["query"][values > 0]))
+    rows = tuple(np.flatnonzero(without).tolist())
+    what = f"queries without a relevant document: {len(rows)} rows"
+    return [Finding("nothing-relevant", "warning", what, rows)] if rows else []
+
+
+def _number(cell: object) -> float:
+    try:
+        return float(str(cell))
+    except ValueError:
+        return math.nan
