@@ -19,7 +19,7 @@ _KNOWN = re.compile(
     r"(?<![0-9A-Za-z_-])(?:sk-[0-9A-Za-z_-]{16,}|gh[pousr]_[0-9A-Za-z]{20,}|AKIA[0-9A-Z]{16}|xox[abprs]-[0-9A-Za-z-]{10,}"
     r"|eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{4,}(?:\.[0-9A-Za-z_-]*)?)"
 )
-_USERINFO = re.compile(r"://[^\s/:@]{1,64}:([^\s/:@]{1,64})@")
+_USERINFO = re.compile(r"://[^\s/:@]{1,64}:(?!\[secret\]@)([^\s/:@]{1,64})@")
 
 
 def secrets(text: str) -> Iterator[tuple[int, int]]:
