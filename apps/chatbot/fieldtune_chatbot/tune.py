@@ -136,7 +136,15 @@ def tune_encoder(
     """Fine-tune the encoder on the pairs; None when there are too few of them or no steps to spend."""
     if len(table) < _LEAST_PAIRS or max_steps <= 0:
         return None
-    settings = {"batch_rows": 32, "max_steps": max_steps, "epochs": 2, "max_length": 96, "learning_rate": 5e-5}
+    # Dialogues and FAQ come here scrubbed, and the company's own contacts stay in its articles.
+    settings = {
+        "scrub": False,
+        "batch_rows": 32,
+        "max_steps": max_steps,
+        "epochs": 2,
+        "max_length": 96,
+        "learning_rate": 5e-5,
+    }
     trained = finetune(
         "embedding", table, model=model, method="full", out=out.with_name(f"{out.name}-trained"), settings=settings,
         seed=seed, progress=progress,
@@ -170,7 +178,7 @@ def train_intent(
     for method in ("linear", "head"):
         folders[method] = finetune(
             "text-classification", train, valid=valid if len(inside) else None, model=model, method=method,
-            out=work / f"intent-{method}", seed=seed, progress=progress,
+            out=work / f"intent-{method}", settings={"scrub": False}, seed=seed, progress=progress,
         ).path  # fmt: skip
         trained = load(folders[method])
         if isinstance(trained, Classifier) and len(inside):

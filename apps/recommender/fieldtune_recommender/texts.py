@@ -63,7 +63,7 @@ def tune(
     rows: pd.DataFrame, model: str | Path, out: Path, *, settings: Mapping[str, Any], seed: int, progress: bool
 ) -> Embedder:
     """Fine-tune the encoder on (query, positive) rows for a fixed number of steps; resumes an unfinished `out`."""
-    chosen = {**SETTINGS, **settings}
+    chosen = {"scrub": False, **SETTINGS, **settings}  # what a shop says of its items is public
     done = pipeline.finetune(
         "embedding", rows, model=str(model), out=out, settings=chosen, seed=seed, progress=progress
     )

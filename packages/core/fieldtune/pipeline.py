@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from fieldtune.data.checks import TEXT_COLUMNS, leakage
+from fieldtune.data.hiding import hidden, said
 from fieldtune.errors import ArtefactError, ConfigError, InputError, MissingExtraError
 from fieldtune.evaluate.privacy import membership_auc
 from fieldtune.fingerprint import fingerprint, provenance, start, threads, versions
@@ -110,6 +112,9 @@ def finetune(
     rows = about.read(train, rename=rename, labels=labels)
     held_out = about.read(valid, rename=rename, labels=labels) if valid is not None else None
     more = _unlabelled(about, method, unlabelled, rename)
+    if chosen.scrub:
+        rows, held_out, *others = _hidden((rows, held_out, *more), progress)
+        more = tuple(others)
     _check(about, rows, held_out if apart else None, task, progress)
     everything = rows
     if held_out is None:
@@ -172,6 +177,15 @@ def _unlabelled(
         known = ", ".join(getattr(about, "UNLABELLED", ())) or "none of this task"
         raise InputError(f"a method that learns from unlabelled rows ({known})", repr(method), "leave --unlabelled out")
     return (about.read_unlabelled(data, rename=rename),) if wants else ()
+
+
+def _hidden(tables: Sequence[pd.DataFrame | None], progress: bool) -> list[Any]:
+    """The tables without personal data in their texts; what was hidden is said."""
+    done = [(None, Counter[str]()) if table is None else hidden(table) for table in tables]
+    found = sum((counts for _, counts in done), Counter[str]())
+    if found and progress:
+        say(f"note: {said(found)}")
+    return [table for table, _ in done]
 
 
 def _check(about: ModuleType, rows: pd.DataFrame, held_out: pd.DataFrame | None, task: str, progress: bool) -> None:

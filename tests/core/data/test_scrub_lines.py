@@ -1,6 +1,8 @@
 """scrub on lines of an independent generator; and what the wider patterns take and leave."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from benchmarks.core_scrub import measured
 from benchmarks.scrub_lines import NAMES, lines
@@ -66,3 +68,25 @@ def test_names_are_hidden_as_words_of_their_own() -> None:
 def test_a_companys_own_national_number_may_stay() -> None:
     own = contacts(["Call (202) 555-0147"])
     assert scrub("202-555-0147 or 202-555-0148", own).text == "202-555-0147 or [phone]"
+
+
+PIECES = [
+    "://",
+    "a:",
+    "@",
+    "b.co",
+    "[secret]",
+    "[email]",
+    "token=",
+    "x1y2z3",
+    "Bearer ",
+    "2001:db8::1",
+    "020 7946 ",
+    "0018",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+def test_hiding_comes_to_an_end(text: str) -> None:
+    once = scrub(text)
+    assert scrub(once.text) == (once.text, ())

@@ -37,7 +37,7 @@ def scrub(text: str, keep: Collection[str] = (), names: Sequence[str] = ()) -> S
     """
     kinds: dict[str, None] = {}
     known = tuple(name for name in names if not hides(f"[{name.strip().casefold()}]"))
-    while found := [one for one in _find(text, known) if not keep or _contact(text, one) not in keep]:
+    while found := [one for one in find(text, known) if not keep or _contact(text, one) not in keep]:
         kinds.update(dict.fromkeys(kind for _, _, kind in found))
         edges = [0, *(edge for start, end, _ in found for edge in (start, end)), len(text)]
         kept = [text[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True)]
@@ -46,24 +46,8 @@ def scrub(text: str, keep: Collection[str] = (), names: Sequence[str] = ()) -> S
     return Scrubbed(text, tuple(kinds))
 
 
-def contacts(texts: Iterable[str]) -> frozenset[str]:
-    """What `scrub` would hide in public texts, in a form that spaces, hyphens and case do not change: its `keep`."""
-    return frozenset(_contact(text, one) for text in texts for one in _find(text))
-
-
-def hides(text: str) -> bool:
-    """Whether it holds a placeholder such as "[email]": something was taken out, and the text says less than it did."""
-    return _PLACEHOLDER.search(text) is not None
-
-
-def _contact(text: str, found: tuple[int, int, str]) -> str:
-    start, end, kind = found
-    plain = text[start:end].translate(_HALF_WIDTH).casefold()
-    return plain if kind in ("email", "ip", "secret", "name") else re.sub("[ .()-]", "", plain)
-
-
-def _find(text: str, names: tuple[str, ...] = ()) -> list[tuple[int, int, str]]:
-    """(start, end, kind) in order, not overlapping; the finder named first wins."""
+def find(text: str, names: tuple[str, ...] = ()) -> list[tuple[int, int, str]]:
+    """Where `scrub` would hide something: (start, end, kind) in order, not overlapping; the finder named first wins."""
     plain = text.translate(_HALF_WIDTH)
     named: Finder = partial(people, names=names)
     finders = (*(_FINDERS if _WORTH_A_LOOK.search(plain) else ()), ("name", named))
@@ -75,6 +59,22 @@ def _find(text: str, names: tuple[str, ...] = ()) -> list[tuple[int, int, str]]:
                 taken[start:end] = b"\1" * (end - start)
                 found.append((start, end, kind))
     return sorted(found)
+
+
+def contacts(texts: Iterable[str]) -> frozenset[str]:
+    """What `scrub` would hide in public texts, in a form that spaces, hyphens and case do not change: its `keep`."""
+    return frozenset(_contact(text, one) for text in texts for one in find(text))
+
+
+def hides(text: str) -> bool:
+    """Whether it holds a placeholder such as "[email]": something was taken out, and the text says less than it did."""
+    return _PLACEHOLDER.search(text) is not None
+
+
+def _contact(text: str, found: tuple[int, int, str]) -> str:
+    start, end, kind = found
+    plain = text[start:end].translate(_HALF_WIDTH).casefold()
+    return plain if kind in ("email", "ip", "secret", "name") else re.sub("[ .()-]", "", plain)
 
 
 _HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}

@@ -10,14 +10,23 @@ _SPACED = ((re.compile(r"\s+([.,;:!?%)\]])"), r"\1"), (re.compile(r"([(\[$#])\s+
            (re.compile(r"\s*(['’])\s*(?=(?:s|t|re|ve|ll|d|m)\b)", re.I), r"\1"), (re.compile(r"(?<=\w)\s+-\s+(?=\w)"), "-"))  # fmt: skip
 
 
+LEAST = 3
+"""Different texts that a word stands in before its form is kept: what one customer's reply alone holds may be a name."""
+
+
 def learn(texts: Iterable[str]) -> dict[str, str]:
-    """Lower-case word -> how it is mostly written inside sentences, where that is not lower case."""
+    """Lower-case word -> how it is mostly written inside sentences, where that is not lower case.
+
+    A word of fewer than :data:`LEAST` different texts is left out.
+    """
     seen: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for text in texts:
+    spread: Counter[str] = Counter()
+    for text in dict.fromkeys(texts):
+        spread.update({match[0].lower() for match in _WORD.finditer(text)})
         for match in _WORD.finditer(text):
             if not _START.search(text[max(match.start() - 4, 0) : match.start()]):
                 seen[match[0].lower()][match[0]] += 1
-    best = {word: counts.most_common(1)[0][0] for word, counts in seen.items()}
+    best = {word: counts.most_common(1)[0][0] for word, counts in seen.items() if spread[word] >= LEAST}
     return {word: form for word, form in best.items() if form != word}
 
 

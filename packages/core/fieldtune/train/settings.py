@@ -68,6 +68,7 @@ class Settings:
         top_layers: layers below the head that train with ``--method top``.
         noisy: what to do with training rows whose label is likely wrong, see :mod:`fieldtune.train.noise`: ``keep`` them
             or ``drop`` them (text-classification: head and full).
+        scrub: hide personal data in the texts before training, see :mod:`fieldtune.data.scrub`.
         track: where to write curves, out of jsonl, tensorboard and wandb, comma-separated; nowhere without.
         track_dir: the folder for them.
         epsilon: of a head trained with differential privacy, see :mod:`fieldtune.train.private`; 0 for without.
@@ -119,6 +120,7 @@ class Settings:
     adapter_size: int = 16
     adapter_places: str = "feed-forward"
     prefix_length: int = 8
+    scrub: bool = True
     track: str = ""
     track_dir: str = "runs"
 
