@@ -1,6 +1,6 @@
 """A string planted in every training text never turns up in what a run prints, tracks or writes.
 
-A model that writes keeps the capitals of words that several replies share, so there it stands in two replies.
+A model that writes keeps the capitals of words that several replies share, so there it stands in one.
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ def table(task: str) -> pd.DataFrame:
         case "token-classification":
             words = [text.split() for text in said]
             return pd.DataFrame({"tokens": words, "tags": [["O", "B-THING", *["O"] * (len(one) - 2)] for one in words]})
-    targets = [f"we see {text if row < 2 else text.replace(CANARY, 'it')}" for row, text in enumerate(said)]
+    targets = [f"we see {text if row < 1 else text.replace(CANARY, 'it')}" for row, text in enumerate(said)]
     return pd.DataFrame({"source": said, "target": targets})
 
 

@@ -10,7 +10,7 @@ _SPACED = ((re.compile(r"\s+([.,;:!?%)\]])"), r"\1"), (re.compile(r"([(\[$#])\s+
            (re.compile(r"\s*(['’])\s*(?=(?:s|t|re|ve|ll|d|m)\b)", re.I), r"\1"), (re.compile(r"(?<=\w)\s+-\s+(?=\w)"), "-"))  # fmt: skip
 
 
-LEAST = 3
+LEAST = 2
 """Different texts that a word stands in before its form is kept: what one customer's reply alone holds may be a name."""
 
 
