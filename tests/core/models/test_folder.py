@@ -70,6 +70,15 @@ def test_a_damaged_manifest_is_refused(tmp_path: Path, text: str) -> None:
         verify(path)
 
 
+def test_a_bit_flipped_in_the_manifest_blames_no_other_file(tmp_path: Path) -> None:
+    path = make(tmp_path / "model")
+    text = (path / MANIFEST).read_text()
+    listed = verify(path)["files"]["b.json"]["sha256"]
+    (path / MANIFEST).write_text(text.replace(listed, ("0" if listed[0] != "0" else "1") + listed[1:]))
+    with pytest.raises(ArtefactError, match=rf"readable {MANIFEST}"):
+        verify(path)
+
+
 def test_a_wrong_path_is_the_callers_mistake(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nothing at"):
         verify(tmp_path / "nowhere")

@@ -21,6 +21,7 @@ from fieldtune.errors import ArtefactError, InputError, RefusedError
 MANIFEST = "MANIFEST.json"
 CHECKPOINTS = "checkpoints"
 RUN = "run.json"
+SEAL = "seal"
 _PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".joblib", ".ckpt", ".h5", ".msgpack"}
 
 
@@ -144,7 +145,9 @@ def write_manifest(folder: Path, details: Mapping[str, Any]) -> None:
         _sync(file)
         files[file.relative_to(folder).as_posix()] = {"sha256": digest(file), "bytes": file.stat().st_size}
     manifest = folder / MANIFEST
-    manifest.write_text(json.dumps({"files": files, **details}, indent=1, sort_keys=True, default=str))
+    facts = json.loads(json.dumps({"files": files, **details}, default=str))
+    facts.pop(SEAL, None)  # of the manifest that the details were copied from
+    manifest.write_text(_text({**facts, SEAL: _sealed(facts)}))
     _sync(manifest)
     _sync(folder)
 
@@ -186,6 +189,8 @@ _REBUILD = "restore the folder from a copy, roll back, or train again"
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
         manifest = json.loads((path / MANIFEST).read_text())
+        if manifest.pop(SEAL, None) not in (None, _sealed(manifest)):  # older ones have none
+            raise ValueError("changed")
         if not all({"sha256", "bytes"} <= facts.keys() for facts in manifest["files"].values()):
             raise KeyError("sha256")
     except FileNotFoundError as error:
@@ -195,6 +200,15 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
         raise ArtefactError(f"a readable {MANIFEST}", f"a damaged one in {path}", _REBUILD) from error
     return dict(manifest)
+
+
+def _text(facts: Mapping[str, Any]) -> str:
+    return json.dumps(facts, indent=1, sort_keys=True)
+
+
+def _sealed(facts: Mapping[str, Any]) -> str:
+    """Digest of a manifest's own text: a digest changed in it would else blame the file that it is about."""
+    return hashlib.sha256(_text(facts).encode()).hexdigest()
 
 
 @contextlib.contextmanager
