@@ -116,7 +116,7 @@ def promotions(home: Path) -> int:
 
 
 STAGED = ".checkpoint-*.staged-*"
-LAST_SAVE, LONGEST_SAVE = 8, 0.6
+LAST_SAVE, LONGEST_SAVE = 8, 0.2
 """An aimed kill waits for the 1st to 8th checkpoint to begin, and then for up to so many seconds."""
 HAS_DOCUMENTS = "SELECT name FROM sqlite_master WHERE name = 'documents'"
 SUPPORT = ("--dialogues", 200)
