@@ -23,6 +23,7 @@ from fieldtune.models import load_encoder
 from fieldtune.models.encoder import load_encoder_folder
 from fieldtune.tasks import text_classification as task
 from fieldtune.tasks.common import Body, trainable, tune
+from fieldtune.tasks.supervised import Headed
 from fieldtune.train.words import words_at_hand
 
 EPOCHS = 5
@@ -140,7 +141,7 @@ def ours_for(table: pd.DataFrame, changes: dict[str, Any] | None = None) -> tupl
     tokens = encoder.tokens(table["text"].tolist(), settings.max_length)
     start = np.zeros((77, encoder.dimensions), np.float32), np.zeros(77, np.float32)
     targets = torch.from_numpy(pd.factorize(table["label"])[0])
-    module = task.TextClassifier(Body(encoder), *start, settings.dropout)
+    module = Headed(Body(encoder), *start, settings.dropout)
     made = task.problem(tokens, targets, torch.ones(77), encoder, settings.label_smoothing)
 
     def run() -> None:

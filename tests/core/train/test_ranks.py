@@ -12,6 +12,7 @@ from peft.tuners.adalora import AdaLoraModel
 from fieldtune.models.adapters import adapter_of
 from fieldtune.tasks import text_classification as task
 from fieldtune.tasks.common import Body, adamw, trainable
+from fieldtune.tasks.supervised import Headed
 from fieldtune.train.fit import fit
 from fieldtune.train.problem import Problem
 from fieldtune.train.ranks import adaptive
@@ -22,14 +23,14 @@ TARGETS = torch.tensor([0, 1, 2, 3, 0, 1] * 4)
 SETTINGS = Settings(dropout=0.1, rank=3, learning_rate=2e-2, checkpoint_steps=5, weight_decay=0.0)
 
 
-def build(encoder_folder: Path, settings: Settings = SETTINGS) -> tuple[task.TextClassifier, Problem]:
+def build(encoder_folder: Path, settings: Settings = SETTINGS) -> tuple[Headed, Problem]:
     encoder = trainable(encoder_folder, "adalora", settings)
     weight = np.linspace(-1, 1, 4 * encoder.dimensions, dtype=np.float32).reshape(4, -1)
-    module = task.TextClassifier(Body(encoder), weight, np.zeros(4, np.float32), settings.dropout)
+    module = Headed(Body(encoder), weight, np.zeros(4, np.float32), settings.dropout)
     return module, task.problem(encoder.tokens(TEXTS), TARGETS, torch.ones(4), encoder, 0.0)
 
 
-def train(module: task.TextClassifier, problem: Problem, folder: Path) -> dict[str, torch.Tensor]:
+def train(module: Headed, problem: Problem, folder: Path) -> dict[str, torch.Tensor]:
     plan = [[row % 24, (row + 7) % 24, (row + 13) % 24] for row in range(24)]
     optimizer = adamw(module.encoder, module, SETTINGS)
     fit(
