@@ -13,7 +13,7 @@ $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet "$(TORCH)"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[all,postgres]" \
-		build captum hypothesis mypy opacus pandas-stubs pytest pytest-xdist rouge-score ruff sentence-transformers seqeval setuptools
+		build captum hypothesis mypy opacus pandas-stubs pycocotools pytest pytest-xdist rouge-score ruff sentence-transformers seqeval setuptools
 	$(BIN)/python -c "import lightgbm" 2>/dev/null || \
 		(apt-get update -qq && apt-get install -y -qq libgomp1) || echo "LightGBM needs libgomp1: install it"
 	touch $(READY)
