@@ -78,6 +78,15 @@ def fixed(keys: Sequence[tuple[object, ...]], rows_per_batch: int, rng: np.rando
     return batches
 
 
+def dealt(plan: Sequence[Batch], part: int, parts: int) -> list[Batch]:
+    """One part of every batch, for processes that share the work.
+
+    A batch of fewer rows than parts leaves some of them idle: they get its first row as ``-1 - row``, to be computed so
+    that they keep step, and to count as nothing.
+    """
+    return [batch[part::parts] or [-1 - batch[0]] for batch in plan]
+
+
 def whole_run(epochs: Sequence[list[Batch]], max_steps: int | None = None) -> list[Batch]:
     """All batches of a training run in order; a run planned in advance resumes by skipping the first n."""
     plan = [batch for batches in epochs for batch in batches]

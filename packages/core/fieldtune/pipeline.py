@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,12 +27,14 @@ from fieldtune.progress import say
 from fieldtune.tasks import resolved, task_module
 from fieldtune.train.checkpoint import claimed
 from fieldtune.train.choice import AUTO, choose
+from fieldtune.train.processes import together
 from fieldtune.train.settings import Settings
 from fieldtune.train.track import kinds, opened, run_name
 
 SAMPLE = 2000  # rows looked at to tell whether an encoder can read them
 BETRAYED = 1000  # training rows of which a loss is looked at
 REFIT = "refit"
+ALONE = ("linear", "head", "zeroshot", "auto")  # methods that train too little to share it out
 PRIVACY = "only the head of a text classifier is trained with privacy"
 
 
@@ -69,6 +71,7 @@ def finetune(
     rivals: bool = False,
     apart: bool = True,
     unlabelled: pd.DataFrame | Path | str | None = None,
+    processes: int = 1,
 ) -> Finetuned:
     """Fine-tune a model and write its folder.
 
@@ -93,6 +96,8 @@ def finetune(
         apart: whether texts of ``valid`` that also stand in ``train`` are worth a remark; not where the caller knows, and
             uses no metrics of this fit.
         unlabelled: rows without a label, for the task's methods that learn from them too.
+        processes: local processes that share every batch and this machine's threads. More than one are started afresh,
+            so a script calls this under ``if __name__ == "__main__":``.
 
     Raises:
         InputError: the data cannot be trained on; ConfigError: an unknown setting;
@@ -102,6 +107,8 @@ def finetune(
     about = task_module(task)
     if method not in about.METHODS:
         raise InputError(f"a method out of {', '.join(about.METHODS)}", repr(method), "choose one of them")
+    if processes < 1:
+        raise InputError("at least one process", str(processes), "leave --processes out")
     if not 0 <= seed < 2**32:
         raise InputError("a seed from 0 to 4294967295", str(seed), "choose another --seed")
     kinds(chosen.track)
@@ -125,6 +132,8 @@ def finetune(
         )
     begun = start(about, method, model, chosen)
     run = fingerprint(task, method, begun, chosen, seed, (rows, held_out, *more))
+    if processes > 1:  # sums in another order: equal to the last digits only
+        run["processes"] = processes
     with locked(path):
         recover(path)
         if (path / MANIFEST).is_file():
@@ -135,6 +144,8 @@ def finetune(
             if method == AUTO:
                 method, choice = choose(about, rows, model, chosen, seed=seed, folder=work, show=progress)
             train_it = partial(about.train, unlabelled=about.texts(more[0])) if more else about.train
+            if processes > 1 and method not in ALONE:
+                train_it = partial(_together, train_it, processes, task, chosen)
             beside = {"valid": held_out} if getattr(about, "SELECTS", False) and len(held_out) else {}
             trained = train_it(rows, method, model, chosen, seed=seed, folder=work, show=progress, **beside)
             metrics: Any = about.finish(trained, held_out) if len(held_out) else {"n": 0}
@@ -164,6 +175,15 @@ def finetune(
                 trained.save(temporary)
                 save_page(temporary)
     return Finetuned(path, metrics, method, task)
+
+
+def _together(
+    train: Callable[..., Any], processes: int, task: str, settings: Settings, rows: pd.DataFrame, method: str,
+    *rest: Any, **more: Any,
+) -> Any:  # fmt: skip
+    """What ``train`` returns, computed by several processes."""
+    card = {"task": task, "method": method, "max_length": settings.max_length}
+    return together(train, processes, card, (rows, method, *rest), **more)
 
 
 def _unlabelled(

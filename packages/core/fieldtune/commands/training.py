@@ -54,6 +54,9 @@ def train(
     mapping: LabelMap = "",
     unlabelled: Annotated[Path | None, typer.Option(help="Rows without a label, for --method selftrain.")] = None,
     seed: Annotated[int, typer.Option(help="Of the split, the batches and dropout.")] = 0,
+    processes: Annotated[
+        int, typer.Option(help="Local processes that share every batch; this machine's threads are divided among them.")
+    ] = 1,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue an unfinished folder (also done without).")
     ] = False,
@@ -77,6 +80,7 @@ def train(
         labels=parse_map(mapping),
         rivals=True,
         unlabelled=unlabelled,
+        processes=processes,
     )
     metrics = {key: value for key, value in done.metrics.items() if key != "per_class"}
     remark(done.method, done.metrics, task_module(done.task).FIGURE)

@@ -128,7 +128,7 @@ def token_problem(
         vectors, n = vectors_of(read, batch), len(batch["queries"])
         return contrastive(vectors[:n], vectors[n:], settings.temperature, batch.get("excluded"))
 
-    return Problem(collate, loss, lambda batch: float(len(batch["queries"])))
+    return Problem(collate, loss, lambda batch: float(len(batch["queries"])), divisible=False)
 
 
 def vector_problem(frozen: Embedder, table: pd.DataFrame, temperature: float) -> Problem:
@@ -144,4 +144,4 @@ def vector_problem(frozen: Embedder, table: pd.DataFrame, temperature: float) ->
         documents = torch.cat([module(batch[name]) for name in columns[1:]])
         return contrastive(module(batch["query"]), documents, temperature, batch["excluded"])
 
-    return Problem(collate, loss, lambda batch: float(len(batch["query"])))
+    return Problem(collate, loss, lambda batch: float(len(batch["query"])), divisible=False)

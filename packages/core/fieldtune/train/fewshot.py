@@ -119,7 +119,7 @@ def problem(
         _, inverse, counts = batch["targets"].unique(return_inverse=True, return_counts=True)
         return max(1.0, float((counts[inverse] > 1).sum()))
 
-    return Problem(collate, loss, items)
+    return Problem(collate, loss, items, divisible=False)
 
 
 def supervised_contrastive(vectors: torch.Tensor, targets: torch.Tensor, temperature: float) -> torch.Tensor:

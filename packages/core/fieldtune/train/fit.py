@@ -14,18 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainingArguments
 
-from fieldtune.batching import Batch
+from fieldtune.batching import Batch, dealt
 from fieldtune.errors import InputError
 from fieldtune.models.adapters import settle
 from fieldtune.models.folder import staged
 from fieldtune.train.best import Best
 from fieldtune.train.checkpoint import newest, prune, step
 from fieldtune.train.problem import Problem, Tensors
+from fieldtune.train.processes import agreed, total
 from fieldtune.train.quick import plain
 from fieldtune.train.ranks import Ranks, adaptive
 from fieldtune.train.settings import Settings
@@ -70,6 +71,9 @@ def fit(
     """
     if not plan:
         raise InputError("batches to train on", "none", "give more rows")
+    alone = not torch.distributed.is_initialized()
+    if not (alone or problem.divisible):
+        raise InputError("one process for a loss that compares rows", "several", "leave --processes out")
     gpu = torch.cuda.is_available()
     arguments = TrainingArguments(
         output_dir=str(folder),
@@ -106,12 +110,20 @@ def fit(
         problem = ranks.penalised(problem)
         trainer.add_callback(_Adapt(ranks))
     trainer.problem, trainer.plan, trainer.folder, trainer._module = problem, plan, folder, module
+    if not alone:
+        trainer.plan = dealt(plan, arguments.process_index, arguments.world_size)
     trainer.best = best
     checkpoint = newest(folder)
     if checkpoint and best:
         best.load(checkpoint)
     done = step(checkpoint) if checkpoint else 0
-    track = opened(settings.track, Path(settings.track_dir), run_name(folder), settings.as_dict(), done)
+    track = opened(
+        settings.track if arguments.process_index == 0 else "",
+        Path(settings.track_dir),
+        run_name(folder),
+        settings.as_dict(),
+        done,
+    )
     trainer.add_callback(_Curves(track, trainer))
     try:
         with stoppable() as stop:
@@ -138,6 +150,10 @@ def _not_finite(found: str) -> InputError:
     )
 
 
+_IDLE = "idle"  # marks a batch that a process computes only to keep step
+_RANDOM = "random.safetensors"
+
+
 class _Trainer(Trainer):
     """transformers' Trainer with our batches, our loss scale and our checkpoints."""
 
@@ -152,15 +168,18 @@ class _Trainer(Trainer):
     loss_is_scaled_for_ga = True  # compute_loss divides by the items of the whole step itself
 
     def get_train_dataloader(self) -> Any:
-        loader = DataLoader(
-            self.train_dataset,
-            batch_sampler=self.plan,
-            collate_fn=self.problem.collate,
-        )
-        return self.accelerator.prepare(loader)
+        loader = DataLoader(self.train_dataset, batch_sampler=self.plan, collate_fn=self._collate)
+        # With several processes the plan is this one's own already, and accelerate would deal it out once more.
+        return self.accelerator.prepare(loader) if self.args.world_size == 1 else loader
+
+    def _collate(self, rows: Batch) -> Tensors:
+        idle = rows[0] < 0
+        batch = self.problem.collate([-1 - row for row in rows] if idle else rows)
+        return batch | {_IDLE: torch.ones(1)} if idle else batch
 
     def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor:
-        items = torch.tensor(sum(self.problem.items(batch) for batch in batch_samples), device=device)
+        counts = [self.problem.items(batch) for batch in batch_samples if _IDLE not in batch]
+        items = torch.tensor(float(sum(counts)), device=device)
         return torch.as_tensor(self.accelerator.gather(items).sum() if self.args.world_size > 1 else items)
 
     def compute_loss(
@@ -168,16 +187,17 @@ class _Trainer(Trainer):
     ) -> torch.Tensor:
         step = self.state.global_step
         self._at = (step, self._at[1] + 1 if step == self._at[0] else 0)
-        loss = self.problem.loss(model, inputs) / num_items_in_batch
+        share = 0.0 if inputs.pop(_IDLE, None) is not None else 1.0
+        loss = share * self.problem.loss(model, inputs) / num_items_in_batch
         if not torch.isfinite(loss):
             raise _not_finite(f"{loss.item()} at step {step + 1}, in the batch of training rows {self._rows()}")
         self.seen += float(loss.detach())
         return loss * self.args.world_size  # DDP averages gradients over the processes
 
     def _rows(self, most: int = 20) -> str:
-        """Rows of the batch at hand, counted from 0: the plan is dealt out to the processes in turn."""
+        """Rows of the batch at hand, counted from 0."""
         step, before = self._at
-        place = (step * self.args.gradient_accumulation_steps + before) * self.args.world_size + self.args.process_index
+        place = step * self.args.gradient_accumulation_steps + before
         rows = self.plan[place] if place < len(self.plan) else []
         return ", ".join(map(str, rows[:most])) + (f" and {len(rows) - most} more" if len(rows) > most else "")
 
@@ -192,6 +212,9 @@ class _Trainer(Trainer):
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         """Trainer writes in place; here its files go to a staging folder that is hashed and renamed."""
         self.check_weights()
+        if not self.args.should_save:  # the first process writes what all of them know
+            self._save_rng_state(None)
+            return
         name = f"checkpoint-{self.state.global_step}"
         shutil.rmtree(self.folder / name, ignore_errors=True)  # there is one only where `newest` found it damaged
         with staged(self.folder / name, {"step": self.state.global_step}) as temporary:
@@ -204,6 +227,29 @@ class _Trainer(Trainer):
                 self.best.save(temporary)
             self._staging = None
         prune(self.folder)
+
+    def store_flos(self) -> None:
+        """Nobody reads that count, and gathering it would wait for processes that save nothing."""
+
+    def _save_rng_state(self, output_dir: str | None) -> None:
+        """Several processes: one file with the state of each, which no other format than numbers needs."""
+        if self.args.world_size == 1:
+            super()._save_rng_state(output_dir)
+            return
+        own = torch.get_rng_state()
+        states = [torch.empty_like(own) for _ in range(self.args.world_size)]
+        torch.distributed.all_gather(states, own)
+        if output_dir is not None:
+            Path(output_dir).mkdir(parents=True, exist_ok=True)
+            save_file({str(rank): state for rank, state in enumerate(states)}, Path(output_dir) / _RANDOM)
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        file = Path(checkpoint or "") / _RANDOM
+        state = load_file(file).get(str(self.args.process_index)) if file.is_file() else None
+        if state is None:
+            super()._load_rng_state(checkpoint)
+        else:
+            torch.set_rng_state(state)
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         """Weights only, as safetensors; Trainer would add a pickle of its arguments."""
@@ -244,7 +290,9 @@ class _SaveRegularly(TrainerCallback):
         self._last = time.monotonic()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
-        due = state.global_step % self.steps == 0 if self.steps else time.monotonic() - self._last > self.seconds
+        due = (
+            state.global_step % self.steps == 0 if self.steps else agreed(time.monotonic() - self._last > self.seconds)
+        )
         if due and state.global_step < state.max_steps:
             control.should_save = True
             self._last = time.monotonic()
@@ -268,9 +316,10 @@ class _Curves(TrainerCallback):
         self.track, self.trainer = track, trainer
 
     def on_step_end(self, args: Any, state: Any, control: Any, optimizer: Any = None, **_: Any) -> None:
+        seen = total(self.trainer.seen)
         if self.track.writers and optimizer is not None:
             rates = {f"learning_rate/{place}": group["lr"] for place, group in enumerate(optimizer.param_groups)}
-            self.track(state.global_step, {"loss": self.trainer.seen, **rates})
+            self.track(state.global_step, {"loss": seen, **rates})
         self.trainer.seen = 0.0
 
 

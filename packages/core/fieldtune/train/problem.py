@@ -17,8 +17,10 @@ class Problem:
         collate: row numbers -> the tensors of one batch.
         loss: module and batch -> the loss summed over the batch.
         items: batch -> how many items (examples, weighted or not) that sum counts.
+        divisible: whether the loss of a batch is the sum of those of its parts; not so where rows are compared.
     """
 
     collate: Callable[[list[int]], Tensors]
     loss: Callable[[nn.Module, Tensors], torch.Tensor]
     items: Callable[[Tensors], float]
+    divisible: bool = True

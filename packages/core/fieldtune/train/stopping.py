@@ -12,6 +12,8 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from fieldtune.train.processes import agreed
+
 EXIT = 128 + signal.SIGTERM
 
 
@@ -28,6 +30,7 @@ class Stop(TrainerCallback):
         os.write(2, b"SIGTERM: stopping after this step, with a checkpoint; once more stops at once\n")
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+        self.asked = agreed(self.asked)
         control.should_save = control.should_save or self.asked
         return control
 

@@ -1,0 +1,69 @@
+"""Training in two real processes: the model of one, and what happens when one of them is killed."""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fieldtune
+from fieldtune.batching import dealt
+from fieldtune.errors import InputError, RefusedError
+from fieldtune.pipeline import finetune
+
+TEXTS = ["my card is lost", "refund to the account", "cancel my order", "how to transfer", "the card", "refund"] * 4
+TABLE = pd.DataFrame({"text": TEXTS, "label": ["a", "b", "c", "d", "a", "b"] * 4})
+SETTINGS = {"epochs": 12, "token_budget": 40, "dropout": 0.0, "checkpoint_steps": 4}
+
+
+def train(encoder: Path, out: Path, processes: int) -> None:
+    valid = TABLE.head(6).assign(text=TABLE["text"] + " is")
+    finetune(
+        "text-classification", TABLE, valid=valid, model=str(encoder), out=out, settings=SETTINGS, progress=False,
+        processes=processes,
+    )  # fmt: skip
+
+
+def kill_one(folder: Path) -> None:
+    """SIGKILL the second of the processes once there is a checkpoint."""
+    deadline = time.monotonic() + 60
+    while not list(folder.glob("checkpoint-*")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(int(multiprocessing.active_children()[-1].pid or 0), signal.SIGKILL)
+
+
+def test_a_killed_process_ends_the_others_and_the_next_call_ends_at_the_model_of_one(
+    tiny_encoder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "two"
+    killer = threading.Thread(target=kill_one, args=(out / "checkpoints",))
+    killer.start()
+    with pytest.raises(RefusedError, match=r"killed by signal 9.*run the same command again"):
+        train(tiny_encoder, out, 2)
+    killer.join()
+    assert not multiprocessing.active_children()
+    kept = list((out / "checkpoints").glob("checkpoint-*"))
+    assert kept
+    assert all((checkpoint / "random.safetensors").is_file() for checkpoint in kept)
+    train(tiny_encoder, out, 2)
+    train(tiny_encoder, tmp_path / "one", 1)
+    one, two = (fieldtune.load(path).logits(TEXTS) for path in (tmp_path / "one", out))
+    assert np.abs(one - two).max() <= 1e-2  # AdamW amplifies the last digits; by SGD they agree to 1e-6
+    assert not (out / "checkpoints").exists()
+
+
+def test_no_process_is_too_few(tiny_encoder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="at least one process"):
+        train(tiny_encoder, tmp_path, 0)
+
+
+def test_every_row_is_dealt_once_and_idle_parts_are_marked() -> None:
+    plan = [[4, 0, 3, 1, 2], [7]]
+    parts = [dealt(plan, part, 2) for part in range(2)]
+    assert sorted(parts[0][0] + parts[1][0]) == [0, 1, 2, 3, 4]
+    assert (parts[0][1], parts[1][1]) == ([7], [-8])
