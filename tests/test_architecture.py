@@ -22,7 +22,18 @@ FLOORS = (
     ("errors", "runtime", "progress", "batching", "text", "evaluate"),
     ("data", "models", "tasks", "retrieval", "store", "train", "infer"),
     ("explain", "gate", "registry", "outbox", "feedback", "decisions", "retraining"),
-    ("fingerprint", "labelling", "pipeline", "publishing", "reporting", "searching", "exporting", "serve", "ui"),
+    (
+        "fingerprint",
+        "labelling",
+        "preparing",
+        "pipeline",
+        "publishing",
+        "reporting",
+        "searching",
+        "exporting",
+        "serve",
+        "ui",
+    ),
     ("applications", "cli_kit", "commands", "cli"),
 )
 PURE = {

@@ -11,7 +11,7 @@ import pytest
 
 from fieldtune.fingerprint import start, threads
 from fieldtune.pipeline import finetune
-from fieldtune.tasks import text_classification
+from fieldtune.tasks import task_module
 from fieldtune.tasks.text_classification import DEFAULTS
 from tests.conftest import Ran
 
@@ -64,5 +64,5 @@ def test_a_model_trained_on_ours_keeps_the_licence(licensed: Path, tmp_path: Pat
     first = trained(licensed, tmp_path / "first", 1, "head")
     second = trained(first, tmp_path / "second", 1, "head")
     assert json.loads((second / "MANIFEST.json").read_text())["licence"] == "apache-2.0"
-    digests = start(text_classification, "head", str(first), DEFAULTS)
+    digests = start(task_module("text-classification"), "head", str(first), DEFAULTS)
     assert digests

@@ -7,7 +7,6 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ import pandas as pd
 from fieldtune.errors import ConfigError
 from fieldtune.models.encoder import ENCODERS, WRITERS, check, find, licence, positions
 from fieldtune.models.folder import MANIFEST, digest, verify
+from fieldtune.tasks import Task
 from fieldtune.train.settings import Settings
 
 
@@ -48,11 +48,11 @@ def fingerprint(
     }
 
 
-def start(about: ModuleType, method: str, model: str, settings: Settings) -> list[str]:
+def start(about: Task, method: str, model: str, settings: Settings) -> list[str]:
     """Digests of the weights that a task's method starts from; none where it starts from none."""
     if method in about.ENCODERLESS:
         return []
-    found: list[str] = getattr(about, "weights", weights)(model, settings)
+    found: list[str] = (about.weights or weights)(model, settings)
     return found
 
 

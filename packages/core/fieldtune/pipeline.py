@@ -2,18 +2,14 @@
 
 import json
 import shutil
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pandas as pd
 
-from fieldtune.data.checks import TEXT_COLUMNS, leakage
-from fieldtune.data.hiding import hidden, said
 from fieldtune.errors import ArtefactError, ConfigError, InputError, MissingExtraError
 from fieldtune.evaluate.privacy import membership_auc
 from fieldtune.fingerprint import fingerprint, provenance, start, threads, versions
@@ -23,8 +19,9 @@ from fieldtune.models.encoder import DEFAULT
 from fieldtune.models.folder import CHECKPOINTS, MANIFEST, locked, recover, replaceable, staged, verify
 from fieldtune.models.readable import UNKNOWN_LIMIT, encoder_of, unknown_share
 from fieldtune.models.trained import CARD, OUT_OF_SCOPE, save_page
+from fieldtune.preparing import Given, Rows, prepared
 from fieldtune.progress import say
-from fieldtune.tasks import resolved, task_module
+from fieldtune.tasks import Task, resolved, task_module
 from fieldtune.train.checkpoint import claimed
 from fieldtune.train.choice import AUTO, choose
 from fieldtune.train.processes import together
@@ -57,9 +54,9 @@ class Finetuned:
 
 def finetune(
     task: str,
-    train: pd.DataFrame | Path | str,
+    train: Given,
     *,
-    valid: pd.DataFrame | Path | str | None = None,
+    valid: Given | None = None,
     model: str = DEFAULT,
     method: str = "full",
     out: Path | str,
@@ -70,7 +67,7 @@ def finetune(
     labels: Mapping[str, str] | None = None,
     rivals: bool = False,
     apart: bool = True,
-    unlabelled: pd.DataFrame | Path | str | None = None,
+    unlabelled: Given | None = None,
     processes: int = 1,
 ) -> Finetuned:
     """Fine-tune a model and write its folder.
@@ -105,33 +102,14 @@ def finetune(
     """
     task, chosen = resolved(task, method, settings)
     about = task_module(task)
-    if method not in about.METHODS:
-        raise InputError(f"a method out of {', '.join(about.METHODS)}", repr(method), "choose one of them")
-    if processes < 1:
-        raise InputError("at least one process", str(processes), "leave --processes out")
-    if not 0 <= seed < 2**32:
-        raise InputError("a seed from 0 to 4294967295", str(seed), "choose another --seed")
-    kinds(chosen.track)
-    if chosen.epsilon and method not in getattr(about, "PRIVATE", ()):
-        raise ConfigError("--method head with epsilon", f"--method {method} of {task}", PRIVACY)
+    _possible(about, task, method, chosen, seed, processes)
     path = Path(out)
     replaceable(path)
-    rows = about.read(train, rename=rename, labels=labels)
-    held_out = about.read(valid, rename=rename, labels=labels) if valid is not None else None
-    more = _unlabelled(about, method, unlabelled, rename)
-    if chosen.scrub:
-        rows, held_out, *others = _hidden((rows, held_out, *more), progress)
-        more = tuple(others)
-    _check(about, rows, held_out if apart else None, task, progress)
-    everything = rows
-    if held_out is None:
-        rows, held_out = about.split(rows, seed)
-    if held_out.empty and method not in getattr(about, "UNMEASURED", ()):
-        raise InputError(
-            "validation rows", f"none left of {len(rows)} training rows", "give more rows, or --valid FILE"
-        )
-    begun = start(about, method, model, chosen)
-    run = fingerprint(task, method, begun, chosen, seed, (rows, held_out, *more))
+    rows = prepared(
+        about, task, method, train, valid, unlabelled,
+        rename=rename, labels=labels, scrub=chosen.scrub, apart=apart, seed=seed, progress=progress,
+    )  # fmt: skip
+    run = fingerprint(task, method, start(about, method, model, chosen), chosen, seed, rows.tables)
     if processes > 1:  # sums in another order: equal to the last digits only
         run["processes"] = processes
     with locked(path):
@@ -142,91 +120,139 @@ def finetune(
         with claimed(work, run):
             choice = None
             if method == AUTO:
-                method, choice = choose(about, rows, model, chosen, seed=seed, folder=work, show=progress)
-            train_it = partial(about.train, unlabelled=about.texts(more[0])) if more else about.train
-            if processes > 1 and method not in ALONE:
-                train_it = partial(_together, train_it, processes, task, chosen)
-            beside = {"valid": held_out} if getattr(about, "SELECTS", False) and len(held_out) else {}
-            trained = train_it(rows, method, model, chosen, seed=seed, folder=work, show=progress, **beside)
-            metrics: Any = about.finish(trained, held_out) if len(held_out) else {"n": 0}
-            metrics |= _betrayed(about, trained, rows, held_out)
-            _warn_unreadable(trained, about.texts(rows.head(SAMPLE)), progress)
-            metrics |= _adapter_share(trained)
-            if rivals and len(held_out):
-                metrics["rivals"] = _rivals(about, method, model, chosen, rows, held_out, seed, work)
-            if chosen.epsilon:
-                metrics["privacy"] = {"epsilon": chosen.epsilon, "delta": chosen.delta or 0.1 / len(rows)}
-            told_more: dict[str, Any] = {"choice": choice} if choice else {}
-            # A second fit would spend the privacy of the rows a second time.
-            if chosen.refit and valid is None and len(held_out) and not chosen.epsilon:
-                measured, rows = trained, everything
-                if progress:
-                    say(f"note: measured on {len(held_out)} rows kept apart; training again on all {len(rows)}")
-                trained = train_it(rows, method, model, chosen, seed=seed, folder=work / REFIT, show=progress)
-                about.adopt(trained, measured)
-                told_more["trained_again"] = True
-            told = opened(chosen.track, Path(chosen.track_dir), run_name(work), {}, None)
-            told(0, {"figures": metrics})
-            told.close()
-            origin = provenance(run, model if run["model"] and not hasattr(about, "weights") else None)
-            told_more |= base_of(model, run, origin["licence"]) | _adapter_note(trained)
-            trained.card = _card(task, method, chosen, run, metrics, rows) | told_more
-            with staged(path, origin) as temporary:
-                trained.save(temporary)
-                save_page(temporary)
+                method, choice = choose(about, rows.train, model, chosen, seed=seed, folder=work, show=progress)
+            job = _Job(task, about, method, model, chosen, seed, processes, work, progress)
+            trained = job.train(rows)
+            metrics = _measured(job, trained, rows, rivals)
+            again = _worthwhile_again(chosen, rows, given=valid is not None)
+            if again:
+                trained = _train_again(job, trained, rows)
+            notes: dict[str, Any] = {"choice": choice} if choice else {}
+            notes |= {"trained_again": True} if again else {}
+            _track(chosen, work, metrics)
+            _write(job, path, trained, run, metrics, len(rows.everything if again else rows.train), notes)
     return Finetuned(path, metrics, method, task)
 
 
-def _together(
-    train: Callable[..., Any], processes: int, task: str, settings: Settings, rows: pd.DataFrame, method: str,
-    *rest: Any, **more: Any,
-) -> Any:  # fmt: skip
-    """What ``train`` returns, computed by several processes."""
-    card = {"task": task, "method": method, "max_length": settings.max_length}
-    return together(train, processes, card, (rows, method, *rest), **more)
+@dataclass(frozen=True)
+class _Job:
+    """What is to be trained, and how."""
+
+    task: str
+    about: Task
+    method: str
+    model: str
+    settings: Settings
+    seed: int
+    processes: int
+    work: Path
+    progress: bool
+
+    def train(self, rows: Rows) -> Any:
+        """A model of the training rows."""
+        select = {"valid": rows.valid} if self.about.SELECTS and len(rows.valid) else {}
+        return self._fit(rows.train, rows, self.work, **select)
+
+    def train_on_everything(self, rows: Rows) -> Any:
+        """A model of these and of what was kept apart."""
+        return self._fit(rows.everything, rows, self.work / REFIT)
+
+    def _fit(self, table: pd.DataFrame, rows: Rows, folder: Path, **more: Any) -> Any:
+        fit = self.about.train
+        if rows.unlabelled:
+            fit = partial(fit, unlabelled=self.about.texts(rows.unlabelled[0]))
+        if self.processes > 1 and self.method not in ALONE:
+            card = {"task": self.task, "method": self.method, "max_length": self.settings.max_length}
+            fit = partial(_together, fit, self.processes, card)
+        return fit(
+            table, self.method, self.model, self.settings,
+            seed=self.seed, folder=folder, show=self.progress, **more,
+        )  # fmt: skip
 
 
-def _unlabelled(
-    about: ModuleType, method: str, data: pd.DataFrame | Path | str | None, rename: Mapping[str, str] | None
-) -> tuple[pd.DataFrame, ...]:
-    """The table of rows without a label, where the method learns from such rows; none for the others."""
-    wants = method in getattr(about, "UNLABELLED", ())
-    if wants and data is None:
-        raise InputError(f"rows without a label for method {method}", "none", "give them with --unlabelled FILE")
-    if data is not None and not wants:
-        known = ", ".join(getattr(about, "UNLABELLED", ())) or "none of this task"
-        raise InputError(f"a method that learns from unlabelled rows ({known})", repr(method), "leave --unlabelled out")
-    return (about.read_unlabelled(data, rename=rename),) if wants else ()
+def _together(fit: Callable[..., Any], processes: int, card: dict[str, Any], *given: Any, **named: Any) -> Any:
+    """What ``fit`` returns, computed by several processes."""
+    return together(fit, processes, card, given, **named)
 
 
-def _hidden(tables: Sequence[pd.DataFrame | None], progress: bool) -> list[Any]:
-    """The tables without personal data in their texts; what was hidden is said."""
-    done = [(None, Counter[str]()) if table is None else hidden(table) for table in tables]
-    found = sum((counts for _, counts in done), Counter[str]())
-    if found and progress:
-        say(f"note: {said(found)}")
-    return [table for table, _ in done]
+def _possible(about: Task, task: str, method: str, settings: Settings, seed: int, processes: int) -> None:
+    """Refuse what no rows could make possible."""
+    if method not in about.METHODS:
+        raise InputError(f"a method out of {', '.join(about.METHODS)}", repr(method), "choose one of them")
+    if processes < 1:
+        raise InputError("at least one process", str(processes), "leave --processes out")
+    if not 0 <= seed < 2**32:
+        raise InputError("a seed from 0 to 4294967295", str(seed), "choose another --seed")
+    kinds(settings.track)
+    if settings.epsilon and method not in about.PRIVATE:
+        raise ConfigError("--method head with epsilon", f"--method {method} of {task}", PRIVACY)
 
 
-def _check(about: ModuleType, rows: pd.DataFrame, held_out: pd.DataFrame | None, task: str, progress: bool) -> None:
-    findings = about.check(rows)
-    if held_out is not None and task in TEXT_COLUMNS:
-        findings += leakage(rows, held_out, TEXT_COLUMNS[task])
-    elif held_out is not None and hasattr(about, "leaks"):
-        findings += about.leaks(rows, held_out)
-    for finding in findings:
-        if finding.severity == "error":
-            raise InputError("training rows a model can learn from", finding.message, "correct the table")
-        if progress:
-            say(f"note: {finding.message}")
+def _measured(job: _Job, trained: Any, rows: Rows, rivals: bool) -> dict[str, Any]:
+    """Calibrate the model; its figures on the validation rows, and what else a card shows."""
+    about, settings = job.about, job.settings
+    metrics: dict[str, Any] = about.finish(trained, rows.valid) if len(rows.valid) else {"n": 0}
+    metrics |= _betrayed(about, trained, rows)
+    metrics |= _adapter_share(trained)
+    if job.progress:
+        _warn_unreadable(trained, about.texts(rows.train.head(SAMPLE)))
+    if rivals and len(rows.valid):
+        metrics["rivals"] = _rivals(job, rows)
+    if settings.epsilon:
+        metrics["privacy"] = {"epsilon": settings.epsilon, "delta": settings.delta or 0.1 / len(rows.train)}
+    return metrics
 
 
-def _betrayed(about: ModuleType, trained: Any, rows: pd.DataFrame, held_out: pd.DataFrame) -> dict[str, float]:
+def _worthwhile_again(settings: Settings, rows: Rows, *, given: bool) -> bool:
+    """Whether rows were kept apart that can be learnt from too; privately it would spend their privacy twice."""
+    return settings.refit and not given and len(rows.valid) > 0 and not settings.epsilon
+
+
+def _train_again(job: _Job, measured: Any, rows: Rows) -> Any:
+    """A model of all rows, calibrated as the one that was measured."""
+    if job.progress:
+        say(f"note: measured on {len(rows.valid)} rows kept apart; training again on all {len(rows.everything)}")
+    trained = job.train_on_everything(rows)
+    job.about.adopt(trained, measured)
+    return trained
+
+
+def _track(settings: Settings, work: Path, metrics: Any) -> None:
+    told = opened(settings.track, Path(settings.track_dir), run_name(work), {}, None)
+    told(0, {"figures": metrics})
+    told.close()
+
+
+def _write(
+    job: _Job, path: Path, trained: Any, run: dict[str, Any], metrics: dict[str, Any], rows: int, notes: dict[str, Any]
+) -> None:
+    """The model's folder, its card and page included, whole or not at all."""
+    origin = provenance(run, job.model if run["model"] and not job.about.weights else None)
+    trained.card = {
+        "task": job.task,
+        "method": job.method,
+        "max_length": job.settings.max_length,
+        "run": run,
+        "metrics": metrics,
+        "rows": rows,
+        "versions": versions(),
+        "threads": threads(),
+        "out_of_scope_label": OUT_OF_SCOPE,
+        **notes,
+        **base_of(job.model, run, origin["licence"]),
+        **_adapter_note(trained),
+    }
+    with staged(path, origin) as temporary:
+        trained.save(temporary)
+        save_page(temporary)
+
+
+def _betrayed(about: Task, trained: Any, rows: Rows) -> dict[str, float]:
     """What a loss-threshold attack learns of the training rows, from a sample of them."""
-    if not hasattr(about, "losses") or not len(held_out):
+    if not (about.losses and len(rows.valid)):
         return {}
-    sample = rows.iloc[:: max(1, len(rows) // BETRAYED)]
-    return {"membership_auc": membership_auc(about.losses(trained, sample), about.losses(trained, held_out))}
+    sample = rows.train.iloc[:: max(1, len(rows.train) // BETRAYED)]
+    return {"membership_auc": membership_auc(about.losses(trained, sample), about.losses(trained, rows.valid))}
 
 
 def _finished(path: Path, run: dict[str, Any]) -> Finetuned:
@@ -242,10 +268,10 @@ def _finished(path: Path, run: dict[str, Any]) -> Finetuned:
     return Finetuned(path, card["metrics"], card["method"], card["task"])
 
 
-def _warn_unreadable(trained: Any, texts: list[str], progress: bool) -> None:
+def _warn_unreadable(trained: Any, texts: list[str]) -> None:
     """Warn when the encoder's tokenizer does not know the script of the texts."""
     share = unknown_share(trained, texts)
-    if share > UNKNOWN_LIMIT and progress:
+    if share > UNKNOWN_LIMIT:
         say(
             f"warning: the encoder cannot read {share:.0%} of the tokens of these texts; "
             "use --method linear, or a multilingual or Chinese encoder with --model"
@@ -266,42 +292,19 @@ def _adapter_note(trained: Any) -> dict[str, Any]:
     return {"adapter": {"method": adapter.method, **adapter.options, "weights": where}}
 
 
-def _rivals(
-    about: ModuleType,
-    method: str,
-    model: str,
-    settings: Settings,
-    rows: pd.DataFrame,
-    held_out: pd.DataFrame,
-    seed: int,
-    work: Path,
-) -> dict[str, Any]:
+def _rivals(job: _Job, rows: Rows) -> dict[str, Any]:
     """Metrics of the plain model and the frozen encoder on the same validation rows."""
-    found = {}
-    for other in (name for name in about.RIVALS if name != method):
-        folder = work / f"rival-{other}"
+    found, about = {}, job.about
+    for other in (name for name in about.RIVALS if name != job.method):
+        folder = job.work / f"rival-{other}"
         try:
-            rival = about.train(rows, other, model, settings, seed=seed, folder=folder, show=False)
+            rival = about.train(
+                rows.train, other, job.model, job.settings, seed=job.seed, folder=folder, show=False
+            )  # fmt: skip
         except MissingExtraError as error:  # n-grams need no encoder, so its absence stops nothing
             say(f"note: not measured beside it, method {other}: {error}")
             continue
-        found[other] = about.finish(rival, held_out)
+        found[other] = about.finish(rival, rows.valid)
         found[other].pop("per_class", None)
         shutil.rmtree(folder, ignore_errors=True)
     return found
-
-
-def _card(
-    task: str, method: str, settings: Settings, run: dict[str, Any], metrics: dict[str, Any], rows: pd.DataFrame
-) -> dict[str, Any]:
-    return {
-        "task": task,
-        "method": method,
-        "max_length": settings.max_length,
-        "run": run,
-        "metrics": metrics,
-        "rows": len(rows),
-        "versions": versions(),
-        "threads": threads(),
-        "out_of_scope_label": OUT_OF_SCOPE,
-    }

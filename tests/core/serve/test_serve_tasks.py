@@ -59,9 +59,9 @@ def test_a_model_that_reads_files_is_not_served(tmp_path: Path, monkeypatch: pyt
     table = pd.DataFrame(rows, columns=["text", "label"])
     done = finetune("text-classification", table, method="linear", out=tmp_path / "m", progress=False)
     assert not Served(done.path).encodes
-    from fieldtune.tasks import text_classification
+    from fieldtune.tasks import task_module
 
-    monkeypatch.setattr(text_classification, "INPUTS", ("image",))
+    monkeypatch.setattr(task_module("text-classification"), "INPUTS", ("image",))
     with pytest.raises(InputError, match="reads files"):
         Served(done.path)
 

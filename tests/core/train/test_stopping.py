@@ -124,7 +124,7 @@ def test_a_loss_that_is_none_names_step_and_rows(tiny_encoder: Path, tmp_path: P
 def test_a_full_disk_is_one_message_and_the_checkpoint_before_is_whole(
     tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = importlib.import_module("fieldtune.train.fit")
+    module = importlib.import_module("fieldtune.train.trainer")
     write, written = module.save_file, []
 
     def full(tensors: Any, path: Path) -> None:

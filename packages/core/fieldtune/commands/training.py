@@ -138,7 +138,7 @@ def predict(
     check_output(out, reads=[data])
     trained = load(model)
     about = task_module(trained.card["task"])
-    table, inputs = getattr(about, "read_inputs", partial(_read_inputs, names=about.INPUTS))(data, text)
+    table, inputs = (about.read_inputs or partial(_read_inputs, names=about.INPUTS))(data, text)
     added = about.predict(trained, inputs)
     taken = [name for name in added if name in table]
     if taken:

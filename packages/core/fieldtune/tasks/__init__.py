@@ -2,30 +2,25 @@
 
 A task module holds
 
-- ``COLUMNS``: required and optional columns of its training table; ``INPUTS``: those that ``predict`` reads (a task
-  that reads more than a table of texts has ``read_inputs(data, text)`` too: the user's table, and beside it what its
-  ``predict`` looks at);
+- ``COLUMNS``: required and optional columns of its training table; ``INPUTS``: those that ``predict`` reads;
 - ``METHODS`` and ``RIVALS``: how it can be trained, and which of these are measured beside whatever was chosen;
-- where there are such, ``UNMEASURED``: the methods that need no validation rows, and ``UNLABELLED``: those whose
-  ``train`` takes ``unlabelled`` texts, read by ``read_unlabelled(data, rename)``; ``PRIVATE``: those that heed epsilon;
 - ``ENCODERLESS``: the methods that use no pretrained encoder;
-- ``SELECTS``, where True: ``train`` also takes ``valid``, the validation rows, and keeps the weights that did best on
-  them; ``weights(model, settings)``, where the models it starts from are no text encoders: their digests;
 - ``FIGURE``: the name of the metric by which methods are compared, higher is better; ``DEFAULTS``: its settings;
 - ``read(data, rename, labels)``: a path or a table -> the rows to train on; ``check(table)``: findings on them;
-  where equal rows are no equal texts, ``leaks(table, held_out)``: findings on rows that stand in both;
 - ``texts(table)``: what an encoder would read, to warn when it cannot;
 - ``split(table, seed)``: rows to train on and rows to validate on;
 - ``train(table, method, model, settings, seed, folder, show)``: a model; ``finish(model, valid)``: calibrate it and
   return its metrics; ``adopt(model, measured)``: take the calibration of a model measured on rows this one has learnt;
 - ``metrics(model, table)``, ``correct(model, table)``: figures, and a score per row for the gate;
 - ``predict(model, table)``: the columns to add to a table;
-- where a model could betray its training rows, ``losses(model, table)``: a loss per row.
+
+and of :data:`OPTIONAL` what it has.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
-from types import ModuleType
+from types import SimpleNamespace
 from typing import Any
 
 from fieldtune.errors import ConfigError, InputError
@@ -46,7 +41,25 @@ TASKS = (
 )
 
 
-def task_module(task: str) -> ModuleType:
+OPTIONAL: dict[str, Any] = {
+    "UNMEASURED": (),  # methods that need no validation rows
+    "UNLABELLED": (),  # methods whose `train` takes `unlabelled` texts, read by `read_unlabelled(data, rename)`
+    "PRIVATE": (),  # methods that heed epsilon
+    "SELECTS": False,  # `train` also takes `valid`, and keeps the weights that did best on it
+    "weights": None,  # (model, settings) -> digests of what it starts from, where that is no text encoder
+    "leaks": None,  # (table, held_out) -> findings on rows in both, where equal rows are no equal texts
+    "losses": None,  # (model, table) -> a loss per row, where a model could betray its training rows
+    "read_inputs": None,  # (data, text) -> the user's table and what `predict` looks at, where that is no table of texts
+}
+"""What a task module may leave out, and what stands for it then."""
+
+
+class Task(SimpleNamespace):
+    """A task module with every member there is: its own, else what :data:`OPTIONAL` says."""
+
+
+@cache
+def task_module(task: str) -> Task:
     """The module of a task by its name.
 
     Raises:
@@ -54,7 +67,9 @@ def task_module(task: str) -> ModuleType:
     """
     if task not in TASKS:
         raise InputError(f"a task out of {', '.join(TASKS)}", repr(task), "choose one of them")
-    return import_module(f"fieldtune.tasks.{task.replace('-', '_')}")
+    module = import_module(f"fieldtune.tasks.{task.replace('-', '_')}")
+    own = {name: member for name, member in vars(module).items() if not name.startswith("__")}
+    return Task(**OPTIONAL | own)
 
 
 def resolved(task: str, method: str, settings: Mapping[str, Any] | None) -> tuple[str, Any]:

@@ -8,7 +8,6 @@ import json
 import shutil
 from collections.abc import Hashable, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from fieldtune.errors import InputError, MissingExtraError
 from fieldtune.evaluate.significance import bootstrap
 from fieldtune.progress import say
 from fieldtune.runtime import generator
+from fieldtune.tasks import Task
 from fieldtune.train.settings import Settings
 
 AUTO = "auto"
@@ -49,12 +49,12 @@ def folds(
 
 
 def choose(
-    about: ModuleType, rows: pd.DataFrame, model: str, settings: Settings, *, seed: int, folder: Path, show: bool
+    about: Task, rows: pd.DataFrame, model: str, settings: Settings, *, seed: int, folder: Path, show: bool
 ) -> tuple[str, dict[str, Any]]:
     """The method with the best mean over the folds, and the figures: per candidate mean and 95 % interval.
 
     Args:
-        about: the module of a task whose rows have a text and a label.
+        about: a task whose rows have a text and a label.
         folder: of the run; trainings of the folds are resumed from there, the choice is kept there.
 
     Raises:
@@ -102,7 +102,7 @@ def verdict(right: dict[str, NDArray[np.float64]], rng: np.random.Generator) -> 
 
 
 def _score(
-    about: ModuleType,
+    about: Task,
     rows: pd.DataFrame,
     held_out: NDArray[np.bool_],
     method: str,

@@ -1,0 +1,112 @@
+"""From what a user gave to the rows a method learns from: read, without personal data, checked, some kept apart."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fieldtune.data.checks import TEXT_COLUMNS, leakage
+from fieldtune.data.hiding import hidden, said
+from fieldtune.errors import InputError
+from fieldtune.progress import say
+from fieldtune.tasks import Task
+
+Given = pd.DataFrame | Path | str
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a run.
+
+    Attributes:
+        train: to learn from.
+        valid: kept apart, to calibrate and measure on.
+        everything: ``train``, and ``valid`` too where it was split off the user's training rows.
+        unlabelled: one table of rows without a label, or none.
+    """
+
+    train: pd.DataFrame
+    valid: pd.DataFrame
+    everything: pd.DataFrame
+    unlabelled: tuple[pd.DataFrame, ...]
+
+    @property
+    def tables(self) -> tuple[pd.DataFrame, ...]:
+        """All that can change what is learnt."""
+        return (self.train, self.valid, *self.unlabelled)
+
+
+def prepared(
+    about: Task,
+    task: str,
+    method: str,
+    train: Given,
+    valid: Given | None,
+    unlabelled: Given | None,
+    *,
+    rename: Mapping[str, str] | None,
+    labels: Mapping[str, str] | None,
+    scrub: bool,
+    apart: bool,
+    seed: int,
+    progress: bool,
+) -> Rows:
+    """Read, hide, check and split; the arguments are those of :func:`fieldtune.pipeline.finetune`.
+
+    Raises:
+        InputError: rows that cannot be trained on, none left to validate on where the method needs them, or rows
+            without a label for a method that has no use for them.
+    """
+    rows = about.read(train, rename=rename, labels=labels)
+    held_out = about.read(valid, rename=rename, labels=labels) if valid is not None else None
+    more = _unlabelled(about, method, unlabelled, rename)
+    if scrub:
+        rows, held_out, *others = _hidden((rows, held_out, *more), progress)
+        more = tuple(others)
+    _check(about, rows, held_out if apart else None, task, progress)
+    everything = rows
+    if held_out is None:
+        rows, held_out = about.split(rows, seed)
+    if held_out.empty and method not in about.UNMEASURED:
+        raise InputError(
+            "validation rows", f"none left of {len(rows)} training rows", "give more rows, or --valid FILE"
+        )
+    return Rows(rows, held_out, everything, more)
+
+
+def _unlabelled(
+    about: Task, method: str, data: Given | None, rename: Mapping[str, str] | None
+) -> tuple[pd.DataFrame, ...]:
+    """The table of rows without a label, where the method learns from such rows; none for the others."""
+    wants = method in about.UNLABELLED
+    if wants and data is None:
+        raise InputError(f"rows without a label for method {method}", "none", "give them with --unlabelled FILE")
+    if data is not None and not wants:
+        known = ", ".join(about.UNLABELLED) or "none of this task"
+        raise InputError(f"a method that learns from unlabelled rows ({known})", repr(method), "leave --unlabelled out")
+    return (about.read_unlabelled(data, rename=rename),) if wants else ()
+
+
+def _hidden(tables: Sequence[pd.DataFrame | None], progress: bool) -> list[Any]:
+    """The tables without personal data in their texts; what was hidden is said."""
+    done = [(None, Counter[str]()) if table is None else hidden(table) for table in tables]
+    found = sum((counts for _, counts in done), Counter[str]())
+    if found and progress:
+        say(f"note: {said(found)}")
+    return [table for table, _ in done]
+
+
+def _check(about: Task, rows: pd.DataFrame, held_out: pd.DataFrame | None, task: str, progress: bool) -> None:
+    findings = about.check(rows)
+    if held_out is not None and task in TEXT_COLUMNS:
+        findings += leakage(rows, held_out, TEXT_COLUMNS[task])
+    elif held_out is not None and about.leaks:
+        findings += about.leaks(rows, held_out)
+    for finding in findings:
+        if finding.severity == "error":
+            raise InputError("training rows a model can learn from", finding.message, "correct the table")
+        if progress:
+            say(f"note: {finding.message}")

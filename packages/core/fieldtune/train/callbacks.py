@@ -1,0 +1,85 @@
+"""What happens between the steps of a training: looking, saving, adapting ranks, curves, a bar."""
+
+import time
+from typing import Any
+
+from torch import nn
+from transformers import TrainerCallback
+
+from fieldtune.train.best import Best
+from fieldtune.train.processes import agreed, total
+from fieldtune.train.ranks import Ranks
+from fieldtune.train.track import Track
+
+
+class Look(TrainerCallback):
+    """Lets :class:`fieldtune.train.best.Best` see the module after each step."""
+
+    def __init__(self, best: Best, module: nn.Module) -> None:
+        self._best, self._module = best, module
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._best.look(self._module, state.global_step)
+
+
+class SaveRegularly(TrainerCallback):
+    """Ask for a checkpoint every ``steps`` steps, or about once a minute; when does not change the weights."""
+
+    def __init__(self, steps: int, seconds: float = 60.0) -> None:
+        self.steps, self.seconds = steps, seconds
+        self._last = time.monotonic()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+        due = (
+            state.global_step % self.steps == 0 if self.steps else agreed(time.monotonic() - self._last > self.seconds)
+        )
+        if due and state.global_step < state.max_steps:
+            control.should_save = True
+            self._last = time.monotonic()
+        return control
+
+
+class Adapt(TrainerCallback):
+    """AdaLoRA looks at the gradients of every step before they go."""
+
+    def __init__(self, ranks: Ranks) -> None:
+        self.ranks = ranks
+
+    def on_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.ranks.step(state.global_step + 1)
+
+
+class Curves(TrainerCallback):
+    """Loss and learning rates of every step to the trackers."""
+
+    def __init__(self, track: Track, trainer: Any) -> None:
+        self.track, self.trainer = track, trainer
+
+    def on_step_end(self, args: Any, state: Any, control: Any, optimizer: Any = None, **_: Any) -> None:
+        seen = total(self.trainer.seen)
+        if self.track.writers and optimizer is not None:
+            rates = {f"learning_rate/{place}": group["lr"] for place, group in enumerate(optimizer.param_groups)}
+            self.track(state.global_step, {"loss": seen, **rates})
+        self.trainer.seen = 0.0
+
+
+class Bar(TrainerCallback):
+    """A progress bar over optimizer steps on stderr, where stderr is a terminal."""
+
+    def __init__(self, description: str) -> None:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        console = Console(stderr=True)
+        self._progress = Progress(console=console, transient=True, disable=not console.is_terminal)
+        self._description = description
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._progress.start()
+        self._task = self._progress.add_task(self._description, total=state.max_steps, completed=state.global_step)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._progress.update(self._task, completed=state.global_step)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._progress.stop()
