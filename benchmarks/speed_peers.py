@@ -2,9 +2,9 @@
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -30,11 +30,18 @@ logging.set_verbosity(
 Run = Callable[[], Any]
 
 
-def interleaved(runs: dict[str, Run], rounds: int) -> dict[str, dict[str, float]]:
+class Anew(NamedTuple):
+    """A run that uses up what it works on: ``make`` gives the next one, off the clock."""
+
+    make: Callable[[], Run]
+
+
+def interleaved(runs: Mapping[str, Run | Anew], rounds: int) -> dict[str, dict[str, float]]:
     """Each run once to warm up, then all in turn; medians of wall and CPU seconds."""
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
     for number in range(rounds + 1):
-        for name, run in runs.items():
+        for name, given in runs.items():
+            run = given.make() if isinstance(given, Anew) else given
             wall, cpu = time.perf_counter(), time.process_time()
             run()
             if number:

@@ -11,7 +11,8 @@ import fieldtune
 from fieldtune.errors import ArtefactError, InputError, RefusedError
 from fieldtune.exporting import export_model
 from fieldtune.infer import export
-from fieldtune.infer.onnx_graph import check
+from fieldtune.infer.int8 import balance, largest
+from fieldtune.infer.onnx_graph import check, run, session
 from fieldtune.models.folder import verify
 
 TEXTS = ["my card is lost", "refund", "the order to the account is how to cancel my card", "账户余额", "", "refund"]
@@ -72,6 +73,23 @@ def test_int8_needs_labelled_rows_and_is_refused_where_it_answers_worse(
     with pytest.raises(RefusedError, match="without --int8"):
         export.export(model, tmp_path / "worse", TEXTS, labels=labels, int8=True)
     assert not (tmp_path / "worse").exists()
+
+
+def test_balancing_keeps_every_number_and_evens_out_the_dimensions(exported: Path, tmp_path: Path) -> None:
+    import onnx
+
+    graph = tmp_path / "model.onnx"
+    graph.write_bytes((exported / "model.onnx").read_bytes())
+    tokens = [[2, 7, 9, 3], [2, 11, 3], [2, 5, 6, 8, 3]]
+    expected = run(session(graph), tokens, 0)
+    balance(graph, tokens, 0)
+    np.testing.assert_allclose(run(session(graph), tokens, 0), expected, atol=1e-5)
+    added = [node for node in onnx.load(str(graph)).graph.node if node.name.startswith("Balance_")]
+    assert len(added) == 8  # two layers: queries, keys and values share one; then attention's output, up, down
+    names = [name for node in added for name in (node.input[0], node.output[0])]
+    spread = {name: size.max() / size.mean() for name, size in largest(graph, names, tokens, 0).items()}
+    evened = [spread[node.output[0]] < spread[node.input[0]] for node in added]
+    assert all(evened), spread
 
 
 def test_a_model_of_n_grams_has_nothing_to_export(tmp_path: Path) -> None:

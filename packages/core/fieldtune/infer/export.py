@@ -18,6 +18,7 @@ from torch import nn
 
 from fieldtune.batching import by_length
 from fieldtune.errors import InputError, RefusedError
+from fieldtune.infer.int8 import quantise
 from fieldtune.infer.onnx_graph import OUTPUT, TOKEN_BUDGET, OnnxFeatures, library
 from fieldtune.models.encoder import Encoder, pad, pool
 from fieldtune.models.features import EncoderFeatures
@@ -79,7 +80,9 @@ def export(
     with staged(out, {"exported_from": model.card.get("run", {}).get("data", "")}) as folder:
         write_graph(model.features.encoder, folder / GRAPH)
         if int8:
-            quantise(folder / GRAPH)
+            tokenizer = model.features.encoder.tokenizer
+            tokens = model.features.encoder.tokens(list(probe), model.features.max_length)
+            quantise(folder / GRAPH, tokens, tokenizer.pad_token_id or 0)
         model.features.encoder.tokenizer.save_pretrained(folder)
         told = compare(model, OnnxFeatures(folder, model.features.max_length), list(probe), labels)
         told["megabytes"] = round((folder / GRAPH).stat().st_size / 1e6, 1)
@@ -105,25 +108,6 @@ def write_graph(encoder: Encoder, path: Path) -> None:
             input_names=["input_ids", "attention_mask"], output_names=[OUTPUT], dynamic_shapes=(shape, shape),
         )  # fmt: skip
     program.save(str(path), external_data=False)
-
-
-def quantise(path: Path) -> None:
-    """Weights of matrix products to 8 bits, per channel, activations while it runs; in place."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    prepared = path.with_name(".prepared.onnx")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
-        quantize_dynamic(
-            str(prepared),
-            str(path),
-            per_channel=True,
-            weight_type=QuantType.QInt8,
-            op_types_to_quantize=["MatMul", "Gemm"],
-        )
-    prepared.unlink()
 
 
 def compare(

@@ -106,13 +106,18 @@ def check(graph: Path) -> None:
 
 def run(session: Any, tokens: Sequence[list[int]], pad_id: int) -> NDArray[np.float32]:
     """Embeddings of token lists, float32 ``[rows, d]``."""
+    (found,) = session.run([OUTPUT], inputs(tokens, pad_id))
+    return np.asarray(found, dtype=np.float32)
+
+
+def inputs(tokens: Sequence[list[int]], pad_id: int) -> dict[str, NDArray[np.int64]]:
+    """What a graph reads, int64 ``[rows, tokens]`` each."""
     longest = max(map(len, tokens))
     ids = np.full((len(tokens), longest), pad_id, dtype=np.int64)
     mask = np.zeros((len(tokens), longest), dtype=np.int64)
     for row, text in enumerate(tokens):
         ids[row, : len(text)], mask[row, : len(text)] = text, 1
-    (found,) = session.run([OUTPUT], {"input_ids": ids, "attention_mask": mask})
-    return np.asarray(found, dtype=np.float32)
+    return {"input_ids": ids, "attention_mask": mask}
 
 
 def _nodes(graph: Any) -> list[Any]:
