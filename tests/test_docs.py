@@ -1,7 +1,7 @@
 """What the documents say is run: the README's blocks, the library examples, the Makefile's targets, the links."""
 
-import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,35 +10,41 @@ import pandas as pd
 import pytest
 
 from fieldtune_monitor.config import read_config
+from tests.conftest import Ran
+from tests.processes import FIELDTUNE, run
 
 ROOT = Path(__file__).resolve().parent.parent
-BIN = Path(sys.executable).parent
 
 
 def blocks(file: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / file).read_text(), flags=re.M | re.S)
 
 
-def run(command: list[str | Path], folder: Path, home: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "FIELDTUNE_HOME": str(home), "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
-    return done
+def done(*words: object, folder: Path) -> Ran:
+    """What ``python WORDS`` said in a process of its own; it has to succeed."""
+    ran = run(*words, folder=folder)
+    assert ran.code == 0, f"{words}\n{ran.out[-2000:]}\n{ran.err[-4000:]}"
+    return ran
 
 
-@pytest.mark.parametrize("file", ["README.md", "README.zh-CN.md"])
-def test_the_python_blocks_run(file: str, tmp_path: Path, home: Path) -> None:
-    found = blocks(file, "python")
-    assert found
-    for block in found:
-        run([sys.executable, "-c", block], tmp_path, home)
+def test_the_python_blocks_run(tmp_path: Path) -> None:
+    english, chinese = (blocks(file, "python") for file in ("README.md", "README.zh-CN.md"))
+    assert english and len(english) == len(chinese)
+    for block in english:  # in a fresh process: it imports what it uses
+        subprocess.run([sys.executable, "-c", block], cwd=tmp_path, check=True)
+    for block in chinese:
+        done("-c", block, folder=tmp_path)
 
 
-def test_the_shell_blocks_run(tmp_path: Path, home: Path) -> None:
-    """The applications end to end, through the command line, with the embedded encoder."""
-    for block in blocks("README.md", "bash"):
-        done = run(["bash", "-euc", block], tmp_path, home)
-        assert "Traceback" not in done.stderr
+def test_the_shell_blocks_run(tmp_path: Path) -> None:
+    """The applications end to end, through the command line, with the embedded encoder: a process a command."""
+    lines = [line for block in blocks("README.md", "bash") for line in block.splitlines()]
+    commands = [words for words in (shlex.split(line, comments=True) for line in lines) if words]
+    assert len(commands) > 10
+    for program, *arguments in commands:
+        assert program in ("python", "fieldtune")
+        ran = done(*(FIELDTUNE if program == "fieldtune" else ()), *arguments, folder=tmp_path)
+        assert "Traceback" not in ran.err
 
 
 @pytest.mark.parametrize("file", ["README.md", "README.zh-CN.md"])
@@ -63,18 +69,18 @@ def test_the_makefile_knows_its_targets() -> None:
         subprocess.run(["make", "-n", target], cwd=ROOT, check=True, capture_output=True)
 
 
-def test_the_library_examples_run_and_are_short(tmp_path: Path, home: Path) -> None:
+def test_the_library_examples_run_and_are_short(tmp_path: Path) -> None:
     folder = ROOT / "examples" / "library"
     for name in ("classify.py", "search.py", "compare.py"):
         assert len((folder / name).read_text().splitlines()) <= 20, name
-    run([sys.executable, folder / "classify.py", "model"], tmp_path, home)
-    run([sys.executable, folder / "search.py"], tmp_path, home)
-    run([sys.executable, folder / "compare.py"], tmp_path, home)
+    done(folder / "classify.py", "model", folder=tmp_path)
+    done(folder / "search.py", folder=tmp_path)
+    done(folder / "compare.py", folder=tmp_path)
     (tmp_path / "inbox").mkdir()
     pd.DataFrame({"text": ["card lost", "refund please"]}).to_csv(tmp_path / "inbox" / "monday.csv", index=False)
-    nightly: list[str | Path] = [sys.executable, folder / "nightly.py", "model", "inbox", "outbox"]
-    assert "monday.csv: 2 rows" in run(nightly, tmp_path, home).stdout
-    assert run(nightly, tmp_path, home).stdout == ""
+    nightly = (folder / "nightly.py", "model", "inbox", "outbox")
+    assert "monday.csv: 2 rows" in done(*nightly, folder=tmp_path).out
+    assert done(*nightly, folder=tmp_path).out == ""
     assert pd.read_csv(tmp_path / "outbox" / "monday.csv")["label"].tolist() == ["card", "refund"]
 
 

@@ -3,9 +3,6 @@
 import os
 import random
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -23,6 +20,7 @@ from fieldtune.tasks.supervised import Headed
 from fieldtune.train.checkpoint import claimed, newest
 from fieldtune.train.fit import fit
 from fieldtune.train.settings import Settings
+from tests.processes import begin
 
 TEXTS = ["my card is lost", "refund to the account", "cancel my order", "how to transfer", "the card", "refund"] * 4
 TARGETS = np.asarray([0, 1, 2, 3, 0, 1] * 4)
@@ -109,14 +107,15 @@ finetune("text-classification", table, model=sys.argv[1], out=sys.argv[2], progr
 def run(encoder: Path, out: Path, home: Path, seconds: float | None = None) -> int:
     """Train in a process of its own; with ``seconds``, SIGKILL it after that long."""
     environment = {**os.environ, "FIELDTUNE_HOME": str(home)}
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(encoder), str(out)], env=environment)
+    process = begin("-c", SCRIPT, encoder, out, environment=environment)
     if seconds is not None:
         deadline = time.monotonic() + 60
-        while not (out / "checkpoints").exists() and process.poll() is None and time.monotonic() < deadline:
+        while not (out / "checkpoints").exists() and process.is_alive() and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(seconds)
-        process.send_signal(signal.SIGKILL)
-    return process.wait()
+        process.kill()
+    process.join()
+    return process.exitcode or 0
 
 
 def test_killed_anywhere_training_resumes_to_the_same_bits(tiny_encoder: Path, tmp_path: Path) -> None:

@@ -1,10 +1,7 @@
 """Hyper-parameter search: counts finished trials, goes on after SIGKILL, keeps one model, never ends below the defaults."""
 
 import os
-import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +14,7 @@ import fieldtune
 from fieldtune.errors import ArtefactError, InputError
 from fieldtune.searching import find_settings
 from fieldtune.train.search import BEST, STUDY, WORK, search
+from tests.processes import begin, run
 
 DEFAULTS = {"learning_rate": 1e-4, "epochs": 5, "dropout": 0.1}
 
@@ -79,18 +77,18 @@ def finished(study: Path) -> int:
 
 def test_killed_the_same_call_goes_on_and_counts_finished_trials(tiny_encoder: Path, tmp_path: Path) -> None:
     out, home = tmp_path / "out", tmp_path / "home"
-    command = [sys.executable, "-c", SCRIPT, str(tiny_encoder), str(out)]
+    command = ("-c", SCRIPT, tiny_encoder, out)
     environment = {**os.environ, "FIELDTUNE_HOME": str(home)}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    process = begin(*command, environment=environment)
     deadline = time.monotonic() + 120
-    while not ((out / BEST).exists() and (out / WORK).exists()) and process.poll() is None:
+    while not ((out / BEST).exists() and (out / WORK).exists()) and process.is_alive():
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
     before = finished(out / STUDY)
     assert 1 <= before < 4
-    assert subprocess.run(command, env=environment, stderr=subprocess.DEVNULL).returncode == 0
+    assert run(*command, environment=environment).code == 0
     assert finished(out / STUDY) == 4
     assert {path.name for path in out.iterdir() if not path.name.startswith(".")} == {BEST, STUDY}
     assert fieldtune.load(out / BEST).labels == ("card", "refund")

@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 import torch
@@ -22,8 +23,8 @@ from fieldtune.train.problem import Problem
 from fieldtune.train.settings import Settings
 from fieldtune.train.stopping import EXIT
 from tests.core.train.test_fit import TARGETS, build, train
+from tests.processes import begin
 
-ROOT = Path(__file__).resolve().parents[3]
 PLAN = [[row % 24, (row * 7 + 1) % 24] for row in range(60)]
 CHILD = """
 import sys, time
@@ -46,26 +47,29 @@ train(Path(sys.argv[1]), PLAN, 1, Path(sys.argv[2]), [1.0] * 4)
 """
 
 
-def begin(encoder: Path, folder: Path, seconds: float) -> subprocess.Popen[str]:
-    """Train in a process of its own, each step taking so long."""
-    command = [sys.executable, "-c", CHILD, str(encoder), str(folder), str(seconds)]
-    return subprocess.Popen(command, cwd=ROOT, env=os.environ, text=True, stdout=subprocess.PIPE)
+def begun(encoder: Path, folder: Path, seconds: float) -> tuple[BaseProcess, IO[str]]:
+    """Training in a process of its own, each step taking so long; with what it says, from its first step on."""
+    ours, its = os.pipe()
+    process = begin("-c", CHILD, encoder, folder, seconds, out=its)
+    os.close(its)
+    said = os.fdopen(ours)
+    assert said.readline() == "a step begins\n"
+    return process, said
 
 
 def test_sigterm_leaves_a_checkpoint_and_143_and_a_second_one_ends_at_once(tiny_encoder: Path, tmp_path: Path) -> None:
-    once, twice = begin(tiny_encoder, tmp_path / "once", 0.02), begin(tiny_encoder, tmp_path / "twice", 600)
-    with once, twice:
-        for process in (once, twice):
-            assert process.stdout is not None
-            assert process.stdout.readline() == "a step begins\n"
-        once.send_signal(signal.SIGTERM)
-        assert once.stdout is not None
-        once.stdout.read()  # to its end: a full pipe would hold it
-        assert once.wait() == EXIT == 143
-        while twice.poll() is None:  # the first is heard in the middle of a step of ten minutes
-            twice.send_signal(signal.SIGTERM)
+    once, told = begun(tiny_encoder, tmp_path / "once", 0.02)
+    with told:
+        once.terminate()
+        told.read()  # to its end: a full pipe would hold it
+        once.join()
+    assert once.exitcode == EXIT == 143
+    twice, told = begun(tiny_encoder, tmp_path / "twice", 600)
+    with told:
+        while twice.is_alive():  # the first is heard in the middle of a step of ten minutes
+            twice.terminate()
             time.sleep(0.05)
-        assert twice.returncode == EXIT
+    assert twice.exitcode == EXIT
     assert newest(tmp_path / "twice") is None
     stopped = newest(tmp_path / "once")
     assert stopped is not None
