@@ -1,11 +1,10 @@
 """The core's commands from the outside: the contract of names, columns and exit codes, and every kind of bad input."""
 
 import json
+import os
 import pickle
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from safetensors.numpy import load_file, save_file
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 
 from tests.conftest import Ran
+from tests.processes import FIELDTUNE, begin
 
 Cli = Callable[..., Ran]
 QUESTIONS = {
@@ -520,22 +520,21 @@ def test_surroundings_that_cannot_be_are_one_line(
 def test_ctrl_c_is_one_line_and_130(table: Path, tiny_encoder: Path, tmp_path: Path) -> None:
     words = training(table, tmp_path / "out", "--method", "full", "--model", tiny_encoder, "--set", "epochs=100000")
     # tests started in the background ignore Ctrl-C, and so would their children
-    code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    code += "from fieldtune.cli import main; sys.argv[0] = 'fieldtune'; main()"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, words)],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    code = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {FIELDTUNE[1]}"
+    ours, its = os.pipe()
+    process = begin("-c", code, *words, err=its)
+    os.close(its)
     try:
         deadline = time.monotonic() + 60
         while not (tmp_path / "out" / "checkpoints").exists() and time.monotonic() < deadline:
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=60)
+        os.kill(process.pid or 0, signal.SIGINT)
+        with os.fdopen(ours) as said:
+            told = said.read()
+        process.join(60)
     finally:
         process.kill()
-    assert process.returncode == 130
+    assert process.exitcode == 130
     assert [line for line in told.splitlines() if line.startswith("error")] == [
         "error: interrupted; run the same command again to continue"
     ]

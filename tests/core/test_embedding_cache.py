@@ -1,11 +1,8 @@
 """The embedding cache against encoding anew: hits, misses, damage, several processes, and a bounded file."""
 
 import json
-import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ from fieldtune.infer.cache import Cache, space_of
 from fieldtune.infer.engine import Engine
 from fieldtune.models.encoder import load_encoder_folder
 from fieldtune.models.trained import load_encoder
+from tests.processes import begin
 
 TEXTS = ["my card is lost", "refund the order", "how to cancel", ""]
 
@@ -131,10 +129,9 @@ def test_several_processes_write_at_once(tmp_path: Path) -> None:
         "    known = cache.get(b's' * 16, texts)\n"
         "    assert len(known) == 10 and all((v == turn).all() for v in known.values()), known\n"
     )
-    started = [
-        subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "c.sqlite"), str(me)], env=os.environ)
-        for me in range(3)
-    ]
-    assert [process.wait() for process in started] == [0, 0, 0]
+    started = [begin("-c", code, tmp_path / "c.sqlite", me) for me in range(3)]
+    for process in started:
+        process.join()
+    assert [process.exitcode for process in started] == [0, 0, 0]
     known = Cache(tmp_path / "c.sqlite").get(b"s" * 16, [f"text {turn} {n}" for turn in range(20) for n in range(10)])
     assert len(known) == 200

@@ -3,9 +3,6 @@
 import json
 import os
 import random
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -23,6 +20,7 @@ from fieldtune_monitor import config, engine, history, runner, sinks, snapshot, 
 from fieldtune_monitor.commands import app
 from fieldtune_monitor.config import read_config
 from fieldtune_monitor.monitor import restore
+from tests.processes import begin, run
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -265,17 +263,16 @@ def test_one_look_reads_a_last_line_without_line_break_only_where_it_is_whole(pl
 
 def test_killed_again_and_again_it_loses_and_doubles_nothing(place, home):
     lines, summary, _ = replayed(place)
-    command = [sys.executable, "-m", "fieldtune_monitor", "run", "--config", str(place / "monitor.toml"), "--once"]
+    command = ("-m", "fieldtune_monitor", "run", "--config", place / "monitor.toml", "--once")
     rng = random.Random(1)
     for _ in range(5):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            process.wait(timeout=rng.uniform(0.8, 2.2))
-        except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)
-            process.wait()
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert "documents:" in done.stdout
+        process = begin(*command)
+        process.join(rng.uniform(0.2, 1.0))
+        process.kill()
+        process.join()
+    done = run(*command)
+    assert done.code == 0, done.err
+    assert "documents:" in done.out
     sent = [json.loads(line) for line in (place / "alerts.jsonl").read_text().splitlines()]
     assert sent == lines
     engine = wire.open_monitor_store(wire.store_place(read_config(place / "monitor.toml")))
@@ -577,21 +574,22 @@ def test_one_process_per_store_however_it_is_named(place, home, kind):
 def test_alerts_for_stdout_do_not_mix_with_the_json_object(place, home):
     settings = (place / "monitor.toml").read_text().replace('kind = "jsonl"\npath = "alerts.jsonl"', 'kind = "stdout"')
     (place / "monitor.toml").write_text(settings)
-    command = [sys.executable, "-m", "fieldtune_monitor", "run", "--config", str(place / "monitor.toml"), "--once"]
-    found = subprocess.run([*command, "--json"], check=True, capture_output=True, text=True)
-    assert json.loads(found.stdout)["documents"] > 0
-    alerts = [json.loads(line) for line in found.stderr.splitlines() if line.startswith("{")]
+    found = run("-m", "fieldtune_monitor", "run", "--config", place / "monitor.toml", "--once", "--json")
+    assert found.json["documents"] > 0
+    alerts = [json.loads(line) for line in found.err.splitlines() if line.startswith("{")]
     assert [line["state"] for line in alerts] == ["firing", "resolved"]
 
 
 def test_a_stopped_run_ends_by_itself(place, home):
-    command = [sys.executable, "-m", "fieldtune_monitor", "run", "--config", str(place / "monitor.toml"), "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    ours, its = os.pipe()
+    process = begin("-m", "fieldtune_monitor", "run", "--config", place / "monitor.toml", "--json", out=its)
+    os.close(its)
     store_file = place / "monitor" / "fieldtune.db"
     until = time.monotonic() + 20
     while not store_file.exists() and time.monotonic() < until:
         os.sched_yield()
-    process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=30)
-    assert process.returncode == 0
-    assert json.loads(out)["documents"] > 0
+    process.terminate()
+    with os.fdopen(ours) as said:
+        assert json.loads(said.read())["documents"] > 0
+    process.join(30)
+    assert process.exitcode == 0

@@ -2,14 +2,12 @@
 
 import json
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import pandas as pd
 import pytest
 
 from fieldtune import finetune, load
+from tests import processes
 from tests.core.serve.echo import Running, sample, until
 
 Begin = Callable[..., "Started"]
@@ -27,13 +26,18 @@ SLOW = str(Path(__file__).with_name("slow_service.py"))
 class Started:
     """A service as a process of its own."""
 
-    process: subprocess.Popen[str]
+    process: BaseProcess
     said: dict[str, Any]
     running: Running
     errors: Path
 
     def stop(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
+        self.process.terminate()
+
+    def ended(self) -> int | None:
+        """Its exit code, once it has ended."""
+        self.process.join(30)
+        return self.process.exitcode
 
     @property
     def log(self) -> list[dict[str, Any]]:
@@ -49,13 +53,11 @@ def begin(tmp_path: Path) -> Iterator[Callable[..., Started]]:
         def run(*words: str) -> Started:
             errors = tmp_path / "stderr"
             sink = stack.enter_context(errors.open("w"))
-            process = subprocess.Popen(
-                [sys.executable, *words], stdout=subprocess.PIPE, stderr=sink, text=True, env=os.environ
-            )
-            stack.enter_context(process)
+            ours, its = os.pipe()
+            process = processes.begin(*words, out=its, err=sink)
+            os.close(its)
             stack.callback(process.kill)
-            assert process.stdout is not None
-            line = process.stdout.readline()
+            line = stack.enter_context(os.fdopen(ours)).readline()
             assert line, errors.read_text()
             said = json.loads(line) if line.startswith("{") else {"url": line.strip()}
             return Started(process, said, Running(int(said["url"].rpartition(":")[2])), errors)
@@ -75,7 +77,7 @@ def test_sigterm_answers_what_was_accepted_and_what_comes_in_the_moment_after(be
         assert [one.result().status for one in accepted] == [200] * 10
         assert [one.result().json["predictions"][0]["predicted"] for one in accepted] == [str(n) for n in range(10)]
         assert (latecomer.status, latecomer.headers["connection"]) == (200, "close")
-        assert started.process.wait(30) == 0
+        assert started.ended() == 0
     stopped = started.log[-1]
     assert stopped["event"] == "stopped"
     assert (stopped["held"], stopped["rows"]["accepted"], stopped["rows"]["answered"]) == (0, 11, 11)
@@ -91,7 +93,7 @@ def test_a_second_signal_ends_it_at_once(begin: Begin) -> None:
     started.stop()
     until(lambda: started.running.ask("GET", "/ready").status == 503)
     started.stop()
-    assert started.process.wait(30) == 1
+    assert started.ended() == 1
     connection.close()
     assert [line["event"] for line in started.log][-1] == "ended"
 
@@ -126,9 +128,8 @@ def test_the_command_serves_a_real_model(tiny_encoder: Path, tmp_path: Path, beg
     )
     texts = ["lost card", "x\ud800", "", "order " * 300]
     model = load(done.path)
-    entry = "import sys; from fieldtune.cli import main; main()"
     words = ("serve", "--model", str(done.path), "--port", "0", "--json", "--set", "chars=1500")
-    started = begin("-c", entry, *words)
+    started = begin(*processes.FIELDTUNE, *words)
     got = started.running.predict(*texts).json
     assert (started.said["task"], got["model"]) == ("text-classification", started.said["version"])
     expected = model.probabilities([text.replace("\ud800", "\ufffd")[:1500] for text in texts])
@@ -143,6 +144,6 @@ def test_the_command_serves_a_real_model(tiny_encoder: Path, tmp_path: Path, beg
     assert (info["labels"], info["inputs"]) == (["card", "refund"], ["text"])
     assert str(tmp_path) not in json.dumps(info)
     started.stop()
-    assert started.process.wait(30) == 0
+    assert started.ended() == 0
     events = [line["event"] for line in started.log]
     assert (events.count("draining"), events[-1]) == (1, "stopped")
