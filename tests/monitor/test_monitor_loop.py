@@ -261,13 +261,19 @@ def test_one_look_reads_a_last_line_without_line_break_only_where_it_is_whole(pl
         assert "a ferry sinks" in connection.execute(text("SELECT title FROM documents")).scalars().all()
 
 
+def touched(folder):
+    """When a file in it was last written."""
+    return max((file.stat().st_mtime_ns for file in folder.glob("*")), default=0)
+
+
 def test_killed_again_and_again_it_loses_and_doubles_nothing(place, home):
     lines, summary, _ = replayed(place)
     command = ("-m", "fieldtune_monitor", "run", "--config", place / "monitor.toml", "--once")
-    rng = random.Random(1)
-    for _ in range(5):
-        process = begin(*command)
-        process.join(rng.uniform(0.2, 1.0))
+    for seconds in (0, 0.05, 0.1, 0.2, 0.3):  # after it first wrote into its store
+        before, process = touched(place / "monitor"), begin(*command)
+        while touched(place / "monitor") == before and process.is_alive():
+            time.sleep(0.001)
+        process.join(seconds)
         process.kill()
         process.join()
     done = run(*command)
