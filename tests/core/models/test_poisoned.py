@@ -1,9 +1,5 @@
 """Model folders made with bad intent: every one refused, in a process whose unpickler is a bomb (tests/.../poison.py)."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +11,7 @@ from fieldtune.models.encoder import check
 from fieldtune.models.guard.tokenizers import tame
 from fieldtune.models.trained import load_encoder
 from tests.core.models import poison
+from tests.processes import run
 
 ROOT = Path(__file__).resolve().parents[3]
 GUARD = 10.0
@@ -39,10 +36,9 @@ def tried(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
             options = {"model": str(tiny_encoder), "method": method, "out": base / method, "progress": False}
             finetune("text-classification", rows, **options)
         places = [tiny_encoder, base / "head", base / "linear", base / "work"]
-        command = [sys.executable, "-m", "tests.core.models.poison", *map(str, places)]
-        ran = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=300)
-    assert ran.returncode == 0, ran.stderr[-3000:]
-    return json.loads(ran.stdout)
+        ran = run("-m", "tests.core.models.poison", *places, folder=ROOT)
+    assert ran.code == 0, ran.err[-3000:]
+    return ran.json
 
 
 def test_there_are_as_many_poisons_as_promised() -> None:
