@@ -1,5 +1,6 @@
 """Learning on: against ridge regression on all rows at once, slow exact versions, and a hand-worked forgetting."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from sklearn.linear_model import Ridge
 
 import fieldtune
 from fieldtune.errors import ConfigError, InputError
+from fieldtune.models.encoder import load_encoder_folder
+from fieldtune.tasks import continual as going_on
 from fieldtune.train import continual
 
 BLOCKS = (
@@ -29,6 +32,27 @@ def learn(table: pd.DataFrame, model: object, out: Path, **settings: Any) -> fie
         "text-classification", table, model=str(model), method="continual", out=out, progress=False,
         settings={"epochs": 2, "learning_rate": 1e-3, "token_budget": 128, **settings},
     )  # fmt: skip
+
+
+def test_the_words_at_hand_learn_what_the_whole_table_does(
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {}
+    for name in ("few", "whole"):
+        done = learn(rows(BLOCKS[0], 6), tiny_encoder, tmp_path / name, keeps="none", refit=False)
+        found[name] = fieldtune.load(done.path).features.encoder
+        monkeypatch.setattr(going_on, "words_at_hand", lambda *_: nullcontext())
+    few, whole, start = found["few"].body, found["whole"].body, load_encoder_folder(tiny_encoder).body
+    used = torch.tensor(sorted({id for ids in found["few"].tokens(rows(BLOCKS[0], 6)["text"].tolist()) for id in ids}))
+    table, others = few.get_input_embeddings().weight, torch.ones(few.config.vocab_size, dtype=torch.bool)
+    others[used] = False
+    for (name, one), other in zip(few.named_parameters(), whole.parameters(), strict=True):
+        kept = used if one is table else slice(None)
+        torch.testing.assert_close(
+            one[kept], other[kept], atol=1e-6, rtol=1e-5, msg=lambda text, name=name: f"{name} {text}"
+        )
+    assert torch.equal(table[others], start.get_input_embeddings().weight[others])
+    assert not torch.equal(whole.get_input_embeddings().weight[others], table[others])  # weight decay alone moved them
 
 
 def test_statistics_in_blocks_are_ridge_regression_on_all_rows() -> None:

@@ -28,6 +28,7 @@ from fieldtune.tasks.supervised import Headed
 from fieldtune.train import continual
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
+from fieldtune.train.words import words_at_hand
 
 FISHER_ROWS = 200
 HELD_OUT = 20  # rows of a class that stay to be measured on
@@ -148,7 +149,8 @@ def _tuned(
     module = Headed(Body(encoder), *start, settings.dropout)
     tokens = encoder.tokens(texts, settings.max_length)
     made = _problem(module, tokens, torch.from_numpy(targets), encoder, texts, labels, before, memory, settings)
-    tune(module, made, tokens, settings, seed=seed, folder=folder, show=show)
+    with words_at_hand(encoder, tokens):
+        tune(module, made, tokens, settings, seed=seed, folder=folder, show=show)
     adapters.forget(encoder.body)
     done = Classifier(EncoderFeatures(encoder, settings.max_length), *module.weights(), labels)
     done.memory = Memory(memory.blocks, memory.rehearsed, {})
