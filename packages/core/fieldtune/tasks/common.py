@@ -15,9 +15,12 @@ from fieldtune.runtime import generator
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.quick import quicken
 from fieldtune.train.settings import Settings
+from fieldtune.train.top import freeze_below, known_below
 
 TUNED = ("full", *adapters.METHODS)
 """Methods that train the encoder itself, wholly or in part."""
+TOP = "top"
+"""The one that trains its upper layers alone: for tasks that train nothing before them, and by :func:`tune`."""
 
 
 class Body(nn.Module):
@@ -34,7 +37,7 @@ class Body(nn.Module):
 
 
 def trainable(model: str | Path, method: str, settings: Settings) -> Encoder:
-    """An encoder to fine-tune by one of :data:`TUNED`, in float32, with the settings' dropout everywhere."""
+    """An encoder to fine-tune by one of :data:`TUNED` or :data:`TOP`, in float32, with the settings' dropout everywhere."""
     dropout = settings.dropout
     encoder = load_encoder_folder(model)
     if not torch.cuda.is_available() and not adapters.adapter_of(encoder.body):  # a prefix is attention of its own
@@ -48,6 +51,8 @@ def trainable(model: str | Path, method: str, settings: Settings) -> Encoder:
             setattr(encoder.body.config, name, dropout)
     if method in adapters.METHODS:
         adapters.adapted(encoder, method, {name: getattr(settings, name) for name in adapters.OPTIONS[method]})
+    if method == TOP:
+        freeze_below(encoder.body, settings.top_layers)
     if not torch.cuda.is_available() and method != "adalora":  # PEFT adds to a layer's output in place
         quicken(encoder.body, training_dtype())
     return encoder
@@ -113,15 +118,16 @@ def tune(
 
     lengths, rng = [len(ids) for ids in tokens], generator(seed)
     epochs = [epoch(lengths, settings.token_budget, rng) for _ in range(settings.epochs)]
-    fit(
-        module,
-        problem,
-        whole_run(epochs, settings.max_steps * settings.accumulate or None),
-        settings,
-        folder=folder,
-        optimizer=adamw(module.encoder, module, settings),
-        seed=seed,
-        dtype=training_dtype(),
-        description="fine-tuning",
-        show=show,
-    )
+    with known_below(module, problem, lengths, settings.token_budget, training_dtype()) as known:
+        fit(
+            module,
+            known,
+            whole_run(epochs, settings.max_steps * settings.accumulate or None),
+            settings,
+            folder=folder,
+            optimizer=adamw(module.encoder, module, settings),
+            seed=seed,
+            dtype=training_dtype(),
+            description="fine-tuning",
+            show=show,
+        )

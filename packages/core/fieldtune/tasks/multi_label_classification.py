@@ -23,7 +23,7 @@ from fieldtune.models.features import EncoderFeatures, Features, NgramFeatures
 from fieldtune.models.multi_label import MultiLabelClassifier
 from fieldtune.models.trained import load_encoder
 from fieldtune.runtime import generator
-from fieldtune.tasks.common import TUNED, Body, trainable, tune
+from fieldtune.tasks.common import TOP, TUNED, Body, trainable, tune
 from fieldtune.tasks.supervised import Headed, inputs_of, supervised
 from fieldtune.train.losses import binary_cross_entropy, positive_weights
 from fieldtune.train.settings import Settings
@@ -32,7 +32,7 @@ from fieldtune.train.words import words_at_hand
 COLUMNS = (("text", "label"), ())
 INPUTS = ("text",)
 DEFAULTS = Settings(multi_label=True, refit=True, label_smoothing=0.0)
-METHODS = ("linear", "head", *TUNED)
+METHODS = ("linear", "head", *TUNED, TOP)
 RIVALS = ("linear", "head")
 ENCODERLESS = ("linear",)
 FIGURE = "micro_f1"

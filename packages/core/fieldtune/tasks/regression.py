@@ -24,7 +24,7 @@ from fieldtune.models.features import EncoderFeatures, NgramFeatures
 from fieldtune.models.regressor import Regressor
 from fieldtune.models.trained import load_encoder
 from fieldtune.runtime import generator
-from fieldtune.tasks.common import TUNED, Body, trainable, tune
+from fieldtune.tasks.common import TOP, TUNED, Body, trainable, tune
 from fieldtune.tasks.supervised import Headed, inputs_of, supervised
 from fieldtune.train.settings import Settings
 from fieldtune.train.words import words_at_hand
@@ -32,7 +32,7 @@ from fieldtune.train.words import words_at_hand
 COLUMNS = (("text", "label"), ())
 INPUTS = ("text",)
 DEFAULTS = Settings(refit=True)
-METHODS = ("linear", "head", *TUNED)
+METHODS = ("linear", "head", *TUNED, TOP)
 RIVALS = ("linear", "head")
 ENCODERLESS = ("linear",)
 FIGURE = "r2"

@@ -24,14 +24,14 @@ from fieldtune.models.pairs import Reranker
 from fieldtune.progress import say
 from fieldtune.retrieval.negatives import by_words, hard_negatives
 from fieldtune.runtime import generator
-from fieldtune.tasks.common import TUNED
+from fieldtune.tasks.common import TOP, TUNED
 from fieldtune.tasks.text_pair import learn
 from fieldtune.train.settings import Settings
 
 COLUMNS = (("query", "document"), ("label",))
 INPUTS = ("query", "document")
 DEFAULTS = Settings(epochs=2, max_length=256, token_budget=4096, hard_negatives=4, label_smoothing=0.0)
-METHODS = ("linear", "head", *TUNED)
+METHODS = ("linear", "head", *TUNED, TOP)
 RIVALS = ("linear", "head")
 ENCODERLESS = ("linear",)
 FIGURE = "ndcg@10"

@@ -23,7 +23,7 @@ from fieldtune.models.features import EncoderFeatures, NgramFeatures
 from fieldtune.models.trained import Classifier, load_encoder
 from fieldtune.runtime import generator
 from fieldtune.tasks import continual, few, labelled
-from fieldtune.tasks.common import TUNED, Body, trainable, tune
+from fieldtune.tasks.common import TOP, TUNED, Body, trainable, tune
 from fieldtune.tasks.supervised import Headed, inputs_of, supervised
 from fieldtune.train.choice import AUTO
 from fieldtune.train.head import both_classes, few_rows, name_rows, probe
@@ -37,7 +37,7 @@ from fieldtune.train.words import words_at_hand
 COLUMNS = (("text", "label"), ())
 INPUTS = ("text",)
 DEFAULTS = Settings(class_weights="sqrt", refit=True, batch_rows=256)
-METHODS = ("linear", "head", *TUNED, *few.METHODS, AUTO, "continual")
+METHODS = ("linear", "head", *TUNED, TOP, *few.METHODS, AUTO, "continual")
 RIVALS = ("linear", "head")
 ENCODERLESS = ("linear",)
 UNMEASURED = ("zeroshot",)

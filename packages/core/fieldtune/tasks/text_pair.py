@@ -18,7 +18,7 @@ from fieldtune.models.pair_features import Apart, Pair, PairFeatures, PairNgrams
 from fieldtune.models.pairs import PairClassifier
 from fieldtune.models.trained import load_encoder
 from fieldtune.tasks import labelled
-from fieldtune.tasks.common import TUNED, Body, trainable, tune
+from fieldtune.tasks.common import TOP, TUNED, Body, trainable, tune
 from fieldtune.tasks.supervised import Headed, inputs_of, supervised
 from fieldtune.tasks.text_classification import widest_margin
 from fieldtune.train.head import probe
@@ -29,7 +29,7 @@ from fieldtune.train.words import words_at_hand
 COLUMNS = (("text_a", "text_b", "label"), ())
 INPUTS = ("text_a", "text_b")
 DEFAULTS = Settings(class_weights="sqrt", refit=True, epochs=3)
-METHODS = ("linear", "head", *TUNED)
+METHODS = ("linear", "head", *TUNED, TOP)
 RIVALS = ("linear", "head")
 ENCODERLESS = ("linear",)
 FIGURE = labelled.FIGURE

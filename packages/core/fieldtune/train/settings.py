@@ -65,7 +65,7 @@ class Settings:
         image_size: pixels of a picture's longer side as the model sees it; 0 for what suits the pictures.
         augment: show pictures a little differently each time.
         freeze_statistics: batch norm keeps the statistics it starts with.
-        top_layers: layers below the head that train with ``--method top``.
+        top_layers: layers below the head that train with ``--method top``, of texts and pictures.
         noisy: what to do with training rows whose label is likely wrong, see :mod:`fieldtune.train.noise`: ``keep`` them
             or ``drop`` them (text-classification: head and full).
         scrub: hide personal data in the texts before training, see :mod:`fieldtune.data.scrub`.
