@@ -1,4 +1,5 @@
-"""k micro-batches = one batch, and two processes = one, for every task whose loss is a sum over examples.
+"""k micro-batches = one batch, and two processes = one, for every task whose loss is a sum over examples; and contrastive
+batches computed in pieces, gradients cached or not, = computed whole.
 
 Each task is trained as users train it, but by plain SGD in float32 without dropout, on a plan cut into pieces: then a
 wrong scale of the loss shows in the weights.
@@ -7,13 +8,14 @@ wrong scale of the loss shows in the weights.
 import argparse
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
+import numpy as np
 import pandas as pd
 import torch
 from safetensors.torch import load_file, save_file
@@ -26,19 +28,76 @@ from fieldtune.train.settings import Settings
 
 TEXTS = ["my card is lost", "refund to the account", "cancel my order", "how to transfer", "the card", "refund"] * 4
 WORDS = [text.split() for text in TEXTS]
-TABLES = {
-    "text-classification": pd.DataFrame({"text": TEXTS, "label": ["a", "b", "c", "d", "a", "b"] * 4}),
+LABELS = ["a", "b", "c", "d", "a", "b"] * 4
+
+
+def pictures(side: int = 24) -> pd.Series:
+    """Grey noise, uint8 ``[side, side]`` each."""
+    drawn = np.random.default_rng(0).integers(0, 255, (len(TEXTS), side, side), dtype=np.uint8)
+    return pd.Series(list(drawn), dtype=object)
+
+
+def boxes() -> pd.DataFrame:
+    """Pictures with a bright square or a dark bar."""
+    rng, images, found = np.random.default_rng(0), [], []
+    for row in range(len(TEXTS)):
+        image, (x, y) = rng.integers(90, 150, (64, 64, 3), dtype=np.uint8), rng.integers(2, 36, 2).tolist()
+        name, height = ("square", 20) if row % 2 else ("bar", 10)
+        image[y : y + height, x : x + 20] = 240 if row % 2 else 20
+        images.append(image)
+        found.append([{"label": name, "box": [x, y, x + 20, y + height]}])
+    return pd.DataFrame({"image": pd.Series(images, dtype=object), "boxes": pd.Series(found, dtype=object)})
+
+
+def dialogues() -> list[list[dict[str, str]]]:
+    """A question and an answer each."""
+    answers = TEXTS[1:] + TEXTS[:1]
+    return [[{"role": "customer", "text": one}, {"role": "agent", "text": other}]
+            for one, other in zip(TEXTS, answers, strict=True)]  # fmt: skip
+
+
+TABLES: dict[str, pd.DataFrame] = {
+    "text-classification": pd.DataFrame({"text": TEXTS, "label": LABELS}),
     "multi-label-classification": pd.DataFrame({"text": TEXTS, "label": ["a", "b|c", "c", "a|b", "a", "b"] * 4}),
     "regression": pd.DataFrame({"text": TEXTS, "label": [1.0, 2.5, 0.5, 3.0, 1.5, 2.0] * 4}),
     "text-pair": pd.DataFrame({"text_a": TEXTS, "text_b": TEXTS[1:] + TEXTS[:1], "label": ["a", "b", "b"] * 8}),
-    "seq2seq": pd.DataFrame({"source": TEXTS, "target": TEXTS[1:] + TEXTS[:1]}),
+    "reranking": pd.DataFrame({"query": TEXTS, "document": TEXTS[5:] + TEXTS[:5], "label": [1.0, 0.0, 0.0] * 8}),
     "token-classification": pd.DataFrame(
         {"tokens": WORDS, "tags": [["B-X" if word in ("card", "order") else "O" for word in one] for one in WORDS]}
     ),
+    "seq2seq": pd.DataFrame({"source": TEXTS, "target": TEXTS[1:] + TEXTS[:1]}),
+    "dialogue": pd.DataFrame({"turns": dialogues()}),
+    "image-classification": pd.DataFrame({"image": pictures(), "label": LABELS}),
+    "object-detection": boxes(),
+    "image-text": pd.DataFrame({"image": pictures(), "text": TEXTS, "label": LABELS}),
 }
-ADAPTED = ("lora", "adapter")  # measured on the first task; the others share what adds them to an encoder
-NAMES = [(task, "full") for task in TABLES] + [(next(iter(TABLES)), method) for method in ADAPTED]
-FIXED = {"dropout": 0.0, "warmup": 0.0, "epochs": 2, "token_budget": 64, "weight_decay": 0.0, "refit": False}
+SKEWED = {"class_weights": "balanced", "focal_gamma": 2.0, "label_smoothing": 0.1}
+STILL = {"freeze_statistics": True, "batch_rows": 12}
+
+
+class Case(NamedTuple):
+    """A training to be computed in several ways."""
+
+    task: str
+    method: str = "full"
+    changes: Mapping[str, Any] = {}
+    rate: float = 0.1
+
+    @property
+    def name(self) -> str:
+        return "-".join([self.task, self.method, *(["skewed"] if self.changes is SKEWED else [])])
+
+
+CASES = [
+    *(Case(task) for task in TABLES if "image" not in TABLES[task]),
+    *(Case(task, changes=SKEWED) for task in ("text-classification", "multi-label-classification", "text-pair")),
+    *(Case("text-classification", method) for method in ("lora", "adapter")),  # the other tasks share what adds them
+    *(Case(task, changes=STILL) for task in ("image-classification", "image-text")),
+    Case("object-detection", changes=STILL, rate=0.05),
+]
+FIXED = {"dropout": 0.0, "warmup": 0.0, "epochs": 1, "token_budget": 64, "weight_decay": 0.0, "refit": False}
+QUESTIONS = pd.DataFrame({"query": TEXTS[:6], "positive": TEXTS[1:6] + TEXTS[:1]})
+"""For the loss that compares rows, of which no part is a loss: pieces of its batches must give the same gradient."""
 
 
 def cut(plan: list[list[int]], pieces: int) -> list[list[int]]:
@@ -51,7 +110,7 @@ def cut(plan: list[list[int]], pieces: int) -> list[list[int]]:
 
 
 @contextmanager
-def plainly(pieces: int) -> Iterator[list[dict[str, torch.Tensor]]]:
+def plainly(pieces: int, rate: float) -> Iterator[list[dict[str, torch.Tensor]]]:
     """Within, the training loop itself runs by SGD on batches cut in pieces; yields how far it moved each weight."""
     original, seen = engine.fit, []
 
@@ -59,20 +118,31 @@ def plainly(pieces: int) -> Iterator[list[dict[str, torch.Tensor]]]:
         weights = [weight for weight in module.parameters() if weight.requires_grad]
         named = {name: weight for name, weight in module.named_parameters() if weight.requires_grad}
         start = {name: weight.detach().clone() for name, weight in named.items()}
-        more |= {"optimizer": torch.optim.SGD(weights, lr=0.1), "dtype": torch.float32}
-        original(module, problem, cut(plan, pieces), settings.updated({"accumulate": pieces}), **more)
+        more |= {"optimizer": torch.optim.SGD(weights, lr=rate), "dtype": torch.float32}
+        plan = cut(plan, pieces) if problem.divisible else plan
+        original(module, problem, plan, settings.updated({"accumulate": pieces}), **more)
         seen.append({name: weight.detach() - start[name] for name, weight in named.items()})
 
     with patch.object(engine, "fit", fit):
         yield seen
 
 
-def moved(task: str, method: str, encoder: str, pieces: int, folder: Path) -> dict[str, torch.Tensor]:
+def moved(case: Case, encoder: str, pieces: int, folder: Path) -> dict[str, torch.Tensor]:
     """How far a task's training moves each weight that it trains."""
-    about = task_module(task)
-    settings = about.DEFAULTS.updated(FIXED)
-    with plainly(pieces) as seen:
-        about.train(about.read(TABLES[task]), method, encoder, settings, seed=0, folder=folder, show=False)
+    about = task_module(case.task)
+    settings = about.DEFAULTS.updated({**FIXED, **case.changes})
+    model = "default" if case.task in ("image-classification", "object-detection") else encoder
+    with plainly(pieces, case.rate) as seen:
+        about.train(about.read(TABLES[case.task]), case.method, model, settings, seed=0, folder=folder, show=False)
+    return seen[-1]
+
+
+def compared(encoder: str, cached: bool, budget: int, folder: Path) -> dict[str, torch.Tensor]:
+    """How far contrastive training moves each weight, its batches computed in pieces of so many tokens."""
+    about = task_module("embedding")
+    settings = about.DEFAULTS.updated({**FIXED, "cached_gradients": cached, "token_budget": budget, "batch_rows": 6})
+    with plainly(1, 0.1) as seen:
+        about.train(about.read(QUESTIONS), "full", encoder, settings, seed=0, folder=folder, show=False)
     return seen[-1]
 
 
@@ -83,7 +153,7 @@ def apart(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float
 
 
 def pair(encoder: str, folder: Path) -> dict[str, dict[str, torch.Tensor]]:
-    """The weights of every task and method, trained by two processes: one pair of them for all."""
+    """The weights of every case, trained by two processes: one pair of them for all."""
     command = [
         sys.executable,
         "-m",
@@ -102,24 +172,32 @@ def pair(encoder: str, folder: Path) -> dict[str, dict[str, torch.Tensor]]:
 
 def _rank(rank: int, encoder: str, folder: Path) -> None:
     with joined(rank, 2, folder / "meeting"):
-        for task, method in NAMES:
-            found = moved(task, method, encoder, 1, folder / f"{task}-{method}")
+        for case in CASES:
+            found = moved(case, encoder, 1, folder / case.name)
             if rank == 0:
-                save_file(found, folder / f"{task}-{method}.safetensors")
+                save_file(found, folder / f"{case.name}.safetensors")
 
 
 def measure(encoder: str, folder: Path) -> dict[str, dict[str, float]]:
-    """By task and method: how far 2 and 4 micro-batches and two processes are from one batch in one process."""
+    """By case: how far 2 and 4 micro-batches and two processes are from one batch in one process."""
     (folder / "pair").mkdir()
     both = pair(encoder, folder / "pair")
     found = {}
-    for task, method in NAMES:
-        name = f"{task}-{method}"
-        one = moved(task, method, encoder, 1, folder / f"{name}-1")
-        found[name] = {f"k{k}": apart(one, moved(task, method, encoder, k, folder / f"{name}-{k}")) for k in (2, 4)}
-        found[name]["processes"] = apart(one, both[name])
-        found[name]["moved"] = max(float(weight.abs().max()) for weight in one.values())
-    return found
+    for case in CASES:
+        one = moved(case, encoder, 1, folder / f"{case.name}-1")
+        parts = {f"k{k}": apart(one, moved(case, encoder, k, folder / f"{case.name}-{k}")) for k in (2, 4)}
+        found[case.name] = {**parts, "processes": apart(one, both[case.name]), "moved": largest(one)}
+    whole = compared(encoder, False, 10_000, folder / "whole")
+    pieces = {
+        name: apart(whole, compared(encoder, cached, budget, folder / name))
+        for name, cached, budget in (("cached", True, 10_000), ("pieces", False, 24), ("cached_pieces", True, 24))
+    }
+    return found | {"embedding-full": {**pieces, "moved": largest(whole)}}
+
+
+def largest(weights: dict[str, torch.Tensor]) -> float:
+    """The largest of all numbers."""
+    return max(float(weight.abs().max()) for weight in weights.values())
 
 
 def main() -> None:

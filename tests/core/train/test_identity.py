@@ -22,12 +22,19 @@ def both(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
         return identity.pair(str(tiny_encoder), tmp_path_factory.mktemp("pair"))
 
 
-@pytest.mark.parametrize(("task", "method"), identity.NAMES)
+@pytest.mark.parametrize("case", identity.CASES, ids=lambda case: case.name)
 def test_the_weights_do_not_depend_on_how_a_step_is_computed(
-    task: str, method: str, tiny_encoder: Path, tmp_path: Path, both: dict[str, dict[str, torch.Tensor]]
+    case: identity.Case, tiny_encoder: Path, tmp_path: Path, both: dict[str, dict[str, torch.Tensor]]
 ) -> None:
-    one = identity.moved(task, method, str(tiny_encoder), 1, tmp_path / "1")
-    four = identity.moved(task, method, str(tiny_encoder), 4, tmp_path / "4")
+    one = identity.moved(case, str(tiny_encoder), 1, tmp_path / "1")
+    four = identity.moved(case, str(tiny_encoder), 4, tmp_path / "4")
     assert identity.apart(one, four) <= LIMIT
-    assert identity.apart(one, both[f"{task}-{method}"]) <= LIMIT
-    assert max(float(weight.abs().max()) for weight in one.values()) > 1e-3  # it did train
+    assert identity.apart(one, both[case.name]) <= LIMIT
+    assert identity.largest(one) > 1e-3  # it did train
+
+
+def test_a_contrastive_batch_in_pieces_moves_the_weights_as_the_whole(tiny_encoder: Path, tmp_path: Path) -> None:
+    whole = identity.compared(str(tiny_encoder), False, 10_000, tmp_path / "whole")
+    assert identity.apart(whole, identity.compared(str(tiny_encoder), False, 24, tmp_path / "pieces")) <= LIMIT
+    assert identity.apart(whole, identity.compared(str(tiny_encoder), True, 24, tmp_path / "cached")) <= LIMIT
+    assert identity.largest(whole) > 1e-3

@@ -24,7 +24,6 @@ from fieldtune.runtime import generator
 from fieldtune.tasks.common import adamw, training_dtype
 from fieldtune.train.augment import Change, draw
 from fieldtune.train.best import Best
-from fieldtune.train.fit import fit
 from fieldtune.train.problem import Problem
 from fieldtune.train.settings import Settings
 
@@ -50,6 +49,8 @@ def tune(
         body: the part that is trained already and learns slowly.
         score: how good a module is on rows kept apart; None keeps the last weights.
     """
+    from fieldtune.train.fit import fit
+
     trained = Still(module) if settings.freeze_statistics else module
     epochs = planned(rows, settings, seed)
     plan = whole_run(epochs, settings.max_steps * settings.accumulate or None)
