@@ -23,7 +23,8 @@ from fieldtune.progress import track
 from fieldtune.text import casing
 
 CASING = "casing.json"
-TOKEN_BUDGET = 2048
+TOKEN_BUDGET = 8192
+"""Tokens of the texts written together, sources and longest replies; one step reads all weights for one token of each."""
 
 
 @dataclass
@@ -113,13 +114,14 @@ def start_body(model: str | Path) -> tuple[Any, Any, str]:
     encoder = load_encoder_folder(model)
     config = type(encoder.body.config).from_dict(encoder.body.config.to_dict())
     config.is_decoder, config.add_cross_attention = True, True
-    torch.manual_seed(0)  # of the decoder's new parts: a killed run must begin with the same
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # that the decoder's new parts are new needs no table of 20 lines
-    decoder = AutoModelForCausalLM.from_pretrained(
-        encoder.folder, config=config, dtype=torch.float32, local_files_only=True, use_safetensors=True,
-        trust_remote_code=False,
-    )  # fmt: skip
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # of the decoder's new parts: a killed run must begin with the same
+        decoder = AutoModelForCausalLM.from_pretrained(
+            encoder.folder, config=config, dtype=torch.float32, local_files_only=True, use_safetensors=True,
+            trust_remote_code=False,
+        )  # fmt: skip
     logging.set_verbosity(verbosity)
     body = EncoderDecoderModel(encoder=encoder.body, decoder=decoder)
     tokenizer = encoder.tokenizer
