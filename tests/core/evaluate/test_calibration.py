@@ -5,13 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy import special
+from scipy import optimize, special
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from fieldtune.errors import InputError
 from fieldtune.evaluate.calibration import (
     area_under_risk_coverage,
     expected_calibration_error,
+    fit_lean,
     fit_temperature,
     reliability,
     risk_coverage,
@@ -106,3 +108,38 @@ def test_refuses() -> None:
         fit_temperature([[0.0, 1.0]], [2])
     with pytest.raises(InputError):
         fit_temperature(np.zeros((0, 2)), [])
+
+
+def test_the_lean_of_weighted_classes_comes_off() -> None:
+    """scikit-learn with weighted classes, its lean taken off, against scikit-learn without weights."""
+    rng = np.random.default_rng(0)
+    targets = rng.choice(3, 4000, p=[0.75, 0.2, 0.05])
+    points = rng.normal(size=(4000, 4)) + np.eye(3, 4)[targets] * 1.5
+    weights = (1 / np.bincount(targets)) ** 0.5
+    learnt, apart = slice(0, 3000), slice(3000, None)
+    fair = LogisticRegression(C=1e6).fit(points[learnt], targets[learnt])
+    leaning = LogisticRegression(C=1e6, class_weight=dict(enumerate(weights / weights.min())))
+    logits = leaning.fit(points[learnt], targets[learnt]).decision_function(points[apart]) * 3
+    share = fit_lean(logits, targets[apart], np.log(weights))
+    straight = logits - share * np.log(weights)
+    found = log_loss(targets[apart], softmax(straight, fit_temperature(straight, targets[apart])))
+    wanted = log_loss(targets[apart], fair.predict_proba(points[apart]))
+    before = log_loss(targets[apart], softmax(logits, fit_temperature(logits, targets[apart])))
+    assert share == pytest.approx(3, abs=1)
+    assert found < wanted + 0.003 < before
+    best = optimize.brute(
+        lambda at: log_loss(targets[apart], softmax(logits * at[0] - at[1] * np.log(weights))),
+        ((0.1, 1.0), (0.0, 1.0)), Ns=12, finish=None,
+    )  # fmt: skip
+    assert found <= log_loss(targets[apart], softmax(logits * best[0] - best[1] * np.log(weights))) + 1e-4
+
+
+def test_the_whole_lean_is_the_most_that_comes_off_and_of_an_even_one_nothing() -> None:
+    rng = np.random.default_rng(1)
+    targets = rng.choice(2, 500, p=[0.95, 0.05])
+    logits, lean = rng.normal(size=(500, 2)) + np.eye(2)[targets], np.array([-0.4, 0.4])
+    whole = optimize.minimize_scalar(
+        lambda hot: log_loss(targets, softmax(logits / hot - lean)), bounds=(0.1, 10), method="bounded"
+    )
+    assert fit_lean(logits, targets, lean) == pytest.approx(whole.x, rel=1e-2)
+    assert fit_lean(logits, targets, [0.0, 0.0]) == 0

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 
 from fieldtune.errors import InputError
 
@@ -21,6 +21,36 @@ def softmax(logits: ArrayLike, temperature: float = 1.0) -> Floats:
     powers: Floats = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
     totals: Floats = powers.sum(axis=-1, keepdims=True)
     return powers / totals
+
+
+def fit_lean(logits: ArrayLike, targets: ArrayLike, lean: ArrayLike) -> float:
+    """How much of ``lean`` to subtract from logits, so that their calibrated probabilities lean no way.
+
+    A loss whose classes are weighted teaches weight times probability, so the logarithms of the weights come off the
+    logits (Menon et al. 2021, https://arxiv.org/abs/2007.07314). Weights are learnt less the better rows are learnt by
+    heart, so how much is off is fitted: softmax(logits / t - s * lean) of least log-loss over t > 0 and s in [0, 1].
+
+    Args:
+        logits: float [n, k] on held-out rows. targets: int [n]. lean: float [k], log of the weights of the classes.
+
+    Returns:
+        t * s: what ``lean`` is multiplied by before it comes off the logits.
+
+    The loss is convex in (1 / t, s). Raises InputError as :func:`fit_temperature` does.
+    """
+    inverse = 1 / fit_temperature(logits, targets)
+    scores, right, lean = np.asarray(logits, dtype=np.float64), np.asarray(targets), np.asarray(lean, dtype=np.float64)
+    rows = np.arange(len(right))
+
+    def loss(given: Floats) -> tuple[float, Floats]:
+        chances = softmax(given[0] * scores - given[1] * lean)
+        value = -float(np.mean(np.log(np.maximum(chances[rows, right], 1e-300))))
+        chances[rows, right] -= 1
+        return value, np.array([(chances * scores).sum(), -(chances @ lean).sum()]) / len(rows)
+
+    bounds = ((1 / _HOTTEST, 1 / _COLDEST), (0.0, 1.0))
+    best = minimize(loss, (inverse, 0.0), jac=True, bounds=bounds, method="L-BFGS-B")
+    return float(best.x[1] / best.x[0])
 
 
 def fit_temperature(logits: ArrayLike, targets: ArrayLike) -> float:

@@ -63,6 +63,8 @@ class Classifier(Labelled):
         weight: float32 ``[classes, features]``.
         bias: float32 ``[classes]``.
         memory: what it remembers of its past, where it goes on learning.
+        lean: float32 ``[classes]``, log of the weights its classes had in training, until calibration takes it off.
+        taken: how much of it calibration took off; forgotten when saved.
         labels, temperature, threshold, card: see :class:`fieldtune.models.labelled.Labelled`.
     """
 
@@ -74,14 +76,22 @@ class Classifier(Labelled):
     threshold: float = 0.0
     card: dict[str, Any] = field(default_factory=dict)
     memory: Memory | None = None
+    lean: NDArray[np.float32] | None = None
+    taken: float = 0.0
 
     def logits(self, items: Sequence[str]) -> NDArray[np.float32]:
         """Raw scores of texts, float32 ``[texts, classes]``."""
         return np.asarray(self.features(items) @ self.weight.T + self.bias, dtype=np.float32)
 
+    def straighten(self, share: float) -> None:
+        """Take ``share`` of the lean off the logits, for good."""
+        if self.lean is not None:
+            self.bias, self.taken, self.lean = self.bias - np.float32(share) * self.lean, share, None
+
     def save(self, folder: Path) -> None:
         """Write the model into ``folder`` (use :func:`fieldtune.models.folder.staged` around it)."""
-        save_tensors(folder, {"weight": self.weight, "bias": self.bias, **self.features.save(folder)})
+        lean = {} if self.lean is None else {"lean": self.lean}
+        save_tensors(folder, {"weight": self.weight, "bias": self.bias, **lean, **self.features.save(folder)})
         save_labelled(folder, self)
         if self.memory is not None:
             self.memory.save(folder)
@@ -91,10 +101,15 @@ class Classifier(Labelled):
         """Read what :meth:`save` wrote; use :func:`load`, which verifies first."""
         tensors, memory = read_tensors(folder), Memory.load(folder)
         features = features_of(folder, card, tensors)
-        made = cls(features, tensors["weight"], tensors["bias"], **labelled_of(folder, card), memory=memory)
+        made = cls(
+            features, tensors["weight"], tensors["bias"], **labelled_of(folder, card), memory=memory,
+            lean=tensors.get("lean"),
+        )  # fmt: skip
         classes = len(made.labels)
         if made.weight.shape != (classes, features.width) or made.bias.shape != (classes,):
             raise unusable(folder, f"a head of {made.weight.shape} for {classes} labels and {features.width} features")
+        if made.lean is not None and made.lean.shape != (classes,):
+            raise unusable(folder, f"a lean of {made.lean.shape} for {classes} labels")
         return made
 
 

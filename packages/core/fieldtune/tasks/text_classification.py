@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from fieldtune.data.checks import check_table, text_key
 from fieldtune.data.tables import text_column, training_table
 from fieldtune.errors import ConfigError
+from fieldtune.evaluate.calibration import fit_lean
 from fieldtune.models.features import EncoderFeatures, NgramFeatures
 from fieldtune.models.trained import Classifier, load_encoder
 from fieldtune.runtime import generator
@@ -36,7 +37,7 @@ from fieldtune.train.words import words_at_hand
 
 COLUMNS = (("text", "label"), ())
 INPUTS = ("text",)
-DEFAULTS = Settings(class_weights="sqrt", refit=True, batch_rows=256)
+DEFAULTS = Settings(class_weights="sqrt", refit=True, batch_rows=256, label_smoothing=0.0)
 METHODS = ("linear", "head", *TUNED, TOP, *few.METHODS, AUTO, "continual")
 RIVALS = ("linear", "head")
 ENCODERLESS = ("linear",)
@@ -51,6 +52,7 @@ check = partial(check_table, task="text-classification")
 
 def adopt(model: Classifier, measured: Classifier) -> None:
     """Calibrate ``model``, which was fitted on the validation rows too, as the one measured on them was."""
+    model.straighten(measured.taken)
     labelled.adopt(model, measured)
     if model.memory is not None and measured.memory is not None:
         model.memory.blocks = measured.memory.blocks
@@ -106,16 +108,30 @@ def train(
     made = problem(tokens, torch.from_numpy(targets), weights, encoder, *loss)
     with words_at_hand(encoder, tokens):
         tune(module, made, tokens, settings, seed=seed, folder=folder, show=show)
-    return Classifier(EncoderFeatures(encoder, settings.max_length), *module.weights(), labels)
+    # Other weights than the default were asked for, and so was what they do to decisions.
+    lean = weights.log().numpy() if settings.class_weights == DEFAULTS.class_weights else None
+    return Classifier(EncoderFeatures(encoder, settings.max_length), *module.weights(), labels, lean=lean)
 
 
 def finish(model: Classifier, valid: pd.DataFrame) -> dict[str, Any]:
-    """Fit temperature and in-scope threshold on validation rows; returns the metrics on them."""
+    """Fit temperature and in-scope threshold on validation rows; returns the metrics on them.
+
+    What the weights of the classes did to the logits is taken off them first.
+    """
     if model.memory is None:
+        _straighten(model, valid[valid["label"].isin(model.labels)])
         return labelled.finish(model, texts(valid), valid["label"])
     everything = continual.remembered(model, valid)
     found = labelled.finish(model, texts(everything), everything["label"])
     return {**found, "continual": continual.measure(model, valid)}
+
+
+def _straighten(model: Classifier, valid: pd.DataFrame) -> None:
+    """Take off the lean of a model as far as rows that it has not seen tell."""
+    if model.lean is not None and len(valid) >= labelled.CALIBRATION_ROWS:
+        model.straighten(
+            fit_lean(model.logits(texts(valid)), labelled.places(model.labels, valid["label"]), model.lean)
+        )
 
 
 def metrics(model: Classifier, table: pd.DataFrame) -> dict[str, Any]:
