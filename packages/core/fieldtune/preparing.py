@@ -8,8 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from fieldtune.data.checks import TEXT_COLUMNS, leakage
+from fieldtune.data.checks import TEXT_COLUMNS, leakage, strangers
 from fieldtune.data.hiding import hidden, said
+from fieldtune.data.labels import row_labels
+from fieldtune.data.tables import SETS
 from fieldtune.errors import InputError
 from fieldtune.progress import say
 from fieldtune.tasks import Task
@@ -70,6 +72,8 @@ def prepared(
     everything = rows
     if held_out is None:
         rows, held_out = about.split(rows, seed)
+    for finding in strangers(*(row_labels(part, task in SETS) for part in (rows, held_out))) if progress else ():
+        say(f"note: {finding.message}")
     if held_out.empty and method not in about.UNMEASURED:
         raise InputError(
             "validation rows", f"none left of {len(rows)} training rows", "give more rows, or --valid FILE"

@@ -12,16 +12,17 @@ from hypothesis import strategies as st
 from fieldtune.errors import ConfigError, InputError, RefusedError
 from fieldtune.serve.hosts import bindable, known_hosts, loopback, name_of
 from fieldtune.serve.keys import Buckets, Keys, read_keys, whole
-from fieldtune.serve.limits import Limits, readable
+from fieldtune.serve.limits import Limits
 from fieldtune.serve.log import Lines
 from fieldtune.serve.recent import Recent
+from fieldtune.text import normalise
 
 KEY = "0123456789abcdef"
 
 
 @given(st.text(st.characters(exclude_categories=[]), max_size=50))
 def test_a_readable_text_is_unicode_of_the_same_length(text: str) -> None:
-    found = readable(text)
+    found = normalise.whole(text)
     assert len(found) == len(text)
     assert all(
         new == old or ("\ud800" <= old <= "\udfff" and new == "\ufffd") for old, new in zip(text, found, strict=True)

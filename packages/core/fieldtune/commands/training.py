@@ -204,17 +204,16 @@ def remark(method: str, metrics: dict[str, Any], figure: str) -> None:
 
 def _remark_strangers(model: Any, table: Any) -> None:
     """Say on stderr which labels of the table the model cannot answer: their rows count as wrong."""
-    from fieldtune.data.labels import label_set
+    from fieldtune.data.labels import row_labels
     from fieldtune.data.tables import SETS
 
-    known = {*getattr(model, "labels", ()), OUT_OF_SCOPE}
-    given = set(table["label"]) if len(known) > 1 and "label" in table else set()
-    if model.card["task"] in SETS:
-        given = {label for cell in given for label in label_set(cell)}
-    strangers = sorted(given - known)
+    labels = () if "boxes" in table else getattr(model, "labels", ())  # detection says so itself
+    types = {label.partition("-")[2] for label in labels} if "tags" in table else set(labels)
+    given = set().union(*row_labels(table, model.card["task"] in SETS)) if types else set()
+    strangers = sorted(given - types - {OUT_OF_SCOPE})
     if strangers:
         say(
-            f"note: labels the model does not know: {', '.join(strangers[:5])} (it knows {', '.join(model.labels[:5])})"
+            f"note: labels the model does not know: {', '.join(strangers[:5])} (it knows {', '.join(sorted(types - {''})[:5])})"
         )
 
 

@@ -13,10 +13,11 @@ from typing import Any
 import pandas as pd
 
 from fieldtune.data.coco import coco_rows
+from fieldtune.data.given import empty, given, named
 from fieldtune.data.images import height_width
 from fieldtune.data.labelled_images import located, unlabelled_images
 from fieldtune.data.parts import PART, official
-from fieldtune.data.read import check_columns, read_table
+from fieldtune.data.read import check_columns
 from fieldtune.data.voc import voc_rows
 from fieldtune.errors import InputError
 from fieldtune.progress import say
@@ -46,7 +47,7 @@ def box_table(
     Raises:
         InputError: what cannot be read, a picture that is not there, an unknown label in ``labels``.
     """
-    where = "the table" if isinstance(data, pd.DataFrame) else str(data)
+    where = named(data)
     table = _rows(data, rename or {}, where)
     counts: Counter[str] = Counter()
     table["boxes"] = pd.Series(
@@ -93,8 +94,7 @@ def _rows(data: pd.DataFrame | Path | str, rename: Mapping[str, str], where: str
 
 
 def _given(data: pd.DataFrame | Path | str, rename: Mapping[str, str], where: str) -> pd.DataFrame:
-    frame = data if isinstance(data, pd.DataFrame) else read_table(data)
-    frame = frame.rename(columns={theirs: ours for ours, theirs in rename.items() if ours in ("image", "boxes")})
+    frame = given(data).rename(columns={theirs: ours for ours, theirs in rename.items() if ours in ("image", "boxes")})
     check_columns(frame, ("image", "boxes"), where)
     table = frame[[name for name in ("image", "boxes", PART) if name in frame]].reset_index(drop=True)
     folder = Path() if isinstance(data, pd.DataFrame) else Path(data).parent
@@ -108,7 +108,8 @@ def _given(data: pd.DataFrame | Path | str, rename: Mapping[str, str], where: st
 def _decoded(cell: Any, row: int, where: str) -> list[dict[str, Any]]:
     try:
         found = json.loads(cell) if isinstance(cell, str) and cell.strip() else cell
-        return [{"label": str(entry["label"]), "box": list(entry["box"])} for entry in (found or [])]
+        names = ["" if empty(entry["label"]) else str(entry["label"]) for entry in (found or [])]
+        return [{"label": name, "box": list(entry["box"])} for name, entry in zip(names, found or [], strict=True)]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             'boxes as [{"label": ..., "box": [x0, y0, x1, y1]}]',

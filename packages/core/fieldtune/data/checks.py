@@ -4,14 +4,14 @@ Pure: a table in, findings out; nothing is repaired. It does not know whether a 
 labels contradict each other.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from fieldtune.errors import InputError
-from fieldtune.text.normalise import equality_key, normalise
+from fieldtune.text.normalise import blank, equality_key, normalise
 
 OUT_OF_SCOPE = "oos"
 """The label of rows that belong to no class: they fit thresholds and are never learnt."""
@@ -48,7 +48,7 @@ def check_table(frame: pd.DataFrame, task: str, longest: int = LONGEST) -> list[
     """Findings on a training table, errors first; rows count from 0.
 
     Kinds: no-rows, missing-text, empty-text, over-long, duplicate; where a label is a class also missing-label,
-    one-class, too-many-classes, single-row-class, label-spelling, conflicting-labels; for embedding also same-text.
+    one-class, too-many-classes, single-row-class, label-spelling, conflicting-labels; for embedding also same-text, negative-is-positive.
     Tasks with labels of another kind look at these themselves, see :mod:`fieldtune.data.labels`.
 
     Raises:
@@ -66,6 +66,9 @@ def check_table(frame: pd.DataFrame, task: str, longest: int = LONGEST) -> list[
     if task == "embedding":
         same = [row for row, key in enumerate(keys) if key[0] and key[0] == key[1]]
         found += _some("same-text", "warning", "query and positive are the same text", same)
+        told = zip(keys, map(text_key, frame.get("negative", [""] * len(frame))), strict=True)
+        same = [row for row, (key, wrong) in enumerate(told) if wrong and key[1] == wrong]
+        found += _some("negative-is-positive", "warning", "negatives that say what the positive says, not used", same)
     return sorted(found, key=lambda finding: finding.severity)
 
 
@@ -87,6 +90,16 @@ def repeated(keys: Sequence[Hashable], held_out: Sequence[Hashable], what: str) 
     seen = set(keys)
     rows = [row for row, key in enumerate(held_out) if key in seen]
     return _some("leakage", "warning", f"held-out {what}s also stand in train: figures will flatter", rows)
+
+
+def strangers(train: Iterable[Collection[str]], valid: Sequence[Collection[str]]) -> list[Finding]:
+    """Held-out rows with a label that no row of train has; each is given by its labels."""
+    known = {OUT_OF_SCOPE}.union(*train)
+    rows = [row for row, own in enumerate(valid) if not known.issuperset(own)]
+    names = _names({label for row in rows for label in valid[row]} - known)
+    return _some(
+        "unseen-label", "warning", f"held-out rows of labels that train never saw ({names}), counted as wrong", rows
+    )
 
 
 def numbered(findings: Iterable[Finding], first: int) -> list[Finding]:
@@ -125,15 +138,19 @@ def _columns(frame: pd.DataFrame, task: str) -> tuple[str, ...]:
 def _texts(column: pd.Series, longest: int) -> list[Finding]:
     missing = column.isna().to_numpy()
     texts = [str(value) for value in column]
-    empty = [i for i, text in enumerate(texts) if not missing[i] and not text.strip()]
-    long = [i for i, text in enumerate(texts) if not missing[i] and len(text) > longest]
+    empty = [i for i, text in enumerate(texts) if not missing[i] and blank(text)]
     name = column.name
-    blank, over = f"nothing but white space in column '{name}'", f"column '{name}' beyond {longest} letters"
     return [
         *_some("missing-text", "error", f"no value in column '{name}'", np.flatnonzero(missing).tolist()),
-        *_some("empty-text", "warning", blank, empty),
-        *_some("over-long", "warning", over, long),
+        *_some("empty-text", "warning", f"nothing but white space in column '{name}'", empty),
+        *over_long(column, longest),
     ]
+
+
+def over_long(column: pd.Series, longest: int = LONGEST) -> list[Finding]:
+    """Kind over-long: texts that an encoder will not read to their end."""
+    long = [row for row, text in enumerate(column) if not _missing(text) and len(str(text)) > longest]
+    return _some("over-long", "warning", f"column '{column.name}' beyond {longest} letters", long)
 
 
 def _labels(column: pd.Series) -> list[Finding]:
@@ -159,20 +176,44 @@ def named_labels(rows: Sequence[int], labels: Sequence[str]) -> list[Finding]:
     own: dict[str, list[int]] = {}
     for row, label in zip(rows, labels, strict=True):
         own.setdefault(label, []).append(row)
-    found = []
-    if len(own) > MOST_CLASSES:
-        what = f"{len(own)} different labels where a classifier learns at most {MOST_CLASSES}: is it the right column?"
-        found.append(Finding("too-many-classes", "error", what, ()))
+    found = too_many(len(own))
     single = {name: numbers[0] for name, numbers in own.items() if len(numbers) == 1}
     what = f"labels with one row only ({_names(single)})"
     found += _some("single-row-class", "warning", what, sorted(single.values()))
+    return found + spelling_twins(own)
+
+
+def too_many(classes: int) -> list[Finding]:
+    """Kind too-many-classes."""
+    if classes <= MOST_CLASSES:
+        return []
+    what = f"{classes} different labels where a model learns at most {MOST_CLASSES}: is it the right column?"
+    return [Finding("too-many-classes", "error", what, ())]
+
+
+def rows_of(names: Iterable[Iterable[str]]) -> dict[str, list[int]]:
+    """Each name with the rows that have it, each once; of rows with any number of names."""
+    own: dict[str, list[int]] = {}
+    for row, given in enumerate(names):
+        for name in dict.fromkeys(given):
+            own.setdefault(name, []).append(row)
+    return own
+
+
+def spelling_twins(own: Mapping[str, Sequence[int]]) -> list[Finding]:
+    """Kind label-spelling: names that differ in case, width, white space or invisible characters only.
+
+    Args:
+        own: each name and its rows.
+    """
+    found = []
     spellings: dict[str, set[str]] = {}
     for label in own:
         spellings.setdefault(normalise(label), set()).add(label)
     twins = sorted((names for names in spellings.values() if len(names) > 1), key=min)
     for names in twins[:_TOLD]:
         what = f"labels that differ in spelling only ({_names(names)})"
-        found += _some("label-spelling", "warning", what, sorted(row for name in names for row in own[name]))
+        found += _some("label-spelling", "warning", what, sorted({row for name in names for row in own[name]}))
     return found
 
 

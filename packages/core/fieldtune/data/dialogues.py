@@ -6,9 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from fieldtune.data.read import check_columns, first_row, read_table
+from fieldtune.data.given import given, named, numbered_from
+from fieldtune.data.read import check_columns
+from fieldtune.data.tables import training_table
 from fieldtune.errors import InputError
 from fieldtune.progress import say
+from fieldtune.text.normalise import blank
 
 AGENT, CUSTOMER = "agent", "customer"
 _ROLES = {"agent": AGENT, "assistant": AGENT, "bot": AGENT, "customer": CUSTOMER, "user": CUSTOMER}
@@ -30,15 +33,14 @@ def agent_turns(
     Raises:
         InputError: no such columns, a turn without role or text, an unknown role, or no turn of an agent.
     """
-    where = "the table" if isinstance(data, pd.DataFrame) else str(data)
-    frame = data if isinstance(data, pd.DataFrame) else read_table(data)
+    where, first, frame = named(data), numbered_from(data), given(data)
     if {"source", "target"} <= set(frame.columns):
-        return frame[["source", "target"]].astype(str).reset_index(drop=True)
+        return training_table(data, "seq2seq")
     check_columns(frame, ["turns"], where)
-    first = 0 if isinstance(data, pd.DataFrame) else first_row(data)
-    rows, silent = [], 0
+    rows, silent, blanks = [], 0, 0
     for number, turns in enumerate(frame["turns"], first):
         said = _turns(turns, f"row {number} of {where}")
+        blanks += len(turns) - len(said)
         found = [
             (_source(said[max(at - KEPT, 0) : at]), text)
             for at, (role, text) in enumerate(said)
@@ -50,6 +52,8 @@ def agent_turns(
         raise InputError(
             "dialogues in which an agent answers", f"none in {where}", "check the roles: customer and agent"
         )
+    if blanks:
+        say(f"{blanks} turns without text left out ({where})")
     if silent:
         say(f"{silent} of {len(frame)} dialogues without an agent's answer left out ({where})")
     return pd.DataFrame(rows, columns=["source", "target"])
@@ -66,7 +70,7 @@ def _turns(turns: Any, where: str) -> list[tuple[str, str]]:
             raise InputError(
                 f"a turn with a role out of {', '.join(_ROLES)} and a text", f"{turn!r:.80} in {where}", "correct it"
             )
-        if text.strip():
+        if not blank(text):
             found.append((role, text.strip()))
     return found
 

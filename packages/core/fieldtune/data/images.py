@@ -10,7 +10,7 @@ import io
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,22 +62,36 @@ def opened(picture: Any) -> Image.Image:
         return _flat(ImageOps.exif_transpose(image))
 
 
-def height_width(picture: Any) -> tuple[int, int]:
-    """Height and width of a picture as it is seen, upright; only its header is read."""
+class Header(NamedTuple):
+    """What a picture says of itself: size as it is seen, upright; Pillow's mode; how many pictures follow each other."""
+
+    height: int
+    width: int
+    mode: str
+    frames: int
+
+
+def header(picture: Any) -> Header:
+    """The same without unpacking it."""
     if isinstance(picture, np.ndarray):
-        height, width = _checked(picture).shape[:2]
-        return int(height), int(width)
+        height, width, channels = (*_checked(picture).shape, 1)[:3]
+        return Header(int(height), int(width), {1: "L", 3: "RGB", 4: "RGBA"}[int(channels)], 1)
     with _header(picture) as image:
         width, height = image.size
-        return (width, height) if image.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE else (height, width)
+        on_its_side = image.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
+        sides = (width, height) if on_its_side else (height, width)
+        return Header(*sides, image.mode, int(getattr(image, "n_frames", 1)))
+
+
+def height_width(picture: Any) -> tuple[int, int]:
+    """Height and width of a picture as it is seen, upright; only its header is read."""
+    told = header(picture)
+    return told.height, told.width
 
 
 def is_grey(picture: Any) -> bool:
     """Whether a picture has no colour by its kind; only its header is read."""
-    if isinstance(picture, np.ndarray):
-        return _checked(picture).ndim == 2 or picture.shape[2] == 1
-    with _header(picture) as image:
-        return image.mode in _GREY
+    return header(picture).mode in _GREY
 
 
 def key(picture: Any) -> str:

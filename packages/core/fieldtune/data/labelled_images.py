@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fieldtune.data.given import given, named, numbered_from
 from fieldtune.data.images import KINDS
 from fieldtune.data.parts import PART, official
-from fieldtune.data.read import first_row, read_table
+from fieldtune.data.read import read_table
 from fieldtune.data.tables import check_labelled, task_columns
 from fieldtune.errors import InputError
 
@@ -40,9 +41,9 @@ def image_table(
     Raises:
         InputError: what cannot be read; a picture that is not there; a row without label.
     """
-    where = "the table" if isinstance(data, pd.DataFrame) else str(data)
+    where = named(data)
     table = task_columns(_rows(data, rename), TASK, rename=rename, labels=labels)
-    check_labelled(table["label"], where, 0 if isinstance(data, pd.DataFrame) else first_row(data))
+    check_labelled(table["label"], where, numbered_from(data))
     table["image"] = located(table["image"], _beside(data), where)
     return table
 
@@ -108,7 +109,7 @@ def _rows(data: pd.DataFrame | Path | str, rename: Mapping[str, str] | None) -> 
         return _renamed(_folders(Path(data)), rename)
     if isinstance(data, (str, Path)) and Path(data).suffix == ".npz":
         return _renamed(_labelled_arrays(Path(data)), rename)
-    return data if isinstance(data, pd.DataFrame) else read_table(data)
+    return given(data)
 
 
 def _renamed(table: pd.DataFrame, rename: Mapping[str, str] | None) -> pd.DataFrame:

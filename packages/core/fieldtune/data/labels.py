@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 
 from fieldtune.data.checks import OUT_OF_SCOPE, Finding, named_labels
 from fieldtune.errors import InputError
+from fieldtune.evaluate.sequence import OUTSIDE
 
 SEPARATOR = "|"
+LARGEST = 1e100
+"""Beyond it squares are infinite."""
 
 
 def numbers(column: pd.Series, where: str, first: int) -> NDArray[np.float64]:
@@ -31,7 +34,9 @@ def numbers(column: pd.Series, where: str, first: int) -> NDArray[np.float64]:
     if len(wrong):
         rows = ", ".join(str(row + first) for row in wrong[:5])
         found = f"{column.iloc[wrong[0]]!r} and {len(wrong)} such in all, in {where} (rows {rows})"
-        raise InputError("a finite number as the label of every row", found, "correct or leave out these rows")
+        raise InputError(
+            "a finite number (of at most 1e100) as the label of every row", found, "correct or leave out these rows"
+        )
     return values
 
 
@@ -39,6 +44,21 @@ def label_set(cell: str) -> tuple[str, ...]:
     """``b|a|a`` -> ("a", "b"): each label once, in order; ``oos`` and empty parts are no labels."""
     parts = {part.strip() for part in cell.split(SEPARATOR)}
     return tuple(sorted(parts - {"", OUT_OF_SCOPE}))
+
+
+def row_labels(table: pd.DataFrame, several: bool) -> list[set[str]]:
+    """What each row of a task's table says it is: types of entities, of boxes, classes; nothing where that is a number.
+
+    Args:
+        several: whether a cell of the column label is any number of them, ``a|b``.
+    """
+    if "tags" in table:
+        return [{tag[2:] for tag in tags if tag != OUTSIDE} for tags in table["tags"]]
+    if "boxes" in table:
+        return [{str(entry["label"]) for entry in boxes} for boxes in table["boxes"]]
+    if "label" not in table or pd.api.types.is_numeric_dtype(table["label"]):
+        return []
+    return [set(label_set(cell)) if several else {cell} for cell in table["label"]]
 
 
 def joined(labels: Sequence[str]) -> str:
@@ -85,7 +105,9 @@ def check_relevance(table: pd.DataFrame) -> list[Finding]:
 
 
 def _number(cell: object) -> float:
+    """NaN where it is none, or too large to be reckoned with."""
     try:
-        return float(str(cell))
+        value = float(str(cell))
     except ValueError:
         return math.nan
+    return value if abs(value) <= LARGEST else math.nan

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
+from fieldtune.data.given import check_texts, empty, given, named, numbered_from
 from fieldtune.data.labelled_images import located
-from fieldtune.data.read import first_row, read_table
+from fieldtune.data.read import read_table
 from fieldtune.data.tables import check_labelled, task_columns
 from fieldtune.errors import InputError
 from fieldtune.progress import say
@@ -28,21 +28,25 @@ def image_text_table(
     Raises:
         InputError: a column is missing, a picture that is named is not there, a label is missing, no row is left.
     """
-    where = "the table" if isinstance(data, pd.DataFrame) else str(data)
-    frame = data if isinstance(data, pd.DataFrame) else read_table(data)
-    table = task_columns(frame, TASK, rename=rename, labels=labels)
-    check_labelled(table["label"], where, 0 if isinstance(data, pd.DataFrame) else first_row(data))
+    where, first = named(data), numbered_from(data)
+    table = task_columns(given(data), TASK, rename=rename, labels=labels)
+    check_labelled(table["label"], where, first)
     for name in ("image", "text"):
         if name not in table:
             table[name] = None
+    check_texts(table["text"], where, first)
     both = _both(table, Path() if isinstance(data, pd.DataFrame) else Path(data).parent, where)
     table["image"], table["text"] = both["image"], both["text"]
-    empty = both["image"].isna() & (both["text"] == "")
-    if empty.all():
+    lacks = {"picture": both["image"].isna(), "text": both["text"] == ""}
+    neither = lacks["picture"] & lacks["text"]
+    if neither.all():
         raise InputError("pictures or texts", f"neither in {where}", "check the columns image and text")
-    if empty.any():
-        say(f"{int(empty.sum())} of {len(table)} rows with neither picture nor text left out ({where})")
-    return table[~empty].reset_index(drop=True)
+    if neither.any():
+        say(f"{int(neither.sum())} of {len(table)} rows with neither picture nor text left out ({where})")
+    for name, missing in lacks.items():
+        if (missing & ~neither).any():
+            say(f"note: {int((missing & ~neither).sum())} of {len(table)} rows have no {name} ({where})")
+    return table[~neither].reset_index(drop=True)
 
 
 def unlabelled_image_texts(data: Path | str, text: str = "text") -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -53,14 +57,9 @@ def unlabelled_image_texts(data: Path | str, text: str = "text") -> tuple[pd.Dat
 
 
 def _both(table: pd.DataFrame, folder: Path, where: str) -> pd.DataFrame:
-    given = [not _blank(cell) for cell in table["image"]]
+    there = [not empty(cell) for cell in table["image"]]
     found = pd.Series([None] * len(table), index=table.index, dtype=object)
-    if any(given):
-        found[given] = located(table["image"][given], folder, where)
-    texts = table["text"].map(lambda cell: "" if _blank(cell) else str(cell))
+    if any(there):
+        found[there] = located(table["image"][there], folder, where)
+    texts = table["text"].astype(object).map(lambda cell: "" if empty(cell) else str(cell))
     return pd.DataFrame({"image": found, "text": texts}).reset_index(drop=True)
-
-
-def _blank(cell: Any) -> bool:
-    """None, NaN and empty texts; an array or bytes are something."""
-    return cell is None or (isinstance(cell, float) and cell != cell) or (isinstance(cell, str) and not cell.strip())

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import re
 import tomllib
 import warnings
 import zlib
@@ -16,11 +17,14 @@ from typing import Any
 
 import pandas as pd
 
+from fieldtune.data.halves import mended, said
 from fieldtune.errors import ConfigError, InputError
+from fieldtune.progress import say
 
 KINDS = (".csv", ".tsv", ".jsonl", ".parquet")
 _NAMES = {"utf-8-sig": "UTF-8"}
 _AS_UTF8 = "save it as CSV UTF-8 in the spreadsheet, or convert it: iconv -f {} -t utf-8"
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # JSON's way to write a half of a character, or both
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -69,6 +73,13 @@ def read_table(
         if name not in frame:
             frame[name] = ""
     return frame
+
+
+def check_once(names: Sequence[Any], where: str) -> None:
+    """Raises InputError when a column stands twice: which of the two is meant is not guessed."""
+    twice = [str(name) for place, name in enumerate(names) if name in names[:place] and str(name).strip()]
+    if twice:
+        raise InputError("every column once", f"{', '.join(twice)} again in {where}", "rename or delete one of them")
 
 
 def check_columns(frame: pd.DataFrame, required: Sequence[str], where: str, hint: str = "") -> None:
@@ -198,6 +209,7 @@ def _separator(text: str) -> str:
 def _separated(text: str, path: Path, separator: str) -> pd.DataFrame:
     if not text.strip():
         raise InputError("a header and at least one row", f"an empty file at {path}", "check that the export worked")
+    check_once(_header(text, separator), str(path))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # the first row is longer than the header
@@ -214,6 +226,14 @@ def _separated(text: str, path: Path, separator: str) -> pd.DataFrame:
         raise InputError(
             f"a well-formed table in {path}", reason, "correct that line (quotes, separators, a comma at its end)"
         ) from error
+
+
+def _header(text: str, separator: str) -> list[str]:
+    """The cells of the first line that has any."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    with contextlib.suppress(csv.Error):
+        return next((cells for cells in reader if cells), [])
+    return []
 
 
 def _long_row(text: str, separator: str) -> str:
@@ -235,11 +255,15 @@ def _json_lines(text: str, path: Path) -> pd.DataFrame:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"JSON on every line of {path}", f"line {number}: {error}", "correct that line") from error
         if not isinstance(row, dict):
             raise InputError(f"a JSON object on every line of {path}", f"line {number}: {type(row).__name__}", "fix it")
         rows.append(row)
+    if _HALF.search(text):
+        rows, count = mended(rows)
+        if count:
+            say(said(count, str(path)))
     return _without_nulls(pd.DataFrame(rows))
 
 

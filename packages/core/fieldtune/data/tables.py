@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from fieldtune.data.given import check_texts, empty, given, named, numbered_from
 from fieldtune.data.labels import SEPARATOR, joined, label_set, numbers
-from fieldtune.data.read import check_columns, first_row, read_table
+from fieldtune.data.read import check_columns
 from fieldtune.errors import InputError
 from fieldtune.progress import say
 
@@ -54,14 +55,15 @@ def training_table(
     Raises:
         InputError: an unknown task, a column is missing, a label is missing or no number, or no row is left.
     """
-    where = _where(data)
+    where, first = named(data), numbered_from(data)
     frame = task_columns(data, task, rename=rename, labels=labels)
     if "label" in frame:
-        first = 0 if isinstance(data, pd.DataFrame) else first_row(data)
         frame["label"] = _understood(frame["label"], task, where, first)
     required, optional = COLUMNS[task]
     for name in (name for name in optional if name in frame and name != "label"):
         frame[name] = frame[name].astype(object).where(~_blank(frame[name]), "").astype(str)
+    for name in frame.columns.drop("label", errors="ignore"):
+        check_texts(frame[name], where, first)
     return _without_empty(frame, [name for name in required if name != "label"], where)
 
 
@@ -79,13 +81,10 @@ def task_columns(
     """
     if task not in COLUMNS:
         raise InputError(f"a task out of {', '.join(COLUMNS)}", repr(task), "choose one of them")
-    if not isinstance(data, (pd.DataFrame, Path, str)):
-        raise InputError("a pandas DataFrame or a path", type(data).__name__, "pd.DataFrame(rows, columns=[...])")
     required, optional = COLUMNS[task]
     rename = {ours: theirs for ours, theirs in (rename or {}).items() if ours in (*required, *optional)}
     renames = {theirs: ours for ours, theirs in rename.items()}
-    where = _where(data)
-    frame = data if isinstance(data, pd.DataFrame) else read_table(data)
+    where, frame = named(data), given(data)
     check_columns(frame, [rename.get(name, name) for name in required], where, HINTS.get(task, ""))
     # A column of the wanted name that is not the one pointed to would collide after renaming.
     frame = frame[[name for name in frame.columns if name in renames or name not in renames.values()]].rename(
@@ -93,6 +92,7 @@ def task_columns(
     )
     frame = frame[[name for name in (*required, *optional) if name in frame]].reset_index(drop=True)
     if "label" in frame:
+        check_texts(frame["label"], where, numbered_from(data))
         frame["label"] = _labels(frame["label"], labels, where, SEPARATOR if task in SETS else None)
     return frame
 
@@ -103,19 +103,15 @@ def text_column(data: pd.DataFrame | Path | str, *, rename: Mapping[str, str] | 
     Raises:
         InputError: the column is missing, or no row is left.
     """
-    name, where = (rename or {}).get("text", "text"), _where(data)
-    frame = data if isinstance(data, pd.DataFrame) else read_table(data)
+    name, where, frame = (rename or {}).get("text", "text"), named(data), given(data)
     check_columns(frame, [name], where, "name it with --text COLUMN")
+    check_texts(frame[name], where, numbered_from(data))
     return _without_empty(frame[[name]].rename(columns={name: "text"}).reset_index(drop=True), ["text"], where)
-
-
-def _where(data: pd.DataFrame | Path | str) -> str:
-    return "the table" if isinstance(data, pd.DataFrame) else str(data)
 
 
 def _labels(column: pd.Series, mapping: Mapping[str, str] | None, where: str, separator: str | None) -> pd.Series:
     """Every label as text, mapped (part by part where there is a separator); a missing one is empty."""
-    clean = column.astype(object).where(column.notna(), "").map(lambda value: str(value).strip())
+    clean = column.astype(object).map(lambda value: "" if empty(value) else str(value).strip())
     if not mapping:
         return clean
     parts = clean.map(lambda cell: [part.strip() for part in cell.split(separator)] if separator else [cell])
@@ -153,18 +149,18 @@ def check_labelled(column: pd.Series, where: str, first: int) -> None:
 
 
 def _blank(column: pd.Series) -> pd.Series:
-    return column.isna() | (column.astype(str).str.strip() == "")
+    return column.astype(object).map(empty).astype(bool)
 
 
 def _without_empty(frame: pd.DataFrame, columns: list[str], where: str) -> pd.DataFrame:
-    empty = pd.Series(False, index=frame.index)
+    without = pd.Series(False, index=frame.index)
     for name in columns:
-        empty |= _blank(frame[name])
-    if empty.all():
+        without |= _blank(frame[name])
+    if without.all():
         raise InputError(f"text in {', '.join(columns)}", f"only empty cells in {where}", "check the column names")
-    if empty.any():
-        say(f"{int(empty.sum())} of {len(frame)} rows without text left out ({where})")
-    kept = frame[~empty].reset_index(drop=True)
+    if without.any():
+        say(f"{int(without.sum())} of {len(frame)} rows without text left out ({where})")
+    kept = frame[~without].reset_index(drop=True)
     for name in columns:
         kept[name] = kept[name].astype(str)
     return kept

@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 
 from fieldtune.data.conll import iob2, read_conll
-from fieldtune.data.read import KINDS, check_columns, extension, first_row, read_table
+from fieldtune.data.given import given, named, numbered_from
+from fieldtune.data.read import KINDS, check_columns, extension, read_table
 from fieldtune.errors import InputError
 from fieldtune.evaluate.sequence import OUTSIDE
 from fieldtune.progress import say
@@ -35,15 +36,13 @@ def tagged_table(
     Raises:
         InputError: with the line or the row that is wrong.
     """
-    if not isinstance(data, (pd.DataFrame, Path, str)):
-        raise InputError("a pandas DataFrame or a path", type(data).__name__, "pd.DataFrame(rows, columns=[...])")
-    if not isinstance(data, pd.DataFrame) and extension(data) not in KINDS:
+    if isinstance(data, (Path, str)) and extension(data) not in KINDS:
         rows = [(sentence.words, sentence.tags) for sentence in read_conll(Path(data))]
     else:
         rows = _table_rows(data, rename or {})
     table = pd.DataFrame(rows, columns=["tokens", "tags"])
     if labels:
-        table["tags"] = [[_mapped(tag, labels, _where(data)) for tag in tags] for tags in table["tags"]]
+        table["tags"] = [[_mapped(tag, labels, named(data)) for tag in tags] for tags in table["tags"]]
     return table
 
 
@@ -86,8 +85,7 @@ def _columns(texts: Sequence[str], tokens: Sequence[list[str]], places: Sequence
 
 
 def _table_rows(data: pd.DataFrame | Path | str, rename: Mapping[str, str]) -> list[tuple[list[str], list[str]]]:
-    where = _where(data)
-    frame = data if isinstance(data, pd.DataFrame) else read_table(data)
+    where, frame = named(data), given(data)
     text, called = rename.get("text", "text"), _called(data, where)
     if "spans" in frame and "tags" not in frame:
         check_columns(frame, [text, "spans"], where, "name it with --text COLUMN")
@@ -140,13 +138,13 @@ def _from_spans(texts: Sequence[Any], spans: Sequence[Any], called: Any) -> list
 
 def _spans(cell: Any, length: int, row: str) -> list[tuple[int, int, str]]:
     try:
-        found = sorted((int(span["start"]), int(span["end"]), str(span["label"])) for span in _list(cell))
-    except (TypeError, KeyError, ValueError) as error:
+        found = sorted((int(span["start"]), int(span["end"]), str(span["label"]).strip()) for span in _list(cell))
+    except (TypeError, KeyError, ValueError, OverflowError) as error:
         raise InputError(
             "a list of objects with start, end and label", f"another thing in {row}", "correct it"
         ) from error
     for start, end, label in found:
-        if not (0 <= start < end <= length and label.strip()):
+        if not (0 <= start < end <= length and label):
             raise InputError(f"spans inside the text of {length} characters", f"{start}-{end} in {row}", "correct it")
     return found
 
@@ -193,10 +191,6 @@ def _mapped(tag: str, labels: Mapping[str, str], where: str) -> str:
     return f"{tag[:2]}{labels[tag[2:]]}"
 
 
-def _where(data: pd.DataFrame | Path | str) -> str:
-    return "the table" if isinstance(data, pd.DataFrame) else str(data)
-
-
 def _called(data: pd.DataFrame | Path | str, where: str) -> Any:
-    first = 0 if isinstance(data, pd.DataFrame) else first_row(data)
+    first = numbered_from(data)
     return lambda row: f"row {row + first} of {where}"

@@ -11,7 +11,8 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 
 from fieldtune.serve.guard import GONE, Refusal
-from fieldtune.serve.limits import Limits, cut, readable
+from fieldtune.serve.limits import Limits, cut
+from fieldtune.text.normalise import whole
 
 Rows = list[tuple[tuple[str, ...], bool]]
 """Per row the texts that the model reads, and whether any of them was cut off."""
@@ -77,7 +78,7 @@ def _row(row: Any, inputs: Sequence[str], limits: Limits) -> tuple[tuple[str, ..
     if not isinstance(row, dict) or set(row) != set(inputs):
         raise _shape(inputs)
     cells = [cut(_text(row[name], inputs), limits.chars) for name in inputs]
-    return tuple(readable(text) for text, _ in cells), any(shorter for _, shorter in cells)
+    return tuple(whole(text) for text, _ in cells), any(shorter for _, shorter in cells)
 
 
 def _text(cell: Any, inputs: Sequence[str]) -> str:

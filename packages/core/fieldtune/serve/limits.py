@@ -1,17 +1,14 @@
-"""What a service accepts: one frozen table of limits, and what is done to a text that is too long or no Unicode.
+"""What a service accepts: one frozen table of limits, and what is done to a text that is too long.
 
 Knows no queue and no HTTP.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from fieldtune.errors import ConfigError
 from fieldtune.train.settings import updated
-
-_LONE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -71,8 +68,3 @@ class Limits:
 def cut(text: str, chars: int) -> tuple[str, bool]:
     """The text, at most so many characters of it, and whether any were cut off."""
     return text[:chars], len(text) > chars
-
-
-def readable(text: str) -> str:
-    """Halves of characters (lone surrogates), which no tokenizer reads, become U+FFFD; the length is kept."""
-    return _LONE.sub("\ufffd", text)

@@ -15,7 +15,7 @@ from torch import nn
 from transformers import AddedToken
 
 from fieldtune.batching import epoch, whole_run
-from fieldtune.data.checks import Finding, text_key
+from fieldtune.data.checks import Finding, check_table, text_key
 from fieldtune.data.split import stratified
 from fieldtune.evaluate import generation
 from fieldtune.models import generator as writing
@@ -37,15 +37,15 @@ Writer = Generator | Copier
 
 
 def check(table: pd.DataFrame) -> list[Finding]:
-    """Findings: sources that got several replies, which a model can only average."""
+    """What :func:`check_table` finds in texts, and sources that got several replies, which a model can only average."""
+    found = check_table(table, "seq2seq")
     keys = table["source"].map(text_key)
     several = table.groupby(keys, sort=False)["target"].nunique()
     rows = tuple(np.flatnonzero(keys.isin(several.index[several > 1])).tolist())
-    if not rows:
-        return []
-    return [
-        Finding("conflicting-targets", "warning", f"rows share a source but not the target: {len(rows)} rows", rows)
-    ]
+    if rows:
+        message = f"rows share a source but not the target: {len(rows)} rows"
+        found.append(Finding("conflicting-targets", "warning", message, rows))
+    return found
 
 
 def split(table: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:

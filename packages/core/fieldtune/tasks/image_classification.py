@@ -18,6 +18,7 @@ from fieldtune.data.checks import OUT_OF_SCOPE, Finding, check_labels
 from fieldtune.data.images import height_width, is_grey, key, stack
 from fieldtune.data.labelled_images import image_table, unlabelled_images
 from fieldtune.data.parts import PART, of_part
+from fieldtune.data.picture_checks import mixed
 from fieldtune.errors import ConfigError, InputError
 from fieldtune.evaluate.calibration import softmax
 from fieldtune.evaluate.skewed import balanced_accuracy, best_cut, mean_auc
@@ -67,7 +68,8 @@ def texts(table: pd.DataFrame) -> list[str]:
 def check(table: pd.DataFrame) -> list[Finding]:
     """Findings on the labels, and on pictures that occur twice."""
     rows = of_part(table, "train")
-    return check_labels([key(picture) for picture in rows["image"]], rows["label"], "picture")
+    pictures = list(rows["image"])
+    return check_labels([key(picture) for picture in pictures], rows["label"], "picture") + mixed(pictures)
 
 
 def split(table: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from fieldtune.data.checks import Finding, check_labels, text_key
+from fieldtune.data.checks import Finding, check_labels, over_long, text_key
 from fieldtune.data.images import height_width, is_grey, key
+from fieldtune.data.picture_checks import mixed
 from fieldtune.data.pictured_texts import image_text_table, unlabelled_image_texts
 from fieldtune.errors import InputError
 from fieldtune.models.convnet import seeded
@@ -57,7 +58,8 @@ def items(table: pd.DataFrame) -> list[tuple[Any, str]]:
 
 def check(table: pd.DataFrame) -> list[Finding]:
     """Findings on the labels, and on rows that occur twice."""
-    return check_labels(_keys(table), table["label"], "row")
+    pictures = [picture for picture in table["image"] if picture is not None]
+    return check_labels(_keys(table), table["label"], "row") + over_long(table["text"]) + mixed(pictures)
 
 
 def split(table: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:

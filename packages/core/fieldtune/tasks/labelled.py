@@ -51,12 +51,14 @@ def finish(model: Labelled, items: Sequence[Any], given: pd.Series) -> dict[str,
 
 def calibrate(model: Labelled, logits: NDArray[np.float32], given: pd.Series) -> dict[str, Any]:
     """The same from logits at hand."""
-    inside = given.isin(model.labels).to_numpy()
+    inside, outside = given.isin(model.labels).to_numpy(), (given == OUT_OF_SCOPE).to_numpy()
+    if outside.all():
+        raise _nothing_inside(len(given))
     if inside.sum() >= CALIBRATION_ROWS:
         model.temperature = fit_temperature(logits[inside], places(model.labels, given[inside]))
     pieces = _pieces(model, logits)
     score = np.concatenate([model.scope_of(_calibrated(model, piece))[1] for piece in pieces])
-    model.threshold = _threshold(score, inside, (given == OUT_OF_SCOPE).to_numpy())
+    model.threshold = _threshold(score, inside, outside)
     return _figures(model, pieces, given)
 
 
@@ -119,7 +121,7 @@ def _figures(model: Labelled, pieces: Iterable[NDArray[np.float32]], given: pd.S
     kept, sure, chosen = (np.concatenate(column) for column in zip(*columns, strict=True))
     mask = (given != OUT_OF_SCOPE).to_numpy()
     if not mask.any():
-        raise InputError("rows of a class", f"{len(labels)} rows, all out of scope", "evaluate on labelled rows")
+        raise _nothing_inside(len(labels))
     truth, answered = (np.asarray(names, dtype=object)[mask] for names in (labels, predicted))
     found = tally(truth.tolist(), answered.tolist(), sure[mask], chosen[mask], model.labels)
     found["in_scope"] = {
@@ -130,6 +132,10 @@ def _figures(model: Labelled, pieces: Iterable[NDArray[np.float32]], given: pd.S
     if not mask.all():
         found["in_scope"]["out_of_scope_recall"] = float((~kept[~mask]).mean())
     return found
+
+
+def _nothing_inside(rows: int) -> InputError:
+    return InputError("rows of a class", f"{rows} rows, all out of scope", "add labelled rows to measure on")
 
 
 def _logits(model: Labelled, items: Sequence[Any]) -> Iterator[NDArray[np.float32]]:
@@ -155,7 +161,7 @@ def _calibrated(model: Labelled, logits: NDArray[np.float32]) -> NDArray[np.floa
 
 def _threshold(score: NDArray[np.float32], inside: NDArray[np.bool_], outside: NDArray[np.bool_]) -> float:
     """Best balanced accuracy between in-scope and ``oos`` rows; without the latter, what keeps 95 % of the rows."""
-    if not outside.any():
+    if not (outside.any() and inside.any()):
         return float(threshold_keeping(score, KEPT))
     candidates = np.unique(score)
     balanced = [(score[inside] >= value).mean() + (score[outside] < value).mean() for value in candidates]

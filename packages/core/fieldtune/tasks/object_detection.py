@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fieldtune.data.boxes import box_table, unboxed_images
-from fieldtune.data.checks import Finding
+from fieldtune.data.checks import Finding, rows_of, spelling_twins, too_many
 from fieldtune.data.images import Pixels, height_width, key, stack
 from fieldtune.data.parts import PART, of_part
+from fieldtune.data.picture_checks import mixed
 from fieldtune.data.split import stratified
 from fieldtune.errors import InputError
 from fieldtune.evaluate.detection import Boxes, average_precision, report
@@ -74,11 +75,14 @@ def check(table: pd.DataFrame) -> list[Finding]:
     single = sorted(map(str, counts.index[counts == 1]))
     if single:
         found.append(Finding("single-box-label", "warning", f"labels with one box only: {', '.join(single[:5])}", ()))
+    found += too_many(len(counts)) + spelling_twins(
+        rows_of([entry["label"] for entry in boxes] for boxes in rows["boxes"])
+    )
     repeated = pd.Series([key(picture) for picture in rows["image"]]).duplicated()
     if repeated.any():
         message = f"pictures repeat an earlier one: {int(repeated.sum())} rows"
         found.append(Finding("duplicate", "warning", message, tuple(np.flatnonzero(repeated).tolist())))
-    return found
+    return found + mixed(list(rows["image"]))
 
 
 def split(table: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from fieldtune.data.checks import Finding
+from fieldtune.data.checks import Finding, rows_of, spelling_twins, too_many
 from fieldtune.data.split import stratified
 from fieldtune.data.tagged import parted, tagged_table, word_table
 from fieldtune.evaluate.calibration import fit_temperature
@@ -65,6 +65,7 @@ def check(table: pd.DataFrame) -> list[Finding]:
         found.append(
             Finding("single-entity-type", "warning", f"types seen once only: {', '.join(sorted(single)[:5])}", rows)
         )
+    found += too_many(len(counts)) + spelling_twins(rows_of(types))
     given: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
     for words, tags in zip(table["tokens"], table["tags"], strict=True):
         given.setdefault(tuple(words), set()).add(tuple(tags))

@@ -13,6 +13,7 @@ _INVISIBLE = re.compile(
     r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     r"\ufe00-\ufe0f\ufeff]"
 )
+_LONE = re.compile("[\ud800-\udfff]")
 _SIGNED = re.compile(r"[+\-−]\s?[$€£¥]?\d")
 
 
@@ -24,6 +25,17 @@ def normalise(text: str) -> str:
     visible = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
     folded = unicodedata.normalize("NFKC", visible.lower())
     return " ".join(folded.split())
+
+
+def blank(text: str) -> bool:
+    """Whether there is nothing to see in it: white space and invisible characters only."""
+    seen = text.strip()
+    return not seen or (not seen[0].isalnum() and not _INVISIBLE.sub("", seen).strip())
+
+
+def whole(text: str) -> str:
+    """Halves of characters (lone surrogates), which no tokenizer reads, become U+FFFD; the length is kept."""
+    return _LONE.sub("\ufffd", text)
 
 
 def simplify(text: str) -> str:
