@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
 
 import fieldtune
 from fieldtune.tasks.common import trainable
 from fieldtune.text.names import readable
-from fieldtune.train.fewshot import MASKED, batches, masked, supervised_contrastive
+from fieldtune.train.fewshot import MASKED, batches, masked, softness, supervised_contrastive
 from fieldtune.train.settings import Settings
 
 
@@ -45,17 +46,23 @@ def test_batches_hold_rows_of_a_class_with_its_name_and_grow_with_classes_not_wi
     rng = np.random.default_rng(0)
     targets = np.concatenate([np.repeat(np.arange(50), 800), np.arange(40)])  # 40,000 rows; ten classes have no name
     plan = batches(targets, 40_000, 150, 0, rng)
-    assert len(plan) == 75
-    assert sum(map(len, plan)) < 75 * 160
+    assert len(plan) == 60
+    assert sum(map(len, plan)) < 60 * 160
     for batch in plan:
         texts = [row for row in batch if row < 40_000]
         assert len(set(batch)) == len(batch)
         assert (np.bincount(targets[texts], minlength=50)[np.unique(targets[texts])] == 2).all()
         assert {row - 40_000 for row in batch if row >= 40_000} == {c for c in targets[texts].tolist() if c < 40}
     few = batches(np.array([0, 0, 1, 1, 1, 2]), 6, 64, 0, rng)
-    assert len(few) == 20
+    assert len(few) == 24
     assert all(sorted(batch) == [0, 1, 2, 3, 4, 5] for batch in few)
     assert len(batches(targets, 40_000, 150, 7, rng)) == 7
+    assert len(batches(np.arange(100) % 4, 100, 64, 0, rng)) == 40
+
+
+def test_few_classes_are_told_apart_softly_and_many_by_their_nearest() -> None:
+    found = [softness(classes) for classes in (2, 5, 10, 30, 150)]
+    assert found == pytest.approx([0.3, 0.3, 0.15, 0.05, 0.01])
 
 
 def test_masking_keeps_the_ends_and_hides_the_share_it_names(tiny_encoder: Path) -> None:
@@ -97,6 +104,13 @@ def test_few_rows_train_from_the_command_line_and_the_model_loads_again(
     after = model.features.encoder.body.state_dict()
     changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"encoder"}  # the word table stays as it was
+    names = [readable(label) for label in model.labels]
+    assert all(names)
+    vectors = model.features([*rows["text"], *names])
+    wanted = LogisticRegression(C=1.0, max_iter=1000).fit(vectors, [*rows["label"], *model.labels])
+    plain = LogisticRegression(C=1.0, max_iter=1000).fit(vectors[: len(rows)], rows["label"])
+    heads = [fitted.coef_ for fitted in (wanted, plain)]  # names that tell nothing of the rows are left out
+    assert min(np.abs(model.weight - head).max() for head in heads) < 1e-3
 
 
 def test_a_table_of_descriptions_is_a_classifier_without_training(

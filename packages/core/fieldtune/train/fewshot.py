@@ -25,8 +25,12 @@ from fieldtune.train.settings import Settings
 MASKED = 0.3
 PER_CLASS = 8
 """At most so many rows of a class in a batch."""
-STEPS = (20, 75)
+STEPS = (24, 60)
 """Fewest and most steps."""
+ROWS_A_STEP = 2.5
+"""How far the encoder moves grows with the rows that say where to; below the fewest steps, the steps are shorter."""
+SOFTEST, SPREAD = 0.3, 1.5
+"""The temperature is ``SPREAD`` over the classes, at most ``SOFTEST``, at least the setting."""
 
 
 def tune_contrastive(
@@ -46,7 +50,8 @@ def tune_contrastive(
         encoder: from :func:`fieldtune.tasks.common.trainable`.
         targets: int64 ``[texts]``, the class of each text.
         names: class -> its name in words, for those that have one worth reading.
-        settings: ``batch_rows``, ``temperature``, ``max_steps`` (0: as many as the rows are worth) and the usual ones.
+        settings: ``batch_rows``, ``temperature`` (the least), ``learning_rate`` (the highest), ``max_steps`` (0: as many as
+            the rows are worth) and the usual ones.
     """
     from fieldtune.train.fit import fit
 
@@ -54,6 +59,12 @@ def tune_contrastive(
     known = np.concatenate([targets, np.asarray(places, dtype=np.int64)])
     tokens = encoder.tokens([*texts, *(names[place] for place in places)], settings.max_length)
     module = Body(encoder)
+    settings = settings.updated(
+        {
+            "temperature": max(settings.temperature, softness(len(np.unique(targets)))),
+            "learning_rate": settings.learning_rate * min(1.0, len(texts) / ROWS_A_STEP / STEPS[0]),
+        }
+    )
     for weight in getattr(encoder.body, "embeddings", encoder.body.get_input_embeddings()).parameters():
         weight.requires_grad_(False)  # words that few rows do not hold would drift from those they do
     plan = batches(known, len(texts), settings.batch_rows, settings.max_steps, generator(seed))
@@ -80,7 +91,7 @@ def batches(
         targets: the class of each row, of ``rows`` texts first and then of names.
         rows: how many texts there are.
         batch_rows: about the most rows in a batch.
-        max_steps: batches to draw; 0 takes as many as all pairs of different classes would fill, within ``STEPS``.
+        max_steps: batches to draw; 0 takes one for every ``ROWS_A_STEP`` rows, within ``STEPS``.
     """
     texts, names = targets[:rows], {int(place): rows + number for number, place in enumerate(targets[rows:])}
     members = {int(place): np.flatnonzero(texts == place) for place in np.unique(texts)}
@@ -96,10 +107,8 @@ def batches(
             batch += [names[place]] if place in names else []
         return batch
 
-    first = draw()
-    pairs = rows * rows - sum(len(own) ** 2 for own in members.values())
-    steps = max_steps or int(np.clip(pairs / len(first), *STEPS))
-    return [first, *(draw() for _ in range(steps - 1))]
+    steps = max_steps or int(np.clip(rows / ROWS_A_STEP, *STEPS))
+    return [draw() for _ in range(steps)]
 
 
 def problem(
@@ -120,6 +129,15 @@ def problem(
         return max(1.0, float((counts[inverse] > 1).sum()))
 
     return Problem(collate, loss, items, divisible=False)
+
+
+def softness(classes: int) -> float:
+    """The temperature that suits so many classes.
+
+    A low one looks at the nearest other class alone. That is what tells many classes apart; of few every one counts,
+    and the nearest row of two dozen is chance.
+    """
+    return min(SOFTEST, SPREAD / classes)
 
 
 def supervised_contrastive(vectors: torch.Tensor, targets: torch.Tensor, temperature: float) -> torch.Tensor:

@@ -36,6 +36,7 @@ def probe(
     classes: int,
     seed: int,
     named: tuple[Vectors, Places] | None = None,
+    inverse_penalties: Sequence[float] = _INVERSE_PENALTIES,
 ) -> tuple[Vectors, Vectors]:
     """Logistic regression on embeddings, its penalty chosen on a held-out tenth of these very rows.
 
@@ -44,6 +45,7 @@ def probe(
         targets: the class of each row.
         keys: per row, equal where the texts say the same: such rows are held out together.
         named: vectors and classes of names, see :func:`name_rows`: learnt from, never held out.
+        inverse_penalties: to choose from, the strongest first; nothing is held out for a single one.
 
     Returns:
         weight ``[classes, d]`` and bias ``[classes]``, float32.
@@ -55,12 +57,12 @@ def probe(
     more, theirs = named if named is not None else (vectors[:0], targets[:0])
     rows, held_out = stratified(targets.tolist(), 0.1, generator(seed), keys)
     scores = {}
-    if len(held_out) and len(set(targets[rows].tolist())) == classes:
+    if len(inverse_penalties) > 1 and len(held_out) and len(set(targets[rows].tolist())) == classes:
         learnt, known = np.vstack([vectors[rows], more]), np.concatenate([targets[rows], theirs])
-        for value in _INVERSE_PENALTIES:
+        for value in inverse_penalties:
             machine.C = value
             scores[value] = machine.fit(learnt, known).score(vectors[held_out], targets[held_out])
-    machine.C = max(scores, key=lambda value: scores[value]) if scores else _INVERSE_PENALTIES[0]
+    machine.C = max(scores, key=lambda value: scores[value]) if scores else inverse_penalties[0]
     final = machine.fit(np.vstack([vectors, more]), np.concatenate([targets, theirs]))
     return both_classes(final.coef_, final.intercept_)
 
