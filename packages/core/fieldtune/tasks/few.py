@@ -24,8 +24,8 @@ from fieldtune.train.selftrain import head_with, helps, spread
 from fieldtune.train.settings import Settings
 
 METHODS = ("zeroshot", "fewshot", "selftrain")
-INVERSE_PENALTY = 1.0
-"""Of the head on tuned vectors: rows too few to hold some out, in classes that lie apart already."""
+INVERSE_PENALTY = 1 / 3
+"""Of the head on tuned vectors, for each class: rows are too few to choose, and more classes need larger weights."""
 MOST = 20_000
 """Unlabelled texts that selftrain looks at, drawn at random, each once."""
 
@@ -67,7 +67,8 @@ def train(
     tune_contrastive(encoder, rows.texts, rows.targets, names, settings, seed=seed, folder=folder, show=show)
     features = EncoderFeatures(encoder, settings.max_length)
     again = (features([names[place] for place in sorted(names)]), named[1]) if named else None
-    head = probe(features(rows.texts), rows.targets, rows.keys, len(rows.labels), seed, again, (INVERSE_PENALTY,))
+    penalty = (INVERSE_PENALTY * len(rows.labels),)
+    head = probe(features(rows.texts), rows.targets, rows.keys, len(rows.labels), seed, again, penalty)
     return Classifier(features, *head, rows.labels)
 
 
