@@ -20,6 +20,7 @@ from fieldtune.tasks import generation
 from fieldtune.text import casing
 from fieldtune.train.fit import fit
 from fieldtune.train.settings import Settings
+from fieldtune.train.words import NEVER, writing_at_hand
 
 WORDS = "card lost refund order account transfer cancel my the how".split()
 REPLIES = {
@@ -114,6 +115,28 @@ def test_k_micro_batches_equal_one_batch(base: Path, tmp_path: Path) -> None:
 
 def stepped_from(base: Path) -> Generator:
     return generation.start(str(base), list(REPLIES.values()), Settings(max_length=32, max_target=24))
+
+
+def test_words_that_no_reply_holds_cost_no_product_and_are_not_written(tiny_encoder: Path) -> None:
+    made = stepped_from(tiny_encoder)
+    pairs = writing.tokenised(made, list(REPLIES), list(REPLIES.values()))
+    sources, targets = zip(*pairs, strict=True)
+    batch, held = writing.batch_of(made, pairs), sorted({token for target in targets for token in target} | {0, 2})
+    whole, _ = writing.scores(made.body, made.kind, batch)
+    before = {name: weight.clone() for name, weight in made.body.state_dict().items()}
+    with writing_at_hand(made.body, 0, sources, targets) as places:
+        few, _ = writing.scores(made.body, made.kind, batch)
+        torch.testing.assert_close(few, whole[:, held])
+        assert torch.equal(places(torch.tensor(held)), torch.arange(len(held)))
+    with_bias, _ = writing.scores(made.body, made.kind, batch)
+    torch.testing.assert_close(with_bias[:, held], whole[:, held])
+    others = [token for token in range(whole.shape[1]) if token not in held]
+    torch.testing.assert_close(with_bias[:, others], whole[:, others] + NEVER)
+    after = made.body.state_dict()
+    assert {name for name in before if not torch.equal(before[name], after[name])} <= {
+        "decoder.cls.predictions.bias", "decoder.cls.predictions.decoder.bias",
+    }  # fmt: skip
+    assert after.keys() == before.keys()
 
 
 def test_only_the_tokens_of_the_reply_are_learnt(base: Path) -> None:

@@ -3,7 +3,8 @@
 The loss counts the tokens of the reply alone; an item is one such token, so k small batches equal one large.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,16 @@ from fieldtune.runtime import generator
 from fieldtune.tasks.common import adamw, training_dtype
 from fieldtune.text import casing
 from fieldtune.train.problem import Problem, Tensors
+from fieldtune.train.quick import quicken
 from fieldtune.train.settings import Settings
+from fieldtune.train.words import writing_at_hand
 
 METHODS = ("copy", "full")
 RIVALS = ("copy",)
 FIGURE = "rouge_l"
 DEFAULTS = Settings(epochs=10, learning_rate=1e-4, head_learning_rate=5e-4, token_budget=2048)
 Writer = Generator | Copier
+Places = Callable[[torch.Tensor], torch.Tensor]
 
 
 def check(table: pd.DataFrame) -> list[Finding]:
@@ -71,19 +75,27 @@ def train(
     from fieldtune.train.fit import fit
 
     set_dropout(made.body, settings.dropout)
-    known = made.body.encoder if made.kind == "encoder-decoder" else made.body
-    fit(
-        made.body,
-        problem(made, pairs, settings.label_smoothing),
-        whole_run(epochs, settings.max_steps * settings.accumulate or None),
-        settings,
-        folder=folder,
-        optimizer=adamw(known, made.body, settings),
-        seed=seed,
-        dtype=training_dtype(),
-        description="fine-tuning",
-        show=show,
-    )
+    if not torch.cuda.is_available():
+        quicken(made.body, training_dtype())
+    twice = made.kind == "encoder-decoder"  # an encoder taken twice; other kinds keep their words in ways of their own
+    known = made.body.encoder if twice else made.body
+    with (
+        writing_at_hand(made.body, writing.padding(made.tokenizer), *zip(*pairs, strict=True))
+        if twice
+        else nullcontext() as places
+    ):
+        fit(
+            made.body,
+            problem(made, pairs, settings.label_smoothing, places),
+            whole_run(epochs, settings.max_steps * settings.accumulate or None),
+            settings,
+            folder=folder,
+            optimizer=adamw(known, made.body, settings),
+            seed=seed,
+            dtype=training_dtype(),
+            description="fine-tuning",
+            show=show,
+        )
     return made
 
 
@@ -121,14 +133,21 @@ def set_dropout(body: nn.Module, share: float) -> None:
                 setattr(module, name, share)
 
 
-def problem(model: Generator, pairs: list[tuple[list[int], list[int]]], smooth: float) -> Problem:
-    """Cross-entropy summed over the tokens of the replies; each is an item."""
+def problem(
+    model: Generator, pairs: list[tuple[list[int], list[int]]], smooth: float, places: Places | None = None
+) -> Problem:
+    """Cross-entropy summed over the tokens of the replies; each is an item.
+
+    Args:
+        places: token ids -> where the model's output has them, when it has not all of them.
+    """
 
     def collate(rows: list[int]) -> Tensors:
         return writing.batch_of(model, [pairs[row] for row in rows])
 
     def loss(module: nn.Module, batch: Tensors) -> torch.Tensor:
         logits, wanted = writing.scores(module, model.kind, batch)
+        wanted = places(wanted) if places else wanted
         return nn.functional.cross_entropy(logits.float(), wanted, reduction="sum", label_smoothing=smooth)
 
     return Problem(collate, loss, lambda batch: float((batch["labels"] != -100).sum()))
