@@ -6,8 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 
+from fieldtune import finetune, load, read_table
 from fieldtune.data.hiding import hidden
+from fieldtune.serve.rows import Row
+from fieldtune.serve.served import Served
+from fieldtune.tasks import task_module
 
 TOLD = "personal data hidden before training: 16 email"
 
@@ -42,3 +47,34 @@ def test_train_hides_by_default_says_so_and_leaves_it_on_request(cli: Callable[.
     assert "personal data" not in leaving.err
     known = [(tmp_path / name / "vocabulary.json").read_text() for name in ("hidden", "left")]
     assert ["vmai" in grams for grams in known] == [False, True]
+
+
+def test_answers_read_what_training_read(cli: Callable[..., Any], tmp_path: Path) -> None:
+    rows = [f"{word} {n}, write to qx{n}@vmail.example" for n in range(4) for word in ("refund money", "parcel lost")]
+    table = pd.DataFrame({"text": rows, "label": ["refund", "parcel"] * 4})
+    asked = "lost refund, write to parcel@lost.example"
+    pd.DataFrame({"text": [asked, "lost refund, write to [email]"]}).to_csv(tmp_path / "t.csv", index=False)
+    for scrub in (True, False):
+        out = tmp_path / f"{scrub}"
+        finetune("text-classification", table, valid=table, method="linear", out=out, settings={"scrub": scrub})
+        ran = cli("predict", "--model", out, "--data", tmp_path / "t.csv", "--out", tmp_path / "p.csv")
+        assert ran.code == 0, ran.err
+        told = read_table(tmp_path / "p.csv")
+        assert told["text"][0] == asked
+        assert (told["p_parcel"][0] == told["p_parcel"][1]) == scrub
+        (served,) = Served(out).compute([Row("predict", (asked,))])
+        assert served["probabilities"]["parcel"] == pytest.approx(float(told["p_parcel"][0]), rel=1e-5)
+        answers = task_module("text-classification").predict(load(out), pd.DataFrame({"text": [asked]}))
+        assert answers["p_parcel"][0] == pytest.approx(float(told["p_parcel"][0]), rel=1e-5)
+
+
+def test_entities_stand_where_the_text_as_it_was_given_has_them(tmp_path: Path) -> None:
+    words = [["Ann", "of", city, "wrote", "from", f"q{n}@v.example"] for n in range(8) for city in ("Oslo", "Rome")]
+    table = pd.DataFrame({"tokens": words, "tags": [["O", "O", "B-CITY", "O", "O", "B-MAIL"]] * len(words)})
+    about = task_module("token-classification")
+    finetune("token-classification", table, valid=table, method="linear", out=tmp_path / "m", progress=False)
+    asked = "Ann of Oslo wrote from somebody.else@post.example"
+    (spans,) = about.predict(load(tmp_path / "m"), pd.DataFrame({"text": [asked]}))["spans"]
+    assert spans[0]["text"] == "Oslo"
+    assert all(asked[span["start"] : span["end"]] == span["text"] for span in spans)
+    assert about.metrics(load(tmp_path / "m"), about.read(table))["entity_f1"] == 1.0

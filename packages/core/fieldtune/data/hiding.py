@@ -1,16 +1,18 @@
-"""Personal data out of a table to train on: every column of texts, nothing else of it. Knows no task."""
+"""Personal data out of a table, to train on or to answer: every column of texts, nothing else of it. Knows no task."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from fieldtune.data.scrub import find, scrub
+from fieldtune.data.tagged import parted
 
 TEXTS = ("text", "query", "positive", "negative", "source", "target", "text_a", "text_b", "document")
 """Columns of texts, as the tasks name them."""
 TOKENS = "tokens"
+TAGGED = "token-classification"
 
 
 def hidden(table: pd.DataFrame) -> tuple[pd.DataFrame, Counter[str]]:
@@ -26,6 +28,19 @@ def hidden(table: pd.DataFrame) -> tuple[pd.DataFrame, Counter[str]]:
         if any(kinds for _, kinds in cells):
             changed[name] = pd.Series([cell for cell, _ in cells], index=table.index, dtype=table[name].dtype)
     return (table.assign(**changed) if changed else table), found
+
+
+def as_trained(table: pd.DataFrame, card: Mapping[str, Any]) -> pd.DataFrame:
+    """The table as a model learnt to read it: with the same hidden, where its card says that this was done in training.
+
+    Of tagged rows only the words change: what is said of them is told by places in the text as it was given.
+    """
+    if not card.get("run", {}).get("settings", {}).get("scrub"):
+        return table
+    if card.get("task") != TAGGED:
+        return hidden(table)[0]
+    table = table if TOKENS in table else parted(table["text"].tolist())
+    return table.assign(**{TOKENS: hidden(table[[TOKENS]])[0][TOKENS]})
 
 
 def said(found: Counter[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from fieldtune.data.hiding import as_trained
 from fieldtune.errors import InputError
 from fieldtune.models import load
 from fieldtune.models.folder import MANIFEST, digest
@@ -81,7 +82,8 @@ class Served:
     def _encode(self, texts: list[tuple[str, ...]]) -> list[dict[str, Any]]:
         if self._embedder is None:
             raise InputError("a model that embeds texts", f"one for {self.task}", "use /predict")
-        vectors = self._embedder.encode([text for (text,) in texts])
+        read = as_trained(pd.DataFrame({"text": [text for (text,) in texts]}, dtype=object), self.card)
+        vectors = self._embedder.encode(read["text"].tolist())
         found = zip(vectors, texts, strict=True)
         return [{"vector": vector.tolist(), "truncated": self._cut(row)} for vector, row in found]
 

@@ -17,8 +17,8 @@ A task module holds
 and of :data:`OPTIONAL` what it has.
 """
 
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
@@ -69,7 +69,16 @@ def task_module(task: str) -> Task:
         raise InputError(f"a task out of {', '.join(TASKS)}", repr(task), "choose one of them")
     module = import_module(f"fieldtune.tasks.{task.replace('-', '_')}")
     own = {name: member for name, member in vars(module).items() if not name.startswith("__")}
-    return Task(**OPTIONAL | own)
+    return Task(
+        **OPTIONAL | own | {name: partial(_as_trained, own[name]) for name in ("metrics", "correct", "predict")}
+    )
+
+
+def _as_trained(act: Callable[[Any, Any], Any], model: Any, table: Any) -> Any:
+    """What ``act`` makes of the table as the model learnt to read it: without personal data, where its card says so."""
+    from fieldtune.data.hiding import as_trained
+
+    return act(model, as_trained(table, getattr(model, "card", {})))
 
 
 def resolved(task: str, method: str, settings: Mapping[str, Any] | None) -> tuple[str, Any]:
