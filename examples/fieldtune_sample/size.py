@@ -33,16 +33,16 @@ class Size:
 
 FULL = Size({}, {}, {}, encoder_steps=16, monitor_steps=30, tower_steps=6, methods="linear,head,full")
 SMALL = Size(
-    {"topics": 40, "dialogues": 60},
-    {"stories": 3_000, "days": 50, "surges": 2, "labelled": 400, "test": 120, "warm_up_days": 14},
-    {"items": 200, "users": 100, "events": 3_000, "days": 30},
+    {"topics": 30, "dialogues": 60},
+    {"stories": 2_400, "days": 50, "surges": 2, "labelled": 400, "test": 120, "warm_up_days": 14},
+    {"items": 120, "users": 70, "events": 2_000, "days": 30},
     encoder_steps=0,
     monitor_steps=0,
     tower_steps=0,
     methods="linear",
     min_positives=2,
-    questions=60,
-    corrections=120,
-    purchases=200,
+    questions=50,
+    corrections=60,
+    purchases=120,
     apart=False,
 )
