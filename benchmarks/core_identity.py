@@ -154,19 +154,20 @@ def apart(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float
 
 def pair(encoder: str, folder: Path) -> dict[str, dict[str, torch.Tensor]]:
     """The weights of every case, trained by two processes: one pair of them for all."""
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.core_identity",
-        "--encoder",
-        encoder,
-        "--folder",
-        str(folder),
-        "--rank",
-    ]
+    command = [sys.executable, "-m", "benchmarks.core_identity", *words(encoder, folder)]
     ranks = [subprocess.Popen([*command, str(rank)]) for rank in range(2)]
     if codes := [code for rank in ranks if (code := rank.wait())]:
         raise SystemExit(f"a process of the pair exited {codes[0]}")
+    return trained(folder)
+
+
+def words(encoder: str, folder: Path) -> list[str]:
+    """What one of the two is told; its number follows."""
+    return ["--encoder", encoder, "--folder", str(folder), "--rank"]
+
+
+def trained(folder: Path) -> dict[str, dict[str, torch.Tensor]]:
+    """What the two left there, by case."""
     return {file.stem: load_file(file) for file in folder.glob("*.safetensors")}
 
 

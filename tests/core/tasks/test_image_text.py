@@ -45,7 +45,7 @@ def trained(
 
 
 def test_both_together_solve_what_neither_does_alone(tiny_encoder: Path, tmp_path: Path) -> None:
-    table, test = world(500, 0, either=False), world(80, 1, either=False)
+    table, test = world(320, 0, either=False), world(80, 1, either=False)
     found = {
         method: image_text.metrics(
             fieldtune.load(trained(table, tiny_encoder, tmp_path / method, method, 16).path), test

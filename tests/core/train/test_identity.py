@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from benchmarks import core_identity as identity
+from tests.processes import begin
 
 LIMIT = 1e-6
 
@@ -14,12 +15,13 @@ LIMIT = 1e-6
 @pytest.fixture(scope="module")
 def both(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, torch.Tensor]]:
     """What two processes trained."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FIELDTUNE_DTYPE", "float32")
-        patch.setenv(
-            "PYTHONPATH", os.pathsep.join([str(Path(identity.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-        )
-        return identity.pair(str(tiny_encoder), tmp_path_factory.mktemp("pair"))
+    folder = tmp_path_factory.mktemp("pair")
+    told = ("-m", "benchmarks.core_identity", *identity.words(str(tiny_encoder), folder))
+    ranks = [begin(*told, rank, environment={**os.environ, "FIELDTUNE_DTYPE": "float32"}) for rank in range(2)]
+    for rank in ranks:
+        rank.join()
+    assert [rank.exitcode for rank in ranks] == [0, 0]
+    return identity.trained(folder)
 
 
 @pytest.mark.parametrize("case", identity.CASES, ids=lambda case: case.name)

@@ -18,7 +18,7 @@ from fieldtune.pipeline import finetune
 
 TEXTS = ["my card is lost", "refund to the account", "cancel my order", "how to transfer", "the card", "refund"] * 4
 TABLE = pd.DataFrame({"text": TEXTS, "label": ["a", "b", "c", "d", "a", "b"] * 4})
-SETTINGS = {"epochs": 12, "token_budget": 40, "dropout": 0.0, "checkpoint_steps": 4}
+SETTINGS = {"epochs": 8, "token_budget": 40, "dropout": 0.0, "checkpoint_steps": 4}
 
 
 def train(encoder: Path, out: Path, processes: int) -> None:

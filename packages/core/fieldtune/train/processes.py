@@ -47,10 +47,12 @@ def together(
     """
     from fieldtune.models.trained import load
 
-    context = multiprocessing.get_context("spawn")
+    # Forked from a server that has imported the training loop, once: what takes seconds is not done by each of them.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["fieldtune.train.fit"])
     told: Any = context.SimpleQueue()
     with tempfile.TemporaryDirectory() as place:
-        rest = (processes, Path(place) / "meeting", told, train, card, given, folder, named)
+        rest = (processes, Path(place) / "meeting", dict(os.environ), told, train, card, given, folder, named)
         ranks = [context.Process(target=_rank, args=(rank, *rest), daemon=True) for rank in range(processes)]
         try:
             for process in ranks:
@@ -71,6 +73,7 @@ def _rank(
     rank: int,
     processes: int,
     meeting: Path,
+    environment: dict[str, str],
     told: Any,
     train: Callable[..., Any],
     card: dict[str, Any],
@@ -78,6 +81,7 @@ def _rank(
     folder: Path,
     named: dict[str, Any],
 ) -> None:
+    os.environ |= environment  # the server's is of when it started
     threading.Thread(target=_die_with_parent, daemon=True).start()
     if rank:
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  # open until the process ends
