@@ -110,7 +110,7 @@ def finetune(
         rename=rename, labels=labels, scrub=chosen.scrub, apart=apart, seed=seed, progress=progress,
     )  # fmt: skip
     run = fingerprint(task, method, start(about, method, model, chosen), chosen, seed, rows.tables)
-    if processes > 1:  # sums in another order: equal to the last digits only
+    if processes > 1:  # sums in another order, dropout drawn apart: other bits
         run["processes"] = processes
     with locked(path):
         recover(path)
@@ -124,7 +124,7 @@ def finetune(
             job = _Job(task, about, method, model, chosen, seed, processes, work, progress)
             trained = job.train(rows)
             metrics = _measured(job, trained, rows, rivals)
-            again = _worthwhile_again(chosen, rows, given=valid is not None)
+            again = valid is None and _worthwhile_again(job, rows)
             if again:
                 trained = _train_again(job, trained, rows)
             notes: dict[str, Any] = {"choice": choice} if choice else {}
@@ -203,9 +203,10 @@ def _measured(job: _Job, trained: Any, rows: Rows, rivals: bool) -> dict[str, An
     return metrics
 
 
-def _worthwhile_again(settings: Settings, rows: Rows, *, given: bool) -> bool:
+def _worthwhile_again(job: _Job, rows: Rows) -> bool:
     """Whether rows were kept apart that can be learnt from too; privately it would spend their privacy twice."""
-    return settings.refit and not given and len(rows.valid) > 0 and not settings.epsilon
+    settings = job.settings
+    return settings.refit and len(rows.valid) > 0 and not settings.epsilon and job.method not in job.about.UNLEARNT
 
 
 def _train_again(job: _Job, measured: Any, rows: Rows) -> Any:

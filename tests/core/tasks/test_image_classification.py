@@ -94,6 +94,13 @@ def test_it_learns_and_is_measured_as_scikit_learn_does(base: Path) -> None:
     assert found["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(truth, probability >= model.cut))
     given = task.predict(model, test)
     assert given["p_down"].to_numpy() == pytest.approx(probability)
+    model.cut = float(
+        np.sort(probability)[3]
+    )  # what is said follows the cut, in figures, predictions and the gate alike
+    given, found = task.predict(model, test), task.metrics(model, test)
+    assert (given["predicted"] == "down").sum() == len(test) - 3
+    assert found["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(test["label"], given["predicted"]))
+    assert found["accuracy"] == task.correct(model, test).mean() == (given["predicted"] == test["label"]).mean()
 
 
 def test_a_saved_model_answers_the_same_to_the_bit(base: Path, tmp_path: Path) -> None:

@@ -27,9 +27,11 @@ def rows(block: dict[str, str], count: int = 12) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["text", "label"])
 
 
-def learn(table: pd.DataFrame, model: object, out: Path, **settings: Any) -> fieldtune.Finetuned:
+def learn(
+    table: pd.DataFrame, model: object, out: Path, valid: pd.DataFrame | None = None, **settings: Any
+) -> fieldtune.Finetuned:
     return fieldtune.finetune(
-        "text-classification", table, model=str(model), method="continual", out=out, progress=False,
+        "text-classification", table, valid=valid, model=str(model), method="continual", out=out, progress=False,
         settings={"epochs": 2, "learning_rate": 1e-3, "token_budget": 128, **settings},
     )  # fmt: skip
 
@@ -140,6 +142,18 @@ def test_two_blocks_are_learnt_one_after_the_other(tiny_encoder: Path, tmp_path:
         assert model.labels[int(known.argmax())] == "card"
 
 
+def test_what_later_blocks_measure_on_was_never_learnt(tiny_encoder: Path, tmp_path: Path) -> None:
+    table = rows(BLOCKS[0])
+    learn(table, tiny_encoder, tmp_path / "one")
+    model = fieldtune.load(tmp_path / "one")
+    held_out = {text for text, _ in model.memory.blocks[0].held_out}
+    learnt = table[~table["text"].isin(held_out)].reset_index(drop=True)
+    assert 0 < len(learnt) < len(table)
+    learn(learnt, tiny_encoder, tmp_path / "without", valid=table[table["text"].isin(held_out)])
+    without = fieldtune.load(tmp_path / "without")
+    np.testing.assert_allclose(model.logits(list(table["text"])), without.logits(list(table["text"])), atol=1e-5)
+
+
 def test_orthogonal_training_leaves_the_strong_half_of_every_layer(tiny_encoder: Path, tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
@@ -167,12 +181,16 @@ def test_rehearsed_rows_are_repeated_until_old_classes_are_as_frequent_as_new_on
 
 
 def test_statistics_forget_no_row(tiny_encoder: Path, tmp_path: Path) -> None:
-    learn(rows(BLOCKS[0]), tiny_encoder, tmp_path / "one")
-    learn(rows(BLOCKS[1]), tmp_path / "one", tmp_path / "two")
-    learn(pd.concat([rows(BLOCKS[0]), rows(BLOCKS[1])]), tiny_encoder, tmp_path / "joint")
+    apart = [
+        pd.DataFrame({"text": [f"{text} apart" for text in block.values()], "label": [*block]}) for block in BLOCKS
+    ]
+    learn(rows(BLOCKS[0]), tiny_encoder, tmp_path / "one", apart[0])
+    learn(rows(BLOCKS[1]), tmp_path / "one", tmp_path / "two", apart[1])
+    both = pd.concat([rows(BLOCKS[0]), rows(BLOCKS[1])])
+    learn(both, tiny_encoder, tmp_path / "joint", pd.concat(apart))
     texts = ["the card", "my refund order", "how to transfer"]
-    apart, joint = (fieldtune.load(tmp_path / name).logits(texts) for name in ("two", "joint"))
-    np.testing.assert_allclose(apart, joint, atol=1e-3)
+    one_by_one, joint = (fieldtune.load(tmp_path / name).logits(texts) for name in ("two", "joint"))
+    np.testing.assert_allclose(one_by_one, joint, atol=1e-3)
 
 
 def test_what_cannot_go_on_is_refused(tiny_encoder: Path, tmp_path: Path) -> None:

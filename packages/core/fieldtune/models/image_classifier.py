@@ -29,7 +29,8 @@ class ImageClassifier(Labelled):
     Attributes:
         net: pictures float32 ``[n, channels, h, w]``, values 0 to 1 -> logits.
         plan: what :func:`built` builds ``net`` from: kind, size, channels, and a ConvNet's widths and strides.
-        cut: of two classes, the probability of the second from which balanced accuracy says it; chosen on validation rows.
+        cut: of two classes, the probability of the second from which it is the answer; 0.5 until validation rows chose the
+            one of the best balanced accuracy.
         labels, temperature, threshold, card: see :class:`fieldtune.models.labelled.Labelled`.
     """
 
@@ -47,6 +48,12 @@ class ImageClassifier(Labelled):
         pieces = [items[start : start + _ROWS] for start in range(0, len(items), _ROWS)]
         found = [scores(self.net, stack(piece, size, channels)) for piece in pieces]
         return np.concatenate([np.zeros((0, len(self.labels)), dtype=np.float32), *found])
+
+    def decide(self, probabilities: NDArray[np.float32]) -> NDArray[np.int64]:
+        """The place of the label each row is given, int64 ``[pictures]``; of two classes by ``cut``."""
+        if len(self.labels) != 2:
+            return super().decide(probabilities)
+        return (probabilities[:, 1] >= self.cut).astype(np.int64)
 
     def save(self, folder: Path) -> None:
         """Write the model into ``folder`` (use :func:`fieldtune.models.folder.staged` around it)."""

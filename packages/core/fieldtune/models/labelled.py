@@ -36,6 +36,10 @@ class Labelled:
         """Calibrated probabilities, float32 ``[items, classes]``, each row summing to one."""
         return np.asarray(softmax(self.logits(items), self.temperature), dtype=np.float32)
 
+    def decide(self, probabilities: NDArray[np.float32]) -> NDArray[np.int64]:
+        """The place of the label each row is given, int64 ``[items]``: that of the highest probability."""
+        return np.asarray(probabilities.argmax(axis=1), dtype=np.int64)
+
     def in_scope(self, items: Sequence[Any]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
         """Whether each item belongs to any class at the model's own threshold, and the score compared with it."""
         return self.scope_of(self.probabilities(items))

@@ -45,6 +45,7 @@ OPTIONAL: dict[str, Any] = {
     "UNMEASURED": (),  # methods that need no validation rows
     "UNLABELLED": (),  # methods whose `train` takes `unlabelled` texts, read by `read_unlabelled(data, rename)`
     "PRIVATE": (),  # methods that heed epsilon
+    "UNLEARNT": (),  # methods that measure on their validation rows again later, so never train on them
     "SELECTS": False,  # `train` also takes `valid`, and keeps the weights that did best on it
     "weights": None,  # (model, settings) -> digests of what it starts from, where that is no text encoder
     "leaks": None,  # (table, held_out) -> findings on rows in both, where equal rows are no equal texts

@@ -129,19 +129,18 @@ def finish(model: ImageClassifier, valid: pd.DataFrame) -> dict[str, Any]:
     """Fit temperature, in-scope threshold and cut on validation rows; returns the metrics on them."""
     valid = of_part(valid, "valid")
     logits = model.logits(list(valid["image"]))
-    found = labelled.calibrate(model, logits, valid["label"])
+    labelled.calibrate(model, logits, valid["label"])
     known = valid["label"].isin(model.labels).to_numpy()
     if len(model.labels) == 2 and known.any():
         positive = (valid["label"] == model.labels[1]).to_numpy()
         model.cut = best_cut(positive[known], softmax(logits[known], model.temperature)[:, 1])
-    return {**found, **_skewed(model, logits, valid["label"])}
+    return _figures(model, logits, valid["label"])
 
 
 def metrics(model: ImageClassifier, table: pd.DataFrame) -> dict[str, Any]:
     """What every classifier has, and auc, balanced_accuracy (of two classes at the cut chosen on validation rows)."""
     table = of_part(table, "test", "valid")
-    logits = model.logits(list(table["image"]))
-    return {**labelled.figures(model, logits, table["label"]), **_skewed(model, logits, table["label"])}
+    return _figures(model, model.logits(list(table["image"])), table["label"])
 
 
 def correct(model: ImageClassifier, table: pd.DataFrame) -> NDArray[np.float64]:
@@ -233,15 +232,17 @@ def _score(
     return score
 
 
-def _skewed(model: ImageClassifier, logits: NDArray[np.float32], given: pd.Series) -> dict[str, Any]:
+def _figures(model: ImageClassifier, logits: NDArray[np.float32], given: pd.Series) -> dict[str, Any]:
     known = {label: place for place, label in enumerate(model.labels)}
     inside = ~given.isin([OUT_OF_SCOPE]).to_numpy()
     targets = np.array([known.get(label, -1) for label in given[inside]])
-    probabilities = softmax(logits[inside], model.temperature)
-    two = len(model.labels) == 2
-    predicted = (probabilities[:, 1] >= model.cut).astype(int) if two else probabilities.argmax(axis=1)
-    found = {"auc": mean_auc(targets, probabilities), "balanced_accuracy": balanced_accuracy(targets, predicted)}
-    return {**found, "cut": model.cut} if two else found
+    probabilities = softmax(logits[inside], model.temperature).astype(np.float32)
+    return {
+        **labelled.figures(model, logits, given),
+        "auc": mean_auc(targets, probabilities),
+        "balanced_accuracy": balanced_accuracy(targets, model.decide(probabilities)),
+        **({"cut": model.cut} if len(model.labels) == 2 else {}),
+    }
 
 
 def _linear(

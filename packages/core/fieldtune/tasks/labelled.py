@@ -74,8 +74,8 @@ def metrics(model: Labelled, items: Sequence[Any], given: pd.Series) -> dict[str
 
 def correct(model: Labelled, items: Sequence[Any], given: pd.Series) -> NDArray[np.float64]:
     """1.0 where the prediction is right, per row: what the gate compares."""
-    places_given = np.concatenate([piece.argmax(axis=1) for piece in _logits(model, items)])
-    predicted = np.asarray(model.labels)[places_given]
+    given_places = np.concatenate([model.decide(_calibrated(model, piece)) for piece in _logits(model, items)])
+    predicted = np.asarray(model.labels)[given_places]
     return np.asarray(predicted == given.to_numpy(dtype=str), dtype=np.float64)
 
 
@@ -91,9 +91,10 @@ def predict(model: Labelled, items: Sequence[Any]) -> pd.DataFrame:
     """predicted, probability, in_scope, in_scope_score and a ``p_<label>`` column each, a row per item."""
     probabilities = model.probabilities(items)
     kept, score = model.scope_of(probabilities)
+    decided = model.decide(probabilities)
     columns: dict[str, Any] = {
-        "predicted": [model.labels[place] for place in probabilities.argmax(axis=1)],
-        "probability": probabilities.max(axis=1),
+        "predicted": [model.labels[place] for place in decided],
+        "probability": probabilities[np.arange(len(decided)), decided],
         "in_scope": ["true" if value else "false" for value in kept],
         "in_scope_score": score,
     }
@@ -112,7 +113,7 @@ def _figures(model: Labelled, pieces: Iterable[NDArray[np.float32]], given: pd.S
     columns: list[tuple[NDArray[Any], ...]] = []
     for logits in pieces:
         probabilities = _calibrated(model, logits)
-        names = [model.labels[place] for place in probabilities.argmax(axis=1)]
+        names = [model.labels[place] for place in model.decide(probabilities)]
         own = row_probabilities(
             labels[len(predicted) : len(predicted) + len(names)], names, probabilities, model.labels
         )

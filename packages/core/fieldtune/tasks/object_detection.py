@@ -21,7 +21,7 @@ from fieldtune.data.images import Pixels, height_width, key, stack
 from fieldtune.data.parts import PART, of_part
 from fieldtune.data.picture_checks import mixed
 from fieldtune.data.split import stratified
-from fieldtune.errors import InputError
+from fieldtune.errors import ConfigError, InputError
 from fieldtune.evaluate.detection import Boxes, average_precision, report
 from fieldtune.models.convnet import seeded
 from fieldtune.models.detector import CONFIG, Detector, Net, built, detections, loaded
@@ -211,13 +211,24 @@ def _start(model: str, items: Sequence[Any], labels: tuple[str, ...], settings: 
             raise InputError(
                 f"the labels of {model}: {', '.join(base.labels)}", ", ".join(labels), "start from another"
             )
+        _refuse_size(settings, model, base.plan["canvas"])
         return base
     if not (folder / CONFIG).is_file():
         raise InputError(f"a model folder, or one with {CONFIG}", f"neither in {model}", "name another --model")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = loaded(folder, labels)
+    if net.size:
+        _refuse_size(settings, model, net.size)
     return Detector(net, {"kind": "transformers", "canvas": _canvas(items, settings, net.size)}, labels)
+
+
+def _refuse_size(settings: Settings, model: str, size: Sequence[int]) -> None:
+    """A network that was trained on pictures of one size is not shown others."""
+    if settings.image_size not in (0, max(size)):
+        raise ConfigError(
+            f"the image_size {max(size)} of {model}", str(settings.image_size), "leave --set image_size out"
+        )
 
 
 def _canvas(items: Sequence[Any], settings: Settings, fixed: tuple[int, int] | None = None) -> list[int]:

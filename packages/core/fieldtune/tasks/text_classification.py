@@ -44,6 +44,7 @@ ENCODERLESS = ("linear",)
 UNMEASURED = ("zeroshot",)
 UNLABELLED = ("selftrain",)
 PRIVATE = ("head",)
+UNLEARNT = ("continual",)
 FIGURE = labelled.FIGURE
 read = partial(training_table, task="text-classification")
 read_unlabelled = text_column
@@ -54,8 +55,6 @@ def adopt(model: Classifier, measured: Classifier) -> None:
     """Calibrate ``model``, which was fitted on the validation rows too, as the one measured on them was."""
     model.straighten(measured.taken)
     labelled.adopt(model, measured)
-    if model.memory is not None and measured.memory is not None:
-        model.memory.blocks = measured.memory.blocks
 
 
 def texts(table: pd.DataFrame) -> list[str]:

@@ -67,7 +67,7 @@ def tune_contrastive(
     )
     for weight in getattr(encoder.body, "embeddings", encoder.body.get_input_embeddings()).parameters():
         weight.requires_grad_(False)  # words that few rows do not hold would drift from those they do
-    plan = batches(known, len(texts), settings.batch_rows, settings.max_steps, generator(seed))
+    plan = batches(known, len(texts), settings.batch_rows, settings.max_steps * settings.accumulate, generator(seed))
     fit(
         module,
         problem(encoder, tokens, torch.from_numpy(known), len(texts), settings, seed),
