@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import fieldtune
 from fieldtune.errors import InputError
-from fieldtune.explain.attribution import deletion, explain, integrated_gradients, occlusion
+from fieldtune.explain.attribution import GROUPS, PLACES, deletion, explain, integrated_gradients, occlusion, read
 from fieldtune.explain.display import as_dict, as_html, terminal
 from fieldtune.explain.words import without, word_of
 from fieldtune.models.encoder import pool
@@ -49,7 +49,7 @@ def test_gradients_agree_with_captum_and_add_up(models: dict[str, Any]) -> None:
     model, text = models["full"], "my refund order, the account"
     encoder, spans = model.features.encoder, words(text)
     place = model.labels.index("refund")
-    weights, error, cut = integrated_gradients(model, text, spans, place, 32)
+    weights, error = integrated_gradients(model, text, spans, place, 32)
     encoded = encoder.tokenizer(text, return_offsets_mapping=True)
     owners = torch.tensor(word_of(encoded["offset_mapping"], spans))
     table = encoder.body.get_input_embeddings()
@@ -68,7 +68,7 @@ def test_gradients_agree_with_captum_and_add_up(models: dict[str, Any]) -> None:
     wanted = [by_token[(owners == word).numpy()].sum() for word in range(len(spans))]
     np.testing.assert_allclose(weights, wanted, atol=1e-4)
     assert error <= 0.001
-    assert cut == 0
+    assert read(model.features, text, spans) == list(range(len(spans)))
 
 
 @pytest.mark.parametrize("method", ["linear", "full"])
@@ -93,15 +93,46 @@ def test_occlusion_and_deletion_of_a_linear_score_are_exact() -> None:
     assert deletion(score, text, spans, [1, 3, 0, 2]) == pytest.approx(np.mean([2, -1, -2, -2, 0]))
 
 
-def test_what_the_encoder_does_not_read_is_counted(models: dict[str, Any]) -> None:
+def exact_deletion(worth: np.ndarray, order: np.ndarray) -> float:
+    return float(np.mean([worth.sum() - worth[order[:count]].sum() for count in range(len(worth) + 1)]))
+
+
+@pytest.mark.parametrize("count", [1, PLACES - 1, PLACES, 700])
+def test_a_long_text_costs_a_limited_number_of_looks(count: int) -> None:
+    worth, looked = generator(1).normal(1, 1, size=count), []
+
+    def score(texts: Any) -> np.ndarray:
+        looked.append([[int(word) for word in text.split()] for text in texts])
+        return np.asarray([worth[left].sum() for left in looked[-1]])
+
+    text = " ".join(map(str, range(count)))
+    spans = words(text)
+    weights = occlusion(score, text, spans)
+    assert len(looked[1]) == min(count, GROUPS)
+    if count <= GROUPS:
+        np.testing.assert_allclose(weights, worth, atol=1e-9)
+    groups = np.array_split(np.arange(count), len(looked[1]))
+    np.testing.assert_allclose([weights[group].sum() for group in groups], [worth[group].sum() for group in groups])
+    for order in (np.argsort(-worth), generator(2).permutation(count)):
+        found = deletion(score, text, spans, order)
+        assert len(looked[-1]) == min(count + 1, PLACES)
+        assert found == pytest.approx(exact_deletion(worth, order), abs=1e-9 if count < PLACES else 0.01 * worth.sum())
+
+
+@pytest.mark.parametrize("method", ["gradients", "occlusion"])
+def test_words_that_the_encoder_does_not_read_are_counted_and_left_alone(models: dict[str, Any], method: str) -> None:
     model = models["full"]
     model.features.max_length, whole = 6, model.features.max_length
     try:
-        found = explain(model, "my refund to the account of the card", rng=generator(0))
+        found = explain(model, "my refund to the account of the card", rng=generator(0), method=method)
+        short = explain(model, "my refund to the", rng=generator(0), method=method)
     finally:
         model.features.max_length = whole
     assert found.cut == 4
-    assert found.weights[-1] == 0.0
+    assert found.weights == pytest.approx((*short.weights, 0, 0, 0, 0), abs=1e-6)
+    assert found.deletion == pytest.approx(short.deletion, abs=1e-6)
+    assert found.deletion_random == pytest.approx(short.deletion_random, abs=1e-6)
+    assert found.completeness_error == pytest.approx(short.completeness_error, abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +158,18 @@ def test_words_cover_the_letters_and_do_not_overlap(text: str) -> None:
     assert all(end <= start for (_, end), (start, _) in pairwise(spans))
     assert not any(letter.isalnum() for letter in without(text, spans))
     assert word_of(spans, spans) == list(range(len(spans)))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 9)).map(lambda pair: (pair[0], pair[0] + pair[1]))),
+    st.lists(st.integers(0, 40), unique=True).map(sorted),
+)
+def test_the_word_of_a_token_shares_most_with_it(offsets: list[tuple[int, int]], ends: list[int]) -> None:
+    spans = list(zip(ends[::2], ends[1::2], strict=False))
+    for (start, end), owner in zip(offsets, word_of(offsets, spans), strict=True):
+        shared = [min(end, last) - max(start, first) for first, last in spans]
+        best = int(np.argmax(shared)) if shared else -1
+        assert owner == (best if best >= 0 and shared[best] > 0 else -1)
 
 
 def test_chinese_is_explained_by_the_character() -> None:

@@ -5,11 +5,15 @@ padding to the text itself; occlusion cuts out one word at a time and needs no g
 *Completeness*: the weights of integrated gradients must add up to the difference of the two scores. *Deletion*
 (Petsiuk et al. 2018, arXiv 1806.07421): cutting words in the order of their weights must hurt the score more than
 cutting them in random order. Both figures come with every explanation.
+
+What it costs grows with the length of the text and no faster: words that the model does not read are left alone, of a
+long text neighbours are cut out together, and the deletion curve is looked at in a limited number of places.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,14 +22,20 @@ from numpy.typing import NDArray
 from fieldtune.errors import InputError
 from fieldtune.explain.words import Span, without, word_of
 from fieldtune.models.encoder import pool
+from fieldtune.models.features import EncoderFeatures, NgramFeatures, ProjectedFeatures
 from fieldtune.models.trained import Classifier
 from fieldtune.text.words import spans as words
 
 STEPS = 32
-RANDOM_ORDERS = 20
+RANDOM_ORDERS = 8
+PLACES = 32
+"""At most so many points of a deletion curve are looked at."""
+GROUPS = 256
+"""Occlusion cuts out at most so many pieces, one after the other."""
+_BATCH = 64  # texts with something cut out of them that are held at a time
 METHODS = ("gradients", "occlusion")
 Floats = NDArray[np.float64]
-Score = Callable[[Sequence[str]], Floats]
+Score = Callable[[Iterable[str]], Floats]
 
 
 @dataclass(frozen=True)
@@ -84,22 +94,29 @@ def explain(
     Raises:
         InputError: no word in the text, a label the model does not know, or gradients of n-grams.
     """
-    encoder = getattr(model.features, "encoder", None)
-    method = method or ("gradients" if encoder is not None else "occlusion")
+    differentiable = isinstance(model.features, EncoderFeatures)
+    method = method or ("gradients" if differentiable else "occlusion")
     spans = words(text)
-    _check(model, spans, label, method, encoder)
+    _check(model, spans, label, method, differentiable)
     place = model.labels.index(label) if label is not None else int(model.logits([text])[0].argmax())
 
-    def score(texts: Sequence[str]) -> Floats:
-        logits = model.logits(list(texts)).astype(np.float64)
-        return np.asarray(logits[:, place] - logits.mean(axis=1))
+    def score(texts: Iterable[str]) -> Floats:
+        given, found = iter(texts), []
+        while batch := list(islice(given, _BATCH)):
+            logits = model.logits(batch).astype(np.float64)
+            found.append(logits[:, place] - logits.mean(axis=1))
+        return np.concatenate(found)
 
+    seen = read(model.features, text, spans)
+    known = [spans[word] for word in seen]
+    shown = text[: known[-1][1]] if known else ""  # no word behind it moves up where one is cut out
+    weights, error = np.zeros(len(spans)), None
     if method == "gradients":
-        weights, error, cut = integrated_gradients(model, text, spans, place, steps)
+        weights, error = integrated_gradients(model, text, spans, place, steps)
     else:
-        weights, error, cut = occlusion(score, text, spans), None, 0
-    orders = [np.argsort(-weights, kind="stable"), *(rng.permutation(len(spans)) for _ in range(RANDOM_ORDERS))]
-    deleted = [deletion(score, text, spans, order) for order in orders]
+        weights[seen] = occlusion(score, shown, known)
+    orders = [np.argsort(-weights[seen], kind="stable"), *(rng.permutation(len(seen)) for _ in range(RANDOM_ORDERS))]
+    deleted = [deletion(score, shown, known, order) for order in orders]
     return Explanation(
         text,
         model.labels[place],
@@ -110,21 +127,24 @@ def explain(
         error,
         deleted[0],
         float(np.mean(deleted[1:])),
-        cut,
+        len(spans) - len(seen),
     )
+
+
+def read(features: Any, text: str, spans: Sequence[Span]) -> list[int]:
+    """The places of the words that a model reads: of an encoder, those with a token before it stops; n-grams read all."""
+    if isinstance(features, NgramFeatures):
+        return list(range(len(spans)))
+    return sorted({owner for owner in _tokens(features, text, spans)[1] if owner >= 0})
 
 
 def integrated_gradients(
     model: Classifier, text: str, spans: Sequence[Span], place: int, steps: int
-) -> tuple[Floats, float, int]:
-    """Weights per word, the relative completeness error, and how many words the model does not read."""
-    features: Any = model.features
-    encoder = features.encoder
-    encoded = encoder.tokenizer(
-        text, truncation=True, max_length=features.max_length, padding=False, return_offsets_mapping=True
-    )
-    owners = np.asarray(word_of(encoded["offset_mapping"], spans))
-    ids = torch.tensor([encoded["input_ids"]])
+) -> tuple[Floats, float]:
+    """Weights per word, 0 where the model does not read it, and the relative completeness error."""
+    encoder = cast(EncoderFeatures, model.features).encoder
+    numbers, belongs = _tokens(model.features, text, spans)
+    ids, owners = torch.tensor([numbers]), np.asarray(belongs)
     table = encoder.body.get_input_embeddings()
     end = table(ids).detach()
     padding = table(torch.tensor([encoder.tokenizer.pad_token_id or 0])).detach()
@@ -148,27 +168,50 @@ def integrated_gradients(
     with torch.inference_mode():
         change = float(score(end)[0] - score(start)[0])
     error = abs(by_token.sum() - change) / max(abs(change), 1e-6)
-    return weights, float(error), len(spans) - len(set(owners[owners >= 0].tolist()))
+    return weights, float(error)
 
 
 def occlusion(score: Score, text: str, spans: Sequence[Span]) -> Floats:
-    """What the score loses without each word (Zeiler and Fergus 2014), ``[words]``."""
-    found = score([text, *(without(text, [span]) for span in spans)])
-    return np.asarray(found[0] - found[1:])
+    """What the score loses without each word (Zeiler and Fergus 2014), ``[words]``.
+
+    Of more than :data:`GROUPS` words, neighbours are cut out together and share alike what is lost.
+    """
+    groups = np.array_split(np.arange(len(spans)), max(min(len(spans), GROUPS), 1))
+    whole = score([text])[0]
+    found = score(without(text, [spans[word] for word in group]) for group in groups)
+    return np.concatenate(
+        [np.full(len(group), (whole - one) / max(len(group), 1)) for group, one in zip(groups, found, strict=True)]
+    )
 
 
 def deletion(score: Score, text: str, spans: Sequence[Span], order: Sequence[int] | NDArray[np.int_]) -> float:
-    """Mean score while the words are cut out in this order, the whole text and the empty one included."""
-    cut = [without(text, [spans[word] for word in order[:count]]) for count in range(len(spans) + 1)]
+    """Mean score while the words are cut out in this order, from the whole text to none of its words.
+
+    Of more than :data:`PLACES` such texts, that many are looked at, evenly spread.
+    """
+    counts = np.linspace(0, len(spans), min(len(spans) + 1, PLACES)).round().astype(int)
+    cut = (without(text, [spans[word] for word in order[:count]]) for count in counts)
     return float(score(cut).mean())
 
 
-def _check(model: Classifier, spans: Sequence[Span], label: str | None, method: str, encoder: Any) -> None:
+def _tokens(features: Any, text: str, spans: Sequence[Span]) -> tuple[list[int], list[int]]:
+    """What an encoder reads of a text: its token ids, and the word of each, see :func:`word_of`."""
+    inner = features.features if isinstance(features, ProjectedFeatures) else features
+    tokenizer = inner.encoder.tokenizer if isinstance(inner, EncoderFeatures) else inner.tokenizer
+    found = tokenizer(text, truncation=True, max_length=inner.max_length, padding=False, return_offsets_mapping=True)
+    return found["input_ids"], word_of(found["offset_mapping"], spans)
+
+
+def _check(model: Classifier, spans: Sequence[Span], label: str | None, method: str, differentiable: bool) -> None:
     if not spans:
         raise InputError("a text with words", "none in it", "give another --text")
     if label is not None and label not in model.labels:
         raise InputError(f"a label out of {', '.join(model.labels[:10])}", repr(label), "choose one of them")
     if method not in METHODS:
         raise InputError(f"a method out of {', '.join(METHODS)}", repr(method), "choose one of them")
-    if method == "gradients" and encoder is None:
-        raise InputError("a model with an encoder for gradients", "one that counts n-grams", "use --method occlusion")
+    if method == "gradients" and not differentiable:
+        raise InputError(
+            "a model with an encoder for gradients",
+            "one that counts n-grams, or whose encoder is a graph or projected",
+            "use --method occlusion",
+        )

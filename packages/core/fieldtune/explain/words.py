@@ -1,5 +1,6 @@
 """Which word each token of an encoder belongs to, and a text without some of its words (pure)."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 Span = tuple[int, int]
@@ -10,13 +11,18 @@ def word_of(offsets: Sequence[Span], spans: Sequence[Span]) -> list[int]:
 
     Args:
         offsets: start and end of each token in the text, (0, 0) for special ones.
-        spans: what :func:`fieldtune.text.words.spans` gave for the same text.
+        spans: what :func:`fieldtune.text.words.spans` gave for the same text, in order.
     """
-    found: list[int] = []
+    ends, found = [last for _, last in spans], []
     for start, end in offsets:
-        overlaps = [min(end, last) - max(start, first) for first, last in spans]
-        best = max(range(len(spans)), key=overlaps.__getitem__, default=-1)
-        found.append(best if best >= 0 and overlaps[best] > 0 else -1)
+        best, most = -1, 0
+        for word in range(bisect_right(ends, start), len(spans)):
+            first, last = spans[word]
+            if first >= end:
+                break
+            if (shared := min(end, last) - max(start, first)) > most:
+                best, most = word, shared
+        found.append(best)
     return found
 
 
