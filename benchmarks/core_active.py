@@ -18,6 +18,7 @@ from benchmarks.scratch import part
 from fieldtune.infer.cache import Cache
 from fieldtune.models.encoder import load_encoder_folder
 from fieldtune.models.features import EncoderFeatures
+from fieldtune.text.names import readable
 from fieldtune.train.active import STRATEGIES, agreement, choose_rows, doubt, enough
 from fieldtune.train.head import name_rows, probe
 
@@ -38,14 +39,14 @@ def main() -> None:
         given, right = (
             np.searchsorted(np.asarray(labels), part["label"].to_numpy(dtype=str)) for part in (train, test)
         )
-        named = name_rows(labels, features, pool[:500], given[:500])
+        names = {name: features([name])[0] for name in map(readable, labels)}
     curves: dict[str, list[list[float]]] = {name: [] for name in STRATEGIES}
     slowest, stops = 0.0, []
     for seed in range(1 if options.quick else options.seeds):
         for name in STRATEGIES:
             found = part(
                 "core_active", f"{seed}-{name}",
-                lambda: one(name, seed, pool, given, held_out, right, len(labels), named),  # noqa: B023
+                lambda: one(name, seed, pool, given, held_out, right, labels, names),  # noqa: B023
             )  # fmt: skip
             curves[name].append(found["curve"])
             slowest = max(slowest, found["seconds"])
@@ -80,8 +81,8 @@ def one(
     given: NDArray[np.int64],
     held_out: NDArray[np.float32],
     right: NDArray[np.int64],
-    classes: int,
-    named: tuple[NDArray[np.float32], NDArray[np.int64]] | None,
+    labels: tuple[str, ...],
+    names: dict[str, NDArray[np.float32]],
 ) -> dict[str, Any]:
     """The curve of one strategy, its slowest choice in seconds, and the labels at which the rule says enough (0: never)."""
     rng = np.random.default_rng(seed)
@@ -89,7 +90,7 @@ def one(
     watched = rng.permutation(len(pool))[:1000]
     curve, slowest, told, before, stop = [], 0.0, [], None, 0
     while True:
-        weight, bias = fitted(pool[labelled], given[labelled], classes, named)
+        weight, bias = fitted(pool[labelled], given[labelled], labels, names)
         curve.append(float(((held_out @ weight.T + bias).argmax(axis=1) == right).mean()))
         logits = pool @ weight.T + bias
         now = logits[watched].argmax(axis=1).tolist()
@@ -109,13 +110,20 @@ def one(
 def fitted(
     vectors: NDArray[np.float32],
     targets: NDArray[np.int64],
-    classes: int,
-    named: tuple[NDArray[np.float32], NDArray[np.int64]] | None,
+    labels: tuple[str, ...],
+    names: dict[str, NDArray[np.float32]],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The head of these rows with the names; every class has a name, so every class is known from the start."""
-    if named is None:
-        raise SystemExit("names of the classes say nothing here: the start may lack classes")
-    return probe(vectors, targets, [str(row) for row in range(len(targets))], classes, 0, named)
+    """The head of these rows, with the names of the classes where they tell these rows apart; then every class is known.
+
+    Without names, a class of which no row is labelled is never answered.
+    """
+    named = name_rows(labels, lambda asked: np.stack([names[name] for name in asked]), vectors, targets)
+    known = np.arange(len(labels)) if named is not None else np.unique(targets)
+    keys = [str(row) for row in range(len(targets))]
+    weight = np.zeros((len(labels), vectors.shape[1]), np.float32)
+    bias = np.full(len(labels), -np.inf, np.float32)
+    weight[known], bias[known] = probe(vectors, np.searchsorted(known, targets), keys, len(known), 0, named)
+    return weight, bias
 
 
 def first(curve: list[float], accuracy: float) -> float:

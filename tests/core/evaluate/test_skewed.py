@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from fieldtune.evaluate.skewed import auc, balanced_accuracy, best_cut, mean_auc
+from fieldtune.evaluate.skewed import auc, balance, balanced_accuracy, best_cut, mean_auc
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -26,6 +26,15 @@ def test_no_cut_is_better(seed: int) -> None:
     scores = np.clip(truth * 0.3 + rng.normal(0.4, 0.2, len(truth)), 0, 1)
     every = [balanced_accuracy(truth, scores >= value) for value in np.linspace(0, 1, 2001)]
     assert balanced_accuracy(truth, scores >= best_cut(truth, scores)) >= max(every)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_balance_of_every_cut_is_scikit_learns(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    yes, no = (rng.normal(mean, 0.3, 30).round(1).astype(np.float32) for mean in (0.6, 0.4))  # rounded: ties
+    truth, cuts = np.repeat([True, False], 30), np.unique([*yes, *no])
+    wanted = [balanced_accuracy_score(truth, np.concatenate([yes, no]) >= cut) for cut in cuts]
+    np.testing.assert_allclose(balance(yes, no, cuts), wanted)
 
 
 def test_one_class_gives_no_choice() -> None:

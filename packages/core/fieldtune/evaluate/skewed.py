@@ -52,8 +52,18 @@ def best_cut(positive: ArrayLike, scores: ArrayLike) -> float:
         return 0.5
     known = np.unique(values)
     candidates = np.concatenate([[0.0], (known[1:] + known[:-1]) / 2, [1.0]])
-    yes, no = np.sort(values[truth]), np.sort(values[~truth])
-    caught: NDArray[np.float64] = 1 - np.searchsorted(yes, candidates, side="left") / len(yes)
-    spared = np.searchsorted(no, candidates, side="left") / len(no)
-    best = np.flatnonzero(caught + spared >= (caught + spared).max() - 1e-12)
+    found = balance(values[truth], values[~truth], candidates)
+    best = np.flatnonzero(found >= found.max() - 1e-12)
     return float(candidates[best[len(best) // 2]])
+
+
+def balance(positive: ArrayLike, negative: ArrayLike, cuts: ArrayLike) -> NDArray[np.float64]:
+    """Balanced accuracy where scores from a cut on mean yes, float64 [k].
+
+    Args:
+        positive, negative: scores of the rows that are and that are not, at least one each. cuts: [k].
+    """
+    yes, no = np.sort(np.asarray(positive)), np.sort(np.asarray(negative))
+    caught = 1 - np.searchsorted(yes, cuts, side="left") / len(yes)
+    spared = np.searchsorted(no, cuts, side="left") / len(no)
+    return np.asarray((caught + spared) / 2, dtype=np.float64)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fieldtune.errors import ArtefactError, MissingExtraError
+from fieldtune.retrieval.highest import highest
 from fieldtune.text.ngrams import lexical_tokens
 
 # "not", "no" and question words that change the meaning stay in: "how do I not ..." is another question.
@@ -112,7 +113,7 @@ class Bm25:
         found = np.zeros((len(queries), k), np.int64)
         for row, query in enumerate(queries):
             scores = self.scores(query)
-            found[row] = np.argsort(-scores, kind="stable")[:k]
+            found[row] = highest(scores, k)
             best[row] = scores[found[row]]
         return best, found
 

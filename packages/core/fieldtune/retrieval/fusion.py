@@ -12,6 +12,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fieldtune.retrieval.highest import highest
+
 Scores = NDArray[np.float32]
 T = TypeVar("T", bound=Hashable)
 _CANDIDATES = 200
@@ -96,5 +98,5 @@ def _table(example: Example, legs: Sequence[str]) -> tuple[NDArray[np.float64], 
     table = np.stack([np.asarray(example.legs[leg], np.float64) for leg in legs], axis=1)
     keep = example.relevant.copy()
     for column in table.T:
-        keep[np.argsort(-column, kind="stable")[:_CANDIDATES]] = True
+        keep[highest(column, _CANDIDATES)] = True
     return table[keep], example.relevant[keep]

@@ -9,6 +9,8 @@ from collections.abc import Callable, Hashable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from fieldtune.retrieval.highest import highest
+
 Search = Callable[[Sequence[str], int], NDArray[np.int64]]
 """Queries and a depth -> places of documents, best first, int64 ``[queries, at most depth]``."""
 _BLOCK = 1024
@@ -53,7 +55,7 @@ def by_vectors(encode: Callable[[Sequence[str]], NDArray[np.float32]], documents
 
     def search(queries: Sequence[str], depth: int) -> NDArray[np.int64]:
         scores = encode(queries) @ vectors.T
-        return np.argsort(-scores, axis=1, kind="stable")[:, :depth].astype(np.int64)
+        return np.stack([highest(row, depth) for row in scores])
 
     return search
 

@@ -24,6 +24,7 @@ from fieldtune.evaluate.ranking import per_query, summary
 from fieldtune.models.features import EncoderFeatures, NgramFeatures
 from fieldtune.models.trained import Embedder, load_encoder
 from fieldtune.progress import say
+from fieldtune.retrieval.highest import highest
 from fieldtune.runtime import generator
 from fieldtune.tasks.common import TUNED, Body, adamw, trainable, training_dtype
 from fieldtune.tasks.contrast import Projection, answered, token_problem, tokens_of, vector_problem, with_negatives
@@ -130,8 +131,7 @@ def ranked(model: Embedder, table: pd.DataFrame) -> dict[str, NDArray[np.float64
     lists: list[list[str]] = []
     for start in range(0, len(queries), 1024):  # never queries x documents at once
         scores = queries[start : start + 1024] @ vectors.T
-        order = np.argsort(-scores, axis=1, kind="stable")[:, :_DEPTH]
-        lists += [[documents[place] for place in row] for row in order]
+        lists += [[documents[place] for place in highest(row, _DEPTH)] for row in scores]
     relevant = table.groupby("query")["positive"].agg(set)
     return per_query(lists, [relevant[query] for query in table["query"]])
 

@@ -15,6 +15,7 @@ from fieldtune.data.split import stratified
 from fieldtune.errors import InputError
 from fieldtune.evaluate.calibration import fit_temperature, softmax, threshold_keeping
 from fieldtune.evaluate.classification import row_probabilities, tally
+from fieldtune.evaluate.skewed import balance
 from fieldtune.models.labelled import Labelled
 from fieldtune.runtime import generator
 
@@ -165,5 +166,4 @@ def _threshold(score: NDArray[np.float32], inside: NDArray[np.bool_], outside: N
     if not (outside.any() and inside.any()):
         return float(threshold_keeping(score, KEPT))
     candidates = np.unique(score)
-    balanced = [(score[inside] >= value).mean() + (score[outside] < value).mean() for value in candidates]
-    return float(candidates[int(np.argmax(balanced))])
+    return float(candidates[int(np.argmax(balance(score[inside], score[outside], candidates)))])
