@@ -14,7 +14,6 @@ import pandas as pd
 
 from benchmarks.common import data, fieldtune, interval, report, text_of, workspace, write
 from fieldtune.retrieval.bm25 import Bm25
-from fieldtune.retrieval.fusion import reciprocal_rank
 
 Questions = list[tuple[str, str]]
 DEPTH = 100
@@ -89,9 +88,18 @@ def _rivals(texts: dict[str, str], questions: Questions) -> dict[str, dict[str, 
         scores = queries[start : start + 1000] @ vectors.T
         meaning[start : start + 1000] = np.argsort(-scores, axis=1, kind="stable")[:, :DEPTH]
     pairs = zip(words.tolist(), meaning.tolist(), strict=True)
-    fused = [[item for item, _ in reciprocal_rank(pair)[:5]] for pair in pairs]
+    fused = [_fused(pair)[:5] for pair in pairs]
     ranked = {"bm25": words[:, :5], "frozen_encoder": meaning[:, :5], "reciprocal_rank_fusion": np.asarray(fused)}
     return {name: _recall(names[places] == right[:, None]) for name, places in ranked.items()}
+
+
+def _fused(rankings: tuple[list[int], list[int]]) -> list[int]:
+    """One ranking of several by the sum of 1 / (60 + rank) (Cormack et al. 2009)."""
+    total: dict[int, float] = {}
+    for ranking in rankings:
+        for rank, item in enumerate(ranking, 1):
+            total[item] = total.get(item, 0.0) + 1 / (60 + rank)
+    return sorted(total, key=lambda item: -total[item])
 
 
 def _recall(hits: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import torch
 from sklearn.utils.class_weight import compute_class_weight
 
 from fieldtune.errors import ConfigError
-from fieldtune.train.losses import binary_cross_entropy, class_weights, cross_entropy, positive_weights
+from fieldtune.train.losses import binary_cross_entropy, class_weights, cross_entropies, cross_entropy, positive_weights
 from fieldtune.train.settings import Settings
 
 RNG = np.random.default_rng(0)
@@ -27,6 +27,13 @@ def test_divided_by_its_items_it_is_the_mean_loss_of_torch(smoothing: float) -> 
     ours = cross_entropy(logits, targets, weights, smoothing) / weights[targets].sum()
     theirs = torch.nn.CrossEntropyLoss(weight=weights, label_smoothing=smoothing)(logits, targets)
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-6)
+
+
+def test_a_loss_per_row_is_torchs_with_and_without_weights() -> None:
+    logits, targets, weights = torch.from_numpy(LOGITS), torch.from_numpy(TARGETS), torch.from_numpy(WEIGHTS)
+    for given in (weights, None):
+        theirs = torch.nn.CrossEntropyLoss(weight=given, label_smoothing=0.1, reduction="none")(logits, targets)
+        torch.testing.assert_close(cross_entropies(logits, targets, given, 0.1), theirs, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("gamma", [0.5, 2.0])

@@ -8,9 +8,11 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from fieldtune.errors import InputError
+from fieldtune.runtime import generator
 
 Indices = NDArray[np.int64]
 
@@ -44,6 +46,18 @@ def stratified(
     held = [_drawn(units[label], count, sizes[label], rng) for label, count in zip(sizes, counts, strict=True)]
     held_out = np.sort(np.concatenate(held)).astype(np.int64)
     return np.setdiff1d(np.arange(len(labels)), held_out), held_out
+
+
+def tenth(
+    table: pd.DataFrame, keys: Sequence[Hashable], seed: int, labels: Sequence[Hashable] | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows to train on and a tenth of them to validate on, each numbered anew; rows of one key stay on one side.
+
+    Args:
+        labels: per row, what is to stand on both sides in about the same shares; None where nothing is.
+    """
+    rows, held_out = stratified(["all"] * len(table) if labels is None else labels, 0.1, generator(seed), keys)
+    return table.iloc[rows].reset_index(drop=True), table.iloc[held_out].reset_index(drop=True)
 
 
 def _drawn(units: Sequence[list[int]], count: int, size: int, rng: np.random.Generator) -> list[int]:

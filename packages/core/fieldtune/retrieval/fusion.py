@@ -1,13 +1,7 @@
-"""One ranking out of several: by ranks, or by weighted scores whose weights are chosen on known questions.
+"""One ranking out of several: by weighted scores whose weights are chosen on known questions. Pure."""
 
-Pure. Fused reciprocal ranks say nothing about how good the best hit is (they lie in [0, 2/61] whatever was
-found), so never compare them with a threshold: thresholds belong on the legs' own scores or on a calibrated
-probability.
-"""
-
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,23 +9,7 @@ from numpy.typing import NDArray
 from fieldtune.retrieval.highest import highest
 
 Scores = NDArray[np.float32]
-T = TypeVar("T", bound=Hashable)
 _CANDIDATES = 200
-
-
-def reciprocal_rank(
-    rankings: Sequence[Sequence[T]], weights: Sequence[float] | None = None, k: int = 60
-) -> list[tuple[T, float]]:
-    """Fuse `rankings` (best first) by the sum of weight / (k + rank), ranks from 1 (Cormack et al. 2009).
-
-    Returns:
-        (item, fused score), best first; ties in order of first appearance.
-    """
-    fused: dict[T, float] = {}
-    for ranking, weight in zip(rankings, weights or [1.0] * len(rankings), strict=True):
-        for rank, item in enumerate(ranking, 1):
-            fused[item] = fused.get(item, 0.0) + weight / (k + rank)
-    return sorted(fused.items(), key=lambda pair: -pair[1])
 
 
 def weighted(legs: Mapping[str, Scores], weights: Mapping[str, float]) -> Scores:

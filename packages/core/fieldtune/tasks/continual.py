@@ -26,6 +26,7 @@ from fieldtune.tasks import labelled
 from fieldtune.tasks.common import Body, batch_of, trainable, tune
 from fieldtune.tasks.supervised import Headed
 from fieldtune.train import continual
+from fieldtune.train.losses import cross_entropy
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
 from fieldtune.train.words import words_at_hand
@@ -224,9 +225,7 @@ def _problem(
 
     def loss(module: nn.Module, batch: Tensors) -> torch.Tensor:
         logits = module(batch["ids"], batch["mask"]).float()
-        found = nn.functional.cross_entropy(
-            logits, batch["targets"], reduction="sum", label_smoothing=settings.label_smoothing
-        )
+        found = cross_entropy(logits, batch["targets"], smoothing=settings.label_smoothing)
         if len(old):
             found = found + settings.keep_strength * continual.distillation(
                 logits[:, old.to(logits.device)], batch["teacher"]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fieldtune.batching import fixed, whole_run
 from fieldtune.data.checks import check_table, text_key
-from fieldtune.data.split import stratified
+from fieldtune.data.split import tenth
 from fieldtune.data.tables import training_table
 from fieldtune.errors import InputError
 from fieldtune.evaluate.ranking import per_query, summary
@@ -53,8 +53,7 @@ def texts(table: pd.DataFrame) -> list[str]:
 def split(table: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """A tenth of the rows, for validation, when the user gave none; all rows of one query on one side."""
     queries = [text_key(text) for text in table["query"]]
-    rows, held_out = stratified(["all"] * len(table), 0.1, generator(seed), queries)
-    return table.iloc[rows].reset_index(drop=True), table.iloc[held_out].reset_index(drop=True)
+    return tenth(table, queries, seed)
 
 
 def train(

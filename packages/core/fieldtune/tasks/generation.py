@@ -17,7 +17,7 @@ from transformers import AddedToken
 
 from fieldtune.batching import epoch, whole_run
 from fieldtune.data.checks import Finding, check_table, text_key
-from fieldtune.data.split import stratified
+from fieldtune.data.split import tenth
 from fieldtune.evaluate import generation
 from fieldtune.models import generator as writing
 from fieldtune.models.copier import Copier
@@ -55,8 +55,7 @@ def check(table: pd.DataFrame) -> list[Finding]:
 def split(table: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """A tenth of the rows for validation; all rows of one source on one side."""
     keys = [text_key(source) for source in table["source"]]
-    rows, held_out = stratified(["all"] * len(table), 0.1, generator(seed), keys)
-    return table.iloc[rows].reset_index(drop=True), table.iloc[held_out].reset_index(drop=True)
+    return tenth(table, keys, seed)
 
 
 def train(

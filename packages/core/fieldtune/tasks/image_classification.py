@@ -30,7 +30,7 @@ from fieldtune.models.upper import PIECE, Reader, cut, reading
 from fieldtune.tasks import labelled, pictured
 from fieldtune.train.augment import Change, apply
 from fieldtune.train.head import probe
-from fieldtune.train.losses import class_weights
+from fieldtune.train.losses import class_weights, cross_entropies, cross_entropy
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
 
@@ -172,10 +172,7 @@ def problem(
         return {"inputs": inputs, "targets": targets[rows]}
 
     def loss(module: nn.Module, batch: Tensors) -> torch.Tensor:
-        logits = module(batch["inputs"]).float()
-        return nn.functional.cross_entropy(
-            logits, batch["targets"], weight=weights.to(logits.device), reduction="sum", label_smoothing=smooth
-        )
+        return cross_entropy(module(batch["inputs"]).float(), batch["targets"], weights, smooth)
 
     return Problem(collate, loss, lambda batch: float(weights[batch["targets"].cpu()].sum()))
 
@@ -226,7 +223,7 @@ def _score(
         device = next(module.parameters()).device
         pieces = [reader(rows[start : start + PIECE]) for start in range(0, len(rows), PIECE)]
         logits = torch.cat([module(piece.to(device)).float().cpu() for piece in pieces])
-        lost = nn.functional.cross_entropy(logits, torch.from_numpy(targets), reduction="none").numpy()
+        lost = cross_entropies(logits, torch.from_numpy(targets)).numpy()
         return -float(np.mean([lost[targets == place].mean() for place in np.unique(targets)]))
 
     return score

@@ -11,13 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fieldtune.data.checks import OUT_OF_SCOPE
-from fieldtune.data.split import stratified
+from fieldtune.data.split import tenth
 from fieldtune.errors import InputError
 from fieldtune.evaluate.calibration import fit_temperature, softmax, threshold_keeping
 from fieldtune.evaluate.classification import row_probabilities, tally
 from fieldtune.evaluate.skewed import balance
 from fieldtune.models.labelled import Labelled
-from fieldtune.runtime import generator
 
 FIGURE = "accuracy"
 CALIBRATION_ROWS = 20  # fewer cannot tell confidence from luck: the temperature stays 1
@@ -26,8 +25,7 @@ KEPT = 0.95  # share of the validation rows that stay in scope when no out-of-sc
 
 def split(table: pd.DataFrame, keys: Sequence[Hashable], seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """A stratified tenth of the rows for validation; rows of one key stay on one side."""
-    rows, held_out = stratified(table["label"].tolist(), 0.1, generator(seed), keys)
-    return table.iloc[rows].reset_index(drop=True), table.iloc[held_out].reset_index(drop=True)
+    return tenth(table, keys, seed, table["label"].tolist())
 
 
 def classes(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...], NDArray[np.int64]]:

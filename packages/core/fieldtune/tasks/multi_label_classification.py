@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 
 from fieldtune.data.checks import Finding, check_table, text_key
 from fieldtune.data.labels import check_sets, joined, label_set
-from fieldtune.data.split import stratified
+from fieldtune.data.split import tenth
 from fieldtune.data.tables import training_table
 from fieldtune.evaluate.multilabel import best_thresholds, indicators, report, row_f1
 from fieldtune.models.features import EncoderFeatures, Features, NgramFeatures
 from fieldtune.models.multi_label import MultiLabelClassifier
 from fieldtune.models.trained import load_encoder
-from fieldtune.runtime import generator
 from fieldtune.tasks.common import TOP, TUNED, Body, trainable, tune
 from fieldtune.tasks.supervised import Headed, inputs_of, supervised
 from fieldtune.train.losses import binary_cross_entropy, positive_weights
@@ -57,8 +56,7 @@ def texts(table: pd.DataFrame) -> list[str]:
 def split(table: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """A tenth of the rows, in about the same shares of each combination of labels; rows of one text on one side."""
     keys = [text_key(text) for text in table["text"]]
-    rows, held_out = stratified(table["label"].tolist(), 0.1, generator(seed), keys)
-    return table.iloc[rows].reset_index(drop=True), table.iloc[held_out].reset_index(drop=True)
+    return tenth(table, keys, seed, table["label"].tolist())
 
 
 def train(

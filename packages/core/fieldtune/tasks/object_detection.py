@@ -20,7 +20,7 @@ from fieldtune.data.checks import Finding, rows_of, spelling_twins, too_many
 from fieldtune.data.images import Pixels, height_width, key, stack
 from fieldtune.data.parts import PART, of_part
 from fieldtune.data.picture_checks import mixed
-from fieldtune.data.split import stratified
+from fieldtune.data.split import tenth
 from fieldtune.errors import ConfigError, InputError
 from fieldtune.evaluate.detection import Boxes, average_precision, report
 from fieldtune.models.convnet import seeded
@@ -30,7 +30,6 @@ from fieldtune.models.folder import MANIFEST
 from fieldtune.models.image_classifier import tensors
 from fieldtune.models.trained import load
 from fieldtune.progress import say
-from fieldtune.runtime import generator
 from fieldtune.tasks import pictured
 from fieldtune.train.augment import Change, Sample, apply, moved
 from fieldtune.train.problem import Problem, Tensors
@@ -94,8 +93,7 @@ def split(table: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     rarest = [
         min((entry["label"] for entry in boxes), key=lambda name: counts[name], default="") for boxes in table["boxes"]
     ]
-    rows, held_out = stratified(rarest, 0.1, generator(seed), [key(picture) for picture in table["image"]])
-    return table.iloc[rows].reset_index(drop=True), table.iloc[held_out].reset_index(drop=True)
+    return tenth(table, [key(picture) for picture in table["image"]], seed, rarest)
 
 
 def train(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fieldtune.data.checks import Finding, check_table, text_key
 from fieldtune.data.labels import check_numbers
-from fieldtune.data.split import stratified
+from fieldtune.data.split import stratified, tenth
 from fieldtune.data.tables import training_table
 from fieldtune.evaluate.regression import conformal_width, report
 from fieldtune.models.features import EncoderFeatures, NgramFeatures
@@ -55,8 +55,7 @@ def texts(table: pd.DataFrame) -> list[str]:
 
 def split(table: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """A random tenth of the rows, for validation; all rows of one text on one side."""
-    rows, held_out = stratified(["all"] * len(table), 0.1, generator(seed), _keys(table))
-    return table.iloc[rows].reset_index(drop=True), table.iloc[held_out].reset_index(drop=True)
+    return tenth(table, _keys(table), seed)
 
 
 def train(

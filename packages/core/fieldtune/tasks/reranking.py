@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fieldtune.data.checks import Finding, check_table, text_key
 from fieldtune.data.labels import check_relevance
-from fieldtune.data.split import stratified
+from fieldtune.data.split import tenth
 from fieldtune.data.tables import training_table
 from fieldtune.errors import InputError, MissingExtraError
 from fieldtune.evaluate.ranking import per_query, summary
@@ -23,7 +23,6 @@ from fieldtune.models.pair_features import Pair
 from fieldtune.models.pairs import Reranker
 from fieldtune.progress import say
 from fieldtune.retrieval.negatives import by_words, hard_negatives
-from fieldtune.runtime import generator
 from fieldtune.tasks.common import TOP, TUNED
 from fieldtune.tasks.text_pair import learn
 from fieldtune.train.settings import Settings
@@ -62,8 +61,7 @@ def texts(table: pd.DataFrame) -> list[str]:
 def split(table: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """A tenth of the rows, for validation; all rows of one query on one side."""
     keys = [text_key(text) for text in table["query"]]
-    rows, held_out = stratified(["all"] * len(table), 0.1, generator(seed), keys)
-    return table.iloc[rows].reset_index(drop=True), table.iloc[held_out].reset_index(drop=True)
+    return tenth(table, keys, seed)
 
 
 def train(

@@ -27,7 +27,7 @@ from fieldtune.tasks import continual, few, labelled
 from fieldtune.tasks.common import TOP, TUNED, Body, trainable, tune
 from fieldtune.tasks.supervised import Headed, inputs_of, supervised
 from fieldtune.train.choice import AUTO
-from fieldtune.train.head import both_classes, few_rows, name_rows, probe
+from fieldtune.train.head import name_rows, probe, widest_margin
 from fieldtune.train.losses import class_weights, cross_entropy
 from fieldtune.train.noise import unsuspected
 from fieldtune.train.private import private_head
@@ -166,15 +166,6 @@ def _private(
 def _linear(texts: list[str], targets: NDArray[np.int_], labels: tuple[str, ...], seed: int) -> Classifier:
     features = NgramFeatures.fit(texts)
     return Classifier(features, *widest_margin(features(texts), targets, seed), labels)
-
-
-@few_rows()
-def widest_margin(matrix: Any, targets: NDArray[np.int_], seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Weight ``[classes, features]`` and bias ``[classes]`` of a linear support vector machine."""
-    from sklearn.svm import LinearSVC
-
-    machine = LinearSVC(C=0.5, random_state=seed).fit(matrix, targets)
-    return both_classes(machine.coef_, np.atleast_1d(machine.intercept_))
 
 
 def problem(

@@ -20,8 +20,7 @@ from fieldtune.models.trained import load_encoder
 from fieldtune.tasks import labelled
 from fieldtune.tasks.common import TOP, TUNED, Body, trainable, tune
 from fieldtune.tasks.supervised import Headed, inputs_of, supervised
-from fieldtune.tasks.text_classification import widest_margin
-from fieldtune.train.head import probe
+from fieldtune.train.head import probe, widest_margin
 from fieldtune.train.losses import class_weights, cross_entropy
 from fieldtune.train.settings import Settings
 from fieldtune.train.words import words_at_hand

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fieldtune.data.checks import Finding, rows_of, spelling_twins, too_many
-from fieldtune.data.split import stratified
+from fieldtune.data.split import tenth
 from fieldtune.data.tagged import parted, tagged_table, word_table
 from fieldtune.evaluate.calibration import fit_temperature
 from fieldtune.evaluate.sequence import OUTSIDE, entities, report, sentence_f1
@@ -25,7 +25,6 @@ from fieldtune.models.encoder import Encoder, load_encoder_folder
 from fieldtune.models.pieces import SHAPES
 from fieldtune.models.tagger import PieceVectors, Reading, Tagger, WordVectors, see
 from fieldtune.models.word_features import WordFeatures
-from fieldtune.runtime import generator
 from fieldtune.tasks.common import TUNED, trainable, tune
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
@@ -80,8 +79,7 @@ def split(table: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """A tenth of the rows for validation, as many with entities as without; equal sentences stay on one side."""
     some = [any(tag != OUTSIDE for tag in tags) for tags in table["tags"]]
     keys = [" ".join(words).lower() for words in table["tokens"]]
-    rows, held_out = stratified(some, 0.1, generator(seed), keys)
-    return table.iloc[rows].reset_index(drop=True), table.iloc[held_out].reset_index(drop=True)
+    return tenth(table, keys, seed, some)
 
 
 def train(

@@ -17,7 +17,6 @@ from torch import nn
 
 from fieldtune.train.problem import Problem
 
-KEEPS = ("statistics", "replay", "ewc", "lwf", "osf", "none")
 WIDTH = 2048
 RIDGE = 0.01
 HEAT = 2.0

@@ -67,6 +67,19 @@ def probe(
     return both_classes(final.coef_, final.intercept_)
 
 
+@few_rows()
+def widest_margin(matrix: Any, targets: Places, seed: int) -> tuple[Vectors, Vectors]:
+    """Weight ``[classes, features]`` and bias ``[classes]`` of a linear support vector machine.
+
+    Args:
+        matrix: dense or sparse ``[rows, features]``.
+    """
+    from sklearn.svm import LinearSVC
+
+    machine = LinearSVC(C=0.5, random_state=seed).fit(matrix, targets)
+    return both_classes(machine.coef_, np.atleast_1d(machine.intercept_))
+
+
 def both_classes(weight: Any, bias: Any) -> tuple[Vectors, Vectors]:
     """scikit-learn keeps one row of a linear model for two classes; here each class has its own."""
     if len(weight) == 1:

@@ -36,25 +36,44 @@ def class_weights(targets: NDArray[np.int_], labels: Sequence[str], chosen: str)
 
 
 def cross_entropy(
-    logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor, smoothing: float = 0.0, gamma: float = 0.0
+    logits: torch.Tensor,
+    targets: torch.Tensor,
+    weights: torch.Tensor | None = None,
+    smoothing: float = 0.0,
+    gamma: float = 0.0,
 ) -> torch.Tensor:
-    """Weighted cross-entropy of one label a row, summed; an item is the weight of a row's class.
+    """The sum of :func:`cross_entropies`; an item is the weight of a row's class."""
+    return cross_entropies(logits, targets, weights, smoothing, gamma).sum()
+
+
+def cross_entropies(
+    logits: torch.Tensor,
+    targets: torch.Tensor,
+    weights: torch.Tensor | None = None,
+    smoothing: float = 0.0,
+    gamma: float = 0.0,
+) -> torch.Tensor:
+    """Weighted cross-entropy of one label a row, ``[rows]``.
 
     Args:
         logits: float32 ``[rows, classes]``.
         targets: int64 ``[rows]``.
-        weights: float32 ``[classes]``.
+        weights: float32 ``[classes]``; None where all weigh one.
         smoothing: share of the target spread over all classes.
         gamma: above 0 the focal loss (Lin et al. 2017, arXiv 1708.02002): a row counts ``(1 - p)^gamma`` of its loss,
             p being the probability of its class, so rows that are known already count little.
     """
     losses = nn.functional.cross_entropy(
-        logits, targets, weight=weights.to(logits.device), reduction="none", label_smoothing=smoothing
+        logits,
+        targets,
+        weight=None if weights is None else weights.to(logits.device),
+        reduction="none",
+        label_smoothing=smoothing,
     )
     if gamma:
         known = torch.softmax(logits, dim=1).gather(1, targets[:, None])[:, 0]
         losses = losses * (1 - known).clamp(min=_SURE) ** gamma
-    return losses.sum()
+    return losses
 
 
 def binary_cross_entropy(
