@@ -102,7 +102,7 @@ def one(
         started = time.perf_counter()
         powers = np.exp(logits[free] - logits[free].max(axis=1, keepdims=True))
         doubts = doubt(powers / powers.sum(axis=1, keepdims=True))
-        chosen = choose_rows(strategy, doubts, pool[free], pool[labelled], ROUND, rng)
+        chosen = choose_rows(strategy, doubts, pool[free].__getitem__, lambda: pool[labelled], ROUND, rng)  # noqa: B023
         slowest = max(slowest, time.perf_counter() - started)
         labelled += free[chosen].tolist()
 

@@ -24,6 +24,7 @@ from fieldtune.train.active import agreement, choose_rows, doubt, enough
 
 NAME_IT = "name it with --text COLUMN"
 _PLANE = 256
+_PIECE = 1024  # texts judged at a time: the vectors of their words are held
 
 
 @dataclass(frozen=True)
@@ -32,41 +33,62 @@ class Judged:
 
     Attributes:
         doubts: ``[texts]``, how unsure it is of each, 0 to 1; of a sequence of tags, of its least sure word.
-        vectors: unit vectors, ``[texts, d]``.
         guesses: the label of each text, or the tags of its words, separated by spaces.
         sure: the probability of each guess; of tags, of the least sure one.
     """
 
     doubts: NDArray[np.float64]
-    vectors: NDArray[np.float32]
     guesses: list[str]
     sure: list[float]
 
 
 def judge(model: Classifier | Tagger, texts: Sequence[str]) -> Judged:
-    """Ask a model about any number of texts."""
-    if isinstance(model, Tagger):
-        return _judge_words(model, texts)
+    """Ask a model about any number of texts, in pieces."""
+    pieces = [_words(model, piece) if isinstance(model, Tagger) else _texts(model, piece) for piece in _pieces(texts)]
+    return Judged(
+        np.concatenate([piece.doubts for piece in pieces]),
+        [guess for piece in pieces for guess in piece.guesses],
+        [sure for piece in pieces for sure in piece.sure],
+    )
+
+
+def vectors_of(model: Classifier | Tagger, texts: Sequence[str]) -> NDArray[np.float32]:
+    """Unit vectors of texts, ``[texts, d]``; of a text whose words are labelled, the direction of its words together."""
+    if not isinstance(model, Tagger):
+        return unit(model.features(texts))
+    return np.concatenate([_sums(model, piece) for piece in _pieces(texts)])
+
+
+def _pieces(texts: Sequence[str]) -> list[Sequence[str]]:
+    return [texts[start : start + _PIECE] for start in range(0, max(len(texts), 1), _PIECE)]
+
+
+def _texts(model: Classifier, texts: Sequence[str]) -> Judged:
     probabilities = model.probabilities(texts)
     guesses = [model.labels[place] for place in probabilities.argmax(axis=1)] if len(texts) else []
     sure = probabilities.max(axis=1).tolist() if len(texts) else []
-    return Judged(doubt(probabilities), unit(model.features(texts)), guesses, sure)
+    return Judged(doubt(probabilities), guesses, sure)
 
 
-def _judge_words(model: Tagger, texts: Sequence[str]) -> Judged:
+def _words(model: Tagger, texts: Sequence[str]) -> Judged:
     sentences = parted(texts)["tokens"].tolist()
-    seen = model.features(sentences)
-    words = softmax(seen @ model.weight.T + model.bias, model.temperature)
-    tags, sure = model.tag(sentences)
-    owner = np.repeat(np.arange(len(texts)), [len(words) for words in sentences])
-    doubts = np.zeros(len(texts))
-    np.maximum.at(doubts, owner, doubt(words))
-    vectors = unit(seen)
+    logits, doubts = model.logits(sentences), np.zeros(len(texts))
+    tags, sure = model.decode(logits, [len(words) for words in sentences])
+    np.maximum.at(doubts, _owners(sentences), doubt(softmax(logits, model.temperature)))
+    return Judged(doubts, [" ".join(one) for one in tags], [float(one.min()) if len(one) else 1.0 for one in sure])
+
+
+def _sums(model: Tagger, texts: Sequence[str]) -> NDArray[np.float32]:
+    sentences = parted(texts)["tokens"].tolist()
+    vectors = unit(model.features(sentences))
     sums = np.zeros((len(texts), vectors.shape[1]), dtype=np.float32)
-    np.add.at(sums, owner, vectors)
-    return Judged(
-        doubts, unit(sums), [" ".join(one) for one in tags], [float(one.min()) if len(one) else 1.0 for one in sure]
-    )
+    np.add.at(sums, _owners(sentences), vectors)
+    return unit(sums)
+
+
+def _owners(sentences: Sequence[Sequence[str]]) -> NDArray[np.int64]:
+    """Of each word, the place of its sentence."""
+    return np.repeat(np.arange(len(sentences)), [len(words) for words in sentences])
 
 
 def unit(found: Any) -> NDArray[np.float32]:
@@ -129,10 +151,15 @@ def next_rows(pool: Pool, queue: Queue, known: list[str], strategy: str, count: 
     free = [place for place, text in enumerate(pool.texts) if text_key(text) not in closed]
     texts = [pool.texts[place] for place in free]
     if texts and len(waiting) < count:
-        found = judge(pool.model, texts)
-        labelled = judge(pool.model, [*queue.labelled()["text"], *known]).vectors
         turn = generator(seed + len(closed))  # another draw each turn, the same after a crash
-        chosen = choose_rows(strategy, found.doubts, found.vectors, labelled, count - len(waiting), turn)
+        chosen = choose_rows(
+            strategy,
+            judge(pool.model, texts).doubts,
+            lambda rows: vectors_of(pool.model, [texts[row] for row in rows]),
+            lambda: vectors_of(pool.model, [*queue.labelled()["text"], *known]),
+            count - len(waiting),
+            turn,
+        )
         new = [(pool.places[free[row]], texts[row]) for row in chosen]
         queue.ask(new)
         waiting += new

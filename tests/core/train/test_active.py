@@ -27,16 +27,36 @@ def test_kcentre_takes_each_time_the_farthest_from_all_before() -> None:
     for _ in range(5):
         far = [min(1 - vectors[row] @ other for other in [*labelled, *vectors[taken]]) for row in near]
         taken.append(int(near[int(np.argmax(far))]))
-    assert choose_rows("margin-kcentre", doubts, vectors, labelled, 5, rng).tolist() == taken
-    first = choose_rows("margin-kcentre", doubts, vectors, labelled[:0], 3, rng)
+    assert choose_rows("margin-kcentre", doubts, vectors.__getitem__, lambda: labelled, 5, rng).tolist() == taken
+    first = choose_rows("margin-kcentre", doubts, vectors.__getitem__, lambda: labelled[:0], 3, rng)
     assert first[0] == doubts.argmax()
+
+
+def test_only_the_least_sure_rows_are_looked_at() -> None:
+    rng = np.random.default_rng(0)
+    vectors, doubts = unit(rng, 200), rng.permutation(200) / 200
+    for strategy in STRATEGIES:
+        asked: list[list[int]] = []
+
+        def look(rows: np.ndarray, asked: list[list[int]] = asked) -> np.ndarray:
+            asked.append(rows.tolist())
+            return vectors[rows]
+
+        choose_rows(strategy, doubts, look, lambda: vectors[:3], 4, rng)
+        wanted = [np.argsort(-doubts)[:40].tolist()] if "-" in strategy else []
+        assert asked == wanted
 
 
 def test_margin_takes_the_least_sure_and_random_any() -> None:
     rng = np.random.default_rng(0)
     vectors, doubts = unit(rng, 30), rng.random(30)
-    assert choose_rows("margin", doubts, vectors, vectors[:0], 4, rng).tolist() == np.argsort(-doubts)[:4].tolist()
-    drawn = np.concatenate([choose_rows("random", doubts, vectors, vectors[:0], 3, rng) for _ in range(100)])
+    assert (
+        choose_rows("margin", doubts, vectors.__getitem__, lambda: vectors[:0], 4, rng).tolist()
+        == np.argsort(-doubts)[:4].tolist()
+    )
+    drawn = np.concatenate(
+        [choose_rows("random", doubts, vectors.__getitem__, lambda: vectors[:0], 3, rng) for _ in range(100)]
+    )
     assert len(set(drawn.tolist())) == 30
 
 
@@ -46,8 +66,8 @@ def test_kmeans_asks_once_for_many_rows_that_say_the_same() -> None:
     vectors = np.repeat(places, 20, axis=0) + 0.01 * rng.normal(size=(80, 6)).astype(np.float32)
     doubts = np.full(80, 0.5)
     doubts[:20] = 0.6  # one place is a little less sure than the rest: margin alone would ask for nothing else
-    chosen = choose_rows("margin-kmeans", doubts, vectors, vectors[:0], 8, rng)
-    assert set((choose_rows("margin", doubts, vectors, vectors[:0], 8, rng) // 20).tolist()) == {0}
+    chosen = choose_rows("margin-kmeans", doubts, vectors.__getitem__, lambda: vectors[:0], 8, rng)
+    assert set((choose_rows("margin", doubts, vectors.__getitem__, lambda: vectors[:0], 8, rng) // 20).tolist()) == {0}
     assert set((chosen // 20).tolist()) == {0, 1, 2, 3}
 
 
@@ -56,14 +76,19 @@ def test_kmeans_asks_once_for_many_rows_that_say_the_same() -> None:
 def test_any_number_of_rows_gives_distinct_ones(strategy: str, rows: int, count: int) -> None:
     rng = np.random.default_rng(0)
     vectors = np.repeat(unit(rng, 1), rows, axis=0)  # all the same text
-    chosen = choose_rows(strategy, np.full(rows, 0.5), vectors, vectors[:0], count, rng)
+    chosen = choose_rows(strategy, np.full(rows, 0.5), vectors.__getitem__, lambda: vectors[:0], count, rng)
     assert len(set(chosen.tolist())) == len(chosen) == min(rows, count)
 
 
 def test_an_unknown_strategy_is_refused() -> None:
     with pytest.raises(InputError, match="margin-kmeans"):
         choose_rows(
-            "entropy", np.ones(2), np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32), 1, np.random.default_rng(0)
+            "entropy",
+            np.ones(2),
+            np.eye(2, dtype=np.float32).__getitem__,
+            lambda: np.eye(2, dtype=np.float32),
+            1,
+            np.random.default_rng(0),
         )
 
 

@@ -4,6 +4,7 @@ Pure: probabilities and vectors in, places of rows out. It does not know what a 
 model can say how sure it is.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,8 @@ def doubt(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
 def choose_rows(
     strategy: str,
     doubts: NDArray[np.float64],
-    vectors: NDArray[np.float32],
-    labelled: NDArray[np.float32],
+    vectors: Callable[[NDArray[np.int64]], NDArray[np.float32]],
+    labelled: Callable[[], NDArray[np.float32]],
     count: int,
     rng: np.random.Generator,
 ) -> NDArray[np.int64]:
@@ -46,8 +47,8 @@ def choose_rows(
 
     Args:
         doubts: ``[rows]``, see :func:`doubt`.
-        vectors: unit vectors of the rows, ``[rows, d]``.
-        labelled: of what has a label already, ``[n, d]``.
+        vectors: places of rows -> their unit vectors, ``[places, d]``; asked once, for the rows that are looked at.
+        labelled: unit vectors of what has a label already, ``[n, d]``; asked for ``margin-kcentre`` alone.
 
     Raises:
         InputError: an unknown strategy.
@@ -62,8 +63,8 @@ def choose_rows(
         return unsure[:count]
     near = unsure[: count * _PER_ROW]
     if strategy == "margin-kcentre":
-        return near[_centres(vectors[near], labelled, count)]
-    return near[_middles(vectors[near], doubts[near], count, rng)]
+        return near[_centres(vectors(near), labelled(), count)]
+    return near[_middles(vectors(near), doubts[near], count, rng)]
 
 
 def _centres(vectors: NDArray[np.float32], labelled: NDArray[np.float32], count: int) -> NDArray[np.int64]:
@@ -87,7 +88,8 @@ def _middles(
     machine = KMeans(min(count, distinct), n_init=1, max_iter=30, random_state=int(rng.integers(2**31)))
     distances = machine.fit(vectors, sample_weight=doubts + 1e-3).transform(vectors)
     taken = list(dict.fromkeys(distances.argmin(axis=0).tolist()))
-    taken += [row for row in range(len(vectors)) if row not in set(taken)][: count - len(taken)]
+    known = set(taken)
+    taken += [row for row in range(len(vectors)) if row not in known][: count - len(taken)]
     return np.asarray(sorted(taken), dtype=np.int64)
 
 
