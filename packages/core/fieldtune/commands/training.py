@@ -1,6 +1,7 @@
 """``fieldtune train | evaluate | predict | encode``: one model, from a table to a folder and back."""
 
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -131,7 +132,7 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Label every row; input columns and order are kept, rows without text included."""
-    from fieldtune.data.read import check_output, write_table
+    from fieldtune.data.read import check_output, write_pieces
     from fieldtune.models import load
     from fieldtune.tasks import task_module
 
@@ -139,14 +140,9 @@ def predict(
     trained = load(model)
     about = task_module(trained.card["task"])
     table, inputs = (about.read_inputs or partial(_read_inputs, names=about.INPUTS))(data, text)
-    added = about.predict(trained, inputs)
-    taken = [name for name in added if name in table]
-    if taken:
-        raise InputError("columns of other names than predict adds", f"{', '.join(taken)} in {data}", "rename them")
-    for name in added:
-        table[name] = added[name].to_numpy()  # a table read from Parquet has an index of its own
-    write_table(table, out)
-    kept = {"in_scope": float((added["in_scope"] == "true").mean())} if "in_scope" in added else {}
+    inside: list[float] = []
+    write_pieces(_answered(partial(about.predict, trained), table, inputs, data, inside), out)
+    kept = {"in_scope": sum(inside) / len(table)} if inside else {}
     show({"out": str(out), "rows": len(table), **kept}, as_json)
 
 
@@ -217,6 +213,23 @@ def _remark_strangers(model: Any, table: Any) -> None:
         say(
             f"note: labels the model does not know: {', '.join(strangers[:5])} (it knows {', '.join(sorted(types - {''})[:5])})"
         )
+
+
+def _answered(answer: Any, table: Any, inputs: Any, data: Path, inside: list[float]) -> Iterator[Any]:
+    """The table with what a model answers, in pieces; ``inside`` gets how many rows of each are in scope."""
+    from fieldtune.data.read import in_pieces
+
+    start = 0
+    for piece in in_pieces(table):
+        added = answer(inputs.iloc[start : start + len(piece)].reset_index(drop=True))
+        taken = [name for name in added if name in piece]
+        if taken:
+            raise InputError("columns of other names than predict adds", f"{', '.join(taken)} in {data}", "rename them")
+        if "in_scope" in added:
+            inside.append(float((added["in_scope"] == "true").sum()))
+        # A table read from Parquet has an index of its own.
+        yield piece.assign(**{name: added[name].to_numpy() for name in added})
+        start += len(piece)
 
 
 def _read_inputs(data: Path, text: str, names: tuple[str, ...]) -> tuple[Any, Any]:

@@ -22,6 +22,8 @@ from fieldtune.errors import ConfigError, InputError
 from fieldtune.progress import say
 
 KINDS = (".csv", ".tsv", ".jsonl", ".parquet")
+ROWS = 20_000
+"""Rows of a table that are written at a time."""
 _NAMES = {"utf-8-sig": "UTF-8"}
 _AS_UTF8 = "save it as CSV UTF-8 in the spreadsheet, or convert it: iconv -f {} -t utf-8"
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # JSON's way to write a half of a character, or both
@@ -56,11 +58,10 @@ def read_table(
     kind = extension(path)
     if kind not in KINDS:
         raise InputError(f"a table ending in {', '.join(KINDS)} (.gz allowed)", str(path), "convert or rename it")
-    raw = read_bytes(path)
     if kind == ".parquet":
-        frame = _without_nulls(_parquet(raw, path))
+        frame = _without_nulls(_parquet(read_bytes(path), path))
     else:
-        text = decode(raw, path, encoding)
+        text = decode(read_bytes(path), path, encoding)
         frame = (
             _json_lines(text, path)
             if kind == ".jsonl"
@@ -163,16 +164,40 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
     In CSV and TSV a line break inside a cell is a line feed: a lone carriage return, which pandas does not quote, would
     be read as the end of the row. Lists and objects in cells are JSON there.
     """
+    write_pieces(in_pieces(frame), path)
+
+
+def write_pieces(pieces: Iterable[pd.DataFrame], path: Path) -> None:
+    """Write a table that comes in pieces, at least one, all of the same columns and kinds; see :func:`write_table`.
+
+    Only a piece at a time is held, but for Parquet.
+    """
     check_output(path)
     with written(path) as temporary:
-        match path.suffix:
-            case ".csv" | ".tsv":
-                unix = frame.map(_cell).replace(r"\r\n?", "\n", regex=True)
-                unix.to_csv(temporary, index=False, sep="\t" if path.suffix == ".tsv" else ",")
-            case ".jsonl":
-                frame.to_json(temporary, orient="records", lines=True, force_ascii=False)
-            case _:
-                frame.to_parquet(temporary, index=False)
+        if path.suffix == ".parquet":
+            pd.concat(pieces).to_parquet(temporary, index=False)
+            return
+        with temporary.open("w", encoding="utf-8", newline="") as handle:
+            for number, piece in enumerate(pieces):
+                if path.suffix == ".jsonl":
+                    piece.to_json(handle, orient="records", lines=True, force_ascii=False)
+                else:
+                    mark = "\t" if path.suffix == ".tsv" else ","
+                    _plain(piece).to_csv(handle, index=False, header=not number, sep=mark)
+
+
+def in_pieces(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The table in pieces of :data:`ROWS` rows, at least one; whole where it holds times, whose form all of them decide."""
+    timed = any(kind.kind in "mM" for kind in frame.dtypes)
+    size = len(frame) if timed else ROWS
+    for start in range(0, max(len(frame), 1), max(size, 1)):
+        yield frame.iloc[start : start + size]
+
+
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Cells as CSV can hold them; a column of objects stays one, whatever a piece of it looks like."""
+    kinds = {name: object for name in frame if frame[name].dtype == object}
+    return frame.map(_cell).astype(kinds).replace(r"\r\n?", "\n", regex=True)
 
 
 def _cell(value: Any) -> Any:
