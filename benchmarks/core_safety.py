@@ -31,9 +31,9 @@ def table(folder: Path) -> Path:
 
 def training(folder: Path, out: Path, method: str) -> list[object]:
     """The command that trains a tiny encoder."""
+    steps = ["checkpoint_steps=40", "token_budget=64", "epochs=8"] if method == "full" else []
     return ["train", "--task", "text-classification", "--train", folder / "rows.csv", "--model", folder / "encoder",
-            "--method", method, "--out", out, "--set", "checkpoint_steps=40", "--set", "token_budget=64",
-            "--set", "refit=false", "--set", "epochs=8"]  # fmt: skip
+            "--method", method, "--out", out, *(word for item in ("refit=false", *steps) for word in ("--set", item))]  # fmt: skip
 
 
 def poisoned(folder: Path) -> dict[str, Any]:

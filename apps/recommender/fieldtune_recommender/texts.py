@@ -13,7 +13,7 @@ from fieldtune import pipeline
 from fieldtune.errors import ArtefactError
 from fieldtune.models import Embedder, load, load_encoder
 from fieldtune.models.folder import MANIFEST
-from fieldtune.tasks import task_module
+from fieldtune.tasks import resolved
 from fieldtune_recommender import bundle
 from fieldtune_recommender.records import Catalogue, Floats
 
@@ -32,9 +32,9 @@ def check(settings: Mapping[str, Any]) -> None:
     """Whether the tower could be trained with these changes.
 
     Raises:
-        ConfigError: an unknown setting, or a value it cannot have.
+        ConfigError: an unknown setting, one that is not read, or a value it cannot have.
     """
-    task_module("embedding").DEFAULTS.updated({**SETTINGS, **settings})
+    resolved("embedding", "full", {**SETTINGS, **settings})
 
 
 def encoder(model: str | Path) -> Embedder:

@@ -33,9 +33,14 @@ FEWEST_APART = 5  # validation rows below which an accuracy says nothing
 FEW = 30  # rows below which a share of right ones says little: its 95 % interval may be a third wide
 STREAM_SHARE = 0.15
 SURGE = 5.0  # the threshold of "negative" is chosen to see a surge of this size best
-METHODS = ("linear", "head", "full")
+_LENGTH = {"max_length": 64}
+SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    "linear": {},
+    "head": _LENGTH,
+    "full": {**_LENGTH, "epochs": 3, "class_weights": "sqrt"},
+}
+METHODS = tuple(SETTINGS)
 READABLE = ("en",)  # languages the embedded encoder reads
-SETTINGS: Mapping[str, Any] = {"epochs": 3, "max_length": 64, "class_weights": "sqrt"}
 
 
 @dataclass(frozen=True)
@@ -160,7 +165,7 @@ def _split(table: pd.DataFrame, rng: np.random.Generator) -> tuple[pd.DataFrame,
 
 def _fit(inside: pd.DataFrame, outside: pd.DataFrame, method: str, out: Path, plan: Plan, *, apart: bool = True) -> Any:
     """A fitted model. `apart`: whether validation rows are no training rows; else its figures must not be used."""
-    changes = {**SETTINGS, "max_steps": plan.max_steps} if method == "full" else {"max_length": SETTINGS["max_length"]}
+    changes = {**SETTINGS[method], **({"max_steps": plan.max_steps} if method == "full" else {})}
     done = pipeline.finetune(
         "text-classification", inside, valid=outside, model=plan.encoder, method=method, out=out,
         settings=changes, seed=plan.seed, progress=plan.progress, apart=apart,

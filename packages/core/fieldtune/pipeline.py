@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from fieldtune.errors import ArtefactError, ConfigError, InputError, MissingExtraError
+from fieldtune.errors import ArtefactError, InputError, MissingExtraError
 from fieldtune.evaluate.privacy import membership_auc
 from fieldtune.fingerprint import fingerprint, provenance, start, threads, versions
 from fieldtune.models.adapters import adapter_of
@@ -21,7 +21,7 @@ from fieldtune.models.readable import UNKNOWN_LIMIT, encoder_of, unknown_share
 from fieldtune.models.trained import CARD, OUT_OF_SCOPE, save_page
 from fieldtune.preparing import Given, Rows, prepared
 from fieldtune.progress import say
-from fieldtune.tasks import Task, resolved, task_module
+from fieldtune.tasks import Task, heeded, resolved, task_module
 from fieldtune.train.checkpoint import claimed
 from fieldtune.train.choice import AUTO, choose
 from fieldtune.train.processes import together
@@ -31,8 +31,6 @@ from fieldtune.train.track import kinds, opened, run_name
 SAMPLE = 2000  # rows looked at to tell whether an encoder can read them
 BETRAYED = 1000  # training rows of which a loss is looked at
 REFIT = "refit"
-ALONE = ("linear", "head", "zeroshot", "auto")  # methods that train too little to share it out
-PRIVACY = "only the head of a text classifier is trained with privacy"
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ def finetune(
             so a script calls this under ``if __name__ == "__main__":``.
 
     Raises:
-        InputError: the data cannot be trained on; ConfigError: an unknown setting;
+        InputError: the data cannot be trained on; ConfigError: an unknown setting, or one the method does not read;
         ArtefactError: ``out`` holds something else, or what fieldtune did not write; RefusedError: another process is writing to it.
     """
     task, chosen = resolved(task, method, settings)
@@ -161,7 +159,7 @@ class _Job:
         fit = self.about.train
         if rows.unlabelled:
             fit = partial(fit, unlabelled=self.about.texts(rows.unlabelled[0]))
-        if self.processes > 1 and self.method not in ALONE:
+        if self.processes > 1:
             card = {"task": self.task, "method": self.method, "max_length": self.settings.max_length}
             fit = partial(_together, fit, self.processes, card)
         return fit(
@@ -177,15 +175,17 @@ def _together(fit: Callable[..., Any], processes: int, card: dict[str, Any], *gi
 
 def _possible(about: Task, task: str, method: str, settings: Settings, seed: int, processes: int) -> None:
     """Refuse what no rows could make possible."""
-    if method not in about.METHODS:
-        raise InputError(f"a method out of {', '.join(about.METHODS)}", repr(method), "choose one of them")
     if processes < 1:
         raise InputError("at least one process", str(processes), "leave --processes out")
+    if processes > 1 and method not in about.SHARED:
+        raise InputError(
+            f"one process for --method {method} of {task}: its work cannot be shared",
+            str(processes),
+            f"leave --processes out; of this task it is for {', '.join(about.SHARED) or 'no method'}",
+        )
     if not 0 <= seed < 2**32:
         raise InputError("a seed from 0 to 4294967295", str(seed), "choose another --seed")
     kinds(settings.track)
-    if settings.epsilon and method not in about.PRIVATE:
-        raise ConfigError("--method head with epsilon", f"--method {method} of {task}", PRIVACY)
 
 
 def _measured(job: _Job, trained: Any, rows: Rows, rivals: bool) -> dict[str, Any]:
@@ -204,9 +204,9 @@ def _measured(job: _Job, trained: Any, rows: Rows, rivals: bool) -> dict[str, An
 
 
 def _worthwhile_again(job: _Job, rows: Rows) -> bool:
-    """Whether rows were kept apart that can be learnt from too; privately it would spend their privacy twice."""
-    settings = job.settings
-    return settings.refit and len(rows.valid) > 0 and not settings.epsilon and job.method not in job.about.UNLEARNT
+    """Whether rows were kept apart that can be learnt from too, by a method that may learn from them."""
+    wanted = job.settings.refit and REFIT in heeded(job.task, job.method, job.settings)
+    return wanted and len(rows.valid) > 0
 
 
 def _train_again(job: _Job, measured: Any, rows: Rows) -> Any:

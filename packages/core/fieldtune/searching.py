@@ -14,8 +14,8 @@ from fieldtune.fingerprint import fingerprint, start
 from fieldtune.models.encoder import DEFAULT
 from fieldtune.models.folder import locked
 from fieldtune.pipeline import finetune
-from fieldtune.tasks import resolved, task_module
-from fieldtune.train.search import SPACE, Found, search
+from fieldtune.tasks import heeded, resolved, task_module
+from fieldtune.train.search import Found, search, space
 
 
 def find_settings(
@@ -51,14 +51,18 @@ def find_settings(
     fixed = dict(settings or {})
     task, chosen = resolved(task, method, fixed)
     about = task_module(task)
-    if method in about.ENCODERLESS or method == "head":
-        raise InputError("a method that is fine-tuned", repr(method), "choose full: these have no settings to search")
+    defaults = asdict(chosen)
+    ranges = space(defaults, heeded(task, method, chosen) - fixed.keys())
+    if not ranges:
+        raise InputError(
+            "a method with settings left to search for", repr(method), "choose one that is tuned, like full"
+        )
     rows = about.read(train, rename=rename, labels=labels)
     held_out = about.read(valid, rename=rename, labels=labels) if valid is not None else about.split(rows, seed)[1]
     if valid is None:
         rows = about.split(rows, seed)[0]
     run = fingerprint(task, method, start(about, method, model, chosen), chosen, seed, (rows, held_out))
-    digest = hashlib.sha256(json.dumps([run, SPACE], sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps([run, ranges], sort_keys=True).encode()).hexdigest()
 
     def one(changes: Mapping[str, Any], folder: Path) -> float:
         done = finetune(
@@ -68,4 +72,4 @@ def find_settings(
         return float(done.metrics[about.FIGURE])
 
     with locked(Path(out)):
-        return search(one, trials, Path(out), seed=seed, run=digest, fixed=fixed, defaults=asdict(chosen))
+        return search(one, trials, Path(out), seed=seed, run=digest, fixed=fixed, ranges=ranges, defaults=defaults)

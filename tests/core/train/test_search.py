@@ -4,6 +4,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ import pytest
 import fieldtune
 from fieldtune.errors import ArtefactError, InputError
 from fieldtune.searching import find_settings
-from fieldtune.train.search import BEST, STUDY, WORK, search
+from fieldtune.tasks import heeded, task_module
+from fieldtune.train.search import BEST, STUDY, WORK, search, space
 from tests.processes import begin, run
 
 DEFAULTS = {"learning_rate": 1e-4, "epochs": 5, "dropout": 0.1}
+RANGES = space(DEFAULTS, DEFAULTS)
 
 
 def trained(settings: Mapping[str, Any], folder: Path) -> float:
@@ -27,7 +30,7 @@ def trained(settings: Mapping[str, Any], folder: Path) -> float:
 
 
 def found(folder: Path, trials: int) -> Any:
-    return search(trained, trials, folder, seed=0, run="a", fixed={"batch_rows": 8}, defaults=DEFAULTS)
+    return search(trained, trials, folder, seed=0, run="a", fixed={"batch_rows": 8}, ranges=RANGES, defaults=DEFAULTS)
 
 
 def test_the_first_trial_is_the_defaults_and_the_best_model_is_kept(tmp_path: Path) -> None:
@@ -49,15 +52,44 @@ def test_a_search_in_pieces_proposes_what_one_in_one_piece_does(tmp_path: Path) 
 def test_a_folder_of_another_search_is_refused(tmp_path: Path) -> None:
     found(tmp_path, 1)
     with pytest.raises(ArtefactError, match="another search"):
-        search(trained, 2, tmp_path, seed=0, run="b", fixed={}, defaults=DEFAULTS)
+        search(trained, 2, tmp_path, seed=0, run="b", fixed={}, ranges=RANGES, defaults=DEFAULTS)
 
 
 def test_nothing_to_search_is_refused(tmp_path: Path) -> None:
     table = pd.DataFrame({"text": ["a", "b"], "label": ["x", "y"]})
     with pytest.raises(InputError, match="at least one trial"):
         find_settings("text-classification", table, out=tmp_path, trials=0)
-    with pytest.raises(InputError, match="is fine-tuned"):
-        find_settings("text-classification", table, out=tmp_path, trials=1, method="linear")
+    for method in ("linear", "head", "zeroshot", "selftrain", "continual"):
+        with pytest.raises(InputError, match=f"settings left to search for; found '{method}'"):
+            find_settings("text-classification", table, out=tmp_path, trials=1, method=method)
+    with pytest.raises(InputError, match="found 'copy'"):
+        find_settings("seq2seq", table, out=tmp_path, trials=1, method="copy")
+
+
+def test_rates_are_searched_around_the_defaults_of_the_method() -> None:
+    about = task_module("text-classification")
+    for method, rate in {"full": 1e-4, "lora": 1e-3, "ia3": 1e-2}.items():
+        chosen = about.DEFAULTS.suited(method)
+        found = space(asdict(chosen), heeded("text-classification", method, chosen))
+        assert found["learning_rate"] == ("log", pytest.approx(rate / 5), pytest.approx(rate * 5))
+        assert found["epochs"] == ("int", 2, 10)
+    assert space({"epochs": 1}, {"epochs"}) == {"epochs": ("int", 1, 2)}
+    assert space({"epochs": 25}, {"epochs", "max_length"}) == {"epochs": ("int", 12, 50)}
+
+
+@pytest.mark.parametrize(
+    ("task", "method", "names"),
+    [
+        ("text-classification", "fewshot", {"learning_rate", "dropout", "weight_decay"}),
+        ("regression", "full", {"learning_rate", "head_learning_rate", "epochs", "dropout", "weight_decay"}),
+        ("image-classification", "head", {"head_learning_rate", "epochs", "label_smoothing", "weight_decay"}),
+    ],
+)
+def test_only_what_the_method_reads_is_searched(task: str, method: str, names: set[str]) -> None:
+    chosen = task_module(task).DEFAULTS.suited(method)
+    ranges = space(asdict(chosen), heeded(task, method, chosen))
+    assert ranges.keys() == names
+    assert all(least <= getattr(chosen, name) <= most for name, (_, least, most) in ranges.items())
 
 
 SCRIPT = """

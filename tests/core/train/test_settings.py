@@ -13,7 +13,7 @@ from fieldtune.train.settings import Settings
         ("dropout", "2"), ("dropout", "-0.1"), ("dropout", "1"), ("warmup", "1.5"), ("label_smoothing", "1.1"),
         ("temperature", "0"), ("weight_decay", "-1"), ("max_steps", "-1"), ("checkpoint_steps", "-5"),
         ("batch_rows", "0"), ("max_length", "0"), ("epochs", "inf"), ("epochs", None), ("class_weights", "cubic"),
-        ("refit", "maybe"), ("refit", "2"),
+        ("refit", "maybe"), ("noisy", "lose"), ("refit", "2"),
     ],
 )  # fmt: skip
 def test_a_value_out_of_range_is_refused_with_its_name(name: str, value: object) -> None:

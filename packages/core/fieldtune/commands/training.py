@@ -63,7 +63,7 @@ def train(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Fine-tune a model; the plain model and the frozen encoder are measured beside it."""
+    """Fine-tune a model; the task's rivals, on texts the plain model and the frozen encoder, are measured beside it."""
     from fieldtune.pipeline import finetune
     from fieldtune.tasks import task_module
 

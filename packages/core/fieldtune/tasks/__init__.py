@@ -5,6 +5,7 @@ A task module holds
 - ``COLUMNS``: required and optional columns of its training table; ``INPUTS``: those that ``predict`` reads;
 - ``METHODS`` and ``RIVALS``: how it can be trained, and which of these are measured beside whatever was chosen;
 - ``ENCODERLESS``: the methods that use no pretrained encoder;
+- ``heeds(method, settings)``: the names of the settings that a method reads; no user may give others;
 - ``FIGURE``: the name of the metric by which methods are compared, higher is better; ``DEFAULTS``: its settings;
 - ``read(data, rename, labels)``: a path or a table -> the rows to train on; ``check(table)``: findings on them;
 - ``texts(table)``: what an encoder would read, to warn when it cannot;
@@ -41,11 +42,12 @@ TASKS = (
 )
 
 
+_SEVERAL = "multi-label-classification"
+
 OPTIONAL: dict[str, Any] = {
     "UNMEASURED": (),  # methods that need no validation rows
     "UNLABELLED": (),  # methods whose `train` takes `unlabelled` texts, read by `read_unlabelled(data, rename)`
-    "PRIVATE": (),  # methods that heed epsilon
-    "UNLEARNT": (),  # methods that measure on their validation rows again later, so never train on them
+    "SHARED": (),  # methods whose work several processes can share: the loss of a batch is the sum of its parts'
     "SELECTS": False,  # `train` also takes `valid`, and keeps the weights that did best on it
     "weights": None,  # (model, settings) -> digests of what it starts from, where that is no text encoder
     "leaks": None,  # (table, held_out) -> findings on rows in both, where equal rows are no equal texts
@@ -86,14 +88,45 @@ def resolved(task: str, method: str, settings: Mapping[str, Any] | None) -> tupl
     """The task that is meant, and its settings: text classification with ``multi_label`` is a task of its own.
 
     Raises:
-        InputError: no such task; ConfigError: an unknown setting, or ``multi_label`` where it means nothing.
+        InputError: no such task or method; ConfigError: an unknown setting, or one that the method does not read.
     """
-    chosen = task_module(task).DEFAULTS.suited(method).updated(settings)
+    about = task_module(task)
+    if method not in about.METHODS:
+        raise InputError(f"a method out of {', '.join(about.METHODS)}", repr(method), "choose one of them")
+    chosen = about.DEFAULTS.suited(method).updated(settings)
     if task == "text-classification" and chosen.multi_label:
-        task = "multi-label-classification"
-        return task, task_module(task).DEFAULTS.suited(method).updated(settings)
-    if chosen.multi_label != (task == "multi-label-classification"):
-        raise ConfigError(
-            "multi_label for text-classification only", f"it is {chosen.multi_label} for {task}", "leave it out"
-        )
+        return resolved(_SEVERAL, method, settings)
+    if task == _SEVERAL and not chosen.multi_label:
+        raise ConfigError("several labels a text", f"multi_label=false for {task}", "use --task text-classification")
+    known = heeded(task, method, chosen)
+    for name in settings or {}:
+        if name not in known:
+            raise _unheeded(name, task, method, chosen)
     return task, chosen
+
+
+def heeded(task: str, method: str, settings: Any) -> frozenset[str]:
+    """The names of the settings that a task's method reads, in a run with these settings."""
+    names: frozenset[str] = task_module(task).heeds(method, settings)
+    return names if settings.track else names - {"track_dir"}
+
+
+def _unheeded(name: str, task: str, method: str, settings: Any) -> ConfigError:
+    """What is said of a setting that would be ignored."""
+    from fieldtune.train.heeds import WHERE
+
+    def read(task: str, *methods: str) -> list[str]:
+        return [one for one in methods if name in heeded(task, one, settings)]
+
+    known = heeded(task, method, settings)
+    told = f" with keeps={settings.keeps}" if "keeps" in known else ""
+    where = WHERE.get(name)
+    if where is None and (others := read(task, *task_module(task).METHODS)):
+        where = f"by --method {', '.join(others)}"
+    if where is None:
+        where = f"by --task {', '.join(one for one in TASKS if read(one, *task_module(one).METHODS))}"
+    return ConfigError(
+        f"a setting that --method {method} of {task} reads{told}: {', '.join(sorted(known))}",
+        repr(name),
+        f"leave it out; it is read {where}",
+    )

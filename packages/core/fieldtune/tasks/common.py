@@ -12,6 +12,7 @@ from fieldtune.infer.probe import compute_dtype
 from fieldtune.models import adapters
 from fieldtune.models.encoder import Encoder, load_encoder_folder, pad, pool
 from fieldtune.runtime import generator
+from fieldtune.train import heeds
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.quick import quicken
 from fieldtune.train.settings import Settings
@@ -34,6 +35,18 @@ class Body(nn.Module):
         given = {} if types is None else {"token_type_ids": types}
         hidden = self.body(input_ids=ids, attention_mask=mask, **given).last_hidden_state
         return nn.functional.normalize(pool(hidden, mask, self.pooling), dim=1)
+
+
+def text_heeds(method: str, *tuning: str) -> heeds.Names:
+    """The settings that ``linear``, ``head`` and the methods of :data:`TUNED` and :data:`TOP` read on texts.
+
+    Args:
+        tuning: those that tuning reads beside, as the task's loss does.
+    """
+    if method in ("linear", "head"):
+        return heeds.TEXTS if method == "linear" else heeds.ENCODED
+    own = ("top_layers",) if method == TOP else adapters.OPTIONS.get(method, ())
+    return heeds.TUNED | {*tuning, *own}
 
 
 def trainable(model: str | Path, method: str, settings: Settings) -> Encoder:
@@ -87,8 +100,8 @@ def adamw(body: nn.Module | None, module: nn.Module, settings: Settings) -> torc
     slow = [weight for weight in body.parameters() if weight.requires_grad] if body else []
     known = {id(weight) for weight in slow}
     fast = [weight for weight in module.parameters() if weight.requires_grad and id(weight) not in known]
-    parts = ((slow, settings.learning_rate), (fast, settings.head_learning_rate))
-    groups: list[dict[str, Any]] = [{"params": part, "lr": rate} for part, rate in parts if part]
+    parts = ((slow, "learning_rate"), (fast, "head_learning_rate"))
+    groups: list[dict[str, Any]] = [{"params": part, "lr": getattr(settings, rate)} for part, rate in parts if part]
     return torch.optim.AdamW(groups, weight_decay=settings.weight_decay, fused=True)
 
 

@@ -26,6 +26,7 @@ from fieldtune.tasks import labelled
 from fieldtune.tasks.common import Body, batch_of, trainable, tune
 from fieldtune.tasks.supervised import Headed
 from fieldtune.train import continual
+from fieldtune.train.heeds import ENCODED, TUNED, Names
 from fieldtune.train.losses import cross_entropy
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
@@ -35,6 +36,15 @@ FISHER_ROWS = 200
 HELD_OUT = 20  # rows of a class that stay to be measured on
 _STATISTICS = ("gram", "sums")
 _PROJECTION_SEED = 7  # part of the method: blocks that are added up must share their projection
+
+
+def heeds(settings: Settings) -> Names:
+    """The settings that are read, which depends on how the past is kept; validation rows are measured on again later,
+    so they are never trained on."""
+    if settings.keeps == "statistics":
+        return ENCODED - {"refit"} | {"keeps"}
+    own = {"replay": ("memory_rows",), "ewc": ("keep_strength",), "lwf": ("keep_strength",)}
+    return TUNED - {"refit"} | {"keeps", "label_smoothing", *own.get(settings.keeps, ())}
 
 
 def learn(table: pd.DataFrame, model: str, settings: Settings, *, seed: int, folder: Path, show: bool) -> Classifier:

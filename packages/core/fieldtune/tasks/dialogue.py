@@ -12,6 +12,7 @@ COLUMNS = (("turns",), ())
 INPUTS = ("source",)
 ENCODERLESS: tuple[str, ...] = ()
 DEFAULTS, METHODS, RIVALS, FIGURE = generation.DEFAULTS, generation.METHODS, generation.RIVALS, generation.FIGURE
+SHARED, heeds = generation.SHARED, generation.heeds
 read = agent_turns
 check, split, train, finish = generation.check, generation.split, generation.train, generation.finish
 adopt, metrics, correct, predict = generation.adopt, generation.metrics, generation.correct, generation.predict

@@ -26,8 +26,9 @@ from fieldtune.models.trained import Embedder, load_encoder
 from fieldtune.progress import say
 from fieldtune.retrieval.highest import highest
 from fieldtune.runtime import generator
-from fieldtune.tasks.common import TUNED, Body, adamw, trainable, training_dtype
+from fieldtune.tasks.common import TUNED, Body, adamw, text_heeds, trainable, training_dtype
 from fieldtune.tasks.contrast import Projection, answered, token_problem, tokens_of, vector_problem, with_negatives
+from fieldtune.train.heeds import ENCODED, EPOCHS, Names
 from fieldtune.train.settings import Settings
 from fieldtune.train.words import words_at_hand
 
@@ -43,6 +44,16 @@ _NGRAMS = 30_000
 _DEPTH = 10
 read = partial(training_table, task="embedding")
 check = partial(check_table, task="embedding")
+
+
+def heeds(method: str, settings: Settings) -> Names:
+    """The settings a method reads."""
+    if method == "linear":
+        return text_heeds(method)
+    paired = Names({"batch_rows", "temperature", "hard_negatives"})
+    if method == "head":
+        return ENCODED | EPOCHS | paired
+    return text_heeds(method, "cached_gradients", *paired) - {"head_learning_rate"}  # nothing is new
 
 
 def texts(table: pd.DataFrame) -> list[str]:
@@ -64,33 +75,24 @@ def train(
         return _linear(table, seed)
     if settings.hard_negatives:
         table = with_negatives(table, load_encoder(model, settings.max_length).encode, settings.hard_negatives)
-    tuned = method in TUNED
-    encoder = trainable(model, method, settings if tuned else settings.updated({"dropout": 0.0}))
-    module: Any = Body(encoder) if tuned else Projection(encoder.dimensions)
-    tokens = tokens_of(encoder, table, settings.max_length)
-    if tuned:
-        made = token_problem(encoder, tokens, settings, answered(table))
-    else:
-        made = vector_problem(load_encoder(model, settings.max_length), table, settings.temperature)
+    plan = _plan(table, settings, seed, show)
     from fieldtune.train.fit import fit
 
+    run = partial(
+        fit, plan=plan, settings=settings, folder=folder, seed=seed, description="fine-tuning", show=show
+    )  # fmt: skip
+    if method == "head":
+        frozen = load_encoder(model, settings.max_length)
+        projection = Projection(frozen.features.width)
+        made = vector_problem(frozen, table, settings.temperature)
+        run(projection, made, optimizer=adamw(None, projection, settings), dtype=torch.float32)
+        return Embedder(frozen.features, projection.linear.weight.detach().cpu().numpy())
+    encoder = trainable(model, method, settings)
+    module, tokens = Body(encoder), tokens_of(encoder, table, settings.max_length)
+    made = token_problem(encoder, tokens, settings, answered(table))
     with words_at_hand(encoder, *tokens.values()):
-        fit(
-            module,
-            made,
-            _plan(table, settings, seed, show),
-            settings,
-            folder=folder,
-            optimizer=adamw(module if tuned else None, module, settings),
-            seed=seed,
-            dtype=training_dtype() if tuned else torch.float32,
-            description="fine-tuning",
-            show=show,
-        )
-    features = EncoderFeatures(encoder, settings.max_length)
-    if tuned:
-        return Embedder(features)
-    return Embedder(features, module.linear.weight.detach().cpu().numpy())
+        run(module, made, optimizer=adamw(module, module, settings), dtype=training_dtype())
+    return Embedder(EncoderFeatures(encoder, settings.max_length))
 
 
 def finish(model: Embedder, valid: pd.DataFrame) -> dict[str, Any]:

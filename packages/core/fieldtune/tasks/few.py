@@ -20,6 +20,7 @@ from fieldtune.tasks.common import trainable
 from fieldtune.text.names import readable
 from fieldtune.train.fewshot import tune_contrastive
 from fieldtune.train.head import Places, Vectors, name_rows, probe
+from fieldtune.train.heeds import ENCODED, STEPS, Names
 from fieldtune.train.selftrain import head_with, helps, spread
 from fieldtune.train.settings import Settings
 
@@ -50,6 +51,16 @@ class Rows:
     def keys(self) -> list[str]:
         """Per text, equal where two say the same."""
         return [text_key(text) for text in self.texts]
+
+
+def heeds(method: str) -> Names:
+    """The settings a method reads."""
+    match method:
+        case "zeroshot":
+            return ENCODED | {"temperature"}
+        case "selftrain":
+            return ENCODED
+    return ENCODED | STEPS | {"learning_rate", "batch_rows", "token_budget", "dropout", "temperature"}
 
 
 def train(

@@ -27,6 +27,7 @@ from fieldtune.models.trained import load_encoder
 from fieldtune.runtime import generator
 from fieldtune.tasks.common import adamw, training_dtype
 from fieldtune.text import casing
+from fieldtune.train.heeds import ENCODED, TUNED, Names
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.quick import quicken
 from fieldtune.train.settings import Settings
@@ -34,10 +35,16 @@ from fieldtune.train.words import writing_at_hand
 
 METHODS = ("copy", "full")
 RIVALS = ("copy",)
+SHARED = ("full",)
 FIGURE = "rouge_l"
 DEFAULTS = Settings(epochs=10, learning_rate=1e-4, head_learning_rate=5e-4, token_budget=2048)
 Writer = Generator | Copier
 Places = Callable[[torch.Tensor], torch.Tensor]
+
+
+def heeds(method: str, settings: Settings) -> Names:
+    """The settings a method reads."""
+    return ENCODED if method == "copy" else TUNED | {"max_target", "label_smoothing"}
 
 
 def check(table: pd.DataFrame) -> list[Finding]:

@@ -30,6 +30,7 @@ from fieldtune.models.upper import PIECE, Reader, cut, reading
 from fieldtune.tasks import labelled, pictured
 from fieldtune.train.augment import Change, apply
 from fieldtune.train.head import probe
+from fieldtune.train.heeds import ALWAYS, PICTURES, Names
 from fieldtune.train.losses import class_weights, cross_entropies, cross_entropy
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
@@ -42,6 +43,7 @@ DEFAULTS = Settings(
 METHODS = ("linear", "head", "top", "full")
 RIVALS = ("linear",)
 ENCODERLESS = ("linear",)
+SHARED = ("head", "top", "full")
 FIGURE = "balanced_accuracy"
 SELECTS = True
 CHANGE = Change(shift=0.1, turn=10.0, scale=(0.9, 1.15), mirror=True, colour=0.15)
@@ -53,6 +55,14 @@ read = image_table
 leaks = pictured.leaks
 weights = pictured.weights
 adopt = labelled.adopt
+
+
+def heeds(method: str, settings: Settings) -> Names:
+    """The settings a method reads."""
+    if method == "linear":
+        return ALWAYS | {"image_size"}
+    own = {"top": ("learning_rate", "top_layers"), "full": ("learning_rate", "augment")}
+    return PICTURES | {"label_smoothing", "class_weights", *own.get(method, ())}
 
 
 def read_inputs(data: Path, text: str) -> tuple[pd.DataFrame, pd.DataFrame]:

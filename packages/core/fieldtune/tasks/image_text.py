@@ -25,6 +25,7 @@ from fieldtune.models.image_classifier import tensors
 from fieldtune.models.image_text import Fusion, ImageTextClassifier, inputs
 from fieldtune.models.trained import load_encoder
 from fieldtune.tasks import labelled, pictured
+from fieldtune.train.heeds import ENCODED, PICTURES, Names
 from fieldtune.train.losses import class_weights, cross_entropies
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
@@ -35,6 +36,7 @@ DEFAULTS = Settings(epochs=20, head_learning_rate=2e-3, batch_rows=32, dropout=0
 METHODS = ("text", "image", "full")
 RIVALS = ("text", "image")
 ENCODERLESS: tuple[str, ...] = ()
+SHARED = METHODS
 FIGURE = labelled.FIGURE
 SPREAD = 1e-3  # of a number that is the same for all texts
 _LARGEST = 96
@@ -44,6 +46,11 @@ _PARTS = {"full": ((1, 1), (1, 1), (1, 0), (0, 1)), "image": ((1, 0),), "text": 
 read = image_text_table
 read_inputs = unlabelled_image_texts
 adopt = labelled.adopt
+
+
+def heeds(method: str, settings: Settings) -> Names:
+    """The settings a method reads."""
+    return PICTURES | ENCODED | {"dropout", "label_smoothing", "class_weights"}
 
 
 def texts(table: pd.DataFrame) -> list[str]:

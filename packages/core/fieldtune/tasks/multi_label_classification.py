@@ -22,8 +22,9 @@ from fieldtune.evaluate.multilabel import best_thresholds, indicators, report, r
 from fieldtune.models.features import EncoderFeatures, Features, NgramFeatures
 from fieldtune.models.multi_label import MultiLabelClassifier
 from fieldtune.models.trained import load_encoder
-from fieldtune.tasks.common import TOP, TUNED, Body, trainable, tune
+from fieldtune.tasks.common import TOP, TUNED, Body, text_heeds, trainable, tune
 from fieldtune.tasks.supervised import Headed, inputs_of, supervised
+from fieldtune.train.heeds import CLASSES, Names
 from fieldtune.train.losses import binary_cross_entropy, positive_weights
 from fieldtune.train.settings import Settings
 from fieldtune.train.words import words_at_hand
@@ -34,10 +35,16 @@ DEFAULTS = Settings(multi_label=True, refit=True, label_smoothing=0.0)
 METHODS = ("linear", "head", *TUNED, TOP)
 RIVALS = ("linear", "head")
 ENCODERLESS = ("linear",)
+SHARED = (*TUNED, TOP)
 FIGURE = "micro_f1"
 _FEWEST = 5  # validation rows with a label, below which its threshold stays at one half
 _INVERSE_PENALTY = 10.0
 read = partial(training_table, task="multi-label-classification")
+
+
+def heeds(method: str, settings: Settings) -> Names:
+    """The settings a method reads."""
+    return text_heeds(method, *CLASSES) | {"multi_label"}
 
 
 def check(table: pd.DataFrame) -> list[Finding]:

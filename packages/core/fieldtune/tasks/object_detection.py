@@ -32,6 +32,7 @@ from fieldtune.models.trained import load
 from fieldtune.progress import say
 from fieldtune.tasks import pictured
 from fieldtune.train.augment import Change, Sample, apply, moved
+from fieldtune.train.heeds import PICTURES, Names
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
 
@@ -41,6 +42,7 @@ DEFAULTS = Settings(epochs=25, learning_rate=5e-4, head_learning_rate=2e-3, batc
 METHODS = ("full",)
 RIVALS = ()
 ENCODERLESS = ()
+SHARED = METHODS
 FIGURE = "map50"
 SELECTS = True
 CHANGE = Change(shift=0.1, scale=(0.8, 1.25), mirror=True, colour=0.1)
@@ -52,6 +54,11 @@ _SURE = 0.5
 read = box_table
 leaks = pictured.leaks
 weights = pictured.weights
+
+
+def heeds(method: str, settings: Settings) -> Names:
+    """The settings a method reads."""
+    return PICTURES | {"learning_rate", "augment"}
 
 
 def read_inputs(data: Path, text: str) -> tuple[pd.DataFrame, pd.DataFrame]:

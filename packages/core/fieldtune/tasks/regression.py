@@ -24,8 +24,9 @@ from fieldtune.models.features import EncoderFeatures, NgramFeatures
 from fieldtune.models.regressor import Regressor
 from fieldtune.models.trained import load_encoder
 from fieldtune.runtime import generator
-from fieldtune.tasks.common import TOP, TUNED, Body, trainable, tune
+from fieldtune.tasks.common import TOP, TUNED, Body, text_heeds, trainable, tune
 from fieldtune.tasks.supervised import Headed, inputs_of, supervised
+from fieldtune.train.heeds import Names
 from fieldtune.train.settings import Settings
 from fieldtune.train.words import words_at_hand
 
@@ -35,11 +36,17 @@ DEFAULTS = Settings(refit=True)
 METHODS = ("linear", "head", *TUNED, TOP)
 RIVALS = ("linear", "head")
 ENCODERLESS = ("linear",)
+SHARED = (*TUNED, TOP)
 FIGURE = "r2"
 SHARE = 0.9
 """Of new rows whose number the interval holds."""
 _PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0)
 read = partial(training_table, task="regression")
+
+
+def heeds(method: str, settings: Settings) -> Names:
+    """The settings a method reads."""
+    return text_heeds(method)
 
 
 def check(table: pd.DataFrame) -> list[Finding]:

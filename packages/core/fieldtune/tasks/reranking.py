@@ -23,8 +23,9 @@ from fieldtune.models.pair_features import Pair
 from fieldtune.models.pairs import Reranker
 from fieldtune.progress import say
 from fieldtune.retrieval.negatives import by_words, hard_negatives
-from fieldtune.tasks.common import TOP, TUNED
+from fieldtune.tasks.common import TOP, TUNED, text_heeds
 from fieldtune.tasks.text_pair import learn
+from fieldtune.train.heeds import CLASSES, Names
 from fieldtune.train.settings import Settings
 
 COLUMNS = (("query", "document"), ("label",))
@@ -33,10 +34,16 @@ DEFAULTS = Settings(epochs=2, max_length=256, token_budget=4096, hard_negatives=
 METHODS = ("linear", "head", *TUNED, TOP)
 RIVALS = ("linear", "head")
 ENCODERLESS = ("linear",)
+SHARED = (*TUNED, TOP)
 FIGURE = "ndcg@10"
 CANDIDATES = 20
 """Documents mined per query to measure on, where the table has none that are wrong."""
 _CLASSES = ("0", "1")
+
+
+def heeds(method: str, settings: Settings) -> Names:
+    """The settings a method reads."""
+    return text_heeds(method, *CLASSES) | {"hard_negatives"}
 
 
 def read(data: pd.DataFrame | Path | str, **names: Any) -> pd.DataFrame:

@@ -11,6 +11,7 @@ COLUMNS = (("source", "target"), ())
 INPUTS = ("source",)
 ENCODERLESS: tuple[str, ...] = ()
 DEFAULTS, METHODS, RIVALS, FIGURE = generation.DEFAULTS, generation.METHODS, generation.RIVALS, generation.FIGURE
+SHARED, heeds = generation.SHARED, generation.heeds
 read = partial(training_table, task="seq2seq")
 check, split, train, finish = generation.check, generation.split, generation.train, generation.finish
 adopt, metrics, correct, predict = generation.adopt, generation.metrics, generation.correct, generation.predict

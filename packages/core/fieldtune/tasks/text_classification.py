@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 
 from fieldtune.data.checks import check_table, text_key
 from fieldtune.data.tables import text_column, training_table
-from fieldtune.errors import ConfigError
 from fieldtune.evaluate.calibration import fit_lean
 from fieldtune.models.features import EncoderFeatures, NgramFeatures
 from fieldtune.models.trained import Classifier, load_encoder
 from fieldtune.runtime import generator
 from fieldtune.tasks import continual, few, labelled
-from fieldtune.tasks.common import TOP, TUNED, Body, trainable, tune
+from fieldtune.tasks.common import TOP, TUNED, Body, text_heeds, trainable, tune
 from fieldtune.tasks.supervised import Headed, inputs_of, supervised
-from fieldtune.train.choice import AUTO
+from fieldtune.train.choice import AUTO, CANDIDATES
 from fieldtune.train.head import name_rows, probe, widest_margin
+from fieldtune.train.heeds import CLASSES, ENCODED, Names
 from fieldtune.train.losses import class_weights, cross_entropy
 from fieldtune.train.noise import unsuspected
 from fieldtune.train.private import private_head
@@ -43,12 +43,27 @@ RIVALS = ("linear", "head")
 ENCODERLESS = ("linear",)
 UNMEASURED = ("zeroshot",)
 UNLABELLED = ("selftrain",)
-PRIVATE = ("head",)
-UNLEARNT = ("continual",)
+SHARED = (*TUNED, TOP)
 FIGURE = labelled.FIGURE
 read = partial(training_table, task="text-classification")
 read_unlabelled = text_column
 check = partial(check_table, task="text-classification")
+
+
+def heeds(method: str, settings: Settings) -> Names:
+    """The settings a method reads."""
+    if method == AUTO:  # each candidate would spend the privacy of the rows once more
+        read = Names().union(*(heeds(one, settings) for one in CANDIDATES)) - {"epsilon", "delta"}
+    elif method == "continual":
+        read = continual.heeds(settings)
+    elif method in few.METHODS:
+        read = few.heeds(method)
+    elif method == "head":
+        # Trained again on all rows, it would spend their privacy twice.
+        read = ENCODED - {"refit"} | {"epsilon", "delta"} if settings.epsilon else ENCODED | {"epsilon", "noisy"}
+    else:
+        read = text_heeds(method, "noisy", *CLASSES)
+    return read | {"multi_label"}
 
 
 def adopt(model: Classifier, measured: Classifier) -> None:
@@ -90,8 +105,8 @@ def train(
         return few.train(rows, method, model, settings, seed=seed, folder=folder, show=show)
     frozen = load_encoder(model, settings.max_length, cached=True).features
     vectors = frozen(written)
-    if settings.epsilon:
-        return Classifier(frozen, *_private(vectors, targets, len(labels), method, settings), labels)
+    if method == "head" and settings.epsilon:
+        return Classifier(frozen, *_private(vectors, targets, len(labels), settings), labels)
     if settings.noisy == "drop":
         trusted = unsuspected(written, vectors, targets, len(labels), seed, show)
         written, vectors, targets = [written[row] for row in trusted], vectors[trusted], targets[trusted]
@@ -154,11 +169,9 @@ def predict(model: Classifier, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _private(
-    vectors: NDArray[np.float32], targets: NDArray[np.int64], classes: int, method: str, settings: Settings
+    vectors: NDArray[np.float32], targets: NDArray[np.int64], classes: int, settings: Settings
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """A head with differential privacy. Its noise comes from the system: with a known seed it could be taken off."""
-    if method != "head":
-        raise ConfigError("--method head with epsilon", f"--method {method}", "only a head is trained with privacy")
     rng = generator(secrets.randbits(128))
     return private_head(vectors, targets, classes, settings.epsilon, settings.delta or 0.1 / len(vectors), rng)
 

@@ -18,9 +18,10 @@ from fieldtune.models.pair_features import Apart, Pair, PairFeatures, PairNgrams
 from fieldtune.models.pairs import PairClassifier
 from fieldtune.models.trained import load_encoder
 from fieldtune.tasks import labelled
-from fieldtune.tasks.common import TOP, TUNED, Body, trainable, tune
+from fieldtune.tasks.common import TOP, TUNED, Body, text_heeds, trainable, tune
 from fieldtune.tasks.supervised import Headed, inputs_of, supervised
 from fieldtune.train.head import probe, widest_margin
+from fieldtune.train.heeds import CLASSES, Names
 from fieldtune.train.losses import class_weights, cross_entropy
 from fieldtune.train.settings import Settings
 from fieldtune.train.words import words_at_hand
@@ -31,10 +32,16 @@ DEFAULTS = Settings(class_weights="sqrt", refit=True, epochs=3)
 METHODS = ("linear", "head", *TUNED, TOP)
 RIVALS = ("linear", "head")
 ENCODERLESS = ("linear",)
+SHARED = (*TUNED, TOP)
 FIGURE = labelled.FIGURE
 read = partial(training_table, task="text-pair")
 check = partial(check_table, task="text-pair")
 adopt = labelled.adopt
+
+
+def heeds(method: str, settings: Settings) -> Names:
+    """The settings a method reads."""
+    return text_heeds(method, *CLASSES)
 
 
 def texts(table: pd.DataFrame) -> list[str]:

@@ -25,7 +25,8 @@ from fieldtune.models.encoder import Encoder, load_encoder_folder
 from fieldtune.models.pieces import SHAPES
 from fieldtune.models.tagger import PieceVectors, Reading, Tagger, WordVectors, see
 from fieldtune.models.word_features import WordFeatures
-from fieldtune.tasks.common import TUNED, trainable, tune
+from fieldtune.tasks.common import TUNED, text_heeds, trainable, tune
+from fieldtune.train.heeds import Names
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
 from fieldtune.train.words import words_at_hand
@@ -38,12 +39,18 @@ DEFAULTS = Settings(
 METHODS = ("linear", "head", *TUNED)
 RIVALS = ("linear", "head")
 ENCODERLESS = ("linear",)
+SHARED = TUNED
 FIGURE = "entity_f1"
 _UNLABELLED = -100  # a piece that begins no word, as cross-entropy skips it
 _CALIBRATION_WORDS = 200  # fewer cannot tell confidence from luck: the temperature stays 1
 _NEVER = -30.0  # the score of a tag that no word has in training
 read = tagged_table
 read_inputs = word_table
+
+
+def heeds(method: str, settings: Settings) -> Names:
+    """The settings a method reads."""
+    return text_heeds(method, "label_smoothing")
 
 
 def texts(table: pd.DataFrame) -> list[str]:

@@ -26,13 +26,15 @@ AUTO = "auto"
 CHOICE = "choice.json"
 FEW, ENOUGH = 30, 8
 """Rows in the middle one of the classes: up to FEW, few-shot tuning is tried; from ENOUGH on, full fine-tuning."""
+CANDIDATES = ("linear", "head", "fewshot", "full")
 _MANY = 2000  # rows of which one fold says enough
 
 
 def candidates(labels: pd.Series) -> tuple[str, ...]:
     """Methods worth trying for a table with these labels, from cheap to dear."""
     typical = labels.value_counts().median()
-    return ("linear", "head", *(("fewshot",) if typical <= FEW else ()), *(("full",) if typical >= ENOUGH else ()))
+    fits = {"fewshot": typical <= FEW, "full": typical >= ENOUGH}
+    return tuple(method for method in CANDIDATES if fits.get(method, True))
 
 
 def folds(

@@ -6,7 +6,7 @@ trial is trained is the caller's function; this module knows no task.
 """
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,19 @@ from fieldtune.models.folder import replace
 from fieldtune.progress import say
 
 STUDY, BEST, WORK = "study.db", "best", "trial"
-SPACE: dict[str, tuple[str, float, float]] = {
-    "learning_rate": ("log", 2e-5, 5e-4),
-    "head_learning_rate": ("log", 2e-4, 5e-3),
-    "epochs": ("int", 2, 10),
+Range = tuple[str, float, float]
+SPACE: dict[str, Range] = {
     "dropout": ("float", 0.0, 0.3),
     "label_smoothing": ("float", 0.0, 0.2),
     "weight_decay": ("log", 1e-4, 1e-1),
 }
-"""Setting -> scale, least and most. The first trial is always the defaults."""
+"""Setting -> scale, least and most."""
+AROUND: dict[str, tuple[str, float]] = {
+    "learning_rate": ("log", 5),
+    "head_learning_rate": ("log", 5),
+    "epochs": ("int", 2),
+}
+"""Setting -> scale, and how many times smaller or larger than the default: what suits a method suits no other."""
 Train = Callable[[Mapping[str, Any], Path], float]
 
 
@@ -45,6 +49,20 @@ class Found:
     trials: list[dict[str, Any]]
 
 
+def space(defaults: Mapping[str, Any], names: Collection[str]) -> dict[str, Range]:
+    """The settings among ``names`` that are searched, with their ranges; the default lies in each."""
+    around = {
+        name: (
+            scale,
+            max(1, defaults[name] // times) if scale == "int" else defaults[name] / times,
+            defaults[name] * times,
+        )
+        for name, (scale, times) in AROUND.items()
+        if name in names
+    }
+    return around | {name: fixed for name, fixed in SPACE.items() if name in names}
+
+
 def search(
     train: Train,
     trials: int,
@@ -53,6 +71,7 @@ def search(
     seed: int,
     run: str,
     fixed: Mapping[str, Any],
+    ranges: Mapping[str, Range],
     defaults: Mapping[str, Any],
 ) -> Found:
     """Run trials until ``trials`` are finished.
@@ -64,6 +83,7 @@ def search(
         seed: of the proposals; each trial's are drawn from the seed and its number, so a resumed search proposes alike.
         run: a digest of what is searched for: a folder of another search is refused.
         fixed: settings of the user's, which are not searched.
+        ranges: setting -> scale, least and most, see :func:`space`.
         defaults: the first trial's values.
 
     Raises:
@@ -75,13 +95,13 @@ def search(
         storage=f"sqlite:///{folder / STUDY}", study_name="search", direction="maximize", load_if_exists=True
     )
     _claim(study, run, folder)
-    space = {name: _scale(optuna, *SPACE[name]) for name in SPACE if name in defaults and name not in fixed}
+    proposed = {name: _scale(optuna, *given) for name, given in ranges.items()}
     if not study.trials:
-        study.enqueue_trial({name: defaults[name] for name in space})
+        study.enqueue_trial({name: defaults[name] for name in proposed})
     work = folder / WORK
     while (done := len(_finished(optuna, study))) < trials:
         study.sampler = optuna.samplers.TPESampler(seed=seed + done, n_startup_trials=5)
-        number, settings = _next(optuna, study, space)
+        number, settings = _next(optuna, study, proposed)
         say(f"trial {done + 1} of {trials}: " + ", ".join(f"{name} {value:.3g}" for name, value in settings.items()))
         value = train({**fixed, **settings}, work)
         if all(value > other.value for other in _finished(optuna, study)):

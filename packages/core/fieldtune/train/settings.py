@@ -22,6 +22,7 @@ _RANGES: dict[str, tuple[float, float]] = {
 _WORDS = {
     "keeps": ("statistics", "replay", "ewc", "lwf", "osf", "none"),
     "adapter_places": ("feed-forward", "both"),
+    "noisy": ("keep", "drop"),
 }
 # What suits a method better than the task's own defaults: few parameters that start near zero learn faster.
 _BY_METHOD: dict[str, dict[str, Any]] = {
@@ -37,7 +38,7 @@ _ASIDE = ("track", "track_dir")  # what is told about a run is no part of it
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train; a task changes the defaults that suit it.
+    """How to train; a task changes the defaults that suit it, and its ``heeds`` says which of them a method reads.
 
     Attributes:
         epochs: passes over the training rows.
@@ -67,7 +68,7 @@ class Settings:
         freeze_statistics: batch norm keeps the statistics it starts with.
         top_layers: layers below the head that train with ``--method top``, of texts and pictures.
         noisy: what to do with training rows whose label is likely wrong, see :mod:`fieldtune.train.noise`: ``keep`` them
-            or ``drop`` them (text-classification: head and full).
+            or ``drop`` them (text-classification: head, and what tunes the encoder).
         scrub: hide personal data in the texts before training, see :mod:`fieldtune.data.scrub`.
         track: where to write curves, out of jsonl, tensorboard and wandb, comma-separated; nowhere without.
         track_dir: the folder for them.
@@ -128,8 +129,6 @@ class Settings:
         for name, words in _WORDS.items():
             if (value := getattr(self, name)) not in words:
                 raise ConfigError(f"{name} out of {', '.join(words)}", repr(value), "use one of them")
-        if self.noisy not in ("keep", "drop"):
-            raise ConfigError("noisy 'keep' or 'drop'", repr(self.noisy), "use one of them")
         if self.class_weights not in ("none", "sqrt", "balanced"):
             label_weights(self.class_weights)
         for name, (least, most) in _RANGES.items():
