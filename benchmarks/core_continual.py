@@ -46,7 +46,7 @@ def _in_blocks(train: pd.DataFrame, test: pd.DataFrame, blocks: list[Any], keeps
         rows = train[train["label"].isin(labels)]
         done = fieldtune.finetune(
             TASK, rows, model=model, method="continual", out=folder / str(step), progress=False,
-            settings={"keeps": keeps, "epochs": 3},
+            settings={"keeps": keeps, **({} if keeps == "statistics" else {"epochs": 3})},
         )  # fmt: skip
         model, loaded = str(done.path), fieldtune.load(done.path)
         for block in range(step + 1):

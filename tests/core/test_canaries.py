@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from fieldtune.pipeline import finetune
-from fieldtune.tasks import task_module
+from fieldtune.tasks import heeded, task_module
 
 CANARY = "Qzvex-Wombat-Kiskadee"
 SETTINGS = {"max_steps": 2, "checkpoint_steps": 1, "batch_rows": 4, "max_length": 24, "max_target": 12}
@@ -28,6 +28,13 @@ def table(task: str) -> pd.DataFrame:
             return pd.DataFrame({"tokens": words, "tags": [["O", "B-THING", *["O"] * (len(one) - 2)] for one in words]})
     targets = [f"we see {text if row < 1 else text.replace(CANARY, 'it')}" for row, text in enumerate(said)]
     return pd.DataFrame({"source": said, "target": targets})
+
+
+def read(task: str, method: str, **more: str) -> dict[str, object]:
+    """Of the settings above those that the method reads."""
+    wanted = SETTINGS | more
+    known = heeded(task, method, task_module(task).DEFAULTS.updated(wanted))
+    return {name: value for name, value in wanted.items() if name in known}
 
 
 def holding(folder: Path) -> list[str]:
@@ -49,7 +56,7 @@ def test_a_canary_in_the_training_texts_is_nowhere_in_what_a_run_leaves(
     task: str, method: str, tiny_encoder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     rows = table(task)
-    settings = {**SETTINGS, "track": "jsonl", "track_dir": tmp_path / "runs"}
+    settings = {**read(task, method), "track": "jsonl", "track_dir": tmp_path / "runs"}
     finetune(task, rows, valid=rows, model=str(tiny_encoder), method=method, out=tmp_path / "model", settings=settings)
     assert holding(tmp_path) == []
     printed = capfd.readouterr()
@@ -68,7 +75,7 @@ def test_nor_in_a_checkpoint(task: str, tiny_encoder: Path, tmp_path: Path) -> N
 
 def test_replay_keeps_texts_in_its_memory_and_nowhere_else(tiny_encoder: Path, tmp_path: Path) -> None:
     rows = table("text-classification")
-    settings = {**SETTINGS, "keeps": "replay"}
+    settings = read("text-classification", "continual", keeps="replay")
     out = tmp_path / "model"
     finetune(
         "text-classification", rows, valid=rows, model=str(tiny_encoder), method="continual", out=out, settings=settings
