@@ -408,7 +408,8 @@ def test_texts_of_unknown_tokens_alone(
             table["query"], table["positive"] = unknown, [f"{text} \u2604" for text in unknown]
         case _:
             table["source" if task == "seq2seq" else "text"] = unknown
-    how = {"method": "head", "settings": {"epochs": 1}} if task in ("embedding", "token-classification") else {}
+    heads = {"embedding": {"epochs": 1}, "token-classification": {}}
+    how = {"method": "head", "settings": heads[task]} if task in heads else {}
     trained(task, table, tiny_encoder, tmp_path / "m", **how)
     assert re.search("cannot read 100% of the tokens", capsys.readouterr().err)
 

@@ -29,7 +29,8 @@ def licensed(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 def trained(encoder: Path, out: Path, seed: int, method: str = "full") -> Path:
     options = {"model": str(encoder), "method": method, "out": out, "seed": seed, "progress": False}
-    return finetune("text-classification", ROWS, settings={"max_steps": 4}, **options).path
+    settings = {"max_steps": 4} if method == "full" else {}
+    return finetune("text-classification", ROWS, settings=settings, **options).path
 
 
 def files(folder: Path) -> dict[str, bytes]:
