@@ -33,11 +33,11 @@ def table() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def models(table: pd.DataFrame, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     found = {}
-    for method in ("linear", "full"):
+    for method, steps in {"linear": {}, "full": {"epochs": 8, "learning_rate": 2e-3}}.items():
         out = tmp_path_factory.mktemp(method) / "model"
         fieldtune.finetune(
             "text-classification", table, model=str(tiny_encoder), method=method, out=out, progress=False,
-            settings={"epochs": 8, "learning_rate": 2e-3, "refit": False},
+            settings={**steps, "refit": False},
         )  # fmt: skip
         found[method] = fieldtune.load(out)
     return found

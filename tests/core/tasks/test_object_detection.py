@@ -105,7 +105,7 @@ def test_k_micro_batches_equal_one_batch(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.usefixtures("narrow")
 def test_our_detector_learns_shapes_and_answers_the_same_after_reload(tmp_path: Path) -> None:
-    settings = {"epochs": 14, "head_learning_rate": 0.01, "batch_rows": 8, "label_smoothing": 0.0}
+    settings = {"epochs": 14, "head_learning_rate": 0.01, "batch_rows": 8}
     done = finetune(
         "object-detection", shapes(64), valid=shapes(16, 1), out=tmp_path / "model", settings=settings, progress=False
     )
