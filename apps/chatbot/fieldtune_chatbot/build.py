@@ -43,12 +43,14 @@ class Settings:
         max_steps: optimizer steps for the encoder; 0 leaves it as it is.
         seed: of the training and the comparison.
         publish_mined: serve answers mined from dialogues that nobody has approved.
+        hosts: whose web addresses articles may tell, their subdomains included; None: all.
     """
 
     model: str = "default"
     max_steps: int = 60
     seed: int = 0
     publish_mined: bool = False
+    hosts: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.max_steps < 0:
@@ -77,7 +79,7 @@ def build(inputs: Inputs, store: Path, settings: Settings, *, now: datetime, pro
     serving = registry.serving(APP, store)
     taught = _taught(serving if serving != store.resolve() else store / CURRENT)
     # What cannot be read is refused before anything is written.
-    found = gathering.gather(inputs, taught, publish_mined=settings.publish_mined)
+    found = gathering.gather(inputs, taught, publish_mined=settings.publish_mined, hosts=settings.hosts)
     knowledge = found.knowledge
     if progress:
         for note in ingest.skipped_notes(found.skipped):

@@ -69,6 +69,12 @@ def build(
             "--publish-mined", help="Answer customers with agents' answers from --dialogues that nobody approved."
         ),
     ] = False,
+    hosts: Annotated[
+        str | None,
+        typer.Option(
+            help="Web hosts, comma-separated, that articles may link to; other addresses are hidden. Default: all."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Build the bot and put the best version into service; run it again after an interruption and it continues."""
@@ -78,7 +84,9 @@ def build(
     from fieldtune_chatbot.gathering import Inputs
 
     inputs = Inputs(documents, faq, dialogues, questions)
-    built = build_bot(inputs, store, Settings(model, max_steps, seed, publish_mined), now=now(), progress=True)
+    named = None if hosts is None else tuple(filter(None, (host.strip().lower() for host in hosts.split(","))))
+    settings = Settings(model, max_steps, seed, publish_mined, named)
+    built = build_bot(inputs, store, settings, now=now(), progress=True)
     told = {"intent": built.intent, **built.counts, "review": built.review, "store": str(store)}
     show({**built.verdict.as_dict(), **told}, as_json)
 

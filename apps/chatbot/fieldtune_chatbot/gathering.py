@@ -56,9 +56,11 @@ class Gathered:
     review: tuple[FaqEntry, ...] = ()
 
 
-def gather(inputs: Inputs, taught: Sequence[Lesson] = (), *, publish_mined: bool = False) -> Gathered:
+def gather(
+    inputs: Inputs, taught: Sequence[Lesson] = (), *, publish_mined: bool = False, hosts: Sequence[str] | None = None
+) -> Gathered:
     """Read the files, mine the dialogues, put it all in order; what users taught comes last and has the last word."""
-    documents, skipped = ingest.read_documents(inputs.documents)
+    documents, skipped = ingest.read_documents(inputs.documents, hosts=hosts)
     entries: list[FaqEntry] = ingest.read_faq(inputs.faq) if inputs.faq else []
     own = contacts([*(document.text for document in documents), *(entry.answer for entry in entries)])
     known = ingest.read_questions(inputs.questions, own) if inputs.questions else []

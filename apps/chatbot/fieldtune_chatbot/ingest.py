@@ -19,6 +19,7 @@ from fieldtune.errors import InputError
 from fieldtune.text.language import detect, known
 from fieldtune.text.normalise import equality_key
 from fieldtune_chatbot.chunking import title
+from fieldtune_chatbot.harmless import inert, rendered
 from fieldtune_chatbot.markup import csv_text, html_text, html_title
 from fieldtune_chatbot.records import Dialogue, Document, FaqEntry, KnownQuestion, Turn, text_version
 
@@ -29,8 +30,13 @@ _HIDDEN, _AWAY = "hidden", "links to something else than a visible file of the f
 _OTHER, _EMPTY = "of kinds not read here", "without text"
 
 
-def read_documents(folder: Path, tenant: str = "default") -> tuple[list[Document], dict[str, str]]:
+def read_documents(
+    folder: Path, tenant: str = "default", *, hosts: Collection[str] | None = None
+) -> tuple[list[Document], dict[str, str]]:
     """Articles under `folder` in order of path, and what is skipped: path -> why.
+
+    Args:
+        hosts: those whose addresses may be told, see `harmless.inert`.
 
     Raises:
         InputError: no such folder, no article in it, or an article that is not UTF-8 or may not be read.
@@ -46,7 +52,7 @@ def read_documents(folder: Path, tenant: str = "default") -> tuple[list[Document
     for file in files:
         if file.suffix.lower() not in KINDS:
             skipped[file.relative_to(folder).as_posix()] = _OTHER
-        elif (document := _document(file, folder, tenant)).text.strip():
+        elif (document := _document(file, folder, tenant, hosts)).text.strip():
             documents.append(document)
         else:
             skipped[document.id] = _EMPTY
@@ -94,18 +100,20 @@ def skipped_notes(skipped: Mapping[str, str]) -> list[str]:
     return [f"note: {len(own)} files are not read ({reason}), e.g. {own[0]}" for reason, own in paths.items()]
 
 
-def _document(file: Path, folder: Path, tenant: str) -> Document:
-    raw = decode(_bytes(file), file)
+def _document(file: Path, folder: Path, tenant: str, hosts: Collection[str] | None) -> Document:
+    raw, heading = decode(_bytes(file), file), ""
     match file.suffix.lower():
         case suffix if suffix in _HTML:
-            text = html_text(raw)
-            heading = title(text, html_title(raw))
+            text, heading = html_text(raw), html_title(raw)
         case ".csv":
             text, heading = _table(raw, file), file.stem.replace("-", " ").replace("_", " ")
-        case _:
+        case ".txt":
             text = _one_line_end(raw)
-            heading = title(text, "")
-    return Document(file.relative_to(folder).as_posix(), text_version(text), heading, text, detect(text), tenant)
+        case _:
+            text = rendered(_one_line_end(raw))
+    text, heading = inert(text, hosts), inert(heading, hosts)
+    name = heading if file.suffix.lower() == ".csv" else title(text, heading)
+    return Document(file.relative_to(folder).as_posix(), text_version(text), name, text, detect(text), tenant)
 
 
 def _bytes(file: Path) -> bytes:
@@ -178,7 +186,7 @@ def read_dialogues(path: Path) -> list[Dialogue]:
 def _dialogue(row: Mapping[Any, Any], path: Path, number: int) -> Dialogue:
     try:
         turns = json.loads(row["turns"]) if isinstance(row["turns"], str) else row["turns"]
-        read = tuple(Turn(str(turn["role"]), str(turn["text"]), str(turn.get("time", ""))) for turn in turns)
+        read = tuple(Turn(str(turn["role"]), inert(str(turn["text"])), str(turn.get("time", ""))) for turn in turns)
     except (TypeError, KeyError, ValueError) as error:
         raise InputError(
             "turns as a list of {role, text}", f"line {number} of {path}", "export the conversations again"

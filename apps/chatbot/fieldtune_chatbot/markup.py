@@ -8,10 +8,26 @@ import csv
 import io
 import re
 from collections import Counter
+from collections.abc import Mapping
 from html import unescape
 from html.parser import HTMLParser
 
-_SKIP = {"script", "style", "head", "nav", "footer", "template", "noscript", "svg"}
+from fieldtune_chatbot.harmless import veiled
+
+_SKIP = {
+    "script",
+    "style",
+    "head",
+    "nav",
+    "footer",
+    "template",
+    "noscript",
+    "svg",
+    "iframe",
+    "object",
+    "math",
+    "textarea",
+}
 _IN_HEAD = {"html", "head", "title", "meta", "link", "base", "script", "style", "noscript", "template"}
 """Any other tag ends the head (HTML standard, 13.1.2.4: its end tag may be left out)."""
 _VOID = set("area base br col embed hr img input link meta param source track wbr".split())
@@ -22,7 +38,7 @@ _HEADINGS = {f"h{level}": "#" * level for level in range(1, 7)}
 def html_text(source: str) -> str:
     """Visible text of a page: headings as ``#`` lines, list items as ``- ``, table rows as ``name: cell; name: cell``.
 
-    Scripts, styles, navigation and attributes vanish; nothing of the page can be executed or fetched.
+    Scripts, styles, navigation, attributes and what a style hides vanish; nothing of the page can be executed or fetched.
     """
     reader = _Reader()
     reader.feed(source)
@@ -48,6 +64,10 @@ def named_cells(names: list[str], cells: list[str]) -> str:
     padded = names + [""] * (len(cells) - len(names))
     pairs = [(name.strip(), " ".join(cell.split())) for name, cell in zip(padded, cells, strict=False)]
     return "; ".join(f"{name}: {cell}" if name else cell for name, cell in pairs if cell)
+
+
+def _veiled(attributes: Mapping[str, str | None]) -> bool:
+    return "hidden" in attributes or veiled(attributes.get("style") or "")
 
 
 class _Table:
@@ -77,6 +97,7 @@ class _Reader(HTMLParser):
         self._open: list[str] = []
         self._times_open: Counter[str] = Counter()
         self._tables: list[_Table] = []
+        self._veil = 0  # how many tags were open when one began that its style hides; 0 outside of such
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "body" or (tag not in _IN_HEAD and self._in_head()):
@@ -84,6 +105,8 @@ class _Reader(HTMLParser):
         if tag not in _VOID:
             self._open.append(tag)
             self._times_open[tag] += 1
+            if not self._veil and _veiled(dict(attrs)):
+                self._veil = len(self._open)
         if self._hidden():
             return
         table = self._tables[-1] if self._tables else None
@@ -139,9 +162,11 @@ class _Reader(HTMLParser):
         while self._times_open[tag] and closed != tag:
             closed = self._open.pop()
             self._times_open[closed] -= 1
+        if len(self._open) < self._veil:
+            self._veil = 0
 
     def _hidden(self) -> bool:
-        return any(self._times_open[tag] for tag in _SKIP)
+        return self._veil > 0 or any(self._times_open[tag] for tag in _SKIP)
 
     def _in_cell(self) -> bool:
         return bool(self._tables and self._tables[-1].inside)
