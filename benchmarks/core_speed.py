@@ -23,8 +23,8 @@ from fieldtune.infer.probe import compute_dtype
 from fieldtune.models import load_encoder
 from fieldtune.models.encoder import load_encoder_folder
 from fieldtune.tasks import text_classification as task
-from fieldtune.tasks.common import Body, trainable, tune
 from fieldtune.tasks.supervised import Headed
+from fieldtune.train.tuning import Body, trainable, tune
 from fieldtune.train.words import words_at_hand
 
 EPOCHS = 5

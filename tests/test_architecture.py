@@ -20,12 +20,14 @@ SOURCES = {
 # The core's floors from the ground up: an import goes down or stays on its floor.
 FLOORS = (
     ("errors", "runtime", "progress", "batching", "text", "evaluate"),
-    ("data", "models", "tasks", "retrieval", "store", "train", "infer"),
+    ("data", "models", "retrieval", "store", "train", "infer"),
+    ("tasks",),
     ("explain", "gate", "registry", "outbox", "feedback", "decisions", "retraining"),
     (
         "fingerprint",
         "labelling",
         "preparing",
+        "choosing",
         "pipeline",
         "publishing",
         "reporting",

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from fieldtune.choosing import choose
 from fieldtune.errors import ArtefactError, InputError, MissingExtraError
 from fieldtune.evaluate.privacy import membership_auc
 from fieldtune.fingerprint import fingerprint, provenance, start, threads, versions
@@ -21,9 +22,8 @@ from fieldtune.models.readable import UNKNOWN_LIMIT, encoder_of, unknown_share
 from fieldtune.models.trained import CARD, OUT_OF_SCOPE, save_page
 from fieldtune.preparing import Given, Rows, prepared
 from fieldtune.progress import say
-from fieldtune.tasks import Task, heeded, resolved, task_module
+from fieldtune.tasks import AUTO, Task, heeded, resolved, task_module
 from fieldtune.train.checkpoint import claimed
-from fieldtune.train.choice import AUTO, choose
 from fieldtune.train.processes import together
 from fieldtune.train.settings import Settings
 from fieldtune.train.track import kinds, opened, run_name

@@ -18,8 +18,8 @@ from fieldtune.models import adapters
 from fieldtune.models.encoder import Encoder, load_encoder_folder, pad
 from fieldtune.models.folder import staged
 from fieldtune.tasks import text_classification as task
-from fieldtune.tasks.common import trainable
 from fieldtune.train.settings import Settings
+from fieldtune.train.tuning import trainable
 
 TEXTS = ["my card is lost", "refund to the account", "cancel my order", "how to transfer", "the card", "refund"] * 4
 TABLE = pd.DataFrame({"text": TEXTS, "label": ["a", "b", "c", "d", "a", "b"] * 4})

@@ -13,8 +13,8 @@ from fieldtune.errors import ConfigError, InputError
 from fieldtune.models.encoder import pad
 from fieldtune.pipeline import finetune
 from fieldtune.tasks import contrast
-from fieldtune.tasks.common import Body, trainable
 from fieldtune.train.settings import Settings
+from fieldtune.train.tuning import Body, trainable
 
 TEXTS = {
     "query": ["card", "where is my refund", "cancel"],

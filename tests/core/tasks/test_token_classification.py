@@ -15,9 +15,9 @@ import fieldtune
 from fieldtune.errors import InputError
 from fieldtune.models.tagger import Reading
 from fieldtune.tasks import token_classification as task
-from fieldtune.tasks.common import trainable
 from fieldtune.train.fit import fit
 from fieldtune.train.settings import Settings
+from fieldtune.train.tuning import trainable
 from tests.conftest import Ran
 
 Cli = Callable[..., Ran]

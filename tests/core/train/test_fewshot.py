@@ -9,10 +9,10 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 import fieldtune
-from fieldtune.tasks.common import trainable
 from fieldtune.text.names import readable
 from fieldtune.train.fewshot import MASKED, batches, masked, softness, supervised_contrastive
 from fieldtune.train.settings import Settings
+from fieldtune.train.tuning import trainable
 
 
 def written_out(vectors: np.ndarray, targets: list[int], temperature: float) -> float:

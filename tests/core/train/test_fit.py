@@ -15,11 +15,11 @@ from safetensors.torch import load_file
 from fieldtune.batching import Batch
 from fieldtune.errors import ArtefactError, InputError
 from fieldtune.tasks import text_classification as task
-from fieldtune.tasks.common import Body, trainable
 from fieldtune.tasks.supervised import Headed
 from fieldtune.train.checkpoint import claimed, newest
 from fieldtune.train.fit import fit
 from fieldtune.train.settings import Settings
+from fieldtune.train.tuning import Body, trainable
 from tests.processes import begin
 
 TEXTS = ["my card is lost", "refund to the account", "cancel my order", "how to transfer", "the card", "refund"] * 4

@@ -11,12 +11,12 @@ from peft.tuners.adalora import AdaLoraModel
 
 from fieldtune.models.adapters import adapter_of
 from fieldtune.tasks import text_classification as task
-from fieldtune.tasks.common import Body, adamw, trainable
 from fieldtune.tasks.supervised import Headed
 from fieldtune.train.fit import fit
 from fieldtune.train.problem import Problem
 from fieldtune.train.ranks import adaptive
 from fieldtune.train.settings import Settings
+from fieldtune.train.tuning import Body, adamw, trainable
 
 TEXTS = ["my card is lost", "refund to the account", "cancel my order", "how to transfer", "the card", "refund"] * 4
 TARGETS = torch.tensor([0, 1, 2, 3, 0, 1] * 4)

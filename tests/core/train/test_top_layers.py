@@ -11,12 +11,11 @@ import torch
 import fieldtune
 from fieldtune.errors import ConfigError
 from fieldtune.models.encoder import load_encoder_folder
-from fieldtune.tasks import common
 from fieldtune.tasks import text_classification as task
-from fieldtune.tasks.common import Body, trainable, tune
 from fieldtune.tasks.supervised import Headed
-from fieldtune.train import top
+from fieldtune.train import top, tuning
 from fieldtune.train.settings import Settings
+from fieldtune.train.tuning import Body, trainable, tune
 
 WORDS = ["card", "lost", "refund", "order", "account", "transfer", "cancel", "my", "the", "how", "to", "is"]
 TEXTS = [" ".join(WORDS[(row * 5 + place) % 12] for place in range(row % 9 + 1)) for row in range(30)]
@@ -54,7 +53,7 @@ def test_what_is_kept_trains_the_weights_that_computing_anew_trains(
 ) -> None:
     kept = trained(tiny_encoder, tmp_path / "kept")
     assert calls() == len(TEXTS)  # each row once, whatever the epochs
-    monkeypatch.setattr(common, "known_below", _anew)
+    monkeypatch.setattr(tuning, "known_below", _anew)
     anew = trained(tiny_encoder, tmp_path / "anew")
     names = [name for name, weight in kept.named_parameters() if weight.requires_grad]
     assert {name.split(".layer.")[-1][0] for name in names if "encoder" in name} == {"1"}

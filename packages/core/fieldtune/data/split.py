@@ -80,3 +80,16 @@ def _quotas(sizes: Sequence[int], share: float) -> list[int]:
     for group in [g for g in by_remainder if counts[g] < sizes[g] - 1][: max(missing, 0)]:
         counts[group] += 1
     return counts
+
+
+def folds(
+    labels: Sequence[Hashable], keys: Sequence[Hashable], count: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """A fold from 0 to ``count - 1`` for each row: labels spread evenly, rows of one key together."""
+    fold_of: dict[Hashable, int] = {}
+    seen: dict[Hashable, int] = {}
+    for row in rng.permutation(len(labels)).tolist():
+        if keys[row] not in fold_of:
+            place = seen.setdefault(labels[row], int(rng.integers(count)))
+            fold_of[keys[row]], seen[labels[row]] = place % count, place + 1
+    return np.asarray([fold_of[key] for key in keys], dtype=np.int64)

@@ -44,6 +44,8 @@ TASKS = (
 
 _SEVERAL = "multi-label-classification"
 
+AUTO, CANDIDATES = "auto", ("linear", "head", "fewshot", "full")
+"""The method that :mod:`fieldtune.choosing` stands for, and those it chooses among, from cheap to dear."""
 OPTIONAL: dict[str, Any] = {
     "UNMEASURED": (),  # methods that need no validation rows
     "UNLABELLED": (),  # methods whose `train` takes `unlabelled` texts, read by `read_unlabelled(data, rename)`

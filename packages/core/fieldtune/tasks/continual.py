@@ -23,13 +23,13 @@ from fieldtune.models.memory import Block, Memory
 from fieldtune.models.trained import CARD, Classifier, load, load_encoder
 from fieldtune.runtime import generator
 from fieldtune.tasks import labelled
-from fieldtune.tasks.common import Body, batch_of, trainable, tune
 from fieldtune.tasks.supervised import Headed
 from fieldtune.train import continual
 from fieldtune.train.heeds import ENCODED, TUNED, Names
 from fieldtune.train.losses import cross_entropy
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
+from fieldtune.train.tuning import Body, batch_of, trainable, tune
 from fieldtune.train.words import words_at_hand
 
 FISHER_ROWS = 200

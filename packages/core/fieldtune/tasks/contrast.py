@@ -17,9 +17,9 @@ from torch.utils.checkpoint import checkpoint
 from fieldtune.data.checks import text_key
 from fieldtune.models.trained import Embedder
 from fieldtune.retrieval.negatives import by_vectors, hard_negatives
-from fieldtune.tasks.common import in_pieces, vectors_of
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
+from fieldtune.train.tuning import in_pieces, vectors_of
 
 Excluded = Callable[[list[int]], torch.Tensor]
 

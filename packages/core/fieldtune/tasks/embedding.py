@@ -26,10 +26,10 @@ from fieldtune.models.trained import Embedder, load_encoder
 from fieldtune.progress import say
 from fieldtune.retrieval.highest import highest
 from fieldtune.runtime import generator
-from fieldtune.tasks.common import TUNED, Body, adamw, text_heeds, trainable, training_dtype
 from fieldtune.tasks.contrast import Projection, answered, token_problem, tokens_of, vector_problem, with_negatives
 from fieldtune.train.heeds import ENCODED, EPOCHS, Names
 from fieldtune.train.settings import Settings
+from fieldtune.train.tuning import TUNED, Body, adamw, text_heeds, trainable, training_dtype
 from fieldtune.train.words import words_at_hand
 
 COLUMNS = (("query", "positive"), ("negative",))

@@ -16,13 +16,13 @@ from fieldtune.models.features import EncoderFeatures, Features
 from fieldtune.models.trained import Classifier, load_encoder
 from fieldtune.progress import say
 from fieldtune.runtime import generator
-from fieldtune.tasks.common import trainable
 from fieldtune.text.names import readable
 from fieldtune.train.fewshot import tune_contrastive
 from fieldtune.train.head import Places, Vectors, name_rows, probe
 from fieldtune.train.heeds import ENCODED, STEPS, Names
 from fieldtune.train.selftrain import head_with, helps, spread
 from fieldtune.train.settings import Settings
+from fieldtune.train.tuning import trainable
 
 METHODS = ("zeroshot", "fewshot", "selftrain")
 INVERSE_PENALTY = 1 / 3

@@ -25,12 +25,12 @@ from fieldtune.models.features import EncoderFeatures
 from fieldtune.models.generator import Generator
 from fieldtune.models.trained import load_encoder
 from fieldtune.runtime import generator
-from fieldtune.tasks.common import adamw, training_dtype
 from fieldtune.text import casing
 from fieldtune.train.heeds import ENCODED, TUNED, Names
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.quick import quicken
 from fieldtune.train.settings import Settings
+from fieldtune.train.tuning import adamw, training_dtype
 from fieldtune.train.words import writing_at_hand
 
 METHODS = ("copy", "full")

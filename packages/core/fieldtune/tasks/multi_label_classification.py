@@ -22,11 +22,11 @@ from fieldtune.evaluate.multilabel import best_thresholds, indicators, report, r
 from fieldtune.models.features import EncoderFeatures, Features, NgramFeatures
 from fieldtune.models.multi_label import MultiLabelClassifier
 from fieldtune.models.trained import load_encoder
-from fieldtune.tasks.common import TOP, TUNED, Body, text_heeds, trainable, tune
 from fieldtune.tasks.supervised import Headed, inputs_of, supervised
 from fieldtune.train.heeds import CLASSES, Names
 from fieldtune.train.losses import binary_cross_entropy, positive_weights
 from fieldtune.train.settings import Settings
+from fieldtune.train.tuning import TOP, TUNED, Body, text_heeds, trainable, tune
 from fieldtune.train.words import words_at_hand
 
 COLUMNS = (("text", "label"), ())

@@ -21,11 +21,11 @@ from fieldtune.models.convnet import Still
 from fieldtune.models.encoder import DEFAULT
 from fieldtune.models.folder import MANIFEST, digest, verify
 from fieldtune.runtime import generator
-from fieldtune.tasks.common import adamw, training_dtype
 from fieldtune.train.augment import Change, draw
 from fieldtune.train.best import Best
 from fieldtune.train.problem import Problem
 from fieldtune.train.settings import Settings
+from fieldtune.train.tuning import adamw, training_dtype
 
 _LOOKS = 10  # how often a run looks for its best weights
 

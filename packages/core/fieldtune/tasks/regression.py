@@ -24,10 +24,10 @@ from fieldtune.models.features import EncoderFeatures, NgramFeatures
 from fieldtune.models.regressor import Regressor
 from fieldtune.models.trained import load_encoder
 from fieldtune.runtime import generator
-from fieldtune.tasks.common import TOP, TUNED, Body, text_heeds, trainable, tune
 from fieldtune.tasks.supervised import Headed, inputs_of, supervised
 from fieldtune.train.heeds import Names
 from fieldtune.train.settings import Settings
+from fieldtune.train.tuning import TOP, TUNED, Body, text_heeds, trainable, tune
 from fieldtune.train.words import words_at_hand
 
 COLUMNS = (("text", "label"), ())

@@ -23,10 +23,10 @@ from fieldtune.models.pair_features import Pair
 from fieldtune.models.pairs import Reranker
 from fieldtune.progress import say
 from fieldtune.retrieval.negatives import by_words, hard_negatives
-from fieldtune.tasks.common import TOP, TUNED, text_heeds
 from fieldtune.tasks.text_pair import learn
 from fieldtune.train.heeds import CLASSES, Names
 from fieldtune.train.settings import Settings
+from fieldtune.train.tuning import TOP, TUNED, text_heeds
 
 COLUMNS = (("query", "document"), ("label",))
 INPUTS = ("query", "document")

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fieldtune.models.encoder import Encoder, pad
-from fieldtune.tasks.common import Body
 from fieldtune.train.problem import Problem, Tensors
+from fieldtune.train.tuning import Body
 
 Inputs = Callable[[list[int]], Tensors]
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]

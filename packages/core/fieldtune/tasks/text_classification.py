@@ -22,10 +22,8 @@ from fieldtune.evaluate.calibration import fit_lean
 from fieldtune.models.features import EncoderFeatures, NgramFeatures
 from fieldtune.models.trained import Classifier, load_encoder
 from fieldtune.runtime import generator
-from fieldtune.tasks import continual, few, labelled
-from fieldtune.tasks.common import TOP, TUNED, Body, text_heeds, trainable, tune
+from fieldtune.tasks import AUTO, CANDIDATES, continual, few, labelled
 from fieldtune.tasks.supervised import Headed, inputs_of, supervised
-from fieldtune.train.choice import AUTO, CANDIDATES
 from fieldtune.train.head import name_rows, probe, widest_margin
 from fieldtune.train.heeds import CLASSES, ENCODED, Names
 from fieldtune.train.losses import class_weights, cross_entropy
@@ -33,6 +31,7 @@ from fieldtune.train.noise import unsuspected
 from fieldtune.train.private import private_head
 from fieldtune.train.problem import Problem
 from fieldtune.train.settings import Settings
+from fieldtune.train.tuning import TOP, TUNED, Body, text_heeds, trainable, tune
 from fieldtune.train.words import words_at_hand
 
 COLUMNS = (("text", "label"), ())

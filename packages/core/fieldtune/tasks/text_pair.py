@@ -18,12 +18,12 @@ from fieldtune.models.pair_features import Apart, Pair, PairFeatures, PairNgrams
 from fieldtune.models.pairs import PairClassifier
 from fieldtune.models.trained import load_encoder
 from fieldtune.tasks import labelled
-from fieldtune.tasks.common import TOP, TUNED, Body, text_heeds, trainable, tune
 from fieldtune.tasks.supervised import Headed, inputs_of, supervised
 from fieldtune.train.head import probe, widest_margin
 from fieldtune.train.heeds import CLASSES, Names
 from fieldtune.train.losses import class_weights, cross_entropy
 from fieldtune.train.settings import Settings
+from fieldtune.train.tuning import TOP, TUNED, Body, text_heeds, trainable, tune
 from fieldtune.train.words import words_at_hand
 
 COLUMNS = (("text_a", "text_b", "label"), ())

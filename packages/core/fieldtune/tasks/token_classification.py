@@ -25,10 +25,10 @@ from fieldtune.models.encoder import Encoder, load_encoder_folder
 from fieldtune.models.pieces import SHAPES
 from fieldtune.models.tagger import PieceVectors, Reading, Tagger, WordVectors, see
 from fieldtune.models.word_features import WordFeatures
-from fieldtune.tasks.common import TUNED, text_heeds, trainable, tune
 from fieldtune.train.heeds import Names
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
+from fieldtune.train.tuning import TUNED, text_heeds, trainable, tune
 from fieldtune.train.words import words_at_hand
 
 COLUMNS = (("tokens", "tags"), ())

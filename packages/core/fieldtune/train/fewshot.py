@@ -18,9 +18,9 @@ from torch import nn
 
 from fieldtune.batching import Batch
 from fieldtune.runtime import generator
-from fieldtune.tasks.common import Body, adamw, in_pieces, training_dtype, vectors_of
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
+from fieldtune.train.tuning import Body, adamw, in_pieces, training_dtype, vectors_of
 
 MASKED = 0.3
 PER_CLASS = 8
@@ -47,7 +47,7 @@ def tune_contrastive(
     """Tune ``encoder`` in place.
 
     Args:
-        encoder: from :func:`fieldtune.tasks.common.trainable`.
+        encoder: from :func:`fieldtune.train.tuning.trainable`.
         targets: int64 ``[texts]``, the class of each text.
         names: class -> its name in words, for those that have one worth reading.
         settings: ``batch_rows``, ``temperature`` (the least), ``learning_rate`` (the highest), ``max_steps`` (0: as many as

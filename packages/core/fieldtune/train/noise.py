@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from fieldtune.data.checks import OUT_OF_SCOPE, Finding, text_key
 from fieldtune.data.noise import suspects
+from fieldtune.data.split import folds
 from fieldtune.evaluate.calibration import softmax
 from fieldtune.models.trained import load_encoder
 from fieldtune.progress import say
 from fieldtune.runtime import generator
-from fieldtune.train.choice import folds
 from fieldtune.train.head import Places, Vectors, few_rows
 
 FOLDS = 5

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fieldtune.train.choice import folds
+from fieldtune.data.split import folds
 from fieldtune.train.head import Places, Vectors, both_classes, few_rows
 
 NEIGHBOURS = 10

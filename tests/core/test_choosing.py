@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 import fieldtune
+from fieldtune.choosing import candidates, verdict
+from fieldtune.data.split import folds
 from fieldtune.tasks.text_classification import DEFAULTS, train
-from fieldtune.train.choice import candidates, folds, verdict
 
 
 def test_folds_spread_labels_and_keep_a_text_on_one_side() -> None:

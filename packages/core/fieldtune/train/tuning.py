@@ -1,4 +1,4 @@
-"""What the text tasks share: tokens of a column, batches of ids and mask, parameter groups."""
+"""An encoder while it is tuned: its body with pooling, batches of tokens, groups of parameters, the run over all epochs."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -6,7 +6,6 @@ killed does not choose again, and the model's card shows why.
 
 import json
 import shutil
-from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +14,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fieldtune.data.checks import OUT_OF_SCOPE, text_key
+from fieldtune.data.split import folds
 from fieldtune.errors import InputError, MissingExtraError
 from fieldtune.evaluate.significance import bootstrap
 from fieldtune.progress import say
 from fieldtune.runtime import generator
-from fieldtune.tasks import Task
+from fieldtune.tasks import CANDIDATES, Task
 from fieldtune.train.settings import Settings
 
-AUTO = "auto"
 CHOICE = "choice.json"
 FEW, ENOUGH = 30, 8
 """Rows in the middle one of the classes: up to FEW, few-shot tuning is tried; from ENOUGH on, full fine-tuning."""
-CANDIDATES = ("linear", "head", "fewshot", "full")
 _MANY = 2000  # rows of which one fold says enough
 
 
@@ -35,19 +33,6 @@ def candidates(labels: pd.Series) -> tuple[str, ...]:
     typical = labels.value_counts().median()
     fits = {"fewshot": typical <= FEW, "full": typical >= ENOUGH}
     return tuple(method for method in CANDIDATES if fits.get(method, True))
-
-
-def folds(
-    labels: Sequence[Hashable], keys: Sequence[Hashable], count: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """A fold from 0 to ``count - 1`` for each row: labels spread evenly, rows of one key together."""
-    fold_of: dict[Hashable, int] = {}
-    seen: dict[Hashable, int] = {}
-    for row in rng.permutation(len(labels)).tolist():
-        if keys[row] not in fold_of:
-            place = seen.setdefault(labels[row], int(rng.integers(count)))
-            fold_of[keys[row]], seen[labels[row]] = place % count, place + 1
-    return np.asarray([fold_of[key] for key in keys], dtype=np.int64)
 
 
 def choose(
