@@ -1,5 +1,6 @@
 """What every test shares: no network, a home of its own, and a tiny encoder made in memory."""
 
+import gc
 import json
 import os
 import socket
@@ -22,6 +23,7 @@ LONG = ("test_docs.py", "test_demo.py", "test_fit.py", "test_chatbot_bot.py")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """For several processes: the files that take longest begin first."""
     items.sort(key=lambda item: item.path.name not in LONG)
+    gc.freeze()  # every training collects garbage before its first step: what was imported for all tests is none
 
 
 @pytest.fixture(autouse=True)
