@@ -8,11 +8,11 @@ import re
 from fieldtune_chatbot.records import Answer
 from fieldtune_chatbot.replying import KNOWN, PERSON
 
-_LINK = re.compile(r"!?\[([^\]\n]+)\]\([^)\s]*(?:\s+\"[^\"\n]*\")?\)")
+_LINK = re.compile(r"!?\[([^\[\]\n]+)\]\([^)\s]{0,500}(?:\s+\"[^\"\n]*\")?\)")
 _HEADING = re.compile(r"^ {0,3}#{1,6}\s+", re.MULTILINE)
 _QUOTE = re.compile(r"^ {0,3}>\s?", re.MULTILINE)
-_BULLET = re.compile(r"^(\s*)[*+-]\s+", re.MULTILINE)
-_CODE = re.compile(r"(`+)(?!`)([^\n]+?)(?<!`)\1(?!`)")
+_BULLET = re.compile(r"^([^\S\n]*)[*+-]\s+", re.MULTILINE)
+_CODE = re.compile(r"(?<!`)(`+)(?!`)([^\n]{1,500}?)(?<!`)\1(?!`)")
 _STARS = re.compile(r"(\*{1,3})(?![\s*])([^*\n]*[^\s*])\1(?!\*)")
 _LINES = re.compile(r"(?<!\w)(_{1,3})(?![\s_])([^_\n]*[^\s_])\1(?!\w)")
 

@@ -49,8 +49,8 @@ def html_text(source: str) -> str:
 
 def html_title(source: str) -> str:
     """The text of ``<title>``, or ""."""
-    found = re.search(r"<title[^>]*>(.*?)</title>", source, re.IGNORECASE | re.DOTALL)
-    return " ".join(unescape(re.sub(r"<[^>]+>", "", found.group(1))).split()) if found else ""
+    found = re.search(r"<title[^<>]*>(.{0,1000}?)</title>", source, re.IGNORECASE | re.DOTALL)
+    return " ".join(unescape(re.sub(r"<[^<>]+>", "", found.group(1))).split()) if found else ""
 
 
 def csv_text(source: str) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 _WORD = re.compile(r"[^\W\d_]+")
 _START = re.compile(r"(?:^|[.!?]\s+|\n\s*)$")
-_SPACED = ((re.compile(r"\s+([.,;:!?%)\]])"), r"\1"), (re.compile(r"([(\[$#])\s+"), r"\1"),
-           (re.compile(r"\s*(['’])\s*(?=(?:s|t|re|ve|ll|d|m)\b)", re.I), r"\1"), (re.compile(r"(?<=\w)\s+-\s+(?=\w)"), "-"))  # fmt: skip
+_SPACED = ((re.compile(r"(?<!\s)\s+([.,;:!?%)\]])"), r"\1"), (re.compile(r"([(\[$#])\s+"), r"\1"),
+           (re.compile(r"(?<!\s)\s*(['’])\s*(?=(?:s|t|re|ve|ll|d|m)\b)", re.I), r"\1"), (re.compile(r"(?<=\w)\s+-\s+(?=\w)"), "-"))  # fmt: skip
 
 
 LEAST = 2
