@@ -12,7 +12,7 @@ from fieldtune.text.duplicates import Signatures, StoryIndex, signatures
 from fieldtune.text.normalise import normalise
 
 MEMORY = 48 * 3600
-_PREFIX = re.compile(r"(?:(?:update\s*\d*\s*[-–—:]|breaking\s*[-–—:]|【[^】]{1,8}】)\s*)+", re.IGNORECASE)
+_PREFIX = re.compile(r"(?:(?:update\s*(?:\d+\s*)?[-–—:]|breaking\s*[-–—:]|【[^】]{1,8}】)\s*)+", re.IGNORECASE)
 _FIGURES = re.compile(r"\d+(?:[.,]\d+)*")
 
 

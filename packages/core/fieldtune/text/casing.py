@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
 _WORD = re.compile(r"[^\W\d_]+")
-_START = re.compile(r"(?:^|[.!?]\s+|\n\s*)$")
+_START = re.compile(r"(?:^|[.!?]\s{1,4}|\n\s{0,4})$")  # of the four characters before a word
 _SPACED = ((re.compile(r"(?<!\s)\s+([.,;:!?%)\]])"), r"\1"), (re.compile(r"([(\[$#])\s+"), r"\1"),
            (re.compile(r"(?<!\s)\s*(['’])\s*(?=(?:s|t|re|ve|ll|d|m)\b)", re.I), r"\1"), (re.compile(r"(?<=\w)\s+-\s+(?=\w)"), "-"))  # fmt: skip
 

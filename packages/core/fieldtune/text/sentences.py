@@ -16,7 +16,7 @@ _BLOCK = re.compile(
 )
 _EAST = re.compile(f"[{HAN}{KANA_HANGUL}]")
 _LIST_NUMBER = re.compile(r"\s*(?:[#>*-]+\s*)?[(（]?(?:\d{1,3}|[A-Za-z])\Z")
-_WORD_BEFORE = re.compile(r"[^\s(\[{\"'“‘（]+\Z")
+_WORD_BEFORE = re.compile(r"[^\s(\[{\"'“‘（]{1,20}\Z")
 _WRAPPED_AT_LEAST = 50
 """Characters. A shorter line without a full stop was broken on purpose: a heading, an address, a list."""
 
@@ -117,7 +117,7 @@ def _abbreviated(text: str, block: int, match: re.Match[str]) -> bool:
     return False
 
 
-_NEXT = re.compile(r"\s*[\"'“‘(\[*_]*([^\W_]+)")
+_NEXT = re.compile(r"\s{0,60}[\"'“‘(\[*_]{0,60}([^\W_]+)")
 
 
 def _next_word(text: str, start: int) -> str:
