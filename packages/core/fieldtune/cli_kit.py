@@ -1,6 +1,7 @@
 """What every command shares: --json, key=value, printing a result, an error as one line, names of a later release."""
 
 import json
+import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,10 +17,21 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 def show(result: Mapping[str, Any], as_json: bool) -> None:
     """Print a result on stdout: one JSON object, or ``key: value`` lines with nested tables indented."""
     if as_json:
-        print(json.dumps(result, ensure_ascii=False, default=_plain))
+        print(json.dumps(_finite(result), ensure_ascii=False, default=_plain, allow_nan=False))
         return
     for line in _lines(result, ""):
         print(line)
+
+
+def _finite(value: Any) -> Any:
+    """numpy numbers and arrays as Python's; JSON has no NaN and no infinity: a figure that could not be had is null."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _lines(value: Any, indent: str) -> list[str]:
@@ -38,13 +50,11 @@ def _lines(value: Any, indent: str) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value + 0.0:.4g}" if isinstance(value, float) else str(value)  # no -0
 
 
 def _plain(value: Any) -> Any:
-    """numpy numbers and arrays, paths and dates as JSON sees them."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
+    """Paths and dates as JSON sees them."""
     return str(value)
 
 

@@ -195,7 +195,7 @@ def _measured(job: _Job, trained: Any, rows: Rows, rivals: bool) -> dict[str, An
     metrics |= _betrayed(about, trained, rows)
     metrics |= _adapter_share(trained)
     if job.progress:
-        _warn_unreadable(trained, about.texts(rows.train.head(SAMPLE)))
+        _warn_unreadable(about, trained, about.texts(rows.train.head(SAMPLE)))
     if rivals and len(rows.valid):
         metrics["rivals"] = _rivals(job, rows)
     if settings.epsilon:
@@ -269,13 +269,14 @@ def _finished(path: Path, run: dict[str, Any]) -> Finetuned:
     return Finetuned(path, card["metrics"], card["method"], card["task"])
 
 
-def _warn_unreadable(trained: Any, texts: list[str]) -> None:
+def _warn_unreadable(about: Task, trained: Any, texts: list[str]) -> None:
     """Warn when the encoder's tokenizer does not know the script of the texts."""
     share = unknown_share(trained, texts)
     if share > UNKNOWN_LIMIT:
+        words = "--method linear, or " if "linear" in about.METHODS else ""
         say(
             f"warning: the encoder cannot read {share:.0%} of the tokens of these texts; "
-            "use --method linear, or a multilingual or Chinese encoder with --model"
+            f"use {words}a multilingual or Chinese encoder with --model"
         )
 
 

@@ -76,7 +76,9 @@ def prepared(
         say(f"note: {finding.message}")
     if held_out.empty and method not in about.UNMEASURED:
         raise InputError(
-            "validation rows", f"none left of {len(rows)} training rows", "give more rows, or --valid FILE"
+            "validation rows",
+            f"none left of {len(rows)} training rows",
+            "give more rows that differ (equal ones stay together), or --valid FILE",
         )
     return Rows(rows, held_out, everything, more)
 

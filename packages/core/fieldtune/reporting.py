@@ -28,7 +28,7 @@ def classifier_report(model: Classifier, table: pd.DataFrame, figures: dict[str,
     predicted = np.asarray(model.labels)[probabilities.argmax(axis=1)]
     confidence = probabilities.max(axis=1)
     right = predicted == table["label"].to_numpy(dtype=str)
-    report = Report("A classifier on held-out rows")
+    report = Report("A classifier on labelled rows")
     report.paragraph(f"{len(table)} rows, {len(model.labels)} classes, method {model.card.get('method', '')}.")
     report.table([{name: figures[name] for name in ("accuracy", "macro_f1", "weighted_f1", "ece", "log_loss", "n")}])
     report.picture(pictures.reliability(confidence, right), "How sure it is, and how often it is right")

@@ -125,3 +125,9 @@ def test_where_no_table_can_be_written_is_refused(tmp_path: Path) -> None:
     for path, mention in {"t.xlsx": "ending in", "folder.csv": "the folder", "file/t.csv": "the file"}.items():
         with pytest.raises(InputError, match=mention):
             write_table(frame, tmp_path / path)
+
+
+def test_one_column_is_not_read_as_two(tmp_path: Path) -> None:
+    table = pd.DataFrame({"text": ["a"], "label": ["b"]})
+    with pytest.raises(InputError, match="'label' for text, 'label' for label"):
+        training_table(table, "text-classification", rename={"text": "label", "label": "label"})

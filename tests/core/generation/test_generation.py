@@ -40,6 +40,11 @@ def test_rouge_l_is_the_reference_one(wanted: str, found: str) -> None:
     assert rouge_l(wanted, found) == pytest.approx(theirs, abs=1e-12)
 
 
+def test_chinese_is_compared_by_sign_and_letters_with_marks_are_letters() -> None:
+    assert rouge_l("请重置密码", "请 重置 您的密码") == pytest.approx(2 * (5 / 7) / (1 + 5 / 7))
+    assert rouge_l("über uns", "uber uns") == 0.5
+
+
 def test_slots_count_as_often_as_they_stand() -> None:
     assert slot_accuracy("no slot", "none") is None
     assert slot_accuracy("{{A}} {{A}} {{B}}", "{{A}} {{C}}") == pytest.approx(1 / 3)

@@ -198,6 +198,16 @@ def test_an_unfinished_folder_of_other_data_is_refused(tiny_encoder: Path, tmp_p
         finetune("text-classification", table, valid=table, model=str(tiny_encoder), out=out, progress=False)
 
 
+def test_a_training_that_was_stopped_is_told_from_a_dangerous_folder(tmp_path: Path) -> None:
+    from fieldtune.models import load
+
+    (tmp_path / "checkpoints" / "checkpoint-5").mkdir(parents=True)
+    (tmp_path / "checkpoints" / "run.json").write_text("{}")
+    (tmp_path / "checkpoints" / "checkpoint-5" / "optimizer.pt").write_bytes(b"ours")
+    with pytest.raises(ArtefactError, match="run the same command again"):
+        load(tmp_path)
+
+
 def test_a_failed_run_keeps_its_checkpoints_and_nothing_without_them(tmp_path: Path) -> None:
     for name, steps in {"early": [], "late": [3, 6]}.items():
         work = tmp_path / name / "checkpoints"

@@ -220,7 +220,7 @@ def decode(raw: bytes, path: Path, encoding: str = "utf-8-sig") -> str:
         raise InputError(
             f"{_NAMES.get(encoding, encoding)} text in {path}",
             f"another encoding at line {line} (byte {raw[error.start]:#04x})",
-            f"{_AS_UTF8.format('gb18030')} (or latin1)",
+            f"{_AS_UTF8.format('cp1252')} (gb18030 for Chinese)",
         ) from error
     except LookupError as error:
         raise InputError("a known encoding", repr(encoding), "try utf-8, gb18030 or latin-1") from error

@@ -84,6 +84,9 @@ def task_columns(
     required, optional = COLUMNS[task]
     rename = {ours: theirs for ours, theirs in (rename or {}).items() if ours in (*required, *optional)}
     renames = {theirs: ours for ours, theirs in rename.items()}
+    if len(renames) < len(rename):
+        twice = ", ".join(f"{theirs!r} for {ours}" for ours, theirs in rename.items())
+        raise InputError("a column of its own for each", twice, "name another column")
     where, frame = named(data), given(data)
     check_columns(frame, [rename.get(name, name) for name in required], where, HINTS.get(task, ""))
     # A column of the wanted name that is not the one pointed to would collide after renaming.

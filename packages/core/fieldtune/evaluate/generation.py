@@ -7,13 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-_WORD = re.compile(r"[a-z0-9]+")
+_HAN = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"  # written without spaces: each sign counts as a word
+_WORD = re.compile(rf"[{_HAN}]|[^\W_{_HAN}]+")
 SLOT = re.compile(r"\{\{[^{}]{1,60}\}\}")
 """What a support reply leaves open, e.g. ``{{Order Number}}``."""
 
 
 def rouge_l(wanted: str, found: str) -> float:
-    """F-measure of the longest common subsequence of lower-case words (Lin 2004); 0 where either has no words."""
+    """F-measure of the longest common subsequence of lower-case words (Lin 2004), Chinese and Japanese by sign.
+
+    0 where either has no words.
+    """
     left, right = _WORD.findall(wanted.lower()), _WORD.findall(found.lower())
     if not left or not right:
         return 0.0

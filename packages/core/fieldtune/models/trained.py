@@ -28,7 +28,7 @@ from fieldtune.models.features import (
     NgramFeatures,
     ProjectedFeatures,
 )
-from fieldtune.models.folder import verify
+from fieldtune.models.folder import CHECKPOINTS, RUN, verify
 from fieldtune.models.guard.weights import finite
 from fieldtune.models.labelled import Labelled
 from fieldtune.models.memory import Memory
@@ -188,6 +188,8 @@ def load(path: Path | str) -> Any:
         ArtefactError: no manifest, a damaged or foreign file, anything that could run code.
     """
     path = Path(path)
+    if (path / CHECKPOINTS / RUN).is_file():
+        verify(path)  # a training that was stopped is no danger: it says how to finish it
     guard.harmless(path)
     verify(path)
     guard.readable(path)
