@@ -46,6 +46,17 @@ def test_temperature_is_the_minimum_of_scikit_learns_log_loss() -> None:
     assert losses[1] == min(losses)
 
 
+def test_rows_that_are_all_right_do_not_make_a_model_sure_of_everything() -> None:
+    rng = np.random.default_rng(2)
+    targets = rng.integers(0, 3, 45)
+    logits = rng.normal(size=(45, 3)) * 0.1 + 2 * np.eye(3)[targets]
+    best = fit_temperature(logits, targets)
+    soft = np.where(np.eye(3)[targets] == 1, 46 / 47, 1 / 47 / 2)
+    losses = [-(soft * special.log_softmax(logits / (best * factor), axis=1)).sum() for factor in (0.97, 1.0, 1.03)]
+    assert losses[1] == min(losses)
+    assert softmax(logits, best).max(axis=1).mean() == pytest.approx(46 / 47, abs=0.01)
+
+
 @given(ROWS)
 def test_ece_is_the_plain_loop(rows: tuple[np.ndarray, np.ndarray]) -> None:
     confidence, correct = rows

@@ -59,6 +59,8 @@ def fit_temperature(logits: ArrayLike, targets: ArrayLike) -> float:
     Args:
         logits: float [n, k] on held-out rows. targets: int [n], the right column of each.
 
+    A row counts for its column with (n + 1) / (n + 2) and for the others with the rest: n rows that are all right do not
+    say that none ever will be wrong (Platt 1999, "Probabilistic outputs for support vector machines", section 2.2).
     The loss is convex in 1 / temperature, so a bounded scalar search finds the minimum. Raises InputError
     without rows or on a target outside the columns.
     """
@@ -68,7 +70,10 @@ def fit_temperature(logits: ArrayLike, targets: ArrayLike) -> float:
     if right.min() < 0 or right.max() >= scores.shape[1] or not np.isfinite(scores).all():
         raise InputError("finite logits and targets within their columns", "others", "map labels to columns")
     centred = scores - scores.max(axis=1, keepdims=True)
-    chosen = centred[np.arange(len(right)), right]
+    count, columns = centred.shape
+    own = centred[np.arange(count), right]
+    others = (centred.sum(axis=1) - own) / max(columns - 1, 1)
+    chosen = ((count + 1) * own + others) / (count + 2)
 
     def loss(log_inverse: float) -> float:
         inverse = math.exp(log_inverse)
