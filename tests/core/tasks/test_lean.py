@@ -35,7 +35,9 @@ def test_probabilities_are_those_of_unweighted_classes(tiny_encoder: Path, tmp_p
     task.finish(model, SKEWED)
     found = log_loss(SKEWED["label"], model.probabilities(list(SKEWED["text"])))
     heats = np.geomspace(0.05, 20, 60)
-    assert found <= min(log_loss(SKEWED["label"], softmax(logits / heat, axis=1)) for heat in heats) + 1e-4
+    assert (
+        found <= min(log_loss(SKEWED["label"], softmax(logits / heat, axis=1)) for heat in heats) + 2e-3
+    )  # Platt's targets
     assert model.lean is None
     assert model.taken > 0
 
