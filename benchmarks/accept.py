@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from benchmarks.run import RESULTS, code_digest, name_of, rows
+from benchmarks.run import RESULTS, current, name_of, rows
 
 COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "==": operator.eq}
 
@@ -49,7 +49,7 @@ def main() -> None:
         for check, good, shown in checks:
             mark = {True: "holds ", False: "FAILS ", None: "absent"}[good]
             print(f"   {mark} {check}   [{shown}]")
-        older = result["code"] != code_digest(row)
+        older = not current(result, row)
         state = ("hold" if all(good for _, good, _ in checks) else "FAIL") if checks else "recorded"
         found[f"{state} on older code" if older else state] += 1
         told = f"{result['measured_at'][:10]} at {result['commit']} in {result['seconds']:.0f} s"

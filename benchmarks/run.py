@@ -1,25 +1,26 @@
 """``python -m benchmarks.run [--rows a,b] [--quick]``: measure rows of the acceptance table and keep the results.
 
-A row is measured again only when the code or the row changed since; killed, the next call goes on with what is left.
+A row is measured again only when files that its processes imported, or that it names, changed since; killed, the next
+call goes on with what is left.
 """
 
 import argparse
-import hashlib
 import json
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks import standing
 from benchmarks.common import ROOT, machine
 from fieldtune.data.read import written
 
 RESULTS = ROOT / "benchmarks" / "results"
-CODE = (".py", ".toml", ".txt", ".csv", ".sql")
 
 
 def rows() -> list[dict[str, Any]]:
@@ -32,7 +33,15 @@ def measure(row: dict[str, Any], quick: bool) -> dict[str, Any]:
     command = row["command"]
     words = shlex.split(command) + (["--quick"] if quick else [])
     started = time.monotonic()
-    done = subprocess.run([sys.executable, *words[1:]], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    with tempfile.TemporaryDirectory() as notes:
+        done = subprocess.run(
+            [sys.executable, *words[1:]],
+            cwd=ROOT,
+            env=standing.recording(Path(notes)),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        files = sorted(standing.named(row) | standing.recorded(Path(notes)))
     try:
         figures = json.loads(done.stdout.strip().splitlines()[-1])
     except (IndexError, ValueError):
@@ -44,31 +53,15 @@ def measure(row: dict[str, Any], quick: bool) -> dict[str, Any]:
         "seconds": round(time.monotonic() - started, 1),
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _git("rev-parse", "--short", "HEAD"),
-        "code": code_digest(row),
+        "code": standing.digest(command, files),
+        "files": files,
         "machine": machine(),
     }
 
 
-def code_digest(row: dict[str, Any]) -> str:
-    """A hash of everything that can change a row's figures: the code it reads, its script, the pinned versions."""
-    script = shlex.split(row["command"])[2].replace(".", "/") + ".py"
-    hashed = hashlib.sha256(row["command"].encode())
-    for name in (
-        *row.get("reads", ("packages", "apps", "examples")),
-        "constraints.txt",
-        "benchmarks/common.py",
-        script,
-    ):
-        for file in _counted(ROOT / name):
-            hashed.update(file.read_bytes())
-    return hashed.hexdigest()[:16]
-
-
-def _counted(place: Path) -> list[Path]:
-    """A named file as it is; of a folder, what is code or data of the code."""
-    if not place.is_dir():
-        return [place]
-    return [file for file in sorted(place.rglob("*.*")) if file.suffix in CODE]
+def current(result: dict[str, Any], row: dict[str, Any]) -> bool:
+    """Whether the files that a result stands on are as they were."""
+    return bool(result["code"] == standing.digest(row["command"], result.get("files", ())))
 
 
 def name_of(command: str) -> str:
@@ -93,7 +86,7 @@ def main() -> None:
     commands = {row["command"]: row for row in rows() if not wanted or row["id"] in wanted}
     for command, row in commands.items():
         file = RESULTS / f"{name_of(command)}{'.quick' if options.quick else ''}.json"
-        if file.is_file() and not options.again and json.loads(file.read_text()).get("code") == code_digest(row):
+        if file.is_file() and not options.again and current(json.loads(file.read_text()), row):
             print(f"{command}: measured on this code already", file=sys.stderr)
             continue
         print(f"{command} ...", file=sys.stderr, flush=True)

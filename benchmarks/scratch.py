@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.run import code_digest, keep
+from benchmarks import standing
+from benchmarks.run import keep
 
 FOLDER = "FIELDTUNE_SCRATCH"
 
@@ -19,7 +20,8 @@ def part(script: str, name: str, measure: Callable[[], dict[str, Any]]) -> dict[
     root = os.environ.get(FOLDER)
     if not root:
         return measure()
-    digest = code_digest({"command": f"python -m benchmarks.{script}", "reads": ["packages"]})
+    row = {"command": f"python -m benchmarks.{script}", "reads": ["packages"]}
+    digest = standing.digest(row["command"], standing.named(row))
     file = Path(root) / f"{script}-{digest}" / f"{name}.json"
     if not file.is_file():
         keep(file, measure())

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import run, watched
+from benchmarks import run, standing, watched
 from benchmarks.feedback_loops import intervals, noted
 from benchmarks.run import keep
 from benchmarks.sample_monitor import weeks
@@ -58,21 +58,49 @@ def test_memory_of_parent_and_child_counts_together_and_shared_pages_once() -> N
     alone.communicate(b"end")
 
 
-def test_a_result_is_out_of_date_when_a_named_file_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "ROOT", tmp_path)
-    for name in ("constraints.txt", "Makefile", "benchmarks/common.py", "benchmarks/row.py", "code/a.py", "code/a.png"):
+def test_a_result_is_out_of_date_when_what_it_stands_on_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standing, "ROOT", tmp_path)
+    for name in (
+        "constraints.txt",
+        "Makefile",
+        "benchmarks/common.py",
+        "benchmarks/row.py",
+        "code/a.toml",
+        "code/a.png",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(name)
+        (tmp_path / name).write_text(f"a = '{name}'")
     row = {"command": "python -m benchmarks.row", "reads": ["code", "Makefile"]}
-    before = run.code_digest(row)
-    (tmp_path / "code" / "a.png").write_text("changed")
-    assert run.code_digest(row) == before
-    (tmp_path / "Makefile").write_text("changed")
-    assert run.code_digest(row) != before
+    files = standing.named(row)
+    assert files == {"constraints.txt", "Makefile", "benchmarks/common.py", "benchmarks/row.py", "code/a.toml"}
+    before = standing.digest("row", files)
+    (tmp_path / "benchmarks" / "row.py").write_text('"""A docstring."""\n\na = "benchmarks/row.py"  # a comment')
+    assert standing.digest("row", files) == before
+    for name in ("Makefile", "benchmarks/row.py"):
+        (tmp_path / name).write_text("a = 2")
+        assert standing.digest("row", files) != before
+        before = standing.digest("row", files)
+    (tmp_path / "Makefile").unlink()
+    assert standing.digest("row", files) != before
+    assert standing.digest("other row", files) != standing.digest("row", files)
 
 
-def test_every_row_reads_what_is_there() -> None:
-    assert all(len(run.code_digest(row)) == 16 for row in run.rows())
+def test_every_process_of_a_benchmark_notes_what_it_imported(tmp_path: Path) -> None:
+    inner = "import fieldtune.batching"
+    outer = f"import subprocess, sys, fieldtune.errors; subprocess.run([sys.executable, '-c', {inner!r}], check=True)"
+    subprocess.run([sys.executable, "-c", outer], env=standing.recording(tmp_path), check=True)
+    found = standing.recorded(tmp_path)
+    package = "packages/core/fieldtune"
+    assert found >= {f"{package}/{name}.py" for name in ("__init__", "errors", "batching")}
+    assert f"{package}/pipeline.py" not in found
+    assert all((standing.ROOT / name).is_file() for name in found)
+
+
+def test_every_row_names_what_is_there() -> None:
+    for row in run.rows():
+        assert all((standing.ROOT / name).is_file() for name in standing.named(row))
 
 
 def test_a_loop_notes_its_rows_before_and_after_and_no_more() -> None:
