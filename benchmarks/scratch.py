@@ -5,7 +5,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,18 @@ from benchmarks.run import keep
 FOLDER = "FIELDTUNE_SCRATCH"
 
 
-def part(script: str, name: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The figures of one part: from the scratch folder, else measured and kept there, whole or not at all."""
+def part(
+    script: str, name: str, measure: Callable[[], dict[str, Any]], reads: Sequence[str] = ("packages",)
+) -> dict[str, Any]:
+    """The figures of one part: from the scratch folder, else measured and kept there, whole or not at all.
+
+    Args:
+        reads: what can change them beside the script; a peer stands on less than our own code.
+    """
     root = os.environ.get(FOLDER)
     if not root:
         return measure()
-    row = {"command": f"python -m benchmarks.{script}", "reads": ["packages"]}
+    row = {"command": f"python -m benchmarks.{script}", "reads": reads}
     digest = standing.digest(row["command"], standing.named(row))
     file = Path(root) / f"{script}-{digest}" / f"{name}.json"
     if not file.is_file():
