@@ -105,6 +105,8 @@ def key(picture: Any) -> str:
 @contextlib.contextmanager
 def _header(picture: Any) -> Iterator[Image.Image]:
     """A picture file whose header was read; what Pillow complains about in the block is told with its name."""
+    if not isinstance(picture, (str, Path, bytes)):
+        raise InputError("a picture: its path, its bytes or an array", f"{picture!r:.60}", "give numpy.asarray(image)")
     name = "the picture given as bytes" if isinstance(picture, bytes) else str(picture)
     try:
         with warnings.catch_warnings():

@@ -35,9 +35,9 @@ class OnnxFeatures:
         return int(self.session.get_outputs()[0].shape[1])
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        from fieldtune.models.features import checked
+        from fieldtune.models import asked
 
-        distinct, inverse = np.unique(np.asarray(checked(texts), dtype=object), return_inverse=True)
+        distinct, inverse = np.unique(np.asarray(asked.texts(texts), dtype=object), return_inverse=True)
         tokens = reader(self.tokenizer, self.max_length)([str(text) for text in distinct])
         size = self.session.get_outputs()[0].shape[1]
         out = np.zeros((len(distinct), size), dtype=np.float32)

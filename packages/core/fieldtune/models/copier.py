@@ -34,7 +34,7 @@ class Copier:
 
     def generate(self, sources: Sequence[str]) -> list[str]:
         """The reply of the nearest known source, each."""
-        nearest = (self.features(list(sources)) @ self.vectors.T).argmax(axis=1)
+        nearest = (self.features(sources) @ self.vectors.T).argmax(axis=1)
         return [self.replies[row] for row in nearest]
 
     def save(self, folder: Path) -> None:

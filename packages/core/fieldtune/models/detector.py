@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fieldtune.data.images import height_width, stack
 from fieldtune.errors import ArtefactError, InputError
 from fieldtune.evaluate.detection import Boxes, nms
-from fieldtune.models import guard
+from fieldtune.models import asked, guard
 from fieldtune.models.anchor_free import AnchorFree
 from fieldtune.models.image_classifier import load_weights, save_weights, tensors
 from fieldtune.models.set_predictor import TYPES, SetPredictor
@@ -51,7 +51,7 @@ class Detector:
 
     def detect(self, items: Sequence[Any]) -> list[Boxes]:
         """The boxes of pictures (paths, bytes or arrays) in pixels of each picture, the surest first."""
-        found = []
+        items, found = asked.pictures(items), []
         for start in range(0, len(items), _ROWS):
             piece = items[start : start + _ROWS]
             sizes = [height_width(item) for item in piece]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from fieldtune.errors import InputError
+from fieldtune.models import asked
 from fieldtune.text.normalise import normalise
 
 VOCABULARY = "vocabulary.json"
@@ -34,20 +35,6 @@ class Features(Protocol):
         ...
 
 
-def checked(texts: Sequence[str]) -> Sequence[str]:
-    """The texts themselves.
-
-    Raises:
-        InputError: one text, whose letters would be read as texts, or something among them that is no text.
-    """
-    if isinstance(texts, str):
-        raise InputError("a list of texts", f"one text, {texts[:40]!r}", "put it into a list")
-    wrong = [text for text in texts if not isinstance(text, str)]
-    if wrong:
-        raise InputError("texts", f"{wrong[0]!r} among them", 'leave it out, or make it ""')
-    return texts
-
-
 class EncoderFeatures:
     """Unit-length embeddings of a pretrained or tuned encoder.
 
@@ -66,7 +53,8 @@ class EncoderFeatures:
         return int(self.encoder.dimensions)
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return self._engine.encode(checked(texts), show=len(texts) > 2000)
+        texts = asked.texts(texts)
+        return self._engine.encode(texts, show=len(texts) > 2000)
 
     def save(self, folder: Path) -> dict[str, NDArray[np.float32]]:
         self.encoder.save(folder)
@@ -119,7 +107,8 @@ class NgramFeatures:
         return cls(vectoriser.get_feature_names_out().tolist(), vectoriser.idf_)
 
     def __call__(self, texts: Sequence[str]) -> Any:
-        if not len(checked(texts)):  # scikit-learn refuses none
+        texts = asked.texts(texts)
+        if not texts:  # scikit-learn refuses none
             return csr_matrix((0, len(self.vocabulary)), dtype=np.float32)
         return self._vectoriser.transform(texts).astype(np.float32)
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fieldtune.batching import by_length
 from fieldtune.errors import ArtefactError
+from fieldtune.models import asked
 from fieldtune.models.copier import Copier
 from fieldtune.models.encoder import WRITERS, check, find, load_encoder_folder, pad
 from fieldtune.models.trained import save_card
@@ -51,7 +52,8 @@ class Generator:
 
     def generate(self, sources: Sequence[str]) -> list[str]:
         """A reply each, by greedy decoding, in order; sources of like length are written together."""
-        tokens = source_tokens(self.tokenizer, list(sources), self.max_source, self.kind)
+        sources = asked.texts(sources)
+        tokens = source_tokens(self.tokenizer, sources, self.max_source, self.kind)
         batches = by_length([len(ids) + self.max_target for ids in tokens], TOKEN_BUDGET)
         found = [""] * len(sources)
         for batch in track(batches, "writing", len(batches)):
@@ -61,7 +63,7 @@ class Generator:
 
     def log_loss(self, sources: Sequence[str], targets: Sequence[str]) -> NDArray[np.float64]:
         """Mean negative log-likelihood of each target's tokens, in nats, ``[rows]``."""
-        pairs = tokenised(self, list(sources), list(targets))
+        pairs = tokenised(self, asked.texts(sources), asked.texts(targets))
         found = np.zeros(len(pairs))
         with torch.inference_mode():
             for row, pair in enumerate(pairs):

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from fieldtune.data.images import Pixels, stack
+from fieldtune.models import asked
 from fieldtune.models.convnet import ConvNet
 from fieldtune.models.gradients import PlainNet
 from fieldtune.models.labelled import Labelled
@@ -44,6 +45,7 @@ class ImageClassifier(Labelled):
 
     def logits(self, items: Sequence[Any]) -> NDArray[np.float32]:
         """Raw scores of pictures (paths, bytes or arrays), float32 ``[pictures, classes]``."""
+        items = asked.pictures(items)
         size, channels = (self.plan["size"][0], self.plan["size"][1]), self.plan["channels"]
         pieces = [items[start : start + _ROWS] for start in range(0, len(items), _ROWS)]
         found = [scores(self.net, stack(piece, size, channels)) for piece in pieces]

@@ -17,6 +17,7 @@ from torch import nn
 
 from fieldtune.data.images import stack
 from fieldtune.errors import InputError
+from fieldtune.models import asked
 from fieldtune.models.convnet import Centred, Pooled, trunk
 from fieldtune.models.encoder import load_encoder_folder
 from fieldtune.models.features import EncoderFeatures
@@ -28,6 +29,7 @@ FUSION = "fusion.safetensors"
 WIDTHS = (16, 32, 64)
 WIDTH = 64
 _ROWS = 64
+_PAIRS = "put both into a tuple, and the tuples into a list"
 Item = tuple[Any, str]
 
 
@@ -88,6 +90,7 @@ class ImageTextClassifier(Labelled):
 
     def logits(self, items: Sequence[Item]) -> NDArray[np.float32]:
         """Raw scores of (picture or None, text or ""), float32 ``[items, classes]``."""
+        items = asked.listed(items, "a list of pairs of a picture (or None) and a text", _PAIRS)
         found = [np.zeros((0, len(self.labels)), dtype=np.float32)]
         for start in range(0, len(items), _ROWS):
             pictures, vectors, there = inputs(items[start : start + _ROWS], self.features, self.plan)
@@ -130,7 +133,7 @@ def inputs(
     """
     odd = [item for item in items if not isinstance(item, tuple) or len(item) != 2]
     if odd:
-        raise InputError("pairs of a picture (or None) and a text", f"{odd[0]!r:.60}", "put both into a tuple")
+        raise InputError("pairs of a picture (or None) and a text", f"{odd[0]!r:.60}", _PAIRS)
     there = np.asarray([[image is not None, bool(text)] for image, text in items], dtype=np.float32)
     size, channels = (plan["size"][0], plan["size"][1]), plan["channels"]
     pixels = np.full((len(items), *size, channels), 128, dtype=np.uint8)

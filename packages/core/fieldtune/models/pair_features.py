@@ -16,11 +16,12 @@ from torch import nn
 
 from fieldtune.batching import by_length
 from fieldtune.infer.engine import TOKEN_BUDGET, running
+from fieldtune.models import asked
+from fieldtune.models.asked import Pair as Pair
 from fieldtune.models.encoder import Encoder, load_encoder_folder, pad, pool
-from fieldtune.models.features import VOCABULARY, EncoderFeatures, NgramFeatures, checked
+from fieldtune.models.features import VOCABULARY, EncoderFeatures, NgramFeatures
 from fieldtune.progress import track
 
-Pair = tuple[str, str]
 Tokens = list[list[int]]
 
 
@@ -42,7 +43,8 @@ class Together:
         self._body: nn.Module | None = None
 
     def __call__(self, pairs: Sequence[Pair]) -> NDArray[np.float32]:
-        distinct = list(dict.fromkeys(zip(*sides(pairs), strict=True)))
+        pairs = asked.pairs(pairs)
+        distinct = list(dict.fromkeys(pairs))
         vectors = np.zeros((len(distinct), self.encoder.dimensions), dtype=np.float32)
         ids, types = pair_tokens(self.encoder, distinct, self.max_length)
         batches = by_length([len(one) for one in ids], TOKEN_BUDGET)
@@ -55,7 +57,7 @@ class Together:
                 hidden = self._body(input_ids=padded, attention_mask=mask, **given).last_hidden_state
                 vectors[batch] = nn.functional.normalize(pool(hidden, mask, self.encoder.pooling), dim=1).numpy()
         places = {pair: place for place, pair in enumerate(distinct)}
-        return vectors[[places[pair] for pair in zip(*sides(pairs), strict=True)]]
+        return vectors[[places[pair] for pair in pairs]]
 
     def save(self, folder: Path) -> dict[str, NDArray[np.float32]]:
         self.encoder.save(folder)
@@ -122,10 +124,11 @@ def pair_tokens(encoder: Encoder, pairs: Sequence[Pair], max_length: int) -> tup
     return [list(ids) for ids in encoded["input_ids"]], [list(one) for one in types] if types else None
 
 
-def sides(pairs: Sequence[Pair]) -> tuple[Sequence[str], Sequence[str]]:
+def sides(pairs: Sequence[Pair]) -> tuple[list[str], list[str]]:
     """The first and the second texts.
 
     Raises:
-        InputError: something among them that is no text.
+        InputError: something among them that is no pair of texts.
     """
-    return checked([first for first, _ in pairs]), checked([second for _, second in pairs])
+    found = asked.pairs(pairs)
+    return [first for first, _ in found], [second for _, second in found]

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fieldtune.batching import by_length
-from fieldtune.errors import InputError
 from fieldtune.evaluate.calibration import softmax
 from fieldtune.infer.engine import TOKEN_BUDGET, running
+from fieldtune.models import asked
 from fieldtune.models.decoding import viterbi
 from fieldtune.models.encoder import Encoder, load_encoder_folder, pad
 from fieldtune.models.pieces import SHAPES, Words, shape, windows, word_pieces
@@ -145,8 +145,7 @@ class Tagger:
         Raises:
             InputError: something among the sentences is no list of words.
         """
-        if any(isinstance(words, str) for words in sentences):
-            raise InputError("a list of sentences, each a list of words", "a text", 'write [["my", "card"]]')
+        sentences = asked.sentences(sentences)
         parts = [
             np.asarray(self.features(sentences[start : start + _ROWS]) @ self.weight.T + self.bias, dtype=np.float32)
             for start in range(0, len(sentences), _ROWS)
@@ -155,6 +154,7 @@ class Tagger:
 
     def tag(self, sentences: Sequence[Words]) -> tuple[list[list[str]], list[Floats]]:
         """The best valid tags of each sentence, and the calibrated probability of each of them."""
+        sentences = asked.sentences(sentences)
         return self.decode(self.logits(sentences), [len(words) for words in sentences])
 
     def decode(self, logits: Floats, lengths: Sequence[int]) -> tuple[list[list[str]], list[Floats]]:
