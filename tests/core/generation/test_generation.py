@@ -20,6 +20,7 @@ from fieldtune.tasks import generation
 from fieldtune.text import casing
 from fieldtune.train.fit import fit
 from fieldtune.train.settings import Settings
+from fieldtune.train.tuning import set_dropout
 from fieldtune.train.words import NEVER, writing_at_hand
 
 WORDS = "card lost refund order account transfer cancel my the how".split()
@@ -100,7 +101,7 @@ def base(request: pytest.FixtureRequest, tiny_encoder: Path, seq2seq: Path, caus
 def stepped(base: Path, plan: list[list[int]], accumulate: int, folder: Path) -> Generator:
     settings = Settings(accumulate=accumulate, warmup=0.0, max_length=32, max_target=24)
     made = generation.start(str(base), list(REPLIES.values()), settings)
-    generation.set_dropout(made.body, 0.0)
+    set_dropout(made.body, 0.0)
     pairs = writing.tokenised(made, list(REPLIES) * 2, list(REPLIES.values()) * 2)
     fit(
         made.body, generation.problem(made, pairs, 0.1), plan, settings, folder=folder,

@@ -6,7 +6,7 @@ import torch
 from sklearn.utils.class_weight import compute_class_weight
 
 from fieldtune.errors import ConfigError
-from fieldtune.train.losses import binary_cross_entropy, class_weights, cross_entropies, cross_entropy, positive_weights
+from fieldtune.train.losses import binary_cross_entropy, class_weights, cross_entropy, positive_weights
 from fieldtune.train.settings import Settings
 
 RNG = np.random.default_rng(0)
@@ -33,7 +33,7 @@ def test_a_loss_per_row_is_torchs_with_and_without_weights() -> None:
     logits, targets, weights = torch.from_numpy(LOGITS), torch.from_numpy(TARGETS), torch.from_numpy(WEIGHTS)
     for given in (weights, None):
         theirs = torch.nn.CrossEntropyLoss(weight=given, label_smoothing=0.1, reduction="none")(logits, targets)
-        torch.testing.assert_close(cross_entropies(logits, targets, given, 0.1), theirs, rtol=0, atol=0)
+        torch.testing.assert_close(cross_entropy(logits, targets, given, 0.1, reduction="none"), theirs, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("gamma", [0.5, 2.0])

@@ -15,8 +15,9 @@ from fieldtune.tasks.supervised import Headed
 from fieldtune.train.fit import fit
 from fieldtune.train.problem import Problem
 from fieldtune.train.ranks import adaptive
+from fieldtune.train.run import adamw
 from fieldtune.train.settings import Settings
-from fieldtune.train.tuning import Body, adamw, trainable
+from fieldtune.train.tuning import Body, trainable
 
 TEXTS = ["my card is lost", "refund to the account", "cancel my order", "how to transfer", "the card", "refund"] * 4
 TARGETS = torch.tensor([0, 1, 2, 3, 0, 1] * 4)

@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from fieldtune.batching import fixed, whole_run
+from fieldtune.batching import Batch, fixed
 from fieldtune.data.checks import check_table, text_key
 from fieldtune.data.split import tenth
 from fieldtune.data.tables import training_table
@@ -28,8 +28,9 @@ from fieldtune.retrieval.highest import highest
 from fieldtune.runtime import generator
 from fieldtune.tasks.contrast import Projection, answered, token_problem, tokens_of, vector_problem, with_negatives
 from fieldtune.train.heeds import ENCODED, EPOCHS, Names
+from fieldtune.train.run import planned, run
 from fieldtune.train.settings import Settings
-from fieldtune.train.tuning import TUNED, Body, adamw, text_heeds, trainable, training_dtype
+from fieldtune.train.tuning import TUNED, Body, text_heeds, trainable
 from fieldtune.train.words import words_at_hand
 
 COLUMNS = (("query", "positive"), ("negative",))
@@ -76,22 +77,18 @@ def train(
     if settings.hard_negatives:
         table = with_negatives(table, load_encoder(model, settings.max_length).encode, settings.hard_negatives)
     plan = _plan(table, settings, seed, show)
-    from fieldtune.train.fit import fit
-
-    run = partial(
-        fit, plan=plan, settings=settings, folder=folder, seed=seed, description="fine-tuning", show=show
-    )  # fmt: skip
+    start = partial(run, plan=plan, settings=settings, seed=seed, folder=folder, show=show)
     if method == "head":
         frozen = load_encoder(model, settings.max_length)
         projection = Projection(frozen.features.width)
         made = vector_problem(frozen, table, settings.temperature)
-        run(projection, made, optimizer=adamw(None, projection, settings), dtype=torch.float32)
+        start(projection, made, body=None, dtype=torch.float32)
         return Embedder(frozen.features, projection.linear.weight.detach().cpu().numpy())
     encoder = trainable(model, method, settings)
     module, tokens = Body(encoder), tokens_of(encoder, table, settings.max_length)
     made = token_problem(encoder, tokens, settings, answered(table))
     with words_at_hand(encoder, *tokens.values()):
-        run(module, made, optimizer=adamw(module, module, settings), dtype=training_dtype())
+        start(module, made, body=module)
     return Embedder(EncoderFeatures(encoder, settings.max_length))
 
 
@@ -137,7 +134,7 @@ def ranked(model: Embedder, table: pd.DataFrame) -> dict[str, NDArray[np.float64
     return per_query(lists, [relevant[query] for query in table["query"]])
 
 
-def _plan(table: pd.DataFrame, settings: Settings, seed: int, show: bool) -> list[list[int]]:
+def _plan(table: pd.DataFrame, settings: Settings, seed: int, show: bool) -> list[Batch]:
     keys = list(zip(("q:" + table["query"]).tolist(), ("d:" + table["positive"]).tolist(), strict=True))
     rng = generator(seed)
     epochs = [fixed(keys, settings.batch_rows, rng) for _ in range(settings.epochs)]
@@ -152,7 +149,7 @@ def _plan(table: pd.DataFrame, settings: Settings, seed: int, show: bool) -> lis
     alone = len(table) - sum(map(len, epochs[0]))
     if show and alone > 1:  # one may be the rest of a division
         say(f"note: {alone} of {len(table)} rows take no part: their queries or positives repeat in all rows left over")
-    return whole_run(epochs, settings.max_steps * settings.accumulate or None)
+    return planned(epochs, settings)
 
 
 def _linear(table: pd.DataFrame, seed: int) -> Embedder:

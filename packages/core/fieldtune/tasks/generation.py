@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from torch import nn
 from transformers import AddedToken
 
-from fieldtune.batching import epoch, whole_run
 from fieldtune.data.checks import Finding, check_table, text_key
 from fieldtune.data.split import tenth
 from fieldtune.evaluate import generation
@@ -24,13 +23,13 @@ from fieldtune.models.copier import Copier
 from fieldtune.models.features import EncoderFeatures
 from fieldtune.models.generator import Generator
 from fieldtune.models.trained import load_encoder
-from fieldtune.runtime import generator
 from fieldtune.text import casing
 from fieldtune.train.heeds import ENCODED, TUNED, Names
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.quick import quicken
+from fieldtune.train.run import by_tokens, run, training_dtype
 from fieldtune.train.settings import Settings
-from fieldtune.train.tuning import adamw, training_dtype
+from fieldtune.train.tuning import set_dropout
 from fieldtune.train.words import writing_at_hand
 
 METHODS = ("copy", "full")
@@ -76,10 +75,7 @@ def train(
         return Copier(features, features(sources), targets)
     made = start(model, targets, settings)
     pairs = writing.tokenised(made, sources, targets)
-    lengths, rng = [len(source) + len(target) for source, target in pairs], generator(seed)
-    epochs = [epoch(lengths, settings.token_budget, rng) for _ in range(settings.epochs)]
-    from fieldtune.train.fit import fit
-
+    plan = by_tokens([len(source) + len(target) for source, target in pairs], settings, seed)
     set_dropout(made.body, settings.dropout)
     if not torch.cuda.is_available():
         quicken(made.body, training_dtype())
@@ -90,18 +86,10 @@ def train(
         if twice
         else nullcontext() as places
     ):
-        fit(
-            made.body,
-            problem(made, pairs, settings.label_smoothing, places),
-            whole_run(epochs, settings.max_steps * settings.accumulate or None),
-            settings,
-            folder=folder,
-            optimizer=adamw(known, made.body, settings),
-            seed=seed,
-            dtype=training_dtype(),
-            description="fine-tuning",
-            show=show,
-        )
+        run(
+            made.body, problem(made, pairs, settings.label_smoothing, places), plan, settings,
+            body=known, seed=seed, folder=folder, show=show,
+        )  # fmt: skip
     return made
 
 
@@ -127,16 +115,6 @@ def _name(body: Any, tokenizer: Any, names: list[str]) -> None:
             for layer in (part.get_input_embeddings(), part.get_output_embeddings()):
                 for name, ids in pieces.items() if layer is not None else ():
                     layer.weight[tokenizer.convert_tokens_to_ids(name)] = layer.weight[ids].mean(0)
-
-
-def set_dropout(body: nn.Module, share: float) -> None:
-    """The same dropout everywhere: in layers of that name, and where an attention drops out by itself."""
-    for module in body.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = share
-        for name in ("dropout", "attention_dropout", "activation_dropout"):
-            if isinstance(getattr(module, name, None), float):
-                setattr(module, name, share)
 
 
 def problem(

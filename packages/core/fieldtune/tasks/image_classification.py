@@ -31,7 +31,7 @@ from fieldtune.tasks import labelled, pictured
 from fieldtune.train.augment import Change, apply
 from fieldtune.train.head import probe
 from fieldtune.train.heeds import ALWAYS, PICTURES, Names
-from fieldtune.train.losses import class_weights, cross_entropies, cross_entropy
+from fieldtune.train.losses import class_weights, cross_entropy
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
 
@@ -233,7 +233,7 @@ def _score(
         device = next(module.parameters()).device
         pieces = [reader(rows[start : start + PIECE]) for start in range(0, len(rows), PIECE)]
         logits = torch.cat([module(piece.to(device)).float().cpu() for piece in pieces])
-        lost = cross_entropies(logits, torch.from_numpy(targets)).numpy()
+        lost = cross_entropy(logits, torch.from_numpy(targets), reduction="none").numpy()
         return -float(np.mean([lost[targets == place].mean() for place in np.unique(targets)]))
 
     return score

@@ -26,7 +26,7 @@ from fieldtune.models.image_text import Fusion, ImageTextClassifier, inputs
 from fieldtune.models.trained import load_encoder
 from fieldtune.tasks import labelled, pictured
 from fieldtune.train.heeds import ENCODED, PICTURES, Names
-from fieldtune.train.losses import class_weights, cross_entropies
+from fieldtune.train.losses import class_weights, cross_entropy
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
 
@@ -122,7 +122,9 @@ def problem(
     def loss(module: nn.Module, batch: Tensors) -> torch.Tensor:
         shown = batch["there"] * ways[:, None, :].to(batch["there"].device)
         logits = module(batch["pixels"], batch["vectors"], shown).float()
-        lost = cross_entropies(logits.flatten(0, 1), batch["targets"].repeat(len(ways)), weights, smooth)
+        lost = cross_entropy(
+            logits.flatten(0, 1), batch["targets"].repeat(len(ways)), weights, smooth, reduction="none"
+        )
         some = shown.amax(dim=-1)
         return (lost.view_as(some) * some / some.sum(dim=0).clamp(min=1)).sum()
 

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import nn
 
-from fieldtune.batching import Batch, whole_run
+from fieldtune.batching import Batch
 from fieldtune.data.checks import Finding, repeated
 from fieldtune.data.images import key
 from fieldtune.data.parts import of_part
@@ -24,8 +24,8 @@ from fieldtune.runtime import generator
 from fieldtune.train.augment import Change, draw
 from fieldtune.train.best import Best
 from fieldtune.train.problem import Problem
+from fieldtune.train.run import planned, run
 from fieldtune.train.settings import Settings
-from fieldtune.train.tuning import adamw, training_dtype
 
 _LOOKS = 10  # how often a run looks for its best weights
 
@@ -49,33 +49,22 @@ def tune(
         body: the part that is trained already and learns slowly.
         score: how good a module is on rows kept apart; None keeps the last weights.
     """
-    from fieldtune.train.fit import fit
-
     trained = Still(module) if settings.freeze_statistics else module
-    epochs = planned(rows, settings, seed)
-    plan = whole_run(epochs, settings.max_steps * settings.accumulate or None)
+    epochs = shuffled(rows, settings, seed)
+    plan = planned(epochs, settings)
     best = None
     if score is not None:
         looked = score
         best = Best(
             lambda watched: looked(module), looks([len(epoch) for epoch in epochs], len(plan), settings.accumulate)
         )
-    fit(
-        trained,
-        problem,
-        plan,
-        settings,
-        folder=folder,
-        optimizer=adamw(body, module, settings),
-        seed=seed,
-        dtype=training_dtype(),
-        description="training",
-        show=show,
-        best=best,
-    )
+    run(
+        trained, problem, plan, settings,
+        body=body, seed=seed, folder=folder, show=show, description="training", best=best,
+    )  # fmt: skip
 
 
-def planned(rows: int, settings: Settings, seed: int) -> list[list[Batch]]:
+def shuffled(rows: int, settings: Settings, seed: int) -> list[list[Batch]]:
     """Per epoch its batches of examples, as equal in size as can be: batch norm dislikes a small last one."""
     rng = generator(seed)
     pieces = math.ceil(rows / settings.batch_rows)

@@ -19,8 +19,9 @@ from torch import nn
 from fieldtune.batching import Batch
 from fieldtune.runtime import generator
 from fieldtune.train.problem import Problem, Tensors
+from fieldtune.train.run import run
 from fieldtune.train.settings import Settings
-from fieldtune.train.tuning import Body, adamw, in_pieces, training_dtype, vectors_of
+from fieldtune.train.tuning import Body, in_pieces, vectors_of
 
 MASKED = 0.3
 PER_CLASS = 8
@@ -53,8 +54,6 @@ def tune_contrastive(
         settings: ``batch_rows``, ``temperature`` (the least), ``learning_rate`` (the highest), ``max_steps`` (0: as many as
             the rows are worth) and the usual ones.
     """
-    from fieldtune.train.fit import fit
-
     places = sorted(names)
     known = np.concatenate([targets, np.asarray(places, dtype=np.int64)])
     tokens = encoder.tokens([*texts, *(names[place] for place in places)], settings.max_length)
@@ -68,17 +67,16 @@ def tune_contrastive(
     for weight in getattr(encoder.body, "embeddings", encoder.body.get_input_embeddings()).parameters():
         weight.requires_grad_(False)  # words that few rows do not hold would drift from those they do
     plan = batches(known, len(texts), settings.batch_rows, settings.max_steps * settings.accumulate, generator(seed))
-    fit(
+    run(
         module,
         problem(encoder, tokens, torch.from_numpy(known), len(texts), settings, seed),
         plan,
         settings,
-        folder=folder,
-        optimizer=adamw(module, module, settings),
+        body=module,
         seed=seed,
-        dtype=training_dtype(),
-        description="few-shot",
+        folder=folder,
         show=show,
+        description="few-shot",
     )
 
 

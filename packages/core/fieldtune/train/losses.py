@@ -3,6 +3,7 @@ large. Knows logits and targets, no model.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -41,19 +42,9 @@ def cross_entropy(
     weights: torch.Tensor | None = None,
     smoothing: float = 0.0,
     gamma: float = 0.0,
+    reduction: Literal["sum", "none"] = "sum",
 ) -> torch.Tensor:
-    """The sum of :func:`cross_entropies`; an item is the weight of a row's class."""
-    return cross_entropies(logits, targets, weights, smoothing, gamma).sum()
-
-
-def cross_entropies(
-    logits: torch.Tensor,
-    targets: torch.Tensor,
-    weights: torch.Tensor | None = None,
-    smoothing: float = 0.0,
-    gamma: float = 0.0,
-) -> torch.Tensor:
-    """Weighted cross-entropy of one label a row, ``[rows]``.
+    """Weighted cross-entropy of one label a row, summed; an item is the weight of a row's class.
 
     Args:
         logits: float32 ``[rows, classes]``.
@@ -62,6 +53,7 @@ def cross_entropies(
         smoothing: share of the target spread over all classes.
         gamma: above 0 the focal loss (Lin et al. 2017, arXiv 1708.02002): a row counts ``(1 - p)^gamma`` of its loss,
             p being the probability of its class, so rows that are known already count little.
+        reduction: ``none`` for the loss of each row, ``[rows]``.
     """
     losses = nn.functional.cross_entropy(
         logits,
@@ -73,7 +65,7 @@ def cross_entropies(
     if gamma:
         known = torch.softmax(logits, dim=1).gather(1, targets[:, None])[:, 0]
         losses = losses * (1 - known).clamp(min=_SURE) ** gamma
-    return losses
+    return losses.sum() if reduction == "sum" else losses
 
 
 def binary_cross_entropy(

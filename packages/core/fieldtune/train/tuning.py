@@ -1,20 +1,18 @@
-"""An encoder while it is tuned: its body with pooling, batches of tokens, groups of parameters, the run over all epochs."""
+"""An encoder while it is tuned: its body with pooling, batches of tokens, the run over all epochs."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
-from fieldtune.batching import by_length, epoch, whole_run
-from fieldtune.infer.probe import compute_dtype
+from fieldtune.batching import by_length
 from fieldtune.models import adapters
 from fieldtune.models.encoder import Encoder, load_encoder_folder, pad, pool
-from fieldtune.runtime import generator
 from fieldtune.train import heeds
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.quick import quicken
+from fieldtune.train.run import by_tokens, run, training_dtype
 from fieldtune.train.settings import Settings
 from fieldtune.train.top import freeze_below, known_below
 
@@ -51,17 +49,11 @@ def text_heeds(method: str, *tuning: str) -> heeds.Names:
 
 def trainable(model: str | Path, method: str, settings: Settings) -> Encoder:
     """An encoder to fine-tune by one of :data:`TUNED` or :data:`TOP`, in float32, with the settings' dropout everywhere."""
-    dropout = settings.dropout
     encoder = load_encoder_folder(model)
     if not torch.cuda.is_available() and not adapters.adapter_of(encoder.body):  # a prefix is attention of its own
         # The fused attention's backward pass on a CPU took 58 % of a training step on short texts; matrix products 16 %.
         encoder.body.set_attn_implementation("eager")
-    for module in encoder.body.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = dropout
-    for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
-        if hasattr(encoder.body.config, name):
-            setattr(encoder.body.config, name, dropout)
+    set_dropout(encoder.body, settings.dropout)
     if method in adapters.METHODS:
         adapters.adapted(encoder, method, {name: getattr(settings, name) for name in adapters.OPTIONS[method]})
     if method == TOP:
@@ -69,6 +61,19 @@ def trainable(model: str | Path, method: str, settings: Settings) -> Encoder:
     if not torch.cuda.is_available() and method != "adalora":  # PEFT adds to a layer's output in place
         quicken(encoder.body, training_dtype())
     return encoder
+
+
+def set_dropout(body: nn.Module, share: float) -> None:
+    """The same dropout everywhere: in layers of that name, where an attention drops out by itself, in the configuration."""
+    for module in body.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = share
+        for name in ("dropout", "attention_dropout", "activation_dropout"):
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, share)
+    for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
+        if hasattr(body.config, name):
+            setattr(body.config, name, share)
 
 
 def batch_of(encoder: Encoder, tokens: Sequence[list[int]], rows: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -95,21 +100,6 @@ def vectors_of(module: Callable[..., torch.Tensor], batch: Tensors) -> torch.Ten
     return torch.cat(pieces)[batch["order"]]
 
 
-def adamw(body: nn.Module | None, module: nn.Module, settings: Settings) -> torch.optim.Optimizer:
-    """AdamW in which the pretrained ``body`` learns slowly and all else of ``module`` fast."""
-    slow = [weight for weight in body.parameters() if weight.requires_grad] if body else []
-    known = {id(weight) for weight in slow}
-    fast = [weight for weight in module.parameters() if weight.requires_grad and id(weight) not in known]
-    parts = ((slow, "learning_rate"), (fast, "head_learning_rate"))
-    groups: list[dict[str, Any]] = [{"params": part, "lr": getattr(settings, rate)} for part, rate in parts if part]
-    return torch.optim.AdamW(groups, weight_decay=settings.weight_decay, fused=True)
-
-
-def training_dtype() -> torch.dtype:
-    """bfloat16 autocast where it is faster; the weights stay float32."""
-    return compute_dtype()
-
-
 def tune(
     module: nn.Module,
     problem: Problem,
@@ -127,20 +117,7 @@ def tune(
         problem: whose items are rows.
         tokens: per row, what its cost is measured by.
     """
-    from fieldtune.train.fit import fit
-
-    lengths, rng = [len(ids) for ids in tokens], generator(seed)
-    epochs = [epoch(lengths, settings.token_budget, rng) for _ in range(settings.epochs)]
+    lengths = [len(ids) for ids in tokens]
+    plan = by_tokens(lengths, settings, seed)
     with known_below(module, problem, lengths, settings.token_budget, training_dtype()) as known:
-        fit(
-            module,
-            known,
-            whole_run(epochs, settings.max_steps * settings.accumulate or None),
-            settings,
-            folder=folder,
-            optimizer=adamw(module.encoder, module, settings),
-            seed=seed,
-            dtype=training_dtype(),
-            description="fine-tuning",
-            show=show,
-        )
+        run(module, known, plan, settings, body=module.encoder, seed=seed, folder=folder, show=show)
