@@ -1,7 +1,5 @@
 """Blocks of a document, the tables it shows, and how they are run in this process: one start of Python for all."""
 
-import csv
-import io
 import re
 import shlex
 from collections.abc import Callable
@@ -13,9 +11,6 @@ from PIL import Image
 from tests.conftest import Ran
 
 ROOT = Path(__file__).resolve().parent.parent
-TEXTS = ("text", "query", "positive", "source", "text_a", "text_b", "document")
-TIMES = 6
-"""A table in a document is short; a training needs rows of every label on both sides of its split."""
 
 
 def section(file: str, title: str) -> str:
@@ -34,9 +29,9 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def write_tables(text: str, folder: Path) -> None:
-    """Write every table the text shows, several times over with other texts; pictures it names are made."""
-    for kind, name, shown in re.findall(r"^```(csv|jsonl|conll) (\S+)\n(.*?)^```", text, flags=re.M | re.S):
-        (folder / name).write_text(_LONGER[kind](shown), encoding="utf-8")
+    """Write every table the text shows, as it shows it; pictures it names are made."""
+    for name, shown in re.findall(r"^```(?:csv|jsonl|conll) (\S+)\n(.*?)^```", text, flags=re.M | re.S):
+        (folder / name).write_text(shown, encoding="utf-8")
     for number, name in enumerate(sorted(set(re.findall(r"[\w/]+\.png", text)))):
         (folder / name).parent.mkdir(exist_ok=True)
         pixels = np.random.default_rng(number).integers(0, 255, (32, 32, 3), dtype=np.uint8)
@@ -51,21 +46,3 @@ def run_commands(block: str, cli: Callable[..., Ran]) -> None:
         assert program == "fieldtune", line
         done = cli(*arguments)
         assert done.code == 0, f"{line}\n{done.err[-2000:]}"
-
-
-def _longer_csv(shown: str) -> str:
-    rows = list(csv.DictReader(io.StringIO(shown)))
-    written = io.StringIO()
-    table = csv.DictWriter(written, rows[0])
-    table.writeheader()
-    for time in range(TIMES):
-        for row in rows:
-            table.writerow({key: f"{cell} {time}" if key in TEXTS and cell else cell for key, cell in row.items()})
-    return written.getvalue()
-
-
-_LONGER: dict[str, Callable[[str], str]] = {
-    "csv": _longer_csv,
-    "jsonl": lambda shown: shown * TIMES,
-    "conll": lambda shown: "\n".join([shown] * TIMES),
-}

@@ -39,7 +39,7 @@ class Finetuned:
 
     Attributes:
         path: the folder; ``fieldtune.load(path)`` loads it.
-        metrics: on the validation rows.
+        metrics: on the validation rows; ``{"n": 0}`` and no figure where a table was too small to spare any.
         method: the one asked for, or what ``auto`` chose.
         task: what it was trained for.
     """
@@ -77,7 +77,8 @@ def finetune(
         task: one of :data:`fieldtune.tasks.TASKS`, e.g. ``"text-classification"``.
         train: a table or a path; the columns are the task's ``COLUMNS``.
         valid: the same, for calibration, thresholds and metrics; None takes a stratified tenth of ``train`` and, where
-            the settings say refit, trains again on all rows once these are known. Rows labelled ``oos`` fit the
+            the settings say refit, trains again on all rows once these are known; of too few rows none is taken, and
+            the model is not measured. Rows labelled ``oos`` fit the
             in-scope threshold.
         model: the pretrained encoder: ``"default"``, a folder or a hub name.
         method: one of the task's ``METHODS``, e.g. ``"linear"``, ``"head"`` or ``"full"``.
@@ -192,6 +193,7 @@ def _measured(job: _Job, trained: Any, rows: Rows, rivals: bool) -> dict[str, An
     """Calibrate the model; its figures on the validation rows, and what else a card shows."""
     about, settings = job.about, job.settings
     metrics: dict[str, Any] = about.finish(trained, rows.valid) if len(rows.valid) else {"n": 0}
+    metrics |= _uncalibrated(job, trained, rows.valid)
     metrics |= _betrayed(about, trained, rows)
     metrics |= _adapter_share(trained)
     if job.progress:
@@ -201,6 +203,14 @@ def _measured(job: _Job, trained: Any, rows: Rows, rivals: bool) -> dict[str, An
     if settings.epsilon:
         metrics["privacy"] = {"epsilon": settings.epsilon, "delta": settings.delta or 0.1 / len(rows.train)}
     return metrics
+
+
+def _uncalibrated(job: _Job, trained: Any, valid: pd.DataFrame) -> dict[str, list[str]]:
+    """What too few validation rows left as it was, for the card; it is said too."""
+    lacking = job.about.uncalibrated(trained, valid) if job.about.uncalibrated else []
+    if lacking and job.progress:
+        say(f"note: not calibrated, with {len(valid)} validation rows: {'; '.join(lacking)}")
+    return {"not_calibrated": lacking} if lacking else {}
 
 
 def _worthwhile_again(job: _Job, rows: Rows) -> bool:

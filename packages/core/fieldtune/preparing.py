@@ -16,6 +16,8 @@ from fieldtune.errors import InputError
 from fieldtune.progress import say
 from fieldtune.tasks import Task
 
+FIGURES = 300
+"""Rows of which the tenth that is kept apart says something."""
 Given = pd.DataFrame | Path | str
 
 
@@ -59,8 +61,8 @@ def prepared(
     """Read, hide, check and split; the arguments are those of :func:`fieldtune.pipeline.finetune`.
 
     Raises:
-        InputError: rows that cannot be trained on, none left to validate on where the method needs them, or rows
-            without a label for a method that has no use for them.
+        InputError: rows that cannot be trained on, none left to validate on where the method compares figures, or
+            rows without a label for a method that has no use for them.
     """
     rows = about.read(train, rename=rename, labels=labels)
     held_out = about.read(valid, rename=rename, labels=labels) if valid is not None else None
@@ -74,13 +76,24 @@ def prepared(
         rows, held_out = about.split(rows, seed)
     for finding in strangers(*(row_labels(part, task in SETS) for part in (rows, held_out))) if progress else ():
         say(f"note: {finding.message}")
-    if held_out.empty and method not in about.UNMEASURED:
+    if held_out.empty:
+        _unmeasured(len(rows), method, method in about.MEASURED, progress)
+    return Rows(rows, held_out, everything, more)
+
+
+def _unmeasured(rows: int, method: str, pointless: bool, progress: bool) -> None:
+    """Say that no row could be kept apart, or refuse what only makes sense with such rows."""
+    if pointless or rows < 2:
         raise InputError(
-            "validation rows",
-            f"none left of {len(rows)} training rows",
+            f"validation rows for --method {method}, which compares figures" if pointless else "two rows or more",
+            f"none left of {rows} training rows" if pointless else "one",
             "give more rows that differ (equal ones stay together), or --valid FILE",
         )
-    return Rows(rows, held_out, everything, more)
+    if progress:
+        say(
+            f"note: not measured: none of the {rows} rows can be kept apart (equal ones stay together, and a class keeps "
+            f"its last row to learn from); figures worth something take some {FIGURES} rows, or --valid FILE"
+        )
 
 
 def _unlabelled(

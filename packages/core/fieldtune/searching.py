@@ -61,6 +61,12 @@ def find_settings(
     held_out = about.read(valid, rename=rename, labels=labels) if valid is not None else about.split(rows, seed)[1]
     if valid is None:
         rows = about.split(rows, seed)[0]
+    if held_out.empty:
+        raise InputError(
+            "validation rows, on which trials are compared",
+            f"none left of {len(rows)} training rows",
+            "give more rows that differ (equal ones stay together), or --valid FILE",
+        )
     run = fingerprint(task, method, start(about, method, model, chosen), chosen, seed, (rows, held_out))
     digest = hashlib.sha256(json.dumps([run, ranges], sort_keys=True).encode()).hexdigest()
 

@@ -182,8 +182,7 @@ def encode(
 
 def remark(method: str, metrics: dict[str, Any], figure: str) -> None:
     """Say on stderr when a rival did better, or when the rows it was measured on are too few to say much."""
-    if not metrics["n"]:
-        say("note: not measured: every row was needed; give labelled rows with --valid")
+    if not metrics["n"]:  # said before it was trained
         return
     found = {
         method: metrics[figure],

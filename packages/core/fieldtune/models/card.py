@@ -106,7 +106,7 @@ def _figures(card: Mapping[str, Any]) -> str:
     metrics = card.get("metrics", {})
     n = int(metrics.get("n", 0))
     if not n:
-        return "## Figures\n\nNot measured: no rows were kept apart."
+        return "## Figures\n\nNot measured (n = 0): no rows were kept apart."
     rows = [(name, f"{value:.4g}", _interval(name, value, n)) for name, value in flat(metrics) if name not in _SIZES]
     lines = [f"| {_code(name)} | {value} | {interval} |" for name, value, interval in rows]
     told = f"Measured on {n} rows that were kept apart from those it learnt from."
@@ -134,6 +134,8 @@ def _calibration(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, title in _KNOBS:
         if isinstance(card.get(name), (int, float)):
             yield title, f"{card[name]:.4g}"
+    if lacking := card.get("metrics", {}).get("not_calibrated"):
+        yield "not calibrated", "; ".join(lacking)
     if "ece" in card.get("metrics", {}):
         yield "expected calibration error", f"{card['metrics']['ece']:.4g}"
 

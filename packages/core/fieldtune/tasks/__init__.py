@@ -47,12 +47,13 @@ _SEVERAL = "multi-label-classification"
 AUTO, CANDIDATES = "auto", ("linear", "head", "fewshot", "full")
 """The method that :mod:`fieldtune.choosing` stands for, and those it chooses among, from cheap to dear."""
 OPTIONAL: dict[str, Any] = {
-    "UNMEASURED": (),  # methods that need no validation rows
+    "MEASURED": (),  # methods that make no sense without validation rows
     "UNLABELLED": (),  # methods whose `train` takes `unlabelled` texts, read by `read_unlabelled(data, rename)`
     "SHARED": (),  # methods whose work several processes can share: the loss of a batch is the sum of its parts'
     "SELECTS": False,  # `train` also takes `valid`, and keeps the weights that did best on it
     "weights": None,  # (model, settings) -> digests of what it starts from, where that is no text encoder
     "leaks": None,  # (table, held_out) -> findings on rows in both, where equal rows are no equal texts
+    "uncalibrated": None,  # (model, valid) -> what of the model these rows, perhaps none, were too few to fit, in words
     "losses": None,  # (model, table) -> a loss per row, where a model could betray its training rows
     "read_inputs": None,  # (data, text) -> the user's table and what `predict` looks at, where that is no table of texts
 }

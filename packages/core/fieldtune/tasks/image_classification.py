@@ -147,6 +147,11 @@ def finish(model: ImageClassifier, valid: pd.DataFrame) -> dict[str, Any]:
     return _figures(model, logits, valid["label"])
 
 
+def uncalibrated(model: ImageClassifier, valid: pd.DataFrame) -> list[str]:
+    """What ``valid`` is too small to have fitted."""
+    return labelled.uncalibrated(model, of_part(valid, "valid")["label"])
+
+
 def metrics(model: ImageClassifier, table: pd.DataFrame) -> dict[str, Any]:
     """What every classifier has, and auc, balanced_accuracy (of two classes at the cut chosen on validation rows)."""
     table = of_part(table, "test", "valid")

@@ -136,6 +136,11 @@ def finish(model: ImageTextClassifier, valid: pd.DataFrame) -> dict[str, Any]:
     return {**labelled.finish(model, items(valid), valid["label"]), "without": _without(model, valid)}
 
 
+def uncalibrated(model: ImageTextClassifier, valid: pd.DataFrame) -> list[str]:
+    """What ``valid`` is too small to have fitted."""
+    return labelled.uncalibrated(model, valid["label"])
+
+
 def metrics(model: ImageTextClassifier, table: pd.DataFrame) -> dict[str, Any]:
     """What every classifier has, and ``without``: the accuracy when pictures, or texts, are taken away."""
     return {**labelled.metrics(model, items(table), table["label"]), "without": _without(model, table)}

@@ -66,6 +66,27 @@ def adopt(model: Labelled, measured: Labelled) -> None:
     model.temperature, model.threshold = measured.temperature, measured.threshold
 
 
+def uncalibrated(model: Labelled, given: pd.Series, *more: str) -> list[str]:
+    """What so few validation rows have not fitted, or not well, in words.
+
+    Args:
+        given: the labels of these rows; none where there are none.
+        more: what else is fitted from as many rows as the temperature.
+    """
+    inside = int(given.isin(model.labels).sum())
+    if inside >= CALIBRATION_ROWS:
+        return []
+    scope = [] if (given == OUT_OF_SCOPE).any() and inside else [_rough(inside)]
+    return [f"{what}: takes {CALIBRATION_ROWS} rows of known labels" for what in ("the temperature", *more)] + scope
+
+
+def _rough(inside: int) -> str:
+    """What is to be known of a threshold that few rows set: it is the lowest score of them."""
+    if not inside:
+        return "the in-scope threshold: everything is in scope"
+    return f"the in-scope threshold: about {1 / (inside + 1):.0%} of good rows will lie below it"
+
+
 def metrics(model: Labelled, items: Sequence[Any], given: pd.Series) -> dict[str, Any]:
     """accuracy, macro_f1, weighted_f1, ece, log_loss, n, per_class; with out-of-scope rows also in_scope figures."""
     return _figures(model, _logits(model, items), given)

@@ -108,6 +108,13 @@ def adopt(model: MultiLabelClassifier, measured: MultiLabelClassifier) -> None:
     model.thresholds = np.asarray([known.get(label, 0.5) for label in model.labels], dtype=np.float32)
 
 
+def uncalibrated(model: MultiLabelClassifier, valid: pd.DataFrame) -> list[str]:
+    """Which thresholds ``valid`` is too small to have fitted."""
+    counts = indicators(_sets(valid), model.labels).sum(axis=0) if len(valid) else np.zeros(len(model.labels))
+    few = int((counts < _FEWEST).sum())
+    return [f"the thresholds of {few} labels: each takes {_FEWEST} rows with it"] if few else []
+
+
 def metrics(model: MultiLabelClassifier, table: pd.DataFrame) -> dict[str, Any]:
     """micro_f1, macro_f1, weighted_f1, subset_accuracy, n, per_class."""
     return report(_sets(table), model.given(model.probabilities(texts(table))), model.labels)

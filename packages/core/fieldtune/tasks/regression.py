@@ -101,6 +101,12 @@ def adopt(model: Regressor, measured: Regressor) -> None:
     model.width = measured.width
 
 
+def uncalibrated(model: Regressor, valid: pd.DataFrame) -> list[str]:
+    """Whether ``valid`` is too small for an interval."""
+    fewest = math.ceil(SHARE / (1 - SHARE) - 1e-9)
+    return [] if len(valid) >= fewest else [f"the {SHARE:.0%} interval: takes {fewest} rows"]
+
+
 def metrics(model: Regressor, table: pd.DataFrame) -> dict[str, Any]:
     """mae, rmse, r2, pearson, spearman, n; in_interval, the share of the rows that it holds, and its width."""
     told, truth = model.values(texts(table)), table["label"].to_numpy(dtype=np.float64)

@@ -40,7 +40,7 @@ DEFAULTS = Settings(class_weights="sqrt", refit=True, batch_rows=256, label_smoo
 METHODS = ("linear", "head", *TUNED, TOP, *few.METHODS, AUTO, "continual")
 RIVALS = ("linear", "head")
 ENCODERLESS = ("linear",)
-UNMEASURED = ("zeroshot",)
+MEASURED = (AUTO,)
 UNLABELLED = ("selftrain",)
 SHARED = (*TUNED, TOP)
 FIGURE = labelled.FIGURE
@@ -145,6 +145,12 @@ def _straighten(model: Classifier, valid: pd.DataFrame) -> None:
         model.straighten(
             fit_lean(model.logits(texts(valid)), labelled.places(model.labels, valid["label"]), model.lean)
         )
+
+
+def uncalibrated(model: Classifier, valid: pd.DataFrame) -> list[str]:
+    """What ``valid`` is too small to have fitted."""
+    lean = [] if model.lean is None else ["what class weights did to the probabilities"]
+    return labelled.uncalibrated(model, valid["label"], *lean)
 
 
 def metrics(model: Classifier, table: pd.DataFrame) -> dict[str, Any]:

@@ -68,6 +68,11 @@ def finish(model: PairClassifier, valid: pd.DataFrame) -> dict[str, Any]:
     return labelled.finish(model, pairs(valid), valid["label"])
 
 
+def uncalibrated(model: PairClassifier, valid: pd.DataFrame) -> list[str]:
+    """What ``valid`` is too small to have fitted."""
+    return labelled.uncalibrated(model, valid["label"])
+
+
 def metrics(model: PairClassifier, table: pd.DataFrame) -> dict[str, Any]:
     """accuracy, macro_f1, weighted_f1, ece, log_loss, n, per_class; with out-of-scope rows also in_scope figures."""
     return labelled.metrics(model, pairs(table), table["label"])

@@ -128,6 +128,12 @@ def adopt(model: Tagger, measured: Tagger) -> None:
     model.temperature = measured.temperature
 
 
+def uncalibrated(model: Tagger, valid: pd.DataFrame) -> list[str]:
+    """Whether ``valid`` has too few words to tell how sure the model is."""
+    known = sum(tag in model.labels for tags in valid["tags"] for tag in tags)
+    return [] if known >= _CALIBRATION_WORDS else [f"the temperature: takes {_CALIBRATION_WORDS} words of known tags"]
+
+
 def metrics(model: Tagger, table: pd.DataFrame) -> dict[str, Any]:
     """entity_f1, token_accuracy, n, and the tables of :func:`fieldtune.evaluate.sequence.report`."""
     return _figures(model, model.logits(table["tokens"].tolist()), table)
