@@ -75,7 +75,10 @@ def remembered(model: Classifier, valid: pd.DataFrame) -> pd.DataFrame:
 
 
 def measure(model: Classifier, valid: pd.DataFrame) -> dict[str, Any]:
-    """Measure every block again and write it into the model's memory: accuracy by block, and the forgetting."""
+    """Measure every block again and write it into the model's memory: accuracy by block, and the forgetting.
+
+    A block that came without rows to measure on takes no part; the forgetting is left out where no earlier one had any.
+    """
     memory = _past(model)
     inside = valid[valid["label"] != OUT_OF_SCOPE]
     kept = inside.groupby("label", sort=True).head(HELD_OUT)
@@ -88,8 +91,10 @@ def measure(model: Classifier, valid: pd.DataFrame) -> dict[str, Any]:
     grid = np.full((steps, steps), np.nan)
     for place, block in enumerate(memory.blocks):
         grid[steps - len(block.accuracy) :, place] = block.accuracy
+    grid = grid[:, [bool(block.accuracy) for block in memory.blocks]]
+    lost = {"forgetting": continual.forgetting(grid)} if steps == 1 or grid.shape[1] > 1 else {}
     last = [block.accuracy[-1] for block in memory.blocks if block.accuracy]
-    return {"blocks": steps, "forgetting": continual.forgetting(grid), "accuracy_by_block": last}
+    return {"blocks": steps, **lost, "accuracy_by_block": last}
 
 
 def _past(model: Classifier) -> Memory:
