@@ -32,6 +32,7 @@ FLOORS = (
         "publishing",
         "reporting",
         "searching",
+        "using",
         "exporting",
         "serve",
         "ui",

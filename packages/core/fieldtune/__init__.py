@@ -12,6 +12,8 @@ __version__ = version("fieldtune")
 _WHERE = {
     "finetune": "fieldtune.pipeline",
     "Finetuned": "fieldtune.pipeline",
+    "measure": "fieldtune.using",
+    "predict": "fieldtune.using",
     "load": "fieldtune.models",
     "load_encoder": "fieldtune.models",
     "Classifier": "fieldtune.models",

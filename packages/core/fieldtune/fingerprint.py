@@ -33,19 +33,24 @@ def fingerprint(
         model: digests of the weights it starts from, see :func:`start`.
         tables: training and validation rows; cells are JSON values, arrays, bytes, or paths, whose files are hashed.
     """
-    data = hashlib.sha256()
-    for frame in tables:
-        for row in frame.itertuples(index=False):
-            data.update(json.dumps(list(row), ensure_ascii=False, default=_cell).encode() + b"\n")
-        data.update(b"--\n")
     return {
         "task": task,
         "method": method,
         "model": model,
         "settings": settings.as_dict(),
         "seed": seed,
-        "data": data.hexdigest(),
+        "data": rows_digest(tables),
     }
+
+
+def rows_digest(tables: Iterable[pd.DataFrame]) -> str:
+    """sha256 of the rows of tables, in their order; names of columns and kinds of storage do not count."""
+    data = hashlib.sha256()
+    for frame in tables:
+        for row in frame.itertuples(index=False):
+            data.update(json.dumps(list(row), ensure_ascii=False, default=_cell).encode() + b"\n")
+        data.update(b"--\n")
+    return data.hexdigest()
 
 
 def start(about: Task, method: str, model: str, settings: Settings) -> list[str]:

@@ -2,14 +2,12 @@
 
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from fieldtune.cli_kit import Json, pair, show
-from fieldtune.data.checks import OUT_OF_SCOPE
 from fieldtune.errors import InputError
 from fieldtune.progress import say
 
@@ -17,7 +15,6 @@ TextColumn = Annotated[str, typer.Option("--text", help="The column that holds t
 LabelColumn = Annotated[str, typer.Option("--label", help="The column that holds the label.")]
 LabelMap = Annotated[str, typer.Option("--map", help="Rename labels: 0=negative,1=positive.")]
 FEW = 30  # validation rows below which a figure says little
-NAME_IT = "name it with --text COLUMN"
 
 
 def register(app: typer.Typer) -> None:
@@ -99,27 +96,11 @@ def evaluate(
 ) -> None:
     """Measure a model on rows it has not seen."""
     from fieldtune.data.read import check_output
-    from fieldtune.models import load
-    from fieldtune.tasks import task_module
+    from fieldtune.using import measure
 
     if report is not None:
         check_output(report / "report.html", (".html",))
-    trained = load(model)
-    task = trained.card["task"]
-    about = task_module(task)
-    table = about.read(data, rename={"text": text, "label": label}, labels=parse_map(mapping))
-    started = time.monotonic()
-    found: dict[str, Any] = about.metrics(trained, table)
-    seconds = time.monotonic() - started
-    _remark_strangers(trained, table)
-    if report is not None:
-        from fieldtune.models import Classifier
-        from fieldtune.reporting import classifier_report
-
-        if not isinstance(trained, Classifier):
-            raise InputError("a classifier for --report", f"a model for {task}", "leave --report out")
-        found["report"] = str(classifier_report(trained, table, found, report))
-    show({**found, "seconds": seconds}, as_json)
+    show(measure(model, data, rename={"text": text, "label": label}, labels=parse_map(mapping), report=report), as_json)
 
 
 def predict(
@@ -134,16 +115,13 @@ def predict(
     """Label every row; input columns and order are kept, rows without text included."""
     from fieldtune.data.read import check_output, write_pieces
     from fieldtune.models import load
-    from fieldtune.tasks import task_module
+    from fieldtune.using import answers
 
     check_output(out, reads=[data])
-    trained = load(model)
-    about = task_module(trained.card["task"])
-    table, inputs = (about.read_inputs or partial(_read_inputs, names=about.INPUTS))(data, text)
-    inside: list[float] = []
-    write_pieces(_answered(partial(about.predict, trained), table, inputs, data, inside), out)
-    kept = {"in_scope": sum(inside) / len(table)} if inside else {}
-    show({"out": str(out), "rows": len(table), **kept}, as_json)
+    written: dict[str, int] = {}
+    write_pieces(_counted(answers(load(model), data, rename={"text": text}), written), out)
+    kept = {"in_scope": written["in_scope"] / written["rows"]} if "in_scope" in written else {}
+    show({"out": str(out), "rows": written["rows"], **kept}, as_json)
 
 
 def encode(
@@ -163,7 +141,7 @@ def encode(
     from fieldtune.models.trained import CARD, embedder_of
 
     check_output(out, (".npy",))
-    table = read_table(data, [text], hint=NAME_IT)
+    table = read_table(data, [text], hint="name it with --text COLUMN")
     ours = any((Path(model) / name).is_file() for name in (MANIFEST, CARD))
     trained = load(model) if ours else load_encoder(model)
     embedder = embedder_of(trained)
@@ -199,45 +177,13 @@ def remark(method: str, metrics: dict[str, Any], figure: str) -> None:
         )
 
 
-def _remark_strangers(model: Any, table: Any) -> None:
-    """Say on stderr which labels of the table the model cannot answer: their rows count as wrong."""
-    from fieldtune.data.labels import row_labels
-    from fieldtune.data.tables import SETS
-
-    labels = () if "boxes" in table else getattr(model, "labels", ())  # detection says so itself
-    types = {label.partition("-")[2] for label in labels} if "tags" in table else set(labels)
-    given = set().union(*row_labels(table, model.card["task"] in SETS)) if types else set()
-    strangers = sorted(given - types - {OUT_OF_SCOPE})
-    if strangers:
-        say(
-            f"note: labels the model does not know: {', '.join(strangers[:5])} (it knows {', '.join(sorted(types - {''})[:5])})"
-        )
-
-
-def _answered(answer: Any, table: Any, inputs: Any, data: Path, inside: list[float]) -> Iterator[Any]:
-    """The table with what a model answers, in pieces; ``inside`` gets how many rows of each are in scope."""
-    from fieldtune.data.read import in_pieces
-
-    start = 0
-    for piece in in_pieces(table):
-        added = answer(inputs.iloc[start : start + len(piece)].reset_index(drop=True))
-        taken = [name for name in added if name in piece]
-        if taken:
-            raise InputError("columns of other names than predict adds", f"{', '.join(taken)} in {data}", "rename them")
-        if "in_scope" in added:
-            inside.append(float((added["in_scope"] == "true").sum()))
-        # A table read from Parquet has an index of its own.
-        yield piece.assign(**{name: added[name].to_numpy() for name in added})
-        start += len(piece)
-
-
-def _read_inputs(data: Path, text: str, names: tuple[str, ...]) -> tuple[Any, Any]:
-    """The table, and the columns a task reads under its own names; empty cells are empty texts, so no row is lost."""
-    from fieldtune.data.read import read_table
-
-    wanted = [text if name == "text" else name for name in names]
-    table = read_table(data, wanted, hint=NAME_IT)
-    return table, table[wanted].rename(columns={text: "text"}).fillna("").astype(str).reset_index(drop=True)
+def _counted(pieces: Iterator[Any], written: dict[str, int]) -> Iterator[Any]:
+    """The pieces; ``written`` gets how many rows they hold, and how many of these are in scope where that is told."""
+    for piece in pieces:
+        written["rows"] = written.get("rows", 0) + len(piece)
+        if "in_scope" in piece:
+            written["in_scope"] = written.get("in_scope", 0) + int((piece["in_scope"] == "true").sum())
+        yield piece
 
 
 def parse_map(text: str) -> dict[str, str] | None:

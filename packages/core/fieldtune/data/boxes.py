@@ -63,8 +63,10 @@ def box_table(
     return table
 
 
-def unboxed_images(data: Path | str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def unboxed_images(data: pd.DataFrame | Path | str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What to predict on: the table as it is kept, and beside it the column ``image``; of a set in parts, the test part."""
+    if isinstance(data, pd.DataFrame):
+        return unlabelled_images(data)
     path = Path(data)
     if path.suffix == ".json" or _is_voc(path):
         table = _rows(path, {}, str(path))

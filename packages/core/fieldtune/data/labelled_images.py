@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fieldtune.data.given import given, named, numbered_from
 from fieldtune.data.images import KINDS
 from fieldtune.data.parts import PART, official
-from fieldtune.data.read import read_table
+from fieldtune.data.read import check_columns, read_table
 from fieldtune.data.tables import check_labelled, task_columns
 from fieldtune.errors import InputError
 
@@ -48,12 +48,16 @@ def image_table(
     return table
 
 
-def unlabelled_images(data: Path | str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def unlabelled_images(data: pd.DataFrame | Path | str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What to predict on: the table as it is kept, and beside it the column ``image``.
 
     Of an ``.npz`` these are the pictures of its test part (all, where it has none); of a folder, all pictures below it,
     whatever part or class their folders name.
     """
+    if isinstance(data, pd.DataFrame):
+        table = given(data)
+        check_columns(table, ["image"], "the table")
+        return table, pd.DataFrame({"image": located(table["image"], Path(), "the table")}).reset_index(drop=True)
     path = Path(data)
     if path.suffix == ".npz":
         parts = _arrays(path)

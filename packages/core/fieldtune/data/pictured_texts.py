@@ -7,7 +7,6 @@ import pandas as pd
 
 from fieldtune.data.given import check_texts, empty, given, named, numbered_from
 from fieldtune.data.labelled_images import located
-from fieldtune.data.read import read_table
 from fieldtune.data.tables import check_labelled, task_columns
 from fieldtune.errors import InputError
 from fieldtune.progress import say
@@ -49,11 +48,12 @@ def image_text_table(
     return table[~neither].reset_index(drop=True)
 
 
-def unlabelled_image_texts(data: Path | str, text: str = "text") -> tuple[pd.DataFrame, pd.DataFrame]:
+def unlabelled_image_texts(data: pd.DataFrame | Path | str, text: str = "text") -> tuple[pd.DataFrame, pd.DataFrame]:
     """What to predict on: the table as it is kept, and beside it image and text; rows with neither are kept too."""
-    path = Path(data)
-    table = read_table(path, [], optional=["image", text])
-    return table, _both(table.rename(columns={text: "text"}), path.parent, str(path))
+    table = given(data)
+    table = table.assign(**{name: "" for name in ("image", text) if name not in table})
+    folder = Path() if isinstance(data, pd.DataFrame) else Path(data).parent
+    return table, _both(table.rename(columns={text: "text"}), folder, named(data))
 
 
 def _both(table: pd.DataFrame, folder: Path, where: str) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from fieldtune.data.conll import iob2, read_conll
 from fieldtune.data.given import given, named, numbered_from
-from fieldtune.data.read import KINDS, check_columns, extension, read_table
+from fieldtune.data.read import KINDS, check_columns, extension
 from fieldtune.errors import InputError
 from fieldtune.evaluate.sequence import OUTSIDE
 from fieldtune.progress import say
@@ -46,7 +46,7 @@ def tagged_table(
     return table
 
 
-def word_table(data: Path, text: str = "text") -> tuple[pd.DataFrame, pd.DataFrame]:
+def word_table(data: pd.DataFrame | Path | str, text: str = "text") -> tuple[pd.DataFrame, pd.DataFrame]:
     """What ``predict`` reads: the user's table, and beside it ``text``, ``tokens`` and their ``places`` in the text.
 
     Words are those of a CoNLL file (then the table is made of them, joined by spaces), those of a column ``tokens``, or
@@ -55,16 +55,16 @@ def word_table(data: Path, text: str = "text") -> tuple[pd.DataFrame, pd.DataFra
     Raises:
         InputError: neither column, or tokens that do not stand in the text.
     """
-    if extension(data) not in KINDS:
-        found = [sentence.words for sentence in read_conll(data, words_only=True)]
+    if isinstance(data, (Path, str)) and extension(data) not in KINDS:
+        found = [sentence.words for sentence in read_conll(Path(data), words_only=True)]
         table = pd.DataFrame({"text": [" ".join(tokens) for tokens in found], "tokens": pd.Series(found, dtype=object)})
         text = "text"
     else:
-        table = read_table(data)
+        table = given(data)
     if "tokens" not in table:
-        check_columns(table, [text], str(data), "name it with --text COLUMN")
+        check_columns(table, [text], named(data), "name it with --text COLUMN")
         return table, parted(table[text].fillna("").astype(str).tolist())
-    called = _called(data, str(data))
+    called = _called(data, named(data))
     tokens = [_texts(cell, "tokens", called(row)) for row, cell in enumerate(table["tokens"])]
     texts = table[text].fillna("").astype(str).tolist() if text in table else [" ".join(one) for one in tokens]
     pairs = zip(texts, tokens, strict=True)

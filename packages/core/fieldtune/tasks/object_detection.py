@@ -61,7 +61,7 @@ def heeds(method: str, settings: Settings) -> Names:
     return PICTURES | {"learning_rate", "augment"}
 
 
-def read_inputs(data: Path, text: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def read_inputs(data: pd.DataFrame | Path | str, text: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The table a user gives to ``predict``, and beside it the column ``image``."""
     return unboxed_images(data)
 

@@ -1,0 +1,139 @@
+"""A trained model and a table: its figures on labelled rows, its answers to others. What the command line does, in Python.
+
+``measure`` is not called evaluate, because :mod:`fieldtune.evaluate` is the package of the figures themselves.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fieldtune.data.checks import OUT_OF_SCOPE
+from fieldtune.data.given import given, named
+from fieldtune.data.hiding import as_trained
+from fieldtune.data.labels import row_labels
+from fieldtune.data.read import check_columns, in_pieces
+from fieldtune.data.tables import SETS
+from fieldtune.errors import InputError
+from fieldtune.fingerprint import rows_digest
+from fieldtune.models import Classifier, load
+from fieldtune.preparing import Given
+from fieldtune.progress import say
+from fieldtune.reporting import classifier_report
+from fieldtune.tasks import task_module
+
+NAME_IT = "name it with --text COLUMN"
+_SEEN = {
+    "train": "note: the model was trained on these rows: the figures tell what it remembers, not how it does on new rows",
+    "valid": "note: the model was calibrated on these rows: the figures flatter it a little",
+}
+
+
+def measure(
+    model: Any,
+    data: Given,
+    *,
+    rename: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
+    report: Path | None = None,
+) -> dict[str, Any]:
+    """The figures of a model on labelled rows it has not seen, as ``fieldtune evaluate`` prints them.
+
+    Args:
+        model: a model folder, or what :func:`fieldtune.load` gave.
+        data: a table or a path, with the columns of the training table.
+        rename: column wanted -> the user's name for it.
+        labels: label in the file -> label wanted.
+        report: of a classifier, the folder to write a page with pictures to.
+
+    Returns:
+        The task's figures; ``seen``, "train" or "valid" where the whole table is the one that it was trained or
+        validated on, else "not known"; ``seconds`` that answering took; the path of the ``report``.
+
+    Raises:
+        InputError: no such folder, rows that cannot be measured on, or a report of another model than a classifier.
+        ArtefactError: the folder is damaged or foreign.
+    """
+    trained = load(model) if isinstance(model, (str, Path)) else model
+    task = trained.card["task"]
+    if report is not None and not isinstance(trained, Classifier):
+        raise InputError("a classifier for --report", f"a model for {task}", "leave --report out")
+    about = task_module(task)
+    table = about.read(data, rename=rename, labels=labels)
+    started = time.monotonic()
+    found: dict[str, Any] = about.metrics(trained, table)
+    found |= {"seen": seen(trained.card, table), "seconds": time.monotonic() - started}
+    if found["seen"] in _SEEN:
+        say(_SEEN[found["seen"]])
+    _remark_strangers(trained, table)
+    return found if report is None else {**found, "report": str(classifier_report(trained, table, found, report))}
+
+
+def predict(model: Any, data: Given, *, rename: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """The table with what a model answers to each row, as ``fieldtune predict`` writes it.
+
+    Args: see :func:`measure`; the columns read are those that the task looks at.
+
+    Returns:
+        The columns, rows and index of ``data`` and the columns the task adds: ``predicted``, ``probability``, ``score``,
+        ``spans``, ... Rows without text are kept.
+
+    Raises:
+        InputError: a column is missing, or one of the names that are added is taken; else as :func:`measure`.
+    """
+    trained = load(model) if isinstance(model, (str, Path)) else model
+    return pd.concat(list(answers(trained, data, rename=rename)))
+
+
+def answers(trained: Any, data: Given, *, rename: Mapping[str, str] | None = None) -> Iterator[pd.DataFrame]:
+    """The same in pieces of rows, so that no more of the answers than one piece is held."""
+    about, names = task_module(trained.card["task"]), rename or {}
+    if about.read_inputs:
+        table, inputs = about.read_inputs(data, names.get("text", "text"))
+    else:
+        table, inputs = _inputs(data, [names.get(name, name) for name in about.INPUTS], about.INPUTS)
+    start = 0
+    for piece in in_pieces(table):
+        added = about.predict(trained, inputs.iloc[start : start + len(piece)].reset_index(drop=True))
+        taken = [name for name in added if name in piece]
+        if taken:
+            raise InputError(
+                "columns of other names than predict adds", f"{', '.join(taken)} in {named(data)}", "rename them"
+            )
+        # A table read from Parquet has an index of its own.
+        yield piece.assign(**{name: added[name].to_numpy() for name in added})
+        start += len(piece)
+
+
+def seen(card: Mapping[str, Any], table: pd.DataFrame) -> str:
+    """Whether this is the whole table that a model was trained on, "train", or that it was validated on, "valid".
+
+    Else "not known": a card holds a digest of each table and none of its rows, which could be guessed from it.
+    """
+    known = card.get("tables", {})
+    if not known:
+        return "not known"
+    own = rows_digest([as_trained(table, card)])
+    return next((name for name in _SEEN if known.get(name) == own), "not known")
+
+
+def _inputs(data: Given, wanted: list[str], names: tuple[str, ...]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The table, and the columns a task reads under its own names; empty cells are empty texts, so no row is lost."""
+    table = given(data)
+    check_columns(table, wanted, named(data), NAME_IT)
+    inputs = table[wanted].set_axis(list(names), axis=1)
+    return table, inputs.fillna("").astype(str).reset_index(drop=True)
+
+
+def _remark_strangers(model: Any, table: pd.DataFrame) -> None:
+    """Say on stderr which labels of the table the model cannot answer: their rows count as wrong."""
+    labels = () if "boxes" in table else getattr(model, "labels", ())  # detection says so itself
+    types = {label.partition("-")[2] for label in labels} if "tags" in table else set(labels)
+    found = set().union(*row_labels(table, model.card["task"] in SETS)) if types else set()
+    strangers = sorted(found - types - {OUT_OF_SCOPE})
+    if strangers:
+        say(
+            f"note: labels the model does not know: {', '.join(strangers[:5])} (it knows {', '.join(sorted(types - {''})[:5])})"
+        )

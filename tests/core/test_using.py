@@ -1,0 +1,96 @@
+"""A table and a trained model in Python: figures against scikit-learn's, every row kept, rows that were learnt are told."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score
+
+import fieldtune
+from fieldtune.errors import InputError
+from tests.conftest import Ran
+from tests.core.test_odd_input import table_of, trained
+
+ADDED = {
+    "regression": "predicted",
+    "text-pair": "predicted",
+    "token-classification": "spans",
+    "reranking": "score",
+    "image-classification": "predicted",
+    "object-detection": "boxes_found",
+    "image-text": "predicted",
+}
+HELD_OUT = pd.DataFrame(
+    [("about my card", "card"), ("the refund is late", "refund"), ("cancel the order", "account")],
+    columns=["text", "label"],
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, tiny_encoder: Path) -> Path:
+    rows = table_of("text-classification").assign(label=lambda table: table["label"] + " ")  # spaces are cut off
+    return trained("text-classification", rows, tiny_encoder, tmp_path / "model", valid=HELD_OUT, progress=False)
+
+
+def test_accuracy_is_scikit_learns_and_the_users_table_stays(folder: Path, tmp_path: Path) -> None:
+    table = HELD_OUT.rename(columns={"text": "said"}).assign(ours=range(3)).set_index(np.array([7, 3, 7]))
+    before = table.copy()
+    answered = fieldtune.predict(folder, table, rename={"text": "said"})
+    pd.testing.assert_frame_equal(table, before)
+    pd.testing.assert_frame_equal(answered[["said", "label", "ours"]], before)
+    found = fieldtune.measure(str(folder), table, rename={"text": "said"})
+    assert found["accuracy"] == accuracy_score(table["label"], answered["predicted"])
+    table.to_csv(tmp_path / "held_out.csv", index=False)
+    model = fieldtune.load(folder)
+    assert fieldtune.measure(model, tmp_path / "held_out.csv", rename={"text": "said"})["n"] == found["n"] == 3
+    blank = fieldtune.predict(model, pd.DataFrame({"text": ["my card", None, ""]}))
+    assert blank["predicted"].isin(model.labels).all() and len(blank) == 3
+
+
+def test_rows_that_were_learnt_are_told(
+    folder: Path, tmp_path: Path, cli: Callable[..., Ran], capsys: pytest.CaptureFixture[str]
+) -> None:
+    learnt = table_of("text-classification")
+    for rows, known, said in ((learnt, "train", "trained on"), (HELD_OUT, "valid", "calibrated on")):
+        assert fieldtune.measure(folder, rows)["seen"] == known
+        assert said in capsys.readouterr().err
+    assert fieldtune.measure(folder, learnt.iloc[1:])["seen"] == "not known"
+    assert "trained on" not in capsys.readouterr().err
+    learnt.to_json(tmp_path / "rows.jsonl", orient="records", lines=True)
+    ran = cli("evaluate", "--model", folder, "--data", tmp_path / "rows.jsonl", "--json")
+    assert ran.json["seen"] == "train" and ran.err.count("trained on") == 1
+
+
+def test_rows_with_personal_data_are_known_again(tmp_path: Path, tiny_encoder: Path) -> None:
+    rows = table_of("text-classification")
+    rows["text"] += " write to ada@example.com"
+    folder = trained("text-classification", rows, tiny_encoder, tmp_path / "model", progress=False)
+    assert fieldtune.measure(folder, rows)["seen"] == "train"
+
+
+@pytest.mark.parametrize("task", ADDED)
+def test_every_task_reads_a_table_in_memory(task: str, tiny_encoder: Path, tmp_path: Path) -> None:
+    table = table_of(task)
+    folder = trained(task, table, tiny_encoder, tmp_path / "model", progress=False)
+    assert fieldtune.measure(folder, table)["seen"] == "train"
+    rows = table.rename(columns={"boxes": "drawn"}).iloc[::-1]
+    answered = fieldtune.predict(folder, rows)
+    added = ADDED[task].removesuffix("_found")
+    assert answered.index.tolist() == rows.index.tolist() and added in answered
+    pd.testing.assert_frame_equal(answered[list(rows.columns)], rows)
+
+
+def test_what_cannot_be_is_refused(folder: Path, tiny_encoder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="columns text; found said in the table"):
+        fieldtune.predict(folder, pd.DataFrame({"said": ["my card"]}))
+    with pytest.raises(InputError, match="predicted in the table"):
+        fieldtune.predict(folder, HELD_OUT.assign(predicted="mine"))
+    with pytest.raises(InputError, match="at least one row"):
+        fieldtune.predict(folder, HELD_OUT.iloc[:0])
+    with pytest.raises(InputError, match="DataFrame or a path; found list"):
+        fieldtune.predict(folder, ["my card"])
+    number = trained("regression", table_of("regression"), tiny_encoder, tmp_path / "number", progress=False)
+    with pytest.raises(InputError, match="a classifier for --report"):
+        fieldtune.measure(number, table_of("regression"), report=tmp_path / "page")
