@@ -35,7 +35,7 @@ def score_table(model: Path, data: Path, out: Path) -> dict[str, Any]:
         InputError: no title or text column, an unknown language. ArtefactError: a damaged model.
     """
     check_output(out, reads=[data])
-    table = read_table(data)
+    table = read_table(data, every_row=True)
     column = next((name for name in ("title", "text") if name in table), None)
     if column is None:
         raise InputError("a column title or text", f"{', '.join(map(str, table.columns))} in {data}", "rename a column")

@@ -128,7 +128,9 @@ class Pool:
         if isinstance(model.features, EncoderFeatures):
             model.features = EncoderFeatures(model.features.encoder, model.features.max_length, Cache())
         first: dict[str, tuple[int, str]] = {}
-        for place, one in enumerate(read_table(table, [text], hint=NAME_IT)[text].fillna("").astype(str)):
+        for place, one in enumerate(
+            read_table(table, [text], hint=NAME_IT, every_row=True)[text].fillna("").astype(str)
+        ):
             if one.strip():
                 first.setdefault(text_key(one), (place, one))
         if not first:

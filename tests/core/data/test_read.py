@@ -1,6 +1,7 @@
 """Tables in and out: rows are never shifted, nulls never become words, files appear whole or not at all."""
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 from fieldtune.data.read import read_table, write_table
 from fieldtune.data.tables import training_table
 from fieldtune.errors import InputError
+from tests.conftest import Ran
 
 
 def put(path: Path, content: str) -> Path:
@@ -41,11 +43,11 @@ def test_a_trailing_comma_in_the_header_too_is_a_column_of_its_own(tmp_path: Pat
 
 def test_nulls_of_text_columns_are_empty_and_numbers_stay(tmp_path: Path) -> None:
     lines = '{"text": "a", "label": "x", "size": 1.5}\n{"text": null, "label": "y", "size": null}\n{"label": null}\n'
-    from_json = read_table(put(tmp_path / "t.jsonl", lines))
+    from_json = read_table(put(tmp_path / "t.jsonl", lines), every_row=True)
     given = pd.DataFrame({"text": ["a", None, None], "label": ["x", "y", None], "size": [1.5, None, None]})
     given.to_parquet(tmp_path / "t.parquet")
     given.astype({"label": "category"}).to_parquet(tmp_path / "c.parquet")
-    for frame in (from_json, read_table(tmp_path / "t.parquet"), read_table(tmp_path / "c.parquet")):
+    for frame in (from_json, *(read_table(tmp_path / name, every_row=True) for name in ("t.parquet", "c.parquet"))):
         assert frame["text"].tolist() == ["a", "", ""]
         assert frame["label"].tolist() == ["x", "y", ""]
         assert frame["size"].isna().tolist() == [False, True, True]
@@ -131,3 +133,63 @@ def test_one_column_is_not_read_as_two(tmp_path: Path) -> None:
     table = pd.DataFrame({"text": ["a"], "label": ["b"]})
     with pytest.raises(InputError, match="'label' for text, 'label' for label"):
         training_table(table, "text-classification", rename={"text": "label", "label": "label"})
+
+
+EMPTY_ROWS = {
+    "t.csv": "text,label,size\na,x,1\n,,\nb,y,\n , \u3000,\n,,\n",
+    "semicolons.csv": "text;label;size\na;x;1\n;;\nb;y;\n;\n;;\n",
+    "t.tsv": "text\tlabel\tsize\na\tx\t1\n\t\t\nb\ty\t\n\t\t\n\t\t\n",
+    "t.jsonl": '{"text": "a", "label": "x"}\n{"text": null, "label": ""}\n{"text": "b", "label": "y"}\n{}\n{"label": null}\n',
+}
+
+
+@pytest.mark.parametrize("name", [*EMPTY_ROWS, "t.parquet", "in memory"])
+def test_rows_with_nothing_in_any_cell_are_left_out_and_counted(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cells = [["a", "x", "1"], [None] * 3, ["b", "y", None], [float("nan"), "", " "], [None] * 3]
+    file: Path | pd.DataFrame = tmp_path / name
+    match name:
+        case "t.parquet":
+            pd.DataFrame(cells, columns=["text", "label", "size"]).astype("string").to_parquet(tmp_path / name)
+        case "in memory":  # as pandas reads a sheet: a table in memory
+            file = pd.DataFrame(cells, columns=["text", "label", "size"])
+        case _:
+            put(tmp_path / name, EMPTY_ROWS[name])
+    table = training_table(file, "text-classification")
+    assert table["text"].tolist() == ["a", "b"]
+    assert table["label"].tolist() == ["x", "y"]
+    err = capsys.readouterr().err
+    assert "note: 3 rows with nothing in any cell left out" in err
+    assert "rows are numbered without them" in err
+    assert err.count("\n") == 1
+
+
+def test_empty_rows_at_the_end_change_no_number(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = put(tmp_path / "t.csv", "text,label\na,x\nb,\n" + ",\n" * 2000)
+    with pytest.raises(InputError, match=r"1 without, in .*rows 3"):
+        training_table(file, "text-classification")
+    err = capsys.readouterr().err
+    assert "2000 rows with nothing in any cell left out" in err
+    assert "numbered" not in err
+
+
+def test_a_table_of_empty_rows_alone_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="only empty ones in"):
+        read_table(put(tmp_path / "t.csv", "text,label\n,\n,\n"))
+    with pytest.raises(InputError, match="only empty ones in the table"):
+        training_table(pd.DataFrame({"text": [None], "label": [None]}), "text-classification")
+
+
+def test_answers_stand_beside_every_row(cli: Callable[..., Ran], tmp_path: Path) -> None:
+    learnt = put(tmp_path / "t.csv", "text,label\n" + "my card,card\na refund,refund\n" * 2 + ",\n")
+    ran = cli(
+        "train", "--task", "text-classification", "--train", learnt, "--method", "linear", "--out", tmp_path / "m"
+    )
+    assert ran.code == 0, ran.err
+    assert "1 rows with nothing in any cell left out" in ran.err
+    asked = put(tmp_path / "asked.csv", "text,id\nmy card,1\n,\na refund,3\n,\n")
+    ran = cli("predict", "--model", tmp_path / "m", "--data", asked, "--out", tmp_path / "p.csv")
+    assert ran.code == 0, ran.err
+    answers = pd.read_csv(tmp_path / "p.csv", dtype=str, keep_default_na=False)
+    assert answers["id"].tolist() == ["1", "", "3", ""]

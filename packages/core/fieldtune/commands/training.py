@@ -141,7 +141,7 @@ def encode(
     from fieldtune.models.trained import CARD, embedder_of
 
     check_output(out, (".npy",))
-    table = read_table(data, [text], hint="name it with --text COLUMN")
+    table = read_table(data, [text], hint="name it with --text COLUMN", every_row=True)
     ours = any((Path(model) / name).is_file() for name in (MANIFEST, CARD))
     trained = load(model) if ours else load_encoder(model)
     embedder = embedder_of(trained)

@@ -13,7 +13,8 @@ from typing import Any
 import pandas as pd
 
 from fieldtune.data.coco import coco_rows
-from fieldtune.data.given import empty, given, named
+from fieldtune.data.filled import empty
+from fieldtune.data.given import given, named
 from fieldtune.data.images import height_width
 from fieldtune.data.labelled_images import located, unlabelled_images
 from fieldtune.data.parts import PART, official

@@ -1,22 +1,25 @@
 """What a caller gives as a table, in memory or as a path -> a table that no later step stumbles over. Knows no task."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from fieldtune.data.filled import filled
 from fieldtune.data.halves import mended, said
 from fieldtune.data.read import check_once, first_row, read_table
 from fieldtune.errors import InputError
 from fieldtune.progress import say
-from fieldtune.text.normalise import blank
 
 _NO_TEXT = (bytes, list, tuple, dict, set, np.ndarray)
 
 
-def given(data: pd.DataFrame | Path | str) -> pd.DataFrame:
-    """The table itself or the one in that file; halves of characters are replaced and counted on stderr.
+def given(data: pd.DataFrame | Path | str, *, every_row: bool = False) -> pd.DataFrame:
+    """The table itself or the one in that file; halves of characters are replaced, empty rows left out, both counted on
+    stderr.
+
+    Args:
+        every_row: keep empty rows too, for answers that stand beside the rows they are about.
 
     Raises:
         InputError: neither a table nor a path, no row, a column that stands twice, and what
@@ -25,10 +28,13 @@ def given(data: pd.DataFrame | Path | str) -> pd.DataFrame:
     if not isinstance(data, (pd.DataFrame, Path, str)):
         raise InputError("a pandas DataFrame or a path", type(data).__name__, "pd.DataFrame(rows, columns=[...])")
     if not isinstance(data, pd.DataFrame):
-        return read_table(data)
+        return read_table(data, every_row=every_row)
     if not len(data):
         raise InputError("at least one row", "none in the table", "check how it was made")
     check_once(list(data.columns), "the table")
+    data = data if every_row else filled(data, "the table")
+    if not len(data):
+        raise InputError("a row with anything in it", "only empty ones in the table", "check how it was made")
     changed = {name: mended(data[name]) for name in data if data[name].dtype == object}
     found = sum(count for _, count in changed.values())
     if not found:
@@ -49,13 +55,6 @@ def named(data: pd.DataFrame | Path | str) -> str:
 def numbered_from(data: pd.DataFrame | Path | str) -> int:
     """The number of its first row: as the file shows it, or 0 in memory."""
     return first_row(data) if isinstance(data, (Path, str)) else 0
-
-
-def empty(cell: Any) -> bool:
-    """None, NaN and their like, and texts with nothing to see in them."""
-    if isinstance(cell, str):
-        return blank(cell)
-    return cell is None or (pd.api.types.is_scalar(cell) and bool(pd.isna(cell)))
 
 
 def check_texts(column: pd.Series, where: str, first: int) -> None:

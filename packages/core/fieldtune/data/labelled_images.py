@@ -55,7 +55,7 @@ def unlabelled_images(data: pd.DataFrame | Path | str) -> tuple[pd.DataFrame, pd
     whatever part or class their folders name.
     """
     if isinstance(data, pd.DataFrame):
-        table = given(data)
+        table = given(data, every_row=True)
         check_columns(table, ["image"], "the table")
         return table, pd.DataFrame({"image": located(table["image"], Path(), "the table")}).reset_index(drop=True)
     path = Path(data)
@@ -68,7 +68,7 @@ def unlabelled_images(data: pd.DataFrame | Path | str) -> tuple[pd.DataFrame, pd
         files = pictures_below(path)
         names = [file.relative_to(path).as_posix() for file in files]
         return pd.DataFrame({"image": names}), pd.DataFrame({"image": pd.Series(files, dtype=object)})
-    table = read_table(path, ["image"])
+    table = read_table(path, ["image"], every_row=True)
     return table, pd.DataFrame({"image": located(table["image"], path.parent, str(path))})
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from fieldtune.data.given import check_texts, empty, given, named, numbered_from
+from fieldtune.data.filled import empty
+from fieldtune.data.given import check_texts, given, named, numbered_from
 from fieldtune.data.labelled_images import located
 from fieldtune.data.tables import check_labelled, task_columns
 from fieldtune.errors import InputError
@@ -50,7 +51,7 @@ def image_text_table(
 
 def unlabelled_image_texts(data: pd.DataFrame | Path | str, text: str = "text") -> tuple[pd.DataFrame, pd.DataFrame]:
     """What to predict on: the table as it is kept, and beside it image and text; rows with neither are kept too."""
-    table = given(data)
+    table = given(data, every_row=True)
     table = table.assign(**{name: "" for name in ("image", text) if name not in table})
     folder = Path() if isinstance(data, pd.DataFrame) else Path(data).parent
     return table, _both(table.rename(columns={text: "text"}), folder, named(data))

@@ -17,6 +17,7 @@ from typing import Any
 
 import pandas as pd
 
+from fieldtune.data.filled import filled
 from fieldtune.data.halves import mended, said
 from fieldtune.errors import ConfigError, InputError
 from fieldtune.progress import say
@@ -37,12 +38,14 @@ def read_table(
     *,
     encoding: str = "utf-8-sig",
     hint: str = "",
+    every_row: bool = False,
 ) -> pd.DataFrame:
     """Read CSV, TSV, JSON lines or Parquet, by extension; ``.gz`` allowed.
 
     A CSV file whose header has semicolons or tabs and no comma is separated by these, as spreadsheets of half the
     world write it.
     Text stays text: ``007`` keeps its zeros, and an empty cell or a null in a column of texts is an empty string.
+    Rows with nothing in any cell are left out and counted on stderr.
 
     Args:
         path: the file.
@@ -50,6 +53,7 @@ def read_table(
         optional: columns to add as empty text when missing.
         encoding: of CSV, TSV and JSON lines.
         hint: what else than renaming mends a missing column, e.g. ``"name it with --text COLUMN"``.
+        every_row: keep empty rows too, for answers that stand beside the rows they are about.
 
     Raises:
         InputError: no such file, unknown extension, unreadable line, missing column, no rows.
@@ -70,6 +74,10 @@ def read_table(
     if frame.empty:
         raise InputError("at least one row", f"none in {path}", "check that the export worked")
     check_columns(frame, required, str(path), hint)
+    if not every_row:
+        frame = filled(frame, str(path)).reset_index(drop=True)
+        if frame.empty:
+            raise InputError("a row with anything in it", f"only empty ones in {path}", "check that the export worked")
     for name in optional:
         if name not in frame:
             frame[name] = ""

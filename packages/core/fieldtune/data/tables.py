@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from fieldtune.data.given import check_texts, empty, given, named, numbered_from
+from fieldtune.data.filled import empty
+from fieldtune.data.given import check_texts, given, named, numbered_from
 from fieldtune.data.labels import SEPARATOR, joined, label_set, numbers
 from fieldtune.data.read import check_columns
 from fieldtune.errors import InputError

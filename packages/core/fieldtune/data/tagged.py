@@ -60,7 +60,7 @@ def word_table(data: pd.DataFrame | Path | str, text: str = "text") -> tuple[pd.
         table = pd.DataFrame({"text": [" ".join(tokens) for tokens in found], "tokens": pd.Series(found, dtype=object)})
         text = "text"
     else:
-        table = given(data)
+        table = given(data, every_row=True)
     if "tokens" not in table:
         check_columns(table, [text], named(data), "name it with --text COLUMN")
         return table, parted(table[text].fillna("").astype(str).tolist())
