@@ -257,7 +257,7 @@ SPANS = {
 DIALOGUES = [
     Case("dialogue", name, put("turns", cell), refused, said)
     for name, cell, refused, said in (
-        ("nothing", None, "turns as a list.*NoneType in row 0", ""),
+        ("nothing", None, "", "1 rows with nothing in any cell left out"),
         ("a text", "[]", "turns as a list.*str in row 0", ""),
         ("an unknown role", [{"role": "robot", "text": "x"}], "a role out of .*'robot'.*row 0", ""),
         ("a text that is none", turns(None, "x"), "and a text; found .*row 0", ""),
