@@ -28,13 +28,13 @@ def main() -> None:
     rows, held_out = stratified(table["intent"].tolist(), 0.2, generator(0), keys)
     known, test = (table.iloc[part].reset_index(drop=True) for part in (rows, held_out))
     test = test.iloc[:20] if options.quick else test
-    settings = {"epochs": options.epochs, "max_length": 64, "max_target": 224}
-    settings |= {"max_steps": 20} if options.quick else {}
+    length = {"max_length": 64}
+    writing = length | {"epochs": options.epochs, "max_target": 224} | ({"max_steps": 20} if options.quick else {})
     # The rival copies from all that is known; the writer learns from a part, as hours of training allow.
-    tables = {"copy": known, "full": known.groupby("intent").head(options.rows)}
+    runs = {"copy": (known, length), "full": (known.groupby("intent").head(options.rows), writing)}
     found, scores = {}, {}
     with workspace() as folder:
-        for method, train in tables.items():
+        for method, (train, settings) in runs.items():
             started = time.monotonic()
             done = fieldtune.finetune(
                 "seq2seq", train[["source", "target"]].reset_index(drop=True), method=method, out=folder / method,
