@@ -37,7 +37,7 @@ FLOORS = (
         "serve",
         "ui",
     ),
-    ("applications", "cli_kit", "commands", "cli"),
+    ("applications", "cli_kit", "commands", "interrupts", "cli"),
 )
 PURE = {
     "fieldtune": ("batching", "gate", "text", "evaluate"),

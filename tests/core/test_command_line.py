@@ -3,8 +3,11 @@
 import json
 import os
 import pickle
+import re
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -96,7 +99,10 @@ def test_a_rival_that_did_better_is_named(capsys: pytest.CaptureFixture[str]) ->
         {"accuracy": 0.7, "n": 100, "rivals": {"linear": {"accuracy": 0.8}, "head": {"accuracy": 0.6}}},
         "accuracy",
     )
-    assert "linear did better, accuracy 0.800 against 0.700: consider --method linear" in capsys.readouterr().err
+    assert (
+        "linear did better, accuracy 0.800 against 0.700: consider --method linear, or --method auto"
+        in capsys.readouterr().err
+    )
     remark("full", {"ndcg@10": 0.8, "n": 100, "rivals": {"linear": {"ndcg@10": 0.8}}}, "ndcg@10")
     assert capsys.readouterr().err == ""
 
@@ -347,8 +353,21 @@ def test_help_explains_every_command_and_wrong_usage_exits_2(cli: Cli) -> None:
     for name in ("train", "evaluate", "predict", "encode", "models", "feedback", "data", "doctor"):
         assert name in root.out
         assert cli(name, "--help").code == 0
-    assert cli("train", "--nonsense").code == 2
-    assert cli("nonsense").code == 2
+    for words, found in (
+        (("train", "--nonsense"), "--nonsense"),
+        (("nonsense",), "'nonsense'"),
+        (("train",), "'--task'"),
+        (("models", "verify", "a", "b"), "(b)"),
+        (("train", "--task", "regression", "--train", "t.csv", "--seed", "one"), "'--seed'"),
+    ):
+        ran = cli(*words)
+        assert (ran.code, ran.out) == (2, "")
+        group = " ".join(word for word in words[:2] if word in ("train", "models", "verify"))
+        assert re.fullmatch(
+            rf"error: expected .*`fieldtune {group}.*--help`.*; found .*{re.escape(found)}.*; fix: .*\n", ran.err
+        )
+    bare = cli("models")
+    assert (bare.code, bare.err) == (2, "") and "rollback" in bare.out
 
 
 def test_doctor_and_data(cli: Cli, table: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -503,6 +522,44 @@ def test_data_check_numbers_rows_as_the_file_does_and_sees_empty_ones(cli: Cli, 
     check_refused(cli("data", "check", tmp_path / "t.csv", "--task", "foo"), "text-classification")
 
 
+def test_data_check_tells_people_the_first_rows_and_how_many(cli: Cli, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"text": ["my card"] * 3000, "label": ["a", "b"] * 1500})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    ran = cli("data", "check", tmp_path / "t.csv")
+    assert "rows repeat an earlier one: 2998 rows (4, 5, 6, 7, 8, ...)" in ran.out
+    assert len(ran.out.splitlines()) < 20
+    rows = {row["kind"]: row["rows"] for row in cli("data", "check", tmp_path / "t.csv", "--json").json["findings"]}
+    assert len(rows["duplicate"]) == 2998  # programs get all of them
+
+
+READ_ONLY = """
+import os, sys
+from fieldtune.cli import main
+assert not os.access(os.environ["FIELDTUNE_HOME"], os.W_OK)
+sys.argv = ["fieldtune", "models", "list", "--json"]
+main()
+"""
+
+
+def test_models_are_listed_from_a_folder_that_cannot_be_written(
+    cli: Cli, model: Path, table: Path, home: Path, tmp_path: Path
+) -> None:
+    assert cli("models", "publish", model, "--into", "tickets", "--data", table).code == 0
+    want = cli("models", "list", "--json").json
+    assert len(want["versions"]) == 1
+    fixed = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0"'
+    alone = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    if subprocess.run([*alone, fixed, home], capture_output=True).returncode:
+        pytest.skip("this system lets nobody mount a folder to read alone")
+    for place in (home, home / "none" / "yet"):
+        environment = {**os.environ, "FIELDTUNE_HOME": str(place)}
+        command = [*alone, f'{fixed} && exec "$1" -c "$2"', str(home), sys.executable, READ_ONLY]
+        ran = subprocess.run(command, capture_output=True, text=True, env=environment)
+        assert ran.returncode == 0, ran.stderr
+        assert json.loads(ran.stdout) == (want if place == home else {"versions": []})
+    assert not (home / "none").exists()
+
+
 def test_surroundings_that_cannot_be_are_one_line(
     cli: Cli, table: Path, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -528,11 +585,8 @@ def test_ctrl_c_is_one_line_and_130(table: Path, tiny_encoder: Path, tmp_path: P
         deadline = time.monotonic() + 60
         while not (tmp_path / "out" / "checkpoints").exists() and time.monotonic() < deadline:
             time.sleep(0.05)
-        for _ in range(6):  # Python itself loses one that falls into a destructor: whoever waits presses again
-            os.kill(process.pid or 0, signal.SIGINT)
-            process.join(10)
-            if process.exitcode is not None:
-                break
+        os.kill(process.pid or 0, signal.SIGINT)
+        process.join(60)
         with os.fdopen(ours) as said:
             told = said.read() if process.exitcode is not None else ""
     finally:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Any
 
 import typer
 
@@ -9,9 +10,11 @@ from fieldtune.applications import APPLICATIONS, application, sample
 from fieldtune.cli_kit import fail
 from fieldtune.commands import data, doctor, explain, feedback, label, models, search, serve, training
 from fieldtune.errors import FieldtuneError
+from fieldtune.interrupts import heeded
 
 DEBUG = "--debug"
 INTERRUPTED = 130
+USAGE: Any = typer.BadParameter.__mro__[1]  # Click's UsageError, of whichever Click this Typer brings
 
 
 def build() -> typer.Typer:
@@ -44,7 +47,15 @@ def main() -> None:
     _quiet()
     try:
         set_threads()
-        build()()
+        with heeded():
+            code = build()(
+                standalone_mode=False, prog_name="fieldtune"
+            )  # usage errors are said below, as all errors are
+        if code == INTERRUPTED:  # what Typer makes of Ctrl-C
+            _interrupted()
+        sys.exit(code if isinstance(code, int) else 0)
+    except USAGE as error:
+        _misused(error)
     except FieldtuneError as error:
         _stop(str(error), error, debug)
     except BrokenPipeError:
@@ -52,10 +63,6 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         _interrupted()
-    except SystemExit as stop:
-        if stop.code == INTERRUPTED:  # what Typer makes of Ctrl-C
-            _interrupted()
-        raise
     except OSError as error:
         place = f": {error.filename}" if error.filename else ""
         found = f"{error.strerror or error}{place}"
@@ -66,6 +73,14 @@ def main() -> None:
         )
     except Exception as error:  # a defect of ours: still one line, and how to see more
         _stop(f"unexpected {type(error).__name__}: {error}; run again with --debug and report it", error, debug)
+
+
+def _misused(error: Any) -> None:
+    """Exit 2 with the one line that every error is; a group without a command has shown its help already."""
+    words = error.ctx.command_path if error.ctx else "fieldtune"
+    if type(error).__name__ != "NoArgsIsHelpError":
+        fail(f"expected a command as `{words} --help` shows it; found {error.format_message()}; fix: correct it")
+    sys.exit(2)
 
 
 def _interrupted() -> None:

@@ -246,6 +246,7 @@ def _write(
         "max_length": job.settings.max_length,
         "run": run,
         "metrics": metrics,
+        "figure": job.about.FIGURE,
         "rows": rows,
         "versions": versions(),
         "threads": threads(),

@@ -4,10 +4,13 @@ An application's folder (the *origin*) stays as it was trained; a promoted versi
 what serves is looked up here by origin. :mod:`fieldtune.gate` decides what ships. Knows nothing of what a model does.
 """
 
+import contextlib
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -220,9 +223,27 @@ def reinstate(app: str, origin: Path, version: str, *, now: datetime) -> None:
         _promote(connection, app, origin, version, "reinstated", now)
 
 
+@contextlib.contextmanager
+def _read_home() -> Iterator[Engine]:
+    """The same to read alone: where its folder cannot be written, as SQLite wants it to be, a copy of its files."""
+    folder = home()
+    there = next((place for place in (folder, *folder.absolute().parents) if place.exists()), folder)
+    if os.access(there, os.W_OK):
+        yield open_home()
+        return
+    with tempfile.TemporaryDirectory() as copy:
+        for file in folder.glob("fieldtune.db*"):
+            shutil.copy(file, copy)
+        engine = open_store(Path(copy), MIGRATIONS)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
+
 def versions() -> list[dict[str, Any]]:
     """Every version with its application, slot, origin, time, details, and whether it serves now."""
-    with open_home().begin() as connection:
+    with _read_home() as engine, engine.begin() as connection:
         rows = connection.execute(text("SELECT * FROM versions ORDER BY made_at, id")).mappings().all()
         slots = connection.execute(text("SELECT DISTINCT app, slot FROM promotions")).all()
         current = {_current(connection, app, slot) for app, slot in slots}

@@ -41,6 +41,15 @@ def test_shares_of_rows_have_intervals_and_other_figures_say_that_they_have_none
     assert "per_class" not in page and "Measured on 50 rows" in page
 
 
+def test_a_rival_that_did_better_is_told() -> None:
+    rivals = {"linear": {"accuracy": 0.8}, "head": {"accuracy": 0.6}}
+    card = {"task": "text-classification", "method": "full", "figure": "accuracy"}
+    for own, told in ((0.7, 1), (0.8, 0), (0.9, 0)):
+        page = markdown({**card, "metrics": {"accuracy": own, "n": 100, "rivals": rivals}})
+        assert page.count("linear did better, accuracy 0.800 against 0.700: consider --method linear") == told
+        assert page.count("Another method is the better choice") == told
+
+
 def test_unmeasured_models_and_odd_labels_leave_the_page_whole() -> None:
     page = markdown(
         {"task": "text-classification", "method": "zeroshot", "metrics": {"n": 0}, "labels": ["a|b", "c`\n## d"]}

@@ -1,11 +1,14 @@
 """Model folders: staged, hashed, replaced whole, and nothing that could run code."""
 
+import contextlib
 import json
 import os
 import pickle
 import socket
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -135,6 +138,24 @@ def test_a_second_writer_is_refused_until_the_first_is_gone(tmp_path: Path) -> N
         pass
     with locked(tmp_path / "model"):
         pass
+
+
+def test_a_lock_leaves_no_file_and_never_lets_two_in(tmp_path: Path) -> None:
+    inside: list[int] = []
+    most: list[int] = []
+
+    def writer(number: int) -> None:
+        for _ in range(100):
+            with contextlib.suppress(RefusedError), locked(tmp_path / "model"):
+                inside.append(number)
+                time.sleep(0)  # another thread may run now
+                most.append(len(inside))
+                inside.remove(number)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(writer, range(8)))
+    assert set(most) == {1}
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_one_who_holds_a_lock_is_named_and_a_killed_one_holds_none(tmp_path: Path) -> None:

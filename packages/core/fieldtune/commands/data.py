@@ -8,6 +8,8 @@ import typer
 from fieldtune.cli_kit import Json, show
 from fieldtune.commands.training import LabelColumn, LabelMap, TextColumn, parse_map
 
+FEW = 5  # rows that a finding names to people
+
 data = typer.Typer(help="Public data sets, and checks of your own tables.", no_args_is_help=True)
 
 
@@ -69,9 +71,19 @@ def check(
     if labels:
         findings += _doubtful(table, task, model)
     findings = numbered(findings, first_row(file))
-    show({"rows": len(table), "findings": [finding._asdict() for finding in findings]}, as_json)
+    told = [finding._asdict() if as_json else _short(finding) for finding in findings]
+    show({"rows": len(table), "findings": told}, as_json)
     if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(1)
+
+
+def _short(finding: Any) -> dict[str, Any]:
+    """A finding for people, who need the first few of its rows (its message has them) and how many there are."""
+    told = {"kind": finding.kind, "severity": finding.severity, "message": finding.message}
+    if not finding.suggested:
+        return told
+    more = f" and {len(finding.suggested) - FEW} more (--json lists them)" if len(finding.suggested) > FEW else ""
+    return {**told, "suggested": ", ".join(finding.suggested[:FEW]) + more}
 
 
 def _doubtful(table: Any, task: str, model: str) -> list[Any]:

@@ -9,6 +9,7 @@ import typer
 
 from fieldtune.cli_kit import Json, pair, show
 from fieldtune.errors import InputError
+from fieldtune.models.card import outdone
 from fieldtune.progress import say
 
 TextColumn = Annotated[str, typer.Option("--text", help="The column that holds the text.")]
@@ -162,19 +163,12 @@ def remark(method: str, metrics: dict[str, Any], figure: str) -> None:
     """Say on stderr when a rival did better, or when the rows it was measured on are too few to say much."""
     if not metrics["n"]:  # said before it was trained
         return
-    found = {
-        method: metrics[figure],
-        **{rival: figures[figure] for rival, figures in metrics.get("rivals", {}).items()},
-    }
-    best = max(found, key=lambda one: found[one])  # the first of equals is the method asked for
     if metrics["n"] < FEW:
         say(
             f"note: measured on {metrics['n']} rows, which is too few to rely on; give more with --valid or more to train"
         )
-    elif best != method:
-        say(
-            f"note: {best} did better, {figure} {found[best]:.3f} against {found[method]:.3f}: consider --method {best}"
-        )
+    elif better := outdone(method, metrics, figure):
+        say(f"note: {better}")
 
 
 def _counted(pieces: Iterator[Any], written: dict[str, int]) -> Iterator[Any]:

@@ -111,7 +111,28 @@ def _figures(card: Mapping[str, Any]) -> str:
     lines = [f"| {_code(name)} | {value} | {interval} |" for name, value, interval in rows]
     told = f"Measured on {n} rows that were kept apart from those it learnt from."
     refit = " It was then trained again on all of them." if card.get("trained_again") else ""
-    return "\n".join([f"## Figures\n\n{told}{refit}\n", "| figure | value | 95 % interval |", "|---|---|---|", *lines])
+    better = outdone(card["method"], metrics, card["figure"]) if "figure" in card else ""
+    warning = f"\n\n**Another method is the better choice on these rows:** {better}." if better else ""
+    return "\n".join(
+        [f"## Figures\n\n{told}{refit}{warning}\n", "| figure | value | 95 % interval |", "|---|---|---|", *lines]
+    )
+
+
+def outdone(method: str, metrics: Mapping[str, Any], figure: str) -> str:
+    """What to say where a rival measured beside a model did better: which, by how much, and what to do; else "".
+
+    Args:
+        figure: the metric by which the task's methods are compared, higher is better.
+    """
+    rivals = {name: figures[figure] for name, figures in metrics.get("rivals", {}).items()}
+    found = {method: metrics[figure], **rivals}
+    best = max(found, key=lambda one: found[one])  # the first of equals is the method asked for
+    if best == method:
+        return ""
+    return (
+        f"{best} did better, {figure} {found[best]:.3f} against {found[method]:.3f}: consider --method {best}, "
+        "or --method auto where the task has it"
+    )
 
 
 def flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float]]:

@@ -14,7 +14,7 @@ import shutil
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from fieldtune.errors import ArtefactError, InputError, RefusedError
 
@@ -219,20 +219,36 @@ def locked(path: Path) -> Iterator[None]:
         RefusedError: another process holds it, named by number and host.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with (path.parent / f".{path.name}.lock").open("a+") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            handle.seek(0)
-            raise RefusedError(
-                f"{path} to be free",
-                f"another fieldtune process writing to it ({handle.read(200).strip() or 'just begun'})",
-                "wait for it, or choose another place",
-            ) from error
+    lock = path.parent / f".{path.name}.lock"
+    with _held(lock, path) as handle:
         handle.truncate(0)
         handle.write(f"pid {os.getpid()} on {socket.gethostname()}")
         handle.flush()
-        yield
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)  # still held: see _held for those who opened it before
+
+
+def _held(lock: Path, path: Path) -> TextIO:
+    """The lock's file, opened and held. One whose name another process took away meanwhile would lock nothing."""
+    while True:
+        handle = lock.open("a+")
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            with handle:
+                handle.seek(0)
+                found = handle.read(200).strip() or "just begun"
+            raise RefusedError(
+                f"{path} to be free",
+                f"another fieldtune process writing to it ({found})",
+                "wait for it, or choose another place",
+            ) from error
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle.fileno()), lock.stat()):
+                return handle
+        handle.close()
 
 
 def digest(file: Path) -> str:

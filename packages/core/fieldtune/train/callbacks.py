@@ -1,11 +1,14 @@
 """What happens between the steps of a training: looking, saving, adapting ranks, curves, a bar."""
 
+import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from torch import nn
 from transformers import TrainerCallback
 
+from fieldtune.progress import say
 from fieldtune.train.best import Best
 from fieldtune.train.processes import agreed, total
 from fieldtune.train.ranks import Ranks
@@ -63,15 +66,45 @@ class Curves(TrainerCallback):
         self.trainer.seen = 0.0
 
 
+class Lines(TrainerCallback):
+    """Where stderr is no terminal: now and then a line with step, mean loss since the last line, and seconds left.
+
+    Args:
+        description: what it begins with.
+        trainer: its ``seen`` is the loss of the step at hand; of several processes, the part of this one.
+        seconds: at least so long between two lines.
+        clock: seconds from any moment on.
+    """
+
+    def __init__(
+        self, description: str, trainer: Any, seconds: float = 30.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._description, self._trainer, self._seconds, self._clock = description, trainer, seconds, clock
+        self._losses: list[float] = []
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._began = self._told = self._clock()
+        self._first = state.global_step
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._losses.append(float(self._trainer.seen) * args.world_size)
+        now, done, left = self._clock(), state.global_step - self._first, state.max_steps - state.global_step
+        if now - self._told < self._seconds or not left:
+            return
+        loss, remaining = sum(self._losses) / len(self._losses), (now - self._began) / done * left
+        at = f"step {state.global_step} of {state.max_steps}"
+        say(f"{self._description}: {at}, loss {loss:.4g}, about {remaining:.0f} s left")
+        self._losses, self._told = [], now
+
+
 class Bar(TrainerCallback):
-    """A progress bar over optimizer steps on stderr, where stderr is a terminal."""
+    """A progress bar over optimizer steps on stderr."""
 
     def __init__(self, description: str) -> None:
         from rich.console import Console
         from rich.progress import Progress
 
-        console = Console(stderr=True)
-        self._progress = Progress(console=console, transient=True, disable=not console.is_terminal)
+        self._progress = Progress(console=Console(stderr=True), transient=True)
         self._description = description
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -83,3 +116,8 @@ class Bar(TrainerCallback):
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._progress.stop()
+
+
+def shown(description: str, trainer: Any) -> TrainerCallback:
+    """A bar on a terminal, lines elsewhere."""
+    return Bar(description) if sys.stderr.isatty() else Lines(description, trainer)

@@ -17,6 +17,7 @@ from transformers import TrainingArguments
 from fieldtune.batching import Batch
 from fieldtune.errors import InputError
 from fieldtune.models.adapters import settle
+from fieldtune.progress import say
 from fieldtune.train import callbacks
 from fieldtune.train.best import Best
 from fieldtune.train.checkpoint import newest, step
@@ -54,8 +55,8 @@ def fit(
         optimizer: over the parameters to train, with their peak learning rates.
         seed: of dropout.
         dtype: ``torch.float32`` or ``torch.bfloat16``.
-        description: shown beside the progress bar.
-        show: progress on stderr.
+        description: shown beside the progress.
+        show: progress on stderr, a bar on a terminal and else a line every 30 s, and the step that a run goes on after.
         best: looks at the module now and then; it ends with the weights that did best, else with the last ones.
 
     Raises:
@@ -80,7 +81,10 @@ def fit(
             best.load(checkpoint)
     trainer.add_callback(callbacks.SaveRegularly(settings.checkpoint_steps))
     if show:
-        trainer.add_callback(callbacks.Bar(description))
+        if checkpoint:
+            steps = math.ceil(len(plan) / settings.accumulate)
+            say(f"{description}: going on after step {step(checkpoint)} of {steps}")
+        trainer.add_callback(callbacks.shown(description, trainer))
     if ranks:
         trainer.add_callback(callbacks.Adapt(ranks))
     _run(trainer, checkpoint, _opened(settings, arguments, folder, checkpoint))
