@@ -17,7 +17,8 @@ SECONDS = 0.5
 def heeded() -> Iterator[None]:
     """In the block a Ctrl-C ends what runs, wherever it falls; nothing is changed where somebody else listens to it."""
     ours = (
-        threading.current_thread() is threading.main_thread()
+        hasattr(signal, "SIGALRM")  # not on Windows
+        and threading.current_thread() is threading.main_thread()
         and signal.getsignal(signal.SIGINT) is signal.default_int_handler
         and signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
     )
