@@ -11,18 +11,20 @@ from typing import Any
 import pandas as pd
 
 from fieldtune.data.checks import OUT_OF_SCOPE
+from fieldtune.data.filled import empty
 from fieldtune.data.given import given, named
 from fieldtune.data.hiding import as_trained
 from fieldtune.data.labels import row_labels
 from fieldtune.data.read import check_columns, in_pieces
 from fieldtune.data.tables import SETS
+from fieldtune.data.unreadable import UNREADABLE
 from fieldtune.errors import InputError
 from fieldtune.fingerprint import rows_digest
 from fieldtune.models import Classifier, load
 from fieldtune.preparing import Given
 from fieldtune.progress import say
 from fieldtune.reporting import classifier_report
-from fieldtune.tasks import task_module
+from fieldtune.tasks import Task, task_module
 
 NAME_IT = "name it with --text COLUMN"
 _SEEN = {
@@ -78,7 +80,8 @@ def predict(model: Any, data: Given, *, rename: Mapping[str, str] | None = None)
 
     Returns:
         The columns, rows and index of ``data`` and the columns the task adds: ``predicted``, ``probability``, ``score``,
-        ``spans``, ... Rows without text are kept.
+        ``spans``, ... Rows without text are kept. Where pictures could not be read, their answers are empty, and a
+        column ``unreadable`` says why.
 
     Raises:
         InputError: a column is missing, or one of the names that are added is taken; else as :func:`measure`.
@@ -96,7 +99,7 @@ def answers(trained: Any, data: Given, *, rename: Mapping[str, str] | None = Non
         table, inputs = _inputs(data, [names.get(name, name) for name in about.INPUTS], about.INPUTS)
     start = 0
     for piece in in_pieces(table):
-        added = about.predict(trained, inputs.iloc[start : start + len(piece)].reset_index(drop=True))
+        added = _added(about, trained, inputs.iloc[start : start + len(piece)].reset_index(drop=True))
         taken = [name for name in added if name in piece]
         if taken:
             raise InputError(
@@ -105,6 +108,15 @@ def answers(trained: Any, data: Given, *, rename: Mapping[str, str] | None = Non
         # A table read from Parquet has an index of its own.
         yield piece.assign(**{name: added[name].to_numpy() for name in added})
         start += len(piece)
+
+
+def _added(about: Task, trained: Any, inputs: pd.DataFrame) -> Any:
+    """What the task adds to each row; to one of which nothing could be read only why."""
+    if UNREADABLE not in inputs:
+        return about.predict(trained, inputs)
+    lost = (inputs[UNREADABLE] != "") & inputs[list(about.INPUTS)].map(empty).all(axis=1)
+    found = about.predict(trained, inputs[~lost].reset_index(drop=True)).set_axis(inputs.index[~lost], axis=0)
+    return found.reindex(inputs.index).assign(**{UNREADABLE: inputs[UNREADABLE]})
 
 
 def seen(card: Mapping[str, Any], table: pd.DataFrame) -> str:

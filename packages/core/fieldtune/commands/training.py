@@ -121,7 +121,8 @@ def predict(
     check_output(out, reads=[data])
     written: dict[str, int] = {}
     write_pieces(_counted(answers(load(model), data, rename={"text": text}), written), out)
-    kept = {"in_scope": written["in_scope"] / written["rows"]} if "in_scope" in written else {}
+    kept: dict[str, float] = {"in_scope": written["in_scope"] / written["rows"]} if "in_scope" in written else {}
+    kept |= {name: count for name, count in written.items() if name not in ("rows", "in_scope")}
     show({"out": str(out), "rows": written["rows"], **kept}, as_json)
 
 
@@ -172,11 +173,15 @@ def remark(method: str, metrics: dict[str, Any], figure: str) -> None:
 
 
 def _counted(pieces: Iterator[Any], written: dict[str, int]) -> Iterator[Any]:
-    """The pieces; ``written`` gets how many rows they hold, and how many of these are in scope where that is told."""
+    """The pieces; ``written`` gets how many rows they hold, and where that is told how many are in scope, or unreadable."""
+    from fieldtune.data.unreadable import UNREADABLE
+
     for piece in pieces:
         written["rows"] = written.get("rows", 0) + len(piece)
         if "in_scope" in piece:
             written["in_scope"] = written.get("in_scope", 0) + int((piece["in_scope"] == "true").sum())
+        if UNREADABLE in piece:
+            written[UNREADABLE] = written.get(UNREADABLE, 0) + int((piece[UNREADABLE] != "").sum())
         yield piece
 
 

@@ -19,6 +19,7 @@ from fieldtune.data.images import height_width
 from fieldtune.data.labelled_images import located, unlabelled_images
 from fieldtune.data.parts import PART, official
 from fieldtune.data.read import check_columns
+from fieldtune.data.unreadable import looked_at, readable
 from fieldtune.data.voc import voc_rows
 from fieldtune.errors import InputError
 from fieldtune.progress import say
@@ -45,11 +46,14 @@ def box_table(
         rename: of the columns of a table.
         labels: label in the data -> label wanted.
 
+    Pictures that cannot be read are left out and counted on stderr.
+
     Raises:
-        InputError: what cannot be read, a picture that is not there, an unknown label in ``labels``.
+        InputError: a table that cannot be read, or no picture of it; a picture that is not there, an unknown label in ``labels``.
     """
     where = named(data)
     table = _rows(data, rename or {}, where)
+    table = table[readable(table["image"].tolist(), where, "left out")].reset_index(drop=True)
     counts: Counter[str] = Counter()
     table["boxes"] = pd.Series(
         [
@@ -74,7 +78,7 @@ def unboxed_images(data: pd.DataFrame | Path | str) -> tuple[pd.DataFrame, pd.Da
         if PART in table and (table[PART] == "test").any():
             table = table[table[PART] == "test"].reset_index(drop=True)
         names = [str(Path(picture).name) for picture in table["image"]]
-        return pd.DataFrame({"image": names}), table[["image"]]
+        return pd.DataFrame({"image": names}), looked_at(table["image"], Path(), str(path))
     return unlabelled_images(path)
 
 

@@ -14,6 +14,7 @@ from fieldtune.data.images import KINDS
 from fieldtune.data.parts import PART, official
 from fieldtune.data.read import check_columns, read_table
 from fieldtune.data.tables import check_labelled, task_columns
+from fieldtune.data.unreadable import TOLD, at, looked_at, readable
 from fieldtune.errors import InputError
 
 TASK = "image-classification"
@@ -36,28 +37,30 @@ def image_table(
         labels: label in the data -> label wanted.
 
     Returns:
-        Cells of ``image`` are paths, arrays uint8, or the bytes of a file.
+        Cells of ``image`` are paths, arrays uint8, or the bytes of a file. Pictures that cannot be read are left out and
+        counted on stderr.
 
     Raises:
-        InputError: what cannot be read; a picture that is not there; a row without label.
+        InputError: a table or folder that cannot be read, or no picture of it; pictures that are not there; a row
+            without label.
     """
     where = named(data)
     table = task_columns(_rows(data, rename), TASK, rename=rename, labels=labels)
     check_labelled(table["label"], where, numbered_from(data))
     table["image"] = located(table["image"], _beside(data), where)
-    return table
+    return table[readable(table["image"].tolist(), where, "left out")].reset_index(drop=True)
 
 
 def unlabelled_images(data: pd.DataFrame | Path | str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What to predict on: the table as it is kept, and beside it the column ``image``.
 
     Of an ``.npz`` these are the pictures of its test part (all, where it has none); of a folder, all pictures below it,
-    whatever part or class their folders name.
+    whatever part or class their folders name. Where some cannot be read, a column ``unreadable`` beside them says why.
     """
     if isinstance(data, pd.DataFrame):
         table = given(data, every_row=True)
         check_columns(table, ["image"], "the table")
-        return table, pd.DataFrame({"image": located(table["image"], Path(), "the table")}).reset_index(drop=True)
+        return table, looked_at(table["image"], Path(), "the table")
     path = Path(data)
     if path.suffix == ".npz":
         parts = _arrays(path)
@@ -67,28 +70,27 @@ def unlabelled_images(data: pd.DataFrame | Path | str) -> tuple[pd.DataFrame, pd
     if path.is_dir():
         files = pictures_below(path)
         names = [file.relative_to(path).as_posix() for file in files]
-        return pd.DataFrame({"image": names}), pd.DataFrame({"image": pd.Series(files, dtype=object)})
+        return pd.DataFrame({"image": names}), looked_at(pd.Series(files, dtype=object), Path(), str(path))
     table = read_table(path, ["image"], every_row=True)
-    return table, pd.DataFrame({"image": located(table["image"], path.parent, str(path))})
+    return table, looked_at(table["image"], path.parent, str(path))
 
 
 def located(column: pd.Series, folder: Path, where: str) -> pd.Series:
     """Texts as paths from ``folder``, all of which are there; other cells as they are.
 
     Raises:
-        InputError: an empty cell or a file that is not there, with its row.
+        InputError: empty cells or files that are not there, with their rows.
     """
-    cells: list[Any] = []
-    for row, cell in enumerate(column):
-        if isinstance(cell, (str, Path)) and str(cell).strip():
-            cell = folder / cell
-        if not (isinstance(cell, (np.ndarray, bytes)) or (isinstance(cell, Path) and cell.is_file())):
-            raise InputError(
-                "a picture on every row",
-                f"{str(cell)!r} in row {row} of {where}",
-                "correct the path, or leave the row out",
-            )
-        cells.append(cell)
+    cells = [at(cell, folder) for cell in column]
+    missing = {
+        row: f"{str(name)!r}" for row, cell, name in zip(column.index, cells, column, strict=True) if cell is None
+    }
+    if missing:
+        shown = ", ".join(f"{missing[row]} in row {row}" for row in list(missing)[:TOLD])
+        more = f", and {len(missing) - TOLD} more" if len(missing) > TOLD else ""
+        raise InputError(
+            "a picture on every row", f"{shown}{more} of {where}", "correct the paths, or leave these rows out"
+        )
     return pd.Series(cells, index=column.index, dtype=object)
 
 

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from fieldtune.data.filled import empty
 from fieldtune.data.given import check_texts, given, named, numbered_from
 from fieldtune.data.labelled_images import located
 from fieldtune.data.tables import check_labelled, task_columns
+from fieldtune.data.unreadable import looked_at, readable
 from fieldtune.errors import InputError
 from fieldtune.progress import say
 
@@ -23,7 +25,7 @@ def image_text_table(
 ) -> pd.DataFrame:
     """Columns image (a path, an array, the bytes of a file, or None), text ("" for none) and label.
 
-    Rows that have neither are left out and counted on stderr.
+    Pictures that cannot be read are missing; rows that have neither are left out. Both are counted on stderr.
 
     Raises:
         InputError: a column is missing, a picture that is named is not there, a label is missing, no row is left.
@@ -36,6 +38,7 @@ def image_text_table(
             table[name] = None
     check_texts(table["text"], where, first)
     both = _both(table, Path() if isinstance(data, pd.DataFrame) else Path(data).parent, where)
+    both["image"] = both["image"].where(np.array(readable(both["image"].tolist(), where, "taken as missing")), None)
     table["image"], table["text"] = both["image"], both["text"]
     lacks = {"picture": both["image"].isna(), "text": both["text"] == ""}
     neither = lacks["picture"] & lacks["text"]
@@ -50,11 +53,16 @@ def image_text_table(
 
 
 def unlabelled_image_texts(data: pd.DataFrame | Path | str, text: str = "text") -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What to predict on: the table as it is kept, and beside it image and text; rows with neither are kept too."""
+    """What to predict on: the table as it is kept, and beside it image and text; rows with neither are kept too.
+
+    A picture that cannot be read is missing; the column ``unreadable`` says why.
+    """
     table = given(data, every_row=True)
     table = table.assign(**{name: "" for name in ("image", text) if name not in table})
     folder = Path() if isinstance(data, pd.DataFrame) else Path(data).parent
-    return table, _both(table.rename(columns={text: "text"}), folder, named(data))
+    column, where = table["image"], named(data)
+    looked = looked_at(column, folder, where, optional=[empty(cell) for cell in column])
+    return table, looked.assign(text=_texts(table[text]).to_numpy())
 
 
 def _both(table: pd.DataFrame, folder: Path, where: str) -> pd.DataFrame:
@@ -62,5 +70,8 @@ def _both(table: pd.DataFrame, folder: Path, where: str) -> pd.DataFrame:
     found = pd.Series([None] * len(table), index=table.index, dtype=object)
     if any(there):
         found[there] = located(table["image"][there], folder, where)
-    texts = table["text"].astype(object).map(lambda cell: "" if empty(cell) else str(cell))
-    return pd.DataFrame({"image": found, "text": texts}).reset_index(drop=True)
+    return pd.DataFrame({"image": found, "text": _texts(table["text"])}).reset_index(drop=True)
+
+
+def _texts(column: pd.Series) -> pd.Series:
+    return column.astype(object).map(lambda cell: "" if empty(cell) else str(cell))

@@ -1,0 +1,136 @@
+"""Pictures that are not there or cannot be read, among others that can: counted, named, and no other row lost for them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import fieldtune
+from fieldtune.errors import InputError
+from fieldtune.tasks import task_module
+from tests.conftest import Ran
+
+TASKS = ("image-classification", "image-text", "object-detection")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Thirty pictures, light or dark."""
+    for number in range(30):
+        shade = np.full((16, 16, 3), 40 + 160 * (number % 2), np.uint8)
+        shade[number % 16] = number
+        Image.fromarray(shade).save(tmp_path / f"{number}.png")
+    return tmp_path
+
+
+def table_of(task: str) -> pd.DataFrame:
+    table = pd.DataFrame({"image": [f"{number}.png" for number in range(30)]})
+    if task == "object-detection":
+        return table.assign(boxes=[[{"label": "spot", "box": [2, 2, 10, 12]}]] * 30)
+    table["label"] = ["dark", "light"] * 15
+    return table.assign(text=[f"a thing {n}" for n in range(30)]) if task == "image-text" else table
+
+
+def spoil(folder: Path, count: int) -> list[str]:
+    """The first of the pictures cut, no picture, or empty in turn; their names."""
+    for number in range(count):
+        file = folder / f"{number}.png"
+        raw = file.read_bytes()
+        file.write_bytes((raw[: len(raw) // 2], b"<html>not found</html>", b"")[number % 3])
+    return [f"{number}.png" for number in range(count)]
+
+
+def write(table: pd.DataFrame, file: Path) -> Path:
+    table.to_json(file, orient="records", lines=True)
+    return file
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_unreadable_pictures_of_a_training_table_are_counted_and_named(
+    task: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = spoil(folder, 12)
+    rows = task_module(task).read(write(table_of(task), folder / "t.jsonl"))
+    err = capsys.readouterr().err
+    assert "note: 12 pictures cannot be read" in err
+    assert all(f"{name}:" in err for name in names[:10])
+    assert not any(f"{name}:" in err for name in names[10:])
+    assert "; and 2 more" in err
+    if task == "image-text":  # the text of these rows is learnt from
+        assert len(rows) == 30
+        assert [image is None for image in rows["image"]] == [True] * 12 + [False] * 18
+    else:
+        assert [Path(image).name for image in rows["image"]] == [f"{number}.png" for number in range(12, 30)]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_table_of_unreadable_pictures_alone_is_refused(task: str, folder: Path) -> None:
+    spoil(folder, 30)
+    with pytest.raises(InputError, match=r"none among 30 of .*0\.png.*; and 20 more"):
+        task_module(task).read(write(table_of(task), folder / "t.jsonl"))
+
+
+def test_a_folder_a_class_is_looked_through(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(30):
+        place = folder / "all" / ("dark", "light")[number % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number}.png").rename(place / f"{number}.png")
+    (folder / "all" / "dark" / "0.png").write_bytes(b"")
+    assert len(task_module("image-classification").read(folder / "all")) == 29
+    assert "1 pictures cannot be read, left out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("task", ["image-classification", "object-detection"])
+def test_files_that_are_not_there_are_named_at_once(task: str, folder: Path) -> None:
+    for number in range(12):
+        (folder / f"{number}.png").unlink()
+    with pytest.raises(InputError, match=r"'0\.png' in row 0, .*'9\.png' in row 9, and 2 more of"):
+        task_module(task).read(write(table_of(task), folder / "t.jsonl"))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_an_unreadable_picture_loses_no_other_answer(
+    task: str, folder: Path, cli: Callable[..., Ran], tiny_encoder: Path
+) -> None:
+    table = table_of(task)
+    method = "linear" if task == "image-classification" else "full"
+    settings = {} if method == "linear" else {"max_steps": 1, "image_size": 32}
+    model = str(tiny_encoder) if task == "image-text" else "default"
+    done = fieldtune.finetune(task, write(table, folder / "t.jsonl"), method=method, model=model,
+                              out=folder / "m", settings=settings, progress=False)  # fmt: skip
+    asked = write(table.drop(columns=["label", "boxes"], errors="ignore").head(9), folder / "asked.jsonl")
+    command = ("predict", "--model", done.path, "--data", asked, "--out", folder / "p.jsonl", "--json")
+    assert cli(*command).code == 0
+    before = [json.loads(line) for line in (folder / "p.jsonl").read_text().splitlines()]
+    assert "unreadable" not in before[0]
+    spoil(folder, 2)
+    (folder / "4.png").unlink()
+    ran = cli(*command)
+    assert ran.code == 0, ran.err
+    assert "note: 3 pictures cannot be read, column 'unreadable' says why" in ran.err
+    assert json.loads(ran.out)["rows"] == 9
+    assert json.loads(ran.out)["unreadable"] == 3
+    after = [json.loads(line) for line in (folder / "p.jsonl").read_text().splitlines()]
+    assert [row["image"] for row in after] == [f"{number}.png" for number in range(9)]
+    assert [bool(row.pop("unreadable")) for row in after] == [number in (0, 1, 4) for number in range(9)]
+    answer = "boxes" if task == "object-detection" else "predicted"
+    for number in range(9):
+        if number not in (0, 1, 4):
+            assert after[number] == before[number]
+        else:  # of a picture and a text the text is left
+            assert (after[number][answer] is not None) == (task == "image-text")
+
+
+def test_nothing_but_unreadable_pictures_is_refused(folder: Path, cli: Callable[..., Ran]) -> None:
+    done = fieldtune.finetune("image-classification", write(table_of("image-classification"), folder / "t.jsonl"),
+                              method="linear", out=folder / "m", progress=False)  # fmt: skip
+    asked = write(pd.DataFrame({"image": ["no.png", None, "t.jsonl"]}), folder / "asked.jsonl")
+    ran = cli("predict", "--model", done.path, "--data", asked, "--out", folder / "p.csv")
+    assert ran.code == 1
+    assert "none among 3 of" in ran.err
+    assert ran.err.count("\n") == 1
+    assert not (folder / "p.csv").exists()
