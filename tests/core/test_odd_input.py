@@ -451,7 +451,7 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "empty": (lambda raw: b"", "odd.png: "),
     "a text": (lambda raw: b"hello", "odd.png: "),
     "vector graphics": (lambda raw: b"<svg xmlns='http://www.w3.org/2000/svg'/>", "odd.png: "),
-    "a bomb": (lambda raw: png(65_000, 65_000, b"x"), "65000 x 65000 in .*odd.png"),
+    "a bomb": (lambda raw: png(65_000, 65_000, b"x"), "decompression bomb.*odd.png"),
     "a bomb below the limit": (lambda raw: png(7_000, 7_000, zlib.compress(b"\0" * 100)), "odd.png: "),
     "no pixels": (lambda raw: png(0, 0, b"x"), "odd.png: "),
     "bytes that are none": (b"abc", "given as bytes: "),
