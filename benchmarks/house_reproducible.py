@@ -26,7 +26,9 @@ def built(folder: Path, *kinds: str) -> list[dict[str, str]]:
             os.utime(file, (time, time))
         (copy / "out").mkdir()
         env = {**os.environ, **environment, "PYTHONPATH": str(copy)}
-        subprocess.run([sys.executable, "-c", BUILD, *kinds], check=True, cwd=copy, env=env, umask=umask, stdout=sys.stderr)
+        subprocess.run(
+            [sys.executable, "-c", BUILD, *kinds], check=True, cwd=copy, env=env, umask=umask, stdout=sys.stderr
+        )
         archives = (copy / "out").iterdir()
         found.append({file.suffix: hashlib.sha256(file.read_bytes()).hexdigest() for file in archives})
     return found
