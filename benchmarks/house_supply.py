@@ -13,7 +13,9 @@ from benchmarks.supply import EXCEPTIONS, allowed, licences, off_the_lock, pinne
 def main() -> None:
     """Print what is off the lock, what is not allowed, and whether the bill holds the lock and nothing else."""
     pins, found = pinned(), licences(distributions())
-    report({"pinned": len(pins), "hashed": len(pinned("requirements.lock")), "installed": len(found),
+    hashed = pinned("requirements.lock")
+    report({"pinned": len(pins), "not_hashed": sorted(pins.keys() - hashed.keys()), "installed": len(found),
+            "all_but_torch_hashed": hashed == {name: pins[name] for name in pins if name != "torch"},
             "off_the_lock": (off := off_the_lock(distributions(), pins)), "strangers": len(off),
             "licences": dict(Counter(found.values()).most_common()),
             "not_allowed": sum(not allowed(name, said) for name, said in found.items()),
