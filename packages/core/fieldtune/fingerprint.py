@@ -57,8 +57,7 @@ def start(about: Task, method: str, model: str, settings: Settings) -> list[str]
     """Digests of the weights that a task's method starts from; none where it starts from none."""
     if method in about.ENCODERLESS:
         return []
-    found: list[str] = (about.weights or weights)(model, settings)
-    return found
+    return (about.weights or weights)(model, settings)
 
 
 def weights(model: str, settings: Settings) -> list[str]:

@@ -106,7 +106,7 @@ def _unlabelled(
     if data is not None and not wants:
         known = ", ".join(about.UNLABELLED) or "none of this task"
         raise InputError(f"a method that learns from unlabelled rows ({known})", repr(method), "leave --unlabelled out")
-    return (about.read_unlabelled(data, rename=rename),) if wants else ()
+    return (about.read_unlabelled(data, rename=rename),) if wants and about.read_unlabelled else ()
 
 
 def _hidden(tables: Sequence[pd.DataFrame | None], progress: bool) -> list[Any]:

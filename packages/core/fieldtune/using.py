@@ -103,10 +103,12 @@ def answers(trained: Any, data: Given, *, rename: Mapping[str, str] | None = Non
         taken = [name for name in added if name in piece]
         if taken:
             raise InputError(
-                "columns of other names than predict adds", f"{', '.join(taken)} in {named(data)}", "rename them"
+                "columns of other names than predict adds",
+                f"{', '.join(map(str, taken))} in {named(data)}",
+                "rename them",
             )
         # A table read from Parquet has an index of its own.
-        yield piece.assign(**{name: added[name].to_numpy() for name in added})
+        yield piece.assign(**{str(name): added[name].to_numpy() for name in added})
         start += len(piece)
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from fieldtune import finetune
 from fieldtune.errors import InputError
 from fieldtune.serve.rows import Row
 from fieldtune.serve.served import Served, _reader, plain
+from fieldtune.tasks import task_module
 
 CITIES = ("Paris", "Rome", "Oslo", "Bonn")
 
@@ -59,9 +60,8 @@ def test_a_model_that_reads_files_is_not_served(tmp_path: Path, monkeypatch: pyt
     table = pd.DataFrame(rows, columns=["text", "label"])
     done = finetune("text-classification", table, method="linear", out=tmp_path / "m", progress=False)
     assert not Served(done.path).encodes
-    from fieldtune.tasks import task_module
-
-    monkeypatch.setattr(task_module("text-classification"), "INPUTS", ("image",))
+    pictures = replace(task_module("text-classification"), INPUTS=("image",))
+    monkeypatch.setattr("fieldtune.serve.served.task_module", lambda task: pictures)
     with pytest.raises(InputError, match="reads files"):
         Served(done.path)
 

@@ -18,6 +18,7 @@ from fieldtune.models.encoder import load_encoder_folder
 from fieldtune.models.folder import staged
 from fieldtune.models.pair_features import Together
 from fieldtune.tasks import task_module
+from fieldtune.tasks.reranking import with_negatives
 from tests.conftest import Ran
 
 Cli = Callable[..., Ran]
@@ -265,12 +266,12 @@ def test_wrong_documents_are_mined_where_only_right_ones_are_given(tmp_path: Pat
         ("card price", "a card costs 5"),
     ]
     table = about.read(pd.DataFrame(found, columns=["query", "document"]))
-    mined = about.with_negatives(pd.concat([table, table.iloc[[0]].assign(document="Block the card!")]), 5)
+    mined = with_negatives(pd.concat([table, table.iloc[[0]].assign(document="Block the card!")]), 5)
     wrong = mined[mined["label"] == 0].groupby("query")["document"].agg(set)
     assert wrong["lost card"] == {"a card costs 5"}  # neither its own nor another spelling of them
     assert {"what to do when a card is lost", "a card costs 5"} == wrong["Lost card"]
     own = pd.DataFrame([("q", "d", 1.0), ("q", "e", 0.0)], columns=["query", "document", "label"])
-    assert len(about.with_negatives(own, 5)) == 2  # it has wrong ones of its own
+    assert len(with_negatives(own, 5)) == 2  # it has wrong ones of its own
 
 
 def test_figures_are_those_of_the_order_of_the_scores(tmp_path: Path) -> None:

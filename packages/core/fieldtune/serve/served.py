@@ -34,7 +34,7 @@ class Served:
         self.card: dict[str, Any] = self.model.card
         self.task = str(self.card["task"])
         self.about = task_module(self.task)
-        self.inputs: tuple[str, ...] = self.about.INPUTS
+        self.inputs = self.about.INPUTS
         if "image" in self.inputs:
             raise InputError("a model that reads texts", f"one for {self.task}, which reads files", "use predict")
         self.labels = [str(label) for label in getattr(self.model, "labels", ())]

@@ -1,30 +1,20 @@
-"""What fieldtune can be taught: one file a task, all of one shape.
-
-A task module holds
-
-- ``COLUMNS``: required and optional columns of its training table; ``INPUTS``: those that ``predict`` reads;
-- ``METHODS`` and ``RIVALS``: how it can be trained, and which of these are measured beside whatever was chosen;
-- ``ENCODERLESS``: the methods that use no pretrained encoder;
-- ``heeds(method, settings)``: the names of the settings that a method reads; no user may give others;
-- ``FIGURE``: the name of the metric by which methods are compared, higher is better; ``DEFAULTS``: its settings;
-- ``read(data, rename, labels)``: a path or a table -> the rows to train on; ``check(table)``: findings on them;
-- ``texts(table)``: what an encoder would read, to warn when it cannot;
-- ``split(table, seed)``: rows to train on and rows to validate on;
-- ``train(table, method, model, settings, seed, folder, show)``: a model; ``finish(model, valid)``: calibrate it and
-  return its metrics; ``adopt(model, measured)``: take the calibration of a model measured on rows this one has learnt;
-- ``metrics(model, table)``, ``correct(model, table)``: figures, and a score per row for the gate;
-- ``predict(model, table)``: the columns to add to a table;
-
-and of :data:`OPTIONAL` what it has.
-"""
+"""What fieldtune can be taught: one file a task, all of one shape, which is :class:`Task`."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from functools import cache, partial
 from importlib import import_module
-from types import SimpleNamespace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fieldtune.data.checks import Finding
 from fieldtune.errors import ConfigError, InputError
+from fieldtune.train.heeds import WHERE, Names
+from fieldtune.train.settings import Settings
 
 TASKS = (
     "text-classification",
@@ -46,22 +36,46 @@ _SEVERAL = "multi-label-classification"
 
 AUTO, CANDIDATES = "auto", ("linear", "head", "fewshot", "full")
 """The method that :mod:`fieldtune.choosing` stands for, and those it chooses among, from cheap to dear."""
-OPTIONAL: dict[str, Any] = {
-    "MEASURED": (),  # methods that make no sense without validation rows
-    "UNLABELLED": (),  # methods whose `train` takes `unlabelled` texts, read by `read_unlabelled(data, rename)`
-    "SHARED": (),  # methods whose work several processes can share: the loss of a batch is the sum of its parts'
-    "SELECTS": False,  # `train` also takes `valid`, and keeps the weights that did best on it
-    "weights": None,  # (model, settings) -> digests of what it starts from, where that is no text encoder
-    "leaks": None,  # (table, held_out) -> findings on rows in both, where equal rows are no equal texts
-    "uncalibrated": None,  # (model, valid) -> what of the model these rows, perhaps none, were too few to fit, in words
-    "losses": None,  # (model, table) -> a loss per row, where a model could betray its training rows
-    "read_inputs": None,  # (data, text) -> the user's table and what `predict` looks at, where that is no table of texts
-}
-"""What a task module may leave out, and what stands for it then."""
 
 
-class Task(SimpleNamespace):
-    """A task module with every member there is: its own, else what :data:`OPTIONAL` says."""
+Table = pd.DataFrame
+Words = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task: what its module holds under these names. It may leave out what has a value here."""
+
+    COLUMNS: tuple[Words, Words]  # required and optional ones of its training table
+    INPUTS: Words  # those that `predict` reads
+    METHODS: Words  # how it can be trained
+    RIVALS: Words  # which of these are measured beside whatever was chosen
+    ENCODERLESS: Words  # which of these use no pretrained encoder
+    FIGURE: str  # the metric by which methods are compared, higher is better
+    DEFAULTS: Settings
+    heeds: Callable[[str, Settings], Names]  # (method, settings) -> the settings it reads; no user may give others
+    read: Callable[..., Table]  # (path or table, rename, labels) -> the rows to train on
+    check: Callable[[Table], list[Finding]]
+    texts: Callable[[Table], list[str]]  # what an encoder would read, to warn when it cannot
+    split: Callable[[Table, int], tuple[Table, Table]]  # (table, seed) -> rows to train on, rows to validate on
+    train: Callable[..., Any]  # (table, method, model, settings, seed, folder, show) -> a model
+    finish: Callable[[Any, Table], dict[str, Any]]  # calibrate a model on validation rows -> its metrics on them
+    adopt: Callable[[Any, Any], None]  # (model, measured): take the calibration of one measured on rows this one learnt
+    metrics: Callable[[Any, Table], dict[str, Any]]
+    correct: Callable[[Any, Table], NDArray[np.float64]]  # a score per row for the gate
+    predict: Callable[[Any, Table], Table]  # the columns to add to a table
+    MEASURED: Words = ()  # methods that make no sense without validation rows
+    UNLABELLED: Words = ()  # methods whose `train` takes `unlabelled` texts
+    read_unlabelled: Callable[..., Table] | None = None  # (path or table, rename) -> the table of these texts
+    SHARED: Words = ()  # methods several processes can share: the loss of a batch is the sum of its parts'
+    SELECTS: bool = False  # `train` also takes `valid`, and keeps the weights that did best on it
+    weights: Callable[[str, Settings], list[str]] | None = None  # digests of what it starts from, if no text encoder
+    leaks: Callable[[Table, Table], list[Finding]] | None = None  # on rows in both, where equal rows are no equal texts
+    uncalibrated: Callable[[Any, Table], list[str]] | None = None
+    """(model, valid) -> what of the model these rows, perhaps none, were too few to fit, in words."""
+    losses: Callable[[Any, Table], NDArray[np.float64]] | None = None  # per row, where a model could betray its rows
+    read_inputs: Callable[[Table | Path | str, str], tuple[Table, Table]] | None = None
+    """(data, text) -> the user's table and what `predict` looks at, where that is no table of texts."""
 
 
 @cache
@@ -74,10 +88,8 @@ def task_module(task: str) -> Task:
     if task not in TASKS:
         raise InputError(f"a task out of {', '.join(TASKS)}", repr(task), "choose one of them")
     module = import_module(f"fieldtune.tasks.{task.replace('-', '_')}")
-    own = {name: member for name, member in vars(module).items() if not name.startswith("__")}
-    return Task(
-        **OPTIONAL | own | {name: partial(_as_trained, own[name]) for name in ("metrics", "correct", "predict")}
-    )
+    own = {field.name: getattr(module, field.name) for field in fields(Task) if hasattr(module, field.name)}
+    return Task(**own | {name: partial(_as_trained, own[name]) for name in ("metrics", "correct", "predict")})
 
 
 def _as_trained(act: Callable[[Any, Any], Any], model: Any, table: Any) -> Any:
@@ -87,7 +99,7 @@ def _as_trained(act: Callable[[Any, Any], Any], model: Any, table: Any) -> Any:
     return act(model, as_trained(table, getattr(model, "card", {})))
 
 
-def resolved(task: str, method: str, settings: Mapping[str, Any] | None) -> tuple[str, Any]:
+def resolved(task: str, method: str, settings: Mapping[str, Any] | None) -> tuple[str, Settings]:
     """The task that is meant, and its settings: text classification with ``multi_label`` is a task of its own.
 
     Raises:
@@ -108,15 +120,14 @@ def resolved(task: str, method: str, settings: Mapping[str, Any] | None) -> tupl
     return task, chosen
 
 
-def heeded(task: str, method: str, settings: Any) -> frozenset[str]:
+def heeded(task: str, method: str, settings: Settings) -> Names:
     """The names of the settings that a task's method reads, in a run with these settings."""
-    names: frozenset[str] = task_module(task).heeds(method, settings)
+    names = task_module(task).heeds(method, settings)
     return names if settings.track else names - {"track_dir"}
 
 
-def _unheeded(name: str, task: str, method: str, settings: Any) -> ConfigError:
+def _unheeded(name: str, task: str, method: str, settings: Settings) -> ConfigError:
     """What is said of a setting that would be ignored."""
-    from fieldtune.train.heeds import WHERE
 
     def read(task: str, *methods: str) -> list[str]:
         return [one for one in methods if name in heeded(task, one, settings)]
