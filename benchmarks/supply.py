@@ -6,9 +6,11 @@ carries inside without saying so is not seen.
 """
 
 import re
+import tomllib
 from collections.abc import Iterable, Mapping
-from importlib.metadata import Distribution
+from importlib.metadata import Distribution, distribution
 
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -53,8 +55,8 @@ def pinned(file: str = "constraints.txt") -> dict[str, Version]:
 def off_the_lock(installed: Iterable[Distribution], pins: Mapping[str, Version]) -> list[str]:
     """One line for each distribution that is not pinned or is there in another version; a local build counts as its version."""
     found = []
-    for name, distribution in _foreign(installed):
-        version = Version(distribution.version)
+    for name, one in _foreign(installed):
+        version = Version(one.version)
         if name not in pins:
             found.append(f"{name} {version} is not pinned in constraints.txt")
         elif Version(version.public) != pins[name]:
@@ -62,9 +64,23 @@ def off_the_lock(installed: Iterable[Distribution], pins: Mapping[str, Version])
     return found
 
 
-def licence(distribution: Distribution) -> str:
+def needed() -> list[Distribution]:
+    """What is installed because fieldtune, its extras or its tests ask for it; what a developer added is left out."""
+    about = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    waiting = [Requirement("fieldtune[all,postgres]"), *map(Requirement, about["dependency-groups"]["dev"])]
+    found: dict[tuple[str, str], Distribution] = {}
+    while waiting:
+        wanted = waiting.pop()
+        for extra in {"", *wanted.extras} - {extra for name, extra in found if name == wanted.name}:
+            found[wanted.name, extra] = there = distribution(wanted.name)
+            asked = map(Requirement, there.requires or ())
+            waiting += [one for one in asked if one.marker is None or one.marker.evaluate({"extra": extra})]
+    return list({id(one): one for one in found.values()}.values())
+
+
+def licence(one: Distribution) -> str:
     """The SPDX expression of a distribution, made of its classifiers or its licence line where it has none."""
-    about = distribution.metadata
+    about = one.metadata
     if expression := about.get("License-Expression"):
         return str(expression)
     kinds = [line.rsplit(" :: ", 1)[-1] for line in about.get_all("Classifier") or () if line.startswith("License ::")]
@@ -81,7 +97,7 @@ def allowed(name: str, expression: str) -> bool:
 
 def licences(installed: Iterable[Distribution]) -> dict[str, str]:
     """The licence of everything that is installed but ourselves, by normalised name."""
-    return {name: licence(distribution) for name, distribution in _foreign(installed)}
+    return {name: licence(one) for name, one in _foreign(installed)}
 
 
 def _foreign(installed: Iterable[Distribution]) -> list[tuple[str, Distribution]]:

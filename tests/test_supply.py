@@ -2,7 +2,7 @@
 
 import re
 from email.message import Message
-from importlib.metadata import Distribution, distributions
+from importlib.metadata import Distribution
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,10 @@ class Installed(Distribution):
         return Path(path)
 
 
-def test_everything_installed_is_pinned_in_the_version_that_is_installed() -> None:
-    assert supply.off_the_lock(distributions(), supply.pinned()) == []
+def test_everything_needed_is_pinned_in_the_version_that_is_installed() -> None:
+    found = supply.needed()
+    assert {"torch", "numpy", "streamlit", "pytest"} <= {one.metadata["Name"] for one in found}
+    assert supply.off_the_lock(found, supply.pinned()) == []
 
 
 def test_a_stranger_and_another_version_are_named() -> None:
@@ -56,7 +58,7 @@ def test_the_lock_holds_every_pin_but_torch_with_digests_and_no_address() -> Non
 
 
 def test_every_licence_is_allowed_and_every_exception_is_needed() -> None:
-    found = supply.licences(distributions())
+    found = supply.licences(supply.needed())
     assert {name: said for name, said in found.items() if not supply.allowed(name, said)} == {}
     assert {name: found.get(name) for name in supply.EXCEPTIONS} == {
         name: said for name, (said, _) in supply.EXCEPTIONS.items()
