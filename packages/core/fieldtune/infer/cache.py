@@ -137,9 +137,9 @@ def space_of(encoder: Any, max_length: int, dtype: str) -> bytes:
 
 
 def _tokenizer(tokenizer: Any) -> bytes:
-    """All that makes tokens of a text; padding and truncation are set anew at every call."""
-    known = json.loads(tokenizer.backend_tokenizer.to_str())
-    return json.dumps({**known, "padding": None, "truncation": None}, sort_keys=True).encode()
+    """All that makes tokens of a text; padding and truncation, which stand before it, are set anew at every call."""
+    written: str = tokenizer.backend_tokenizer.to_str()
+    return (written.partition('"added_tokens"')[2] or written).encode()
 
 
 def _key(text: str) -> bytes:
