@@ -25,6 +25,7 @@ from fieldtune.models.encoder import Encoder, load_encoder_folder
 from fieldtune.models.pieces import SHAPES
 from fieldtune.models.tagger import PieceVectors, Reading, Tagger, WordVectors, see
 from fieldtune.models.word_features import WordFeatures
+from fieldtune.train.head import fitting
 from fieldtune.train.heeds import Names
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
@@ -230,6 +231,7 @@ def _casing(encoder: Encoder) -> NDArray[np.float32]:
     return np.zeros((len(SHAPES), encoder.body.get_input_embeddings().embedding_dim), dtype=np.float32)
 
 
+@fitting()
 def _regression(
     features: WordVectors, sentences: Sequence[Sequence[str]], targets: NDArray[np.int64], labels: tuple[str, ...]
 ) -> Tagger:

@@ -21,14 +21,21 @@ _INVERSE_PENALTIES = (10.0, 30.0, 100.0)
 
 
 @contextmanager
-def few_rows() -> Iterator[None]:
-    """scikit-learn takes many classes on few rows for a regression by mistake, and warns; here they are meant."""
-    with warnings.catch_warnings():
+def fitting() -> Iterator[None]:
+    """scikit-learn as linear models are fitted here.
+
+    It takes many classes on few rows for a regression by mistake, and warns; here they are meant. Its optimizers ask
+    for a thousand small products, for each of which OpenBLAS wakes its threads: on two cores, one thread took a
+    fiftieth of the time.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The number of unique classes is greater than 50%")
         yield
 
 
-@few_rows()
+@fitting()
 def probe(
     vectors: Vectors,
     targets: Places,
@@ -67,7 +74,7 @@ def probe(
     return both_classes(final.coef_, final.intercept_)
 
 
-@few_rows()
+@fitting()
 def widest_margin(matrix: Any, targets: Places, seed: int) -> tuple[Vectors, Vectors]:
     """Weight ``[classes, features]`` and bias ``[classes]`` of a linear support vector machine.
 

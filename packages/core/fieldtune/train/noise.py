@@ -18,7 +18,7 @@ from fieldtune.evaluate.calibration import softmax
 from fieldtune.models.trained import load_encoder
 from fieldtune.progress import say
 from fieldtune.runtime import generator
-from fieldtune.train.head import Places, Vectors, few_rows
+from fieldtune.train.head import Places, Vectors, fitting
 
 FOLDS = 5
 KIND = "likely-wrong-label"
@@ -27,7 +27,7 @@ _SHARPNESS = 4.0  # of the ridge scores, which lie between -1 and 1
 _SHOWN = 3
 
 
-@few_rows()
+@fitting()
 def out_of_fold(
     texts: Sequence[str], vectors: Vectors, targets: Places, classes: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:

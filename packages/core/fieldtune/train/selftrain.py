@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fieldtune.data.split import folds
-from fieldtune.train.head import Places, Vectors, both_classes, few_rows
+from fieldtune.train.head import Places, Vectors, both_classes, fitting
 
 NEIGHBOURS = 10
 _SPREAD = 0.99  # share of a row's belief that comes from its neighbours in each turn
@@ -64,7 +64,7 @@ def _graph(vectors: Vectors) -> Any:
     return (scale @ both @ scale).astype(np.float32)
 
 
-@few_rows()
+@fitting()
 def head_with(
     known: Vectors, targets: Places, unknown: Vectors, belief: NDArray[np.float32], classes: int
 ) -> tuple[Vectors, Vectors]:
