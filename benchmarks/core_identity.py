@@ -90,7 +90,8 @@ class Case(NamedTuple):
 
 CASES = [
     *(Case(task) for task in TABLES if "image" not in TABLES[task]),
-    *(Case(task, changes=SKEWED) for task in ("text-classification", "multi-label-classification", "text-pair")),
+    Case("text-classification", changes=SKEWED, rate=0.5),  # its head starts where the gradient is small
+    *(Case(task, changes=SKEWED) for task in ("multi-label-classification", "text-pair")),
     *(Case("text-classification", method) for method in ("lora", "adapter")),  # the other tasks share what adds them
     *(Case(task, changes=STILL) for task in ("image-classification", "image-text")),
     Case("object-detection", changes=STILL, rate=0.05),
