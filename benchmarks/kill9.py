@@ -115,6 +115,7 @@ def promotions(home: Path) -> int:
     return int(rows(database, "SELECT COUNT(*) FROM promotions")[0][0]) if database.is_file() else 0
 
 
+MACHINE = "machine.json"
 STAGED = ".checkpoint-*.staged-*"
 LAST_SAVE, LONGEST_SAVE = 8, 0.2
 """An aimed kill waits for the 1st to 8th checkpoint to begin, and then for up to so many seconds."""
@@ -207,6 +208,9 @@ def main() -> None:
         fieldtune(*target.command(place), home=place / "home")
         length = time.monotonic() - started
         wanted, promoted = target.state(place), promotions(place / "home")
+        if (place / "home" / MACHINE).is_file():  # which number format is fast here is found out once per home
+            (base / "home").mkdir(exist_ok=True)
+            shutil.copy(place / "home" / MACHINE, base / "home" / MACHINE)
         instants = 2 if options.quick else options.instants
         for number in range(instants):
             aimed = number < min(options.inside, instants)

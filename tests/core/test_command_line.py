@@ -593,7 +593,7 @@ def test_ctrl_c_is_one_line_and_130(table: Path, tiny_encoder: Path, tmp_path: P
         process.kill()
     assert process.exitcode == 130
     assert [line for line in told.splitlines() if line.startswith("error")] == [
-        "error: interrupted; run the same command again to continue"
+        "error: interrupted; the same command again goes on from the last checkpoint, if one was written"
     ]
     assert "Traceback" not in told
     assert not (tmp_path / "out").exists()

@@ -84,7 +84,7 @@ def _misused(error: Any) -> None:
 
 
 def _interrupted() -> None:
-    fail("interrupted; run the same command again to continue")
+    fail("interrupted; the same command again goes on from the last checkpoint, if one was written")
     sys.exit(INTERRUPTED)
 
 

@@ -173,13 +173,14 @@ def remark(method: str, metrics: dict[str, Any], figure: str) -> None:
 
 
 def _counted(pieces: Iterator[Any], written: dict[str, int]) -> Iterator[Any]:
-    """The pieces; ``written`` gets how many rows they hold, and where that is told how many are in scope, or unreadable."""
+    """The pieces as files hold them; ``written`` gets how many rows they hold, and where that is told how many are in scope, or unreadable."""
     from fieldtune.data.unreadable import UNREADABLE
 
     for piece in pieces:
         written["rows"] = written.get("rows", 0) + len(piece)
         if "in_scope" in piece:
-            written["in_scope"] = written.get("in_scope", 0) + int((piece["in_scope"] == "true").sum())
+            written["in_scope"] = written.get("in_scope", 0) + int(piece["in_scope"].eq(True).sum())
+            piece = piece.assign(in_scope=piece["in_scope"].map({True: "true", False: "false"}).fillna(""))
         if UNREADABLE in piece:
             written[UNREADABLE] = written.get(UNREADABLE, 0) + int((piece[UNREADABLE] != "").sum())
         yield piece

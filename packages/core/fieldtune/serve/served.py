@@ -117,9 +117,7 @@ def _shaped(record: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _value(name: str, value: Any) -> Any:
-    if name in JSON_COLUMNS and isinstance(value, str):
-        return json.loads(value)
-    return value == "true" if name == "in_scope" else value
+    return json.loads(value) if name in JSON_COLUMNS and isinstance(value, str) else value
 
 
 def plain(value: Any) -> Any:

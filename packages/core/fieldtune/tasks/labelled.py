@@ -115,7 +115,7 @@ def predict(model: Labelled, items: Sequence[Any]) -> pd.DataFrame:
     columns: dict[str, Any] = {
         "predicted": [model.labels[place] for place in decided],
         "probability": probabilities[np.arange(len(decided)), decided],
-        "in_scope": ["true" if value else "false" for value in kept],
+        "in_scope": kept,
         "in_scope_score": score,
     }
     return pd.DataFrame(columns | {f"p_{name}": probabilities[:, place] for place, name in enumerate(model.labels)})

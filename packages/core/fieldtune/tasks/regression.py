@@ -108,10 +108,11 @@ def uncalibrated(model: Regressor, valid: pd.DataFrame) -> list[str]:
 
 
 def metrics(model: Regressor, table: pd.DataFrame) -> dict[str, Any]:
-    """mae, rmse, r2, pearson, spearman, n; in_interval, the share of the rows that it holds, and its width."""
+    """mae, rmse, r2, pearson, spearman, n; in_interval, the share of the rows that it holds, and its width; None of a model without."""
     told, truth = model.values(texts(table)), table["label"].to_numpy(dtype=np.float64)
-    inside = np.abs(truth - told) <= model.width
-    return {**report(truth, told), "in_interval": float(inside.mean()), "interval_width": _width(model)}
+    width = _width(model)
+    inside = None if width is None else float((np.abs(truth - told) <= width).mean())
+    return {**report(truth, told), "in_interval": inside, "interval_width": width}
 
 
 def correct(model: Regressor, table: pd.DataFrame) -> NDArray[np.float64]:
