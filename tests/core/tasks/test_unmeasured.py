@@ -82,6 +82,8 @@ def test_an_interval_takes_nine_rows(apart: int, lacks: list[str] | None, tmp_pa
     done = trained(stars(20), tmp_path / "m", "regression", valid=stars(20 + apart).iloc[20:], progress=False)
     assert done.metrics.get("not_calibrated") == lacks
     assert np.isfinite(fieldtune.load(done.path).width) == (lacks is None)
+    found = fieldtune.measure(done.path, stars(30))
+    assert (found["in_interval"] is None) == (found["interval_width"] is None) == (lacks is not None)
 
 
 def test_thresholds_of_labels_with_few_rows(tmp_path: Path) -> None:
