@@ -38,8 +38,12 @@ def pictures(side: int = 24) -> pd.Series:
 
 
 def boxes() -> pd.DataFrame:
-    """Pictures with a bright square or a dark bar."""
-    rng, images, found = np.random.default_rng(0), [], []
+    """Pictures with a bright square or a dark bar.
+
+    Drawn with 1: with 0 one of 49,152 activations of the second step lies 2e-10 from the kink of ReLU, where there is no
+    gradient to agree on: the rounding of two threads puts it on one side or the other, and weights differ by 2e-6.
+    """
+    rng, images, found = np.random.default_rng(1), [], []
     for row in range(len(TEXTS)):
         image, (x, y) = rng.integers(90, 150, (64, 64, 3), dtype=np.uint8), rng.integers(2, 36, 2).tolist()
         name, height = ("square", 20) if row % 2 else ("bar", 10)

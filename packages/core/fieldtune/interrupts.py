@@ -27,7 +27,7 @@ def heeded() -> Iterator[None]:
         return
     unraisable, sys.unraisablehook = sys.unraisablehook, _silent
     signal.signal(signal.SIGALRM, _again)
-    signal.signal(signal.SIGINT, _pressed)
+    signal.signal(signal.SIGINT, pressed)
     try:
         yield
     finally:
@@ -37,7 +37,8 @@ def heeded() -> Iterator[None]:
         sys.unraisablehook = unraisable
 
 
-def _pressed(*_: Any) -> None:
+def pressed(*_: Any) -> None:
+    """The handler of Ctrl-C within :func:`heeded`."""
     signal.setitimer(signal.ITIMER_REAL, SECONDS, SECONDS)
     raise KeyboardInterrupt
 
@@ -53,5 +54,5 @@ def _again(*_: Any) -> None:
     handled = sys.exc_info()[1]
     while handled is not None and not isinstance(handled, KeyboardInterrupt):
         handled = handled.__context__
-    if handled is None and signal.getsignal(signal.SIGINT) is _pressed:  # else another program part took the key over
+    if handled is None and signal.getsignal(signal.SIGINT) is pressed:  # else another program part took the key over
         raise KeyboardInterrupt

@@ -232,3 +232,31 @@ def test_who_would_wait_longer_than_patience_is_refused_with_the_seconds_to_wait
         await asyncio.gather(first, second, third)
 
     run(model, work, patience=3.0, clock=lambda: float(next(ticks)))
+
+
+def test_a_pace_that_varies_is_reckoned_with_as_round_trips_are() -> None:
+    """By hand, after RFC 6298 (2.3): deviation 1/4 of the surprise, mean 1/8 of it, twice the deviation on top."""
+    queue: Queue[int, int] = Queue(
+        lambda items: items, lambda item: item, budget=BUDGET, permits=9, patience=1.0, window=0.0, deadline=20.0
+    )
+    queue._learn(BUDGET, 1.0)
+    queue._learn(BUDGET, 3.0)
+    assert queue.pace * BUDGET == pytest.approx(1 + 2 / 8 + 2 * 2 / 4)
+
+
+def test_what_lies_between_two_batches_belongs_to_the_pace_while_rows_wait() -> None:
+    model, now = Model(), [0.0]
+
+    async def work(queue: Queue[int, int]) -> None:
+        async def busy() -> None:  # the loop has other work, three seconds after every answer
+            await queue.ask([BUDGET])
+            now[0] += 3
+
+        await asyncio.gather(*(busy() for _ in range(8)))
+        assert queue.pace * BUDGET >= 2
+        await queue.ask([2])
+        now[0] += 1000  # nobody waits meanwhile
+        await queue.ask([BUDGET])
+        assert queue.pace * BUDGET < 10
+
+    run(model, work, patience=1e6, clock=lambda: now[0])

@@ -57,6 +57,40 @@ def test_a_killed_process_ends_the_others_and_the_next_call_ends_at_the_model_of
     assert not (out / "checkpoints").exists()
 
 
+def press(curves: Path) -> None:
+    """Ctrl-C once there were some steps."""
+    deadline = time.monotonic() + 60
+    while (
+        not any(file.read_text().count("loss") > 3 for file in curves.rglob("*.jsonl")) and time.monotonic() < deadline
+    ):
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_leaves_a_checkpoint(tiny_encoder: Path, tmp_path: Path) -> None:
+    settings = {
+        **SETTINGS,
+        "epochs": 10_000,
+        "checkpoint_steps": 0,
+        "track": "jsonl",
+        "track_dir": str(tmp_path / "curves"),
+    }
+    presser = threading.Thread(target=press, args=(tmp_path / "curves",))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
+    presser.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            finetune(
+                "text-classification", TABLE, model=str(tiny_encoder), out=tmp_path / "out", settings=settings,
+                progress=False, processes=2,
+            )  # fmt: skip
+    finally:
+        signal.signal(signal.SIGINT, before)
+        presser.join()
+    assert not multiprocessing.active_children()
+    assert list((tmp_path / "out" / "checkpoints").glob("checkpoint-*"))
+
+
 def test_no_process_is_too_few(tiny_encoder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="at least one process"):
         train(tiny_encoder, tmp_path, 0)

@@ -1,4 +1,4 @@
-"""What stops a run from outside: SIGTERM, a full disk, a loss that is none. The last good checkpoint stays."""
+"""What stops a run from outside: SIGTERM, Ctrl-C, a full disk, a loss that is none. The last good checkpoint stays."""
 
 import errno
 import importlib
@@ -21,13 +21,13 @@ from fieldtune.train.checkpoint import OURS, newest
 from fieldtune.train.fit import fit
 from fieldtune.train.problem import Problem
 from fieldtune.train.settings import Settings
-from fieldtune.train.stopping import EXIT
 from tests.core.train.test_fit import TARGETS, build, train
 from tests.processes import begin
 
 PLAN = [[row % 24, (row * 7 + 1) % 24] for row in range(60)]
 CHILD = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it, and so do its children
 from pathlib import Path
 from fieldtune.tasks import text_classification as task
 from tests.core.train.test_fit import train
@@ -43,7 +43,10 @@ def slow(*arguments):
     return type(made)(made.collate, loss, made.items)
 
 task.problem = slow
-train(Path(sys.argv[1]), PLAN, 1, Path(sys.argv[2]), [1.0] * 4)
+try:
+    train(Path(sys.argv[1]), PLAN, 1, Path(sys.argv[2]), [1.0] * 4)
+except KeyboardInterrupt:
+    sys.exit(130)
 """
 
 
@@ -57,19 +60,22 @@ def begun(encoder: Path, folder: Path, seconds: float) -> tuple[BaseProcess, IO[
     return process, said
 
 
-def test_sigterm_leaves_a_checkpoint_and_143_and_a_second_one_ends_at_once(tiny_encoder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_leaves_a_checkpoint_and_a_second_one_ends_at_once(
+    tiny_encoder: Path, tmp_path: Path, number: int, code: int
+) -> None:
     once, told = begun(tiny_encoder, tmp_path / "once", 0.02)
     with told:
-        once.terminate()
+        os.kill(once.pid or 0, number)
         told.read()  # to its end: a full pipe would hold it
         once.join()
-    assert once.exitcode == EXIT == 143
+    assert once.exitcode == code
     twice, told = begun(tiny_encoder, tmp_path / "twice", 600)
     with told:
         while twice.is_alive():  # the first is heard in the middle of a step of ten minutes
-            twice.terminate()
+            os.kill(twice.pid or 0, number)
             time.sleep(0.05)
-    assert twice.exitcode == EXIT
+    assert twice.exitcode == code
     assert newest(tmp_path / "twice") is None
     stopped = newest(tmp_path / "once")
     assert stopped is not None

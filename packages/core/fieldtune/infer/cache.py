@@ -128,7 +128,7 @@ def space_of(encoder: Any, max_length: int, dtype: str) -> bytes:
     """
     config = {key: value for key, value in encoder.body.config.to_dict().items() if key not in _NAMES}
     settings = [max_length, dtype, encoder.pooling, config]
-    hashed = hashlib.blake2b(json.dumps(settings, sort_keys=True, default=str).encode())
+    hashed = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())  # processors have it built in
     for name, tensor in sorted(encoder.body.state_dict().items()):
         hashed.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
         hashed.update(tensor.detach().cpu().contiguous().numpy().data)

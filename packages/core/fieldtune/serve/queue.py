@@ -80,12 +80,17 @@ class Queue(Generic[Item, Answer]):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.counts = Counts()
-        self.held, self.pace = 0, 0.0  # rows; seconds a token took in full batches lately
+        self.held, self.pace = (
+            0,
+            0.0,
+        )  # rows; seconds a token takes in full batches at worst, as far as the last ones tell
         self.budget, self.permits, self.patience = budget, permits, patience
         self.window, self.deadline = window, deadline
         self._compute, self._length, self._clock = compute, length, clock
         self._waiting: deque[_Row[Item, Answer]] = deque()
         self._tokens, self._accepted_tokens = 0, 0  # of the rows that wait; of all that are held
+        self._mean, self._spread = 0.0, 0.0  # of the pace
+        self._free: float | None = None  # when the last batch ended, if rows were waiting then
         self._some, self._enough = asyncio.Event(), asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
         self._running: asyncio.Task[None] | None = None
@@ -173,6 +178,8 @@ class Queue(Generic[Item, Answer]):
 
     async def _run(self) -> None:
         while True:
+            if not self._waiting:
+                self._free = None
             await self._some.wait()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._enough.wait(), self.window)
@@ -202,22 +209,35 @@ class Queue(Generic[Item, Answer]):
         if not rows:
             return
         self.counts.batches += 1
-        loop, started = asyncio.get_running_loop(), self._clock()
+        loop, started = asyncio.get_running_loop(), self._clock() if self._free is None else self._free
+        self._free = None
         try:
             answers = await loop.run_in_executor(self._thread, self._compute, [row.item for row in rows])
             pairs = list(zip(rows, answers, strict=True))
         except Exception as error:
             await self._without_the_guilty(rows, error)
             return
-        self._learn(sum(row.length for row in rows), self._clock() - started)
+        ended = self._clock()
+        self._learn(sum(row.length for row in rows), ended - started)
+        self._free = ended if self._waiting else None
         for row, answer in pairs:
             if not row.answer.done():
                 row.answer.set_result(answer)
 
     def _learn(self, tokens: int, seconds: float) -> None:
-        """Small batches are slow by the token and tell nothing of a full queue."""
-        if 2 * tokens >= self.budget:
-            self.pace = 0.8 * self.pace + 0.2 * seconds / tokens if self.pace else seconds / tokens
+        """From batch to batch, as who waits knows it; small batches are slow by the token and tell nothing of a full queue.
+
+        Mean and mean deviation are followed as those of round trips are (RFC 6298), so that the patience is kept when the
+        machine is slower than usual too.
+        """
+        if 2 * tokens < self.budget:
+            return
+        seen = seconds / tokens
+        if not self._mean:
+            self._mean = seen
+        self._spread += (abs(seen - self._mean) - self._spread) / 4
+        self._mean += (seen - self._mean) / 8
+        self.pace = self._mean + 2 * self._spread
 
     async def _without_the_guilty(self, rows: list[_Row[Item, Answer]], error: Exception) -> None:
         """A batch that failed is computed again in halves, until the row that cannot be computed fails alone."""

@@ -63,7 +63,7 @@ def fit(
         InputError: no batch, no room for a checkpoint, or the loss or a weight is not a finite number; the checkpoint
             before it stays.
         ArtefactError: all checkpoints of the run are damaged.
-        SystemExit: with 143, once the checkpoint that a SIGTERM asked for is written.
+        SystemExit: with 143, once the checkpoint that a SIGTERM asked for is written; KeyboardInterrupt for Ctrl-C.
     """
     if not plan:
         raise InputError("batches to train on", "none", "give more rows")

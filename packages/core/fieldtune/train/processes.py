@@ -7,6 +7,7 @@ loopback; checkpoints, messages and the model are the first one's business. Know
 import contextlib
 import multiprocessing
 import os
+import signal
 import sys
 import tempfile
 import threading
@@ -58,6 +59,9 @@ def together(
             for process in ranks:
                 process.start()
             _finished(ranks, told)
+        except KeyboardInterrupt:
+            _stopped(ranks)
+            raise
         finally:
             for process in ranks:
                 if process.pid:
@@ -81,6 +85,7 @@ def _rank(
     folder: Path,
     named: dict[str, Any],
 ) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the calling process passes it on
     os.environ |= environment  # the server's is of when it started
     threading.Thread(target=_die_with_parent, daemon=True).start()
     if rank:
@@ -121,14 +126,19 @@ def joined(rank: int, processes: int, meeting: Path) -> Iterator[None]:
 
 
 def agreed(flag: bool) -> bool:
-    """Whether any of the processes says so: decisions by the clock or a signal must be the same for all."""
+    """Whether any of the processes says so: decisions by the clock must be the same for all."""
+    return bool(largest(flag))
+
+
+def largest(number: int) -> int:
+    """The largest that any of the processes has, so that a signal heard by one is heard by all."""
     import torch
 
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return flag
-    votes = torch.tensor(int(flag))
+        return number
+    votes = torch.tensor(number)
     torch.distributed.all_reduce(votes, torch.distributed.ReduceOp.MAX)
-    return bool(votes)
+    return int(votes)
 
 
 def total(value: float) -> float:
@@ -167,6 +177,16 @@ def _finished(ranks: list[Any], told: Any) -> None:
         (killed or [message[2] for message in messages] or ["one that ended early"])[0],
         "run the same command again: it goes on from its last checkpoint",
     )
+
+
+def _stopped(ranks: list[Any]) -> None:
+    """Let the processes end with a checkpoint, as each does on SIGTERM; a second Ctrl-C does not wait for it."""
+    for process in ranks:
+        if process.is_alive():
+            process.terminate()
+    for process in ranks:
+        if process.pid:
+            process.join()
 
 
 def _die_with_parent() -> None:

@@ -1,6 +1,7 @@
-"""SIGTERM while training: a checkpoint after the step at hand and exit code 143; a second one ends the process at once.
+"""SIGTERM or Ctrl-C while training: a checkpoint after the step at hand, then the end that the signal would have had; a
+second one ends at once.
 
-Where the program that called us listens to SIGTERM itself, or trains in another thread, nothing is changed.
+Where the program that called us listens to a signal itself, or trains in another thread, nothing is changed for it.
 """
 
 import contextlib
@@ -12,42 +13,71 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from fieldtune.train.processes import agreed
+from fieldtune.interrupts import pressed
+from fieldtune.train.processes import largest
 
 EXIT = 128 + signal.SIGTERM
+_FREE = {signal.SIGTERM: (signal.SIG_DFL,), signal.SIGINT: (signal.default_int_handler, pressed)}
+"""The signals that are heard, and their handlers where nobody else listens."""
 
 
 class Stop(TrainerCallback):
-    """Asks for a checkpoint once SIGTERM was heard, and leaves when it is written."""
+    """Asks for a checkpoint once a signal was heard, and leaves when it is written.
 
-    asked = False
+    Attributes:
+        asked: the signal heard; 0 for none.
+        handlers: of the signals that are heard, as they were before.
+    """
 
-    def heard(self, *_: Any) -> None:
-        """The signal's handler; it may interrupt a print, so it prints nothing through Python's buffers."""
+    def __init__(self) -> None:
+        self.asked = 0
+        self.handlers: dict[int, Any] = {}
+
+    def heard(self, number: int, _: Any) -> None:
+        """The signals' handler; it may interrupt a print, so it prints nothing through Python's buffers."""
         if self.asked:
-            os._exit(EXIT)
-        self.asked = True
-        os.write(2, b"SIGTERM: stopping after this step, with a checkpoint; once more stops at once\n")
+            self._leave(number)
+        self.asked = number
+        name = signal.Signals(number).name
+        os.write(2, f"{name}: stopping after this step, with a checkpoint; once more stops at once\n".encode())
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
-        self.asked = agreed(self.asked)
-        control.should_save = control.should_save or self.asked
+        self.asked = largest(self.asked)
+        control.should_save = control.should_save or bool(self.asked)
         return control
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if self.asked == signal.SIGINT:
+            raise KeyboardInterrupt
         if self.asked:
             raise SystemExit(EXIT)
+
+    def _leave(self, number: int) -> None:
+        """Without another step; Ctrl-C as an exception, which cleans up."""
+        if number == signal.SIGTERM:
+            os._exit(EXIT)
+        self.quiet()
+        self.handlers[number](number, None)
+
+    def listen(self) -> None:
+        """Take over the signals that nobody else listens to."""
+        for number, free in _FREE.items():
+            if signal.getsignal(number) in free:
+                self.handlers[number] = signal.signal(number, self.heard)
+
+    def quiet(self) -> None:
+        """Give them back."""
+        for number, handler in self.handlers.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[Stop]:
-    """Listen to SIGTERM while the block runs, if nobody else does."""
+    """Listen to SIGTERM and Ctrl-C while the block runs, as far as nobody else does."""
     stop = Stop()
-    free = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    if free:
-        signal.signal(signal.SIGTERM, stop.heard)
+    if threading.current_thread() is threading.main_thread():
+        stop.listen()
     try:
         yield stop
     finally:
-        if free:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        stop.quiet()

@@ -22,6 +22,8 @@ _CLASSES = {
     for end in ("Tokenizer", "TokenizerFast")
 } | {"TokenizersBackend"}  # fmt: skip
 _QUANTIFIER = re.compile(r"[*+]|\{\d*,\d*\}")
+_LETTER = re.compile(r"(?s)\[(?:\\.|[^\]\\])*(?:\]|\\?\Z)|\\[pP]\{[^}]*(?:\}|\Z)|\\.")
+"""What stands for one letter: a class, which ends with the pattern if nothing closes it, or anything escaped."""
 
 
 def check(texts: Mapping[str, Any], folder: Path, config: Mapping[str, Any]) -> None:
@@ -147,7 +149,7 @@ def tame(pattern: str) -> bool:
     """
     if len(pattern) > MOST_PATTERN or re.search(r"\\[1-9]|\\k|\(\?[PR&(]", pattern):
         return False
-    plain = re.sub(r"\[(?:\\.|[^\]\\])*\]|\\[pP]\{[^}]*\}|\\.", "x", pattern)  # a class is one letter
+    plain = _LETTER.sub("x", pattern)
     if any(len(_QUANTIFIER.findall(branch)) > 3 for branch in plain.split("|")):
         return False
     return not any(_repeats(plain, end) and _loose(group) for group, end in _groups(plain))
