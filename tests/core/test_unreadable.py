@@ -84,12 +84,56 @@ def test_a_folder_a_class_is_looked_through(folder: Path, capsys: pytest.Capture
     assert "1 pictures cannot be read, left out" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("task", ["image-classification", "object-detection"])
-def test_files_that_are_not_there_are_named_at_once(task: str, folder: Path) -> None:
-    for number in range(12):
+@pytest.mark.parametrize("task", TASKS)
+def test_files_that_are_not_there_count_like_those_that_cannot_be_read(
+    task: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil(folder, 3)
+    for number in range(3, 12):
         (folder / f"{number}.png").unlink()
-    with pytest.raises(InputError, match=r"'0\.png' in row 0, .*'9\.png' in row 9, and 2 more of"):
-        task_module(task).read(write(table_of(task), folder / "t.jsonl"))
+    rows = task_module(task).read(write(table_of(task), folder / "t.jsonl"))
+    err = capsys.readouterr().err
+    assert "note: 12 pictures cannot be read" in err
+    assert f"row 3, nothing at {folder / '3.png'}; " in err
+    assert len(rows) == (30 if task == "image-text" else 18)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_wrong_folder_is_an_error_that_says_where_was_looked(task: str, folder: Path) -> None:
+    (folder / "elsewhere").mkdir()
+    with pytest.raises(InputError, match=rf"none among 30 of .*nothing at {folder / 'elsewhere' / '0.png'}; "):
+        task_module(task).read(write(table_of(task), folder / "elsewhere" / "t.jsonl"))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_label_that_goes_with_its_last_picture_is_named(
+    task: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = table_of(task)
+    if task == "object-detection":
+        table.at[0, "boxes"] = [{"label": "rare", "box": [1, 1, 5, 5]}, {"label": "spot", "box": [1, 1, 5, 5]}]
+    else:
+        table.loc[0, "label"] = "rare"
+    table = table.assign(text=["", *table["text"][1:]]) if task == "image-text" else table
+    file = write(table, folder / "t.jsonl")
+    task_module(task).read(file)
+    assert "no picture is left" not in capsys.readouterr().err
+    spoil(folder, 2)
+    task_module(task).read(file)
+    assert "note: no picture is left of the labels 'rare' (" in capsys.readouterr().err
+
+
+def test_data_check_counts_them_and_numbers_the_other_rows_as_the_file_does(
+    folder: Path, cli: Callable[..., Ran]
+) -> None:
+    spoil(folder, 1)
+    (folder / "7.png").unlink()
+    (folder / "20.png").write_bytes((folder / "10.png").read_bytes())  # row 20 repeats row 10
+    file = write(table_of("image-classification"), folder / "t.jsonl")
+    found = cli("data", "check", file, "--task", "image-classification", "--json").json
+    rows = {finding["kind"]: finding["rows"] for finding in found["findings"]}
+    assert rows == {"unreadable": [1, 8], "duplicate": [21]}  # lines count from one
+    assert found["rows"] == 28
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -125,12 +169,25 @@ def test_an_unreadable_picture_loses_no_other_answer(
             assert (after[number][answer] is not None) == (task == "image-text")
 
 
-def test_nothing_but_unreadable_pictures_is_refused(folder: Path, cli: Callable[..., Ran]) -> None:
-    done = fieldtune.finetune("image-classification", write(table_of("image-classification"), folder / "t.jsonl"),
-                              method="linear", out=folder / "m", progress=False)  # fmt: skip
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("task", ["image-classification", "object-detection"])
+def test_of_unreadable_pictures_alone_every_row_says_so(
+    task: str, kind: str, folder: Path, cli: Callable[..., Ran]
+) -> None:
+    settings = {"max_steps": 1, "image_size": 32} if task == "object-detection" else {}
+    done = fieldtune.finetune(task, write(table_of(task), folder / "t.jsonl"), settings=settings,
+                              method="full" if settings else "linear", out=folder / "m", progress=False)  # fmt: skip
+    some = write(pd.DataFrame({"image": ["no.png", "1.png"]}), folder / "some.jsonl")
     asked = write(pd.DataFrame({"image": ["no.png", None, "t.jsonl"]}), folder / "asked.jsonl")
-    ran = cli("predict", "--model", done.path, "--data", asked, "--out", folder / "p.csv")
-    assert ran.code == 1
-    assert "none among 3 of" in ran.err
-    assert ran.err.count("\n") == 1
-    assert not (folder / "p.csv").exists()
+    command = ("predict", "--model", done.path, "--json")
+    assert cli(*command, "--data", some, "--out", folder / "some.csv").code == 0
+    ran = cli(*command, "--data", asked, "--out", folder / f"p.{kind}")
+    assert ran.code == 0, ran.err
+    assert (ran.json["rows"], ran.json["unreadable"]) == (3, 3)
+    assert f"row 0, nothing at {folder / 'no.png'}; row 1, no picture: " in ran.err
+    read = {"csv": pd.read_csv, "parquet": pd.read_parquet, "jsonl": lambda file: pd.read_json(file, lines=True)}[kind]
+    answers = read(folder / f"p.{kind}")
+    assert list(answers) == list(pd.read_csv(folder / "some.csv"))
+    assert answers["unreadable"].map(bool).all()
+    kept = answers.drop(columns=["image", "unreadable"]).replace("", None)
+    assert kept.isna().all(axis=None)

@@ -58,6 +58,7 @@ def check(
     Ends with exit code 1 when there is an error that would stop the training.
     """
     from fieldtune.data.checks import TEXT_COLUMNS, numbered
+    from fieldtune.data.picture_checks import unreadable
     from fieldtune.data.read import first_row
     from fieldtune.data.tables import task_columns
     from fieldtune.tasks import task_module
@@ -67,7 +68,7 @@ def check(
         table = task_columns(file, task, rename=columns, labels=parse_map(mapping))
     else:
         table = task_module(task).read(file, rename=columns, labels=parse_map(mapping))
-    findings = task_module(task).check(table)
+    findings = unreadable(table, task_module(task).check(table))
     if labels:
         findings += _doubtful(table, task, model)
     findings = numbered(findings, first_row(file))

@@ -16,10 +16,10 @@ from fieldtune.data.coco import coco_rows
 from fieldtune.data.filled import empty
 from fieldtune.data.given import given, named
 from fieldtune.data.images import height_width
-from fieldtune.data.labelled_images import located, unlabelled_images
+from fieldtune.data.labelled_images import unlabelled_images
 from fieldtune.data.parts import PART, official
 from fieldtune.data.read import check_columns
-from fieldtune.data.unreadable import looked_at, readable
+from fieldtune.data.unreadable import looked_at, marked, readable, say_gone
 from fieldtune.data.voc import voc_rows
 from fieldtune.errors import InputError
 from fieldtune.progress import say
@@ -46,14 +46,17 @@ def box_table(
         rename: of the columns of a table.
         labels: label in the data -> label wanted.
 
-    Pictures that cannot be read are left out and counted on stderr.
+    Pictures that are not there or cannot be read are left out and counted on stderr.
 
     Raises:
-        InputError: a table that cannot be read, or no picture of it; a picture that is not there, an unknown label in ``labels``.
+        InputError: a table that cannot be read, or no picture of it; an unknown label in ``labels``.
     """
     where = named(data)
     table = _rows(data, rename or {}, where)
-    table = table[readable(table["image"].tolist(), where, "left out")].reset_index(drop=True)
+    table["image"], lost = readable(table["image"], Path(), where, "left out")
+    kept = table["image"].notna()
+    say_gone(_names(table["boxes"], labels or {}), _names(table["boxes"][kept], labels or {}), where)
+    table = table[kept].reset_index(drop=True)
     counts: Counter[str] = Counter()
     table["boxes"] = pd.Series(
         [
@@ -65,7 +68,7 @@ def box_table(
     for kind, what in _REPAIRS.items():
         if counts[kind]:
             say(f"note: {counts[kind]} {what} ({where})")
-    return table
+    return marked(table, lost, lost)
 
 
 def unboxed_images(data: pd.DataFrame | Path | str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -105,11 +108,17 @@ def _given(data: pd.DataFrame | Path | str, rename: Mapping[str, str], where: st
     check_columns(frame, ("image", "boxes"), where)
     table = frame[[name for name in ("image", "boxes", PART) if name in frame]].reset_index(drop=True)
     folder = Path() if isinstance(data, pd.DataFrame) else Path(data).parent
-    table["image"] = located(table["image"], folder, where)
+    paths = [folder / cell if isinstance(cell, str) and cell.strip() else cell for cell in table["image"]]
+    table["image"] = pd.Series(paths, dtype=object)
     table["boxes"] = pd.Series([_decoded(cell, row, where) for row, cell in enumerate(table["boxes"])], dtype=object)
     if PART in table:
         table[PART] = [official(str(name)) or "" for name in table[PART]]
     return table
+
+
+def _names(column: pd.Series, labels: Mapping[str, str]) -> set[str]:
+    """The labels of all boxes, under the names that are wanted."""
+    return {labels.get(entry["label"], entry["label"]) for boxes in column for entry in boxes}
 
 
 def _decoded(cell: Any, row: int, where: str) -> list[dict[str, Any]]:

@@ -30,11 +30,11 @@ def coco_rows(path: Path) -> Iterator[dict[str, Any]]:
             "export it again",
         ) from error
     for key, name in files:
-        yield {"image": _picture(path.parent, name, path), "boxes": boxes[key]}
+        yield {"image": _picture(path.parent, name), "boxes": boxes[key]}
 
 
-def _picture(folder: Path, name: str, path: Path) -> Path:
+def _picture(folder: Path, name: str) -> Path:
     for place in (folder / name, folder / "images" / name, folder.parent / "images" / name):
         if place.is_file():
             return place
-    raise InputError(f"the picture {name} of {path}", "none in its folder or in images", "add it")
+    return folder / name  # is counted with those that cannot be read

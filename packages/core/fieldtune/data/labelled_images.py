@@ -14,7 +14,7 @@ from fieldtune.data.images import KINDS
 from fieldtune.data.parts import PART, official
 from fieldtune.data.read import check_columns, read_table
 from fieldtune.data.tables import check_labelled, task_columns
-from fieldtune.data.unreadable import TOLD, at, looked_at, readable
+from fieldtune.data.unreadable import looked_at, marked, readable, say_gone
 from fieldtune.errors import InputError
 
 TASK = "image-classification"
@@ -37,18 +37,19 @@ def image_table(
         labels: label in the data -> label wanted.
 
     Returns:
-        Cells of ``image`` are paths, arrays uint8, or the bytes of a file. Pictures that cannot be read are left out and
-        counted on stderr.
+        Cells of ``image`` are paths, arrays uint8, or the bytes of a file. Pictures that are not there or cannot be read
+        are left out and counted on stderr, and labels that go with them are named.
 
     Raises:
-        InputError: a table or folder that cannot be read, or no picture of it; pictures that are not there; a row
-            without label.
+        InputError: a table or folder that cannot be read, or no picture of it; a row without label.
     """
     where = named(data)
     table = task_columns(_rows(data, rename), TASK, rename=rename, labels=labels)
     check_labelled(table["label"], where, numbered_from(data))
-    table["image"] = located(table["image"], _beside(data), where)
-    return table[readable(table["image"].tolist(), where, "left out")].reset_index(drop=True)
+    table["image"], lost = readable(table["image"], _beside(data), where, "left out")
+    kept = table[table["image"].notna()].reset_index(drop=True)
+    say_gone(table["label"], kept["label"], where)
+    return marked(kept, lost, lost)
 
 
 def unlabelled_images(data: pd.DataFrame | Path | str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -73,25 +74,6 @@ def unlabelled_images(data: pd.DataFrame | Path | str) -> tuple[pd.DataFrame, pd
         return pd.DataFrame({"image": names}), looked_at(pd.Series(files, dtype=object), Path(), str(path))
     table = read_table(path, ["image"], every_row=True)
     return table, looked_at(table["image"], path.parent, str(path))
-
-
-def located(column: pd.Series, folder: Path, where: str) -> pd.Series:
-    """Texts as paths from ``folder``, all of which are there; other cells as they are.
-
-    Raises:
-        InputError: empty cells or files that are not there, with their rows.
-    """
-    cells = [at(cell, folder) for cell in column]
-    missing = {
-        row: f"{str(name)!r}" for row, cell, name in zip(column.index, cells, column, strict=True) if cell is None
-    }
-    if missing:
-        shown = ", ".join(f"{missing[row]} in row {row}" for row in list(missing)[:TOLD])
-        more = f", and {len(missing) - TOLD} more" if len(missing) > TOLD else ""
-        raise InputError(
-            "a picture on every row", f"{shown}{more} of {where}", "correct the paths, or leave these rows out"
-        )
-    return pd.Series(cells, index=column.index, dtype=object)
 
 
 def pictures_below(folder: Path) -> list[Path]:

@@ -8,9 +8,8 @@ import pandas as pd
 
 from fieldtune.data.filled import empty
 from fieldtune.data.given import check_texts, given, named, numbered_from
-from fieldtune.data.labelled_images import located
 from fieldtune.data.tables import check_labelled, task_columns
-from fieldtune.data.unreadable import looked_at, readable
+from fieldtune.data.unreadable import looked_at, marked, readable, say_gone
 from fieldtune.errors import InputError
 from fieldtune.progress import say
 
@@ -25,10 +24,10 @@ def image_text_table(
 ) -> pd.DataFrame:
     """Columns image (a path, an array, the bytes of a file, or None), text ("" for none) and label.
 
-    Pictures that cannot be read are missing; rows that have neither are left out. Both are counted on stderr.
+    Pictures that are not there or cannot be read are missing; rows that have neither are left out. Both are counted on stderr.
 
     Raises:
-        InputError: a column is missing, a picture that is named is not there, a label is missing, no row is left.
+        InputError: a column is missing, none of the pictures that are named can be read, a label is missing, no row is left.
     """
     where, first = named(data), numbered_from(data)
     table = task_columns(given(data), TASK, rename=rename, labels=labels)
@@ -37,10 +36,11 @@ def image_text_table(
         if name not in table:
             table[name] = None
     check_texts(table["text"], where, first)
-    both = _both(table, Path() if isinstance(data, pd.DataFrame) else Path(data).parent, where)
-    both["image"] = both["image"].where(np.array(readable(both["image"].tolist(), where, "taken as missing")), None)
-    table["image"], table["text"] = both["image"], both["text"]
-    lacks = {"picture": both["image"].isna(), "text": both["text"] == ""}
+    folder = Path() if isinstance(data, pd.DataFrame) else Path(data).parent
+    free = [empty(cell) for cell in table["image"]]
+    table["image"], lost = readable(table["image"], folder, where, "taken as missing", optional=free)
+    table["text"] = _texts(table["text"])
+    lacks = {"picture": table["image"].isna(), "text": table["text"] == ""}
     neither = lacks["picture"] & lacks["text"]
     if neither.all():
         raise InputError("pictures or texts", f"neither in {where}", "check the columns image and text")
@@ -49,7 +49,9 @@ def image_text_table(
     for name, missing in lacks.items():
         if (missing & ~neither).any():
             say(f"note: {int((missing & ~neither).sum())} of {len(table)} rows have no {name} ({where})")
-    return table[~neither].reset_index(drop=True)
+    kept = table[~neither].reset_index(drop=True)
+    say_gone(table["label"], kept["label"], where)
+    return marked(kept, lost, np.flatnonzero(neither).tolist())
 
 
 def unlabelled_image_texts(data: pd.DataFrame | Path | str, text: str = "text") -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -63,14 +65,6 @@ def unlabelled_image_texts(data: pd.DataFrame | Path | str, text: str = "text") 
     column, where = table["image"], named(data)
     looked = looked_at(column, folder, where, optional=[empty(cell) for cell in column])
     return table, looked.assign(text=_texts(table[text]).to_numpy())
-
-
-def _both(table: pd.DataFrame, folder: Path, where: str) -> pd.DataFrame:
-    there = [not empty(cell) for cell in table["image"]]
-    found = pd.Series([None] * len(table), index=table.index, dtype=object)
-    if any(there):
-        found[there] = located(table["image"][there], folder, where)
-    return pd.DataFrame({"image": found, "text": _texts(table["text"])}).reset_index(drop=True)
 
 
 def _texts(column: pd.Series) -> pd.Series:

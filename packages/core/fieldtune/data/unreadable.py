@@ -3,7 +3,7 @@
 A cell of pictures is a path, the bytes of a file, or an array, which was read already. Knows no task.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,62 +16,61 @@ from fieldtune.progress import say
 
 UNREADABLE = "unreadable"
 """The column that says why, beside answers."""
+LEFT_OUT = "left_out"
 TOLD = 10
 
 
-def at(cell: Any, folder: Path) -> Any:
-    """A text as a path from ``folder``, other cells as they are; None where there is no picture."""
-    if isinstance(cell, (str, Path)) and str(cell).strip():
-        cell = folder / cell
-    there = isinstance(cell, (np.ndarray, bytes)) or (isinstance(cell, Path) and cell.is_file())
-    return cell if there else None
+def readable(
+    column: pd.Series, folder: Path, where: str, done: str, *, optional: Sequence[bool] = ()
+) -> tuple[pd.Series, tuple[int, ...]]:
+    """The pictures of rows to learn from, None where there is none to be read, and the places of those that were lost.
 
+    These are counted on stderr and named, with what is ``done`` with them.
 
-def faults(pictures: Sequence[Any]) -> dict[int, str]:
-    """Place -> what is wrong with the picture there. Each is unpacked, as a file that was cut looks whole till its end."""
-    found = ((place, _fault(picture)) for place, picture in enumerate(pictures) if isinstance(picture, (Path, bytes)))
-    return {place: fault for place, fault in found if fault}
-
-
-def readable(pictures: Sequence[Any], where: str, done: str) -> list[bool]:
-    """Whether each can be read; those that cannot are counted on stderr and named, with what is ``done`` with them.
+    Args:
+        column: texts and paths count from ``folder``.
+        optional: per row, whether it is no fault that it names no picture.
 
     Raises:
-        InputError: none of them can.
+        InputError: none of them can be read.
     """
-    found = faults(pictures)
+    cells, found = _looked(column, folder, optional)
     if found:
-        _refuse_all(found, sum(picture is not None for picture in pictures), where)
+        if len(found) == len(cells) - sum(optional):
+            raise InputError(
+                "a readable picture", f"none among {len(found)} of {where}: {told(found)}",
+                "correct the paths, which count from the table's folder, or replace the files",
+            )  # fmt: skip
         say(f"note: {len(found)} pictures cannot be read, {done} ({where}): {told(found)}")
-    return [place not in found for place in range(len(pictures))]
+    return pd.Series(cells, index=column.index, dtype=object), tuple(found)
 
 
 def looked_at(column: pd.Series, folder: Path, where: str, *, optional: Sequence[bool] = ()) -> pd.DataFrame:
     """What is to be answered, in the order it came: the column ``image``, None where there is none to be read.
 
-    Where there are such rows, they are counted on stderr and a column ``unreadable`` says why ("" of the others).
-
-    Args:
-        optional: per row, whether it is no fault that it has no picture.
-
-    Raises:
-        InputError: there is nothing but such rows.
+    Where there are such rows, all of them even, they are counted on stderr and a column ``unreadable`` says why ("" of
+    the others). Args: see :func:`readable`.
     """
-    cells = [at(cell, folder) for cell in column]
-    free = optional or [False] * len(cells)
-    found = faults(cells) | {
-        place: f"no picture at {str(name)!r}"
-        for place, (cell, name) in enumerate(zip(cells, column, strict=True))
-        if cell is None and not free[place]
-    }
-    table = pd.DataFrame(
-        {"image": pd.Series([None if n in found else one for n, one in enumerate(cells)], dtype=object)}
-    )
+    cells, found = _looked(column, folder, optional)
+    table = pd.DataFrame({"image": pd.Series(cells, dtype=object)})
     if not found:
         return table
-    _refuse_all(found, len(cells) - sum(free), where)
     say(f"note: {len(found)} pictures cannot be read, column {UNREADABLE!r} says why ({where}): {told(found)}")
     return table.assign(**{UNREADABLE: [found.get(place, "") for place in range(len(cells))]})
+
+
+def marked(table: pd.DataFrame, lost: Sequence[int], left_out: Sequence[int]) -> pd.DataFrame:
+    """The table with the places, in what it was read from, of lost pictures and of rows left out: for ``data check``."""
+    table.attrs |= {UNREADABLE: tuple(lost), LEFT_OUT: tuple(left_out)}
+    return table
+
+
+def say_gone(before: Iterable[str], after: Iterable[str], where: str) -> None:
+    """Name the labels that went with their last picture."""
+    gone = sorted(set(before) - set(after))
+    if gone:
+        more = f" and {len(gone) - TOLD} more" if len(gone) > TOLD else ""
+        say(f"note: no picture is left of the labels {', '.join(map(repr, gone[:TOLD]))}{more} ({where})")
 
 
 def told(found: Mapping[int, str]) -> str:
@@ -80,11 +79,25 @@ def told(found: Mapping[int, str]) -> str:
     return shown + (f"; and {len(found) - TOLD} more" if len(found) > TOLD else "")
 
 
-def _refuse_all(found: Mapping[int, str], count: int, where: str) -> None:
-    if len(found) == count:
-        raise InputError(
-            "a readable picture", f"none among {count} of {where}: {told(found)}", "correct the paths, or replace them"
-        )
+def _looked(column: pd.Series, folder: Path, optional: Sequence[bool]) -> tuple[list[Any], dict[int, str]]:
+    """The cells, None where there is no picture to be read, and place -> why, but where that is no fault.
+
+    Each is unpacked, as a file that was cut looks whole till its end.
+    """
+    cells, found = [_at(cell, folder) for cell in column], dict[int, str]()
+    for place, (cell, name) in enumerate(zip(cells, column, strict=True)):
+        if isinstance(cell, (Path, bytes)) and (fault := _fault(cell)):
+            found[place] = fault
+        elif cell is None and not (optional and optional[place]):
+            found[place] = f"no picture: {name!r:.60}"
+    return [None if place in found else cell for place, cell in enumerate(cells)], found
+
+
+def _at(cell: Any, folder: Path) -> Any:
+    """A text as a path from ``folder``, bytes and arrays as they are; None for what is no picture."""
+    if isinstance(cell, (str, Path)) and str(cell).strip():
+        return folder / cell
+    return cell if isinstance(cell, (np.ndarray, bytes)) else None
 
 
 def _fault(picture: Path | bytes) -> str:

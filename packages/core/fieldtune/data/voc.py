@@ -75,7 +75,9 @@ def _picture(file: Path, named: str, folder: Path) -> Path:
         for name in (*names, *([wanted] if wanted else [])):
             if (place / name).is_file():
                 return place / name
-    raise InputError(f"the picture of {file}", f"no {wanted or file.stem} beside it or in JPEGImages", "add it")
+    return (
+        folder / "JPEGImages" / (wanted or file.with_suffix(".jpg").name)
+    )  # is counted with those that cannot be read
 
 
 def _parsed(file: Path) -> dict[str, Any]:
