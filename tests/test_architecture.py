@@ -19,7 +19,7 @@ SOURCES = {
 }
 # The core's floors from the ground up: an import goes down or stays on its floor.
 FLOORS = (
-    ("errors", "runtime", "progress", "batching", "text", "evaluate"),
+    ("errors", "interrupts", "runtime", "progress", "batching", "text", "evaluate"),
     ("data", "models", "retrieval", "store", "train", "infer"),
     ("tasks",),
     ("explain", "gate", "registry", "outbox", "feedback", "decisions", "retraining"),
@@ -37,7 +37,7 @@ FLOORS = (
         "serve",
         "ui",
     ),
-    ("applications", "cli_kit", "commands", "interrupts", "cli"),
+    ("applications", "cli_kit", "commands", "command_line", "cli"),
 )
 PURE = {
     "fieldtune": ("batching", "gate", "text", "evaluate"),
@@ -155,8 +155,8 @@ def test_importing_fieldtune_is_light() -> None:
         "import sys, fieldtune\n"
         "heavy = {'torch', 'transformers', 'sentence_transformers', 'sklearn', 'pandas'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
-        "import fieldtune.cli\n"
-        "fieldtune.cli.build()\n"
+        "import fieldtune.command_line\n"
+        "fieldtune.command_line.build()\n"
         "heavy = {'torch', 'transformers', 'streamlit', 'faiss', 'lightgbm'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )

@@ -107,7 +107,7 @@ def command(*words: object, apart: bool = False) -> Result:
         if done.returncode:
             raise RefusedError(f"`fieldtune {' '.join(told[:2])}` to succeed", f"exit {done.returncode}", "see above")
         return dict(json.loads(done.stdout))
-    from fieldtune.cli import build
+    from fieldtune.command_line import build
 
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):

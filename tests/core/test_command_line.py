@@ -1,5 +1,6 @@
 """The core's commands from the outside: the contract of names, columns and exit codes, and every kind of bad input."""
 
+import gc
 import json
 import os
 import pickle
@@ -10,15 +11,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from safetensors.numpy import load_file, save_file
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 
+from fieldtune.commands.training import parse_map
 from tests.conftest import Ran
 from tests.processes import FIELDTUNE, begin
 
@@ -597,3 +601,55 @@ def test_ctrl_c_is_one_line_and_130(table: Path, tiny_encoder: Path, tmp_path: P
     ]
     assert "Traceback" not in told
     assert not (tmp_path / "out").exists()
+
+
+def test_a_label_with_a_comma_can_be_renamed(cli: Cli, tmp_path: Path) -> None:
+    labels = ["lost, stolen", 'say "hi"', "a=b"] * 4
+    frame = pd.DataFrame({"text": [f"text number {row}" for row in range(12)], "label": labels})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    command = ("data", "check", tmp_path / "t.csv", "--json", "--map")
+    renaming = ('"lost, stolen"=lost', '"say ""hi"""="greeting, kind","a=b"=same')
+    ran = cli(*command, renaming[0], "--map", renaming[1])
+    assert ran.code == 0, ran.err
+    assert parse_map(list(renaming)) == {"lost, stolen": "lost", 'say "hi"': "greeting, kind", "a=b": "same"}
+    check_refused(cli(*command, renaming[0]), "'a=b'")
+    for wrong in ("lost", "lost=", "=lost", "a=b=c", '"lost, stolen=lost', "a=b,"):
+        check_refused(cli(*command, wrong), "--map OLD=NEW")
+
+
+def test_text_is_refused_where_no_one_column_of_texts_is_read(cli: Cli, tmp_path: Path) -> None:
+    for number in range(8):
+        Image.new("RGB", (8, 8), (30 * number, 0, 0)).save(tmp_path / f"{number}.png")
+    pictures = pd.DataFrame({"image": [f"{number}.png" for number in range(8)], "label": ["a", "b"] * 4})
+    pictures.to_csv(tmp_path / "t.csv", index=False)
+    made = cli("train", "--task", "image-classification", "--train", tmp_path / "t.csv", "--method", "linear",
+               "--out", tmp_path / "m")  # fmt: skip
+    assert made.code == 0, made.err
+    command = ("predict", "--model", tmp_path / "m", "--data", tmp_path / "t.csv", "--out", tmp_path / "p.csv")
+    check_refused(cli(*command, "--text", "label"), "image-classification, which reads image")
+    assert not (tmp_path / "p.csv").exists()
+    assert cli(*command).code == 0
+
+
+def test_listing_models_writes_nothing(cli: Cli, model: Path, table: Path, home: Path) -> None:
+    def there() -> dict[Path, bytes]:
+        return {file: file.read_bytes() for file in home.rglob("*") if file.is_file()}
+
+    before = there()
+    assert cli("models", "list", "--json").json == {"versions": []}
+    assert there() == before
+    assert not (home / "fieldtune.db").exists()
+    assert cli("models", "publish", model, "--into", "tickets", "--data", table).code == 0
+    gc.collect()  # what published closes its connections
+    before = there()
+    assert len(cli("models", "list", "--json").json["versions"]) == 1
+    assert there() == {file: raw for file, raw in before.items() if file in there()}
+    assert (home / "fieldtune.db").is_file()
+
+
+def test_small_helps(cli: Cli, model: Path, table: Path) -> None:
+    assert cli("--version").out == f"fieldtune {version('fieldtune')}\n"
+    assert "Did you mean 'train'?" in cli("trian").err
+    ran = cli("label", "--model", model, "--pool", table, "-n", 0)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert "'-n'" in ran.err

@@ -101,8 +101,9 @@ def test_a_home_that_cannot_be_written_stops_nothing(
     tiny_encoder: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     home.write_text("a file where the folder should be")
-    assert load_encoder(tiny_encoder, cached=True).encode(TEXTS).shape == (4, 32)
-    assert "not kept" in capsys.readouterr().err
+    for _ in range(2):
+        assert load_encoder(tiny_encoder, cached=True).encode(TEXTS).shape == (4, 32)
+    assert capsys.readouterr().err.count("not kept") == 1
 
 
 def test_the_file_stays_bounded_and_keeps_the_newest(tmp_path: Path) -> None:

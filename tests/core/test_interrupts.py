@@ -70,3 +70,27 @@ def test_one_press_ends_it_once(code: str, told: str) -> None:
     ran = subprocess.run([sys.executable, "-c", BEGIN + code], capture_output=True, text=True, env=os.environ)
     assert (ran.returncode, ran.stdout) == (0, told), ran.stderr
     assert ran.stderr == ""
+
+
+EARLY = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+class Press:
+    def find_spec(self, name, *_):
+        if name == "typer":  # while the command line is being loaded
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Press())
+sys.argv = ["fieldtune", "doctor"]
+from fieldtune.cli import main
+assert "typer" not in sys.modules
+main()
+"""
+
+
+def test_a_press_while_the_command_line_is_loaded_is_one_line() -> None:
+    ran = subprocess.run([sys.executable, "-c", EARLY], capture_output=True, text=True, env=os.environ)
+    assert (ran.returncode, ran.stdout) == (130, "")
+    assert ran.stderr.startswith("error: interrupted")
+    assert ran.stderr.count("\n") == 1

@@ -4,10 +4,7 @@ Public names load on first use, so ``import fieldtune`` costs little and imports
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import Any
-
-__version__ = version("fieldtune")
 
 _WHERE = {
     "finetune": "fieldtune.pipeline",
@@ -25,6 +22,10 @@ __all__ = ["__version__", *_WHERE]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # takes longer than all else here
+
+        return version("fieldtune")
     if name in _WHERE:
         return getattr(import_module(_WHERE[name]), name)
     raise AttributeError(f"module 'fieldtune' has no attribute {name!r}")

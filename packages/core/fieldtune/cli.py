@@ -1,102 +1,22 @@
-"""``fieldtune ...``: mounts the core's commands and those of the applications that are installed."""
+"""The entry of ``fieldtune``: hears Ctrl-C from the first moment, before the third of a second that its imports take.
 
-import os
+So nothing but the standard library may be imported above; what a command is stands in :mod:`fieldtune.command_line`.
+"""
+
 import sys
-from typing import Any
 
-import typer
-
-from fieldtune.applications import APPLICATIONS, application, sample
-from fieldtune.cli_kit import fail
-from fieldtune.commands import data, doctor, explain, feedback, label, models, search, serve, training
-from fieldtune.errors import FieldtuneError
-from fieldtune.interrupts import heeded
-
-DEBUG = "--debug"
-INTERRUPTED = 130
-USAGE: Any = typer.BadParameter.__mro__[1]  # Click's UsageError, of whichever Click this Typer brings
-
-
-def build() -> typer.Typer:
-    """The whole command line."""
-    app = typer.Typer(
-        help="Fine-tune on your own records; run a support bot, an opinion monitor and a recommender on them.",
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        epilog="Add --debug to any command to see a traceback.",
-    )
-    company = sample()
-    if company is not None:
-        app.command("demo")(company.demo)
-    for group in (training, search, label, models, serve, explain, feedback, data, doctor):
-        group.register(app)
-    for name in APPLICATIONS:
-        module = application(name)
-        if module is not None:
-            app.add_typer(module.app, name=name)
-    return app
+from fieldtune.interrupts import INTERRUPTED, heeded
 
 
 def main() -> None:
     """Run one command: exit 0 on success, 1 with one line on stderr when it failed, 2 for wrong usage, 130 on Ctrl-C."""
-    debug = DEBUG in sys.argv
-    sys.argv = [argument for argument in sys.argv if argument != DEBUG]
-    from fieldtune.runtime import set_threads
-
-    _quiet()
     try:
-        set_threads()
         with heeded():
-            code = build()(
-                standalone_mode=False, prog_name="fieldtune"
-            )  # usage errors are said below, as all errors are
-        if code == INTERRUPTED:  # what Typer makes of Ctrl-C
-            _interrupted()
-        sys.exit(code if isinstance(code, int) else 0)
-    except USAGE as error:
-        _misused(error)
-    except FieldtuneError as error:
-        _stop(str(error), error, debug)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+            from fieldtune.command_line import run
+
+            code = run()
     except KeyboardInterrupt:
-        _interrupted()
-    except OSError as error:
-        place = f": {error.filename}" if error.filename else ""
-        found = f"{error.strerror or error}{place}"
-        _stop(
-            f"expected files that can be read and written; found {found}; fix: check path, rights and space",
-            error,
-            debug,
-        )
-    except Exception as error:  # a defect of ours: still one line, and how to see more
-        _stop(f"unexpected {type(error).__name__}: {error}; run again with --debug and report it", error, debug)
-
-
-def _misused(error: Any) -> None:
-    """Exit 2 with the one line that every error is; a group without a command has shown its help already."""
-    words = error.ctx.command_path if error.ctx else "fieldtune"
-    if type(error).__name__ != "NoArgsIsHelpError":
-        fail(f"expected a command as `{words} --help` shows it; found {error.format_message()}; fix: correct it")
-    sys.exit(2)
-
-
-def _interrupted() -> None:
-    fail("interrupted; the same command again goes on from the last checkpoint, if one was written")
-    sys.exit(INTERRUPTED)
-
-
-def _quiet() -> None:
-    """Libraries below are told to keep their remarks and their own progress bars to themselves."""
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("TQDM_DISABLE", "1")
-
-
-def _stop(message: str, error: Exception, debug: bool) -> None:
-    if debug:
-        raise error
-    fail(message)
-    sys.exit(1)
+        told = "interrupted; the same command again goes on from the last checkpoint, if one was written"
+        print(f"error: {told}", file=sys.stderr)
+        code = INTERRUPTED
+    sys.exit(code)

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 SECONDS = 0.5
+INTERRUPTED = 130
+"""The exit code that says so."""
 
 
 @contextlib.contextmanager

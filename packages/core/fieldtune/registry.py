@@ -225,16 +225,18 @@ def reinstate(app: str, origin: Path, version: str, *, now: datetime) -> None:
 
 @contextlib.contextmanager
 def _read_home() -> Iterator[Engine]:
-    """The same to read alone: where its folder cannot be written, as SQLite wants it to be, a copy of its files."""
+    """The same to read alone, once it is there: no step of it is left open, whose files SQLite would leave behind.
+
+    Where its folder cannot be written, as SQLite wants it to be, a copy of its files.
+    """
     folder = home()
     there = next((place for place in (folder, *folder.absolute().parents) if place.exists()), folder)
-    if os.access(there, os.W_OK):
-        yield open_home()
-        return
     with tempfile.TemporaryDirectory() as copy:
-        for file in folder.glob("fieldtune.db*"):
-            shutil.copy(file, copy)
-        engine = open_store(Path(copy), MIGRATIONS)
+        if not os.access(there, os.W_OK):
+            for file in folder.glob("fieldtune.db*"):
+                shutil.copy(file, copy)
+            folder = Path(copy)
+        engine = open_store(folder, MIGRATIONS)
         try:
             yield engine
         finally:
@@ -243,6 +245,8 @@ def _read_home() -> Iterator[Engine]:
 
 def versions() -> list[dict[str, Any]]:
     """Every version with its application, slot, origin, time, details, and whether it serves now."""
+    if not home().exists() or (home().is_dir() and not (home() / "fieldtune.db").is_file()):
+        return []  # and nothing is made to say so
     with _read_home() as engine, engine.begin() as connection:
         rows = connection.execute(text("SELECT * FROM versions ORDER BY made_at, id")).mappings().all()
         slots = connection.execute(text("SELECT DISTINCT app, slot FROM promotions")).all()

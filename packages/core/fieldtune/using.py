@@ -136,7 +136,7 @@ def seen(card: Mapping[str, Any], table: pd.DataFrame) -> str:
 def _inputs(data: Given, wanted: list[str], names: tuple[str, ...]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The table, and the columns a task reads under its own names; empty cells are empty texts, so no row is lost."""
     table = given(data, every_row=True)
-    check_columns(table, wanted, named(data), NAME_IT)
+    check_columns(table, wanted, named(data), NAME_IT if "text" in names else "")
     inputs = table[wanted].set_axis(list(names), axis=1)
     return table, inputs.fillna("").astype(str).reset_index(drop=True)
 

@@ -46,7 +46,7 @@ def check(
     task: Annotated[str, typer.Option(help="What it is to train, as in fieldtune train.")] = "text-classification",
     text: TextColumn = "text",
     label: LabelColumn = "label",
-    mapping: LabelMap = "",
+    mapping: LabelMap = None,
     labels: Annotated[
         bool, typer.Option("--labels", help="Also look for wrong labels: slow, it reads every text.")
     ] = False,

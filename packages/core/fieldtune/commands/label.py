@@ -26,7 +26,7 @@ def label(
         Path | None, typer.Option(help="File of asked rows and their labels [POOL.labels.sqlite].")
     ] = None,
     strategy: Annotated[str, typer.Option(help="margin-kmeans, margin-kcentre, margin or random.")] = "margin-kmeans",
-    count: Annotated[int, typer.Option("-n", min=0, help="Rows wanted.")] = 20,
+    count: Annotated[int, typer.Option("-n", min=1, help="Rows wanted.")] = 20,
     train: Annotated[Path | None, typer.Option(help="Rows that have a label already: never asked for.")] = None,
     answers: Annotated[Path | None, typer.Option(help="Table text, label to take in first.")] = None,
     ask: Annotated[bool, typer.Option("--ask", help="Ask for the labels here, one line each; Enter skips.")] = False,

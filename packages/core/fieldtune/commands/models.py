@@ -52,7 +52,7 @@ def publish(
     data: Annotated[Path | None, typer.Option(help="Held-out table, for models of no application.")] = None,
     text: TextColumn = "text",
     label: LabelColumn = "label",
-    mapping: LabelMap = "",
+    mapping: LabelMap = None,
     as_json: Json = False,
 ) -> None:
     """Compare a model with what serves, on the same held-out rows; the best ships, a worse one is refused (exit 1).
@@ -99,7 +99,7 @@ def export(
     data: Annotated[Path | None, typer.Option(help="Held-out table to compare on; labelled for --int8.")] = None,
     text: TextColumn = "text",
     label: LabelColumn = "label",
-    mapping: LabelMap = "",
+    mapping: LabelMap = None,
     as_json: Json = False,
 ) -> None:
     """Write a model for ONNX Runtime; refused where its answers differ from the model's."""

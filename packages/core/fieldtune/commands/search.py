@@ -25,7 +25,7 @@ def search(
     settings: Annotated[list[str] | None, typer.Option("--set", help="key=value that is not to be searched.")] = None,
     text: TextColumn = "text",
     label: LabelColumn = "label",
-    mapping: LabelMap = "",
+    mapping: LabelMap = None,
     seed: Annotated[int, typer.Option(help="Of the proposals, the split, the batches and dropout.")] = 0,
     as_json: Json = False,
 ) -> None:

@@ -14,7 +14,10 @@ from fieldtune.progress import say
 
 TextColumn = Annotated[str, typer.Option("--text", help="The column that holds the text.")]
 LabelColumn = Annotated[str, typer.Option("--label", help="The column that holds the label.")]
-LabelMap = Annotated[str, typer.Option("--map", help="Rename labels: 0=negative,1=positive.")]
+LabelMap = Annotated[
+    list[str] | None,
+    typer.Option("--map", help="""Rename labels: 0=negative,1=positive; repeatable. One with a comma: '"a, b"=c'."""),
+]
 FEW = 30  # validation rows below which a figure says little
 
 
@@ -50,7 +53,7 @@ def train(
     settings: Annotated[list[str] | None, typer.Option("--set", help="key=value, repeatable.")] = None,
     text: TextColumn = "text",
     label: LabelColumn = "label",
-    mapping: LabelMap = "",
+    mapping: LabelMap = None,
     unlabelled: Annotated[Path | None, typer.Option(help="Rows without a label, for --method selftrain.")] = None,
     seed: Annotated[int, typer.Option(help="Of the split, the batches and dropout.")] = 0,
     processes: Annotated[
@@ -91,7 +94,7 @@ def evaluate(
     data: Annotated[Path, typer.Option(help="Table with the same columns as in training.")],
     text: TextColumn = "text",
     label: LabelColumn = "label",
-    mapping: LabelMap = "",
+    mapping: LabelMap = None,
     report: Annotated[Path | None, typer.Option(help="Folder for a report with pictures (classifiers).")] = None,
     as_json: Json = False,
 ) -> None:
@@ -116,11 +119,20 @@ def predict(
     """Label every row; input columns and order are kept, rows without text included."""
     from fieldtune.data.read import check_output, write_pieces
     from fieldtune.models import load
+    from fieldtune.tasks import task_module
     from fieldtune.using import answers
 
     check_output(out, reads=[data])
+    trained = load(model)
+    inputs = task_module(trained.card["task"]).INPUTS
+    if text != "text" and "text" not in inputs:
+        raise InputError(
+            "--text with a model that reads one column of texts",
+            f"a model for {trained.card['task']}, which reads {', '.join(inputs)}",
+            "leave --text out, and name the columns of the table so",
+        )
     written: dict[str, int] = {}
-    write_pieces(_counted(answers(load(model), data, rename={"text": text}), written), out)
+    write_pieces(_counted(answers(trained, data, rename={"text": text}), written), out)
     kept: dict[str, float] = {"in_scope": written["in_scope"] / written["rows"]} if "in_scope" in written else {}
     kept |= {name: count for name, count in written.items() if name not in ("rows", "in_scope")}
     show({"out": str(out), "rows": written["rows"], **kept}, as_json)
@@ -186,6 +198,34 @@ def _counted(pieces: Iterator[Any], written: dict[str, int]) -> Iterator[Any]:
         yield piece
 
 
-def parse_map(text: str) -> dict[str, str] | None:
-    """``0=negative,1=positive`` -> a dictionary; empty -> None."""
-    return dict(pair(item, "--map") for item in text.split(",")) if text else None
+def parse_map(given: list[str] | None) -> dict[str, str] | None:
+    """``0=negative,1=positive``, perhaps several times -> a dictionary; nothing -> None.
+
+    A name with a comma or an equals sign stands in double quotes, ``"a, b"=c``; a quote within is doubled.
+
+    Raises:
+        InputError: no =, nothing on one side of it, or a quote that is not closed.
+    """
+    return dict(_renaming(item) for text in given or [] for item in _split(text, ",")) or None
+
+
+def _renaming(item: str) -> tuple[str, str]:
+    parts = [_unquoted(part.strip()) for part in _split(item, "=")]
+    if len(parts) != 2 or not all(parts):
+        raise InputError("--map OLD=NEW", repr(item), """write 0=negative,1=positive; quote commas: '"a, b"=c'""")
+    return parts[0], parts[1]
+
+
+def _split(text: str, mark: str) -> list[str]:
+    """The parts between marks that stand outside double quotes."""
+    parts = [""]
+    for place, quoted in enumerate(text.split('"')):
+        first, *others = [quoted] if place % 2 else quoted.split(mark)
+        parts[-1] += ('"' if place else "") + first
+        parts += others
+    return parts
+
+
+def _unquoted(name: str) -> str:
+    whole = len(name) > 1 and name[0] == name[-1] == '"'
+    return name[1:-1].replace('""', '"').strip() if whole else name

@@ -8,6 +8,7 @@ import pandas as pd
 
 from fieldtune.data.filled import empty
 from fieldtune.data.given import check_texts, given, named, numbered_from
+from fieldtune.data.read import check_columns
 from fieldtune.data.tables import check_labelled, task_columns
 from fieldtune.data.unreadable import looked_at, marked, readable, say_gone
 from fieldtune.errors import InputError
@@ -60,6 +61,8 @@ def unlabelled_image_texts(data: pd.DataFrame | Path | str, text: str = "text") 
     A picture that cannot be read is missing; the column ``unreadable`` says why.
     """
     table = given(data, every_row=True)
+    if text != "text":
+        check_columns(table, [text], named(data))
     table = table.assign(**{name: "" for name in ("image", text) if name not in table})
     folder = Path() if isinstance(data, pd.DataFrame) else Path(data).parent
     column, where = table["image"], named(data)

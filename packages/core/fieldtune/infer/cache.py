@@ -26,6 +26,7 @@ _SCHEMA = """CREATE TABLE IF NOT EXISTS vectors (
     space BLOB NOT NULL, text BLOB NOT NULL, vector BLOB NOT NULL, digest BLOB NOT NULL, PRIMARY KEY (space, text))"""
 _NAMES = ("_name_or_path", "transformers_version")  # of a configuration: these change no vector
 _AT_ONCE = 500
+_SAID = set[Path]()
 _KEPT = 0.75  # of the limit, once it was passed: so that not every call has to make room
 
 
@@ -91,11 +92,18 @@ class Cache:
                 work(database)
                 database.execute("COMMIT")
         except (OSError, sqlite3.OperationalError) as error:
-            say(f"note: embeddings are not kept: {error} ({self.file})")
+            _say_once(f"note: embeddings are not kept: {error} ({self.file})", self.file)
         except sqlite3.DatabaseError as error:
             say(f"note: {self.file} is damaged and begun anew: {error}")
             for suffix in ("", "-wal", "-shm"):
                 self.file.with_name(self.file.name + suffix).unlink(missing_ok=True)
+
+
+def _say_once(message: str, file: Path) -> None:
+    """Once a file and process: each further batch would say it again."""
+    if file not in _SAID:
+        _SAID.add(file)
+        say(message)
 
 
 def _connect(file: Path) -> sqlite3.Connection:
