@@ -68,15 +68,15 @@ def build(place: Place, size: Size, seed: int, now: datetime) -> dict[str, Any]:
 
 def two_lists(place: Place) -> dict[str, Any]:
     """One visitor's list with text and without, and how much of such lists lies in their true interests."""
-    from fieldtune_recommender import wire
+    from fieldtune_recommender import opening, tastes, wire
 
-    shop_open = wire.open_shop(place.recommender)
+    shop_open = opening.open_shop(place.recommender)
     with_text, without = both(shop_open)
     of_items, of_users = simulate.shop_truth(place.company / "shop" / "truth.json")
     users = list(dict.fromkeys(row["user"] for row in simulate.read_csv(place.later / "visitors_will_choose.csv")))
 
     def listed(opened: Any, user: str) -> list[dict[str, Any]]:
-        shown = wire.recommend(opened, wire.tastes_of(opened, [user])[0], LENGTH)
+        shown = wire.recommend(opened, tastes.tastes_of(opened, [user])[0], LENGTH)
         catalogue = opened.bundle.data.catalogue
         return [
             {
@@ -94,7 +94,7 @@ def two_lists(place: Place) -> dict[str, Any]:
     titles = shop_open.bundle.data.catalogue.titles
     return {
         "user": user,
-        "history": [titles[shop_open.items[item]] for item in wire.history_of(shop_open, user, 8)],
+        "history": [titles[shop_open.items[item]] for item in tastes.history_of(shop_open, user, 8)],
         "interests": sorted(of_users[user]),
         "with text": listed(with_text, user),
         "without text": listed(without, user),
@@ -106,7 +106,7 @@ def two_lists(place: Place) -> dict[str, Any]:
 
 def both(opened: Any) -> tuple[Any, Any]:
     """The shop answering with its best method that reads texts, and with its twin that does not."""
-    from fieldtune_recommender import methods, wire
+    from fieldtune_recommender import methods, opening
 
     one = opened.bundle
     known = methods.methods(one.rankers, one.popularity_knots)
@@ -116,7 +116,7 @@ def both(opened: Any) -> tuple[Any, Any]:
     made = []
     for name in (reads, "without_text"):
         vectors = known[name].vectors
-        world = methods.worlds(one.data, wire.NOW, {vectors or "": one.vectors[vectors] if vectors else None})
+        world = methods.worlds(one.data, opening.NOW, {vectors or "": one.vectors[vectors] if vectors else None})
         made.append(replace(opened, method=known[name], world=world.by_vectors[vectors or ""]))
     return made[0], made[1]
 

@@ -116,14 +116,14 @@ def visitors(
     model: Path, purchases: Sequence[Row], items: Sequence[str], random_share: float, rng: np.random.Generator
 ) -> Counter[str]:
     """Visitors buy what they really bought next (user, item, time); a careless one clicks on anything."""
-    from fieldtune_recommender import wire
+    from fieldtune_recommender import remembering
 
     said: Counter[str] = Counter()
     for row in purchases:
         careless = bool(rng.random() < random_share)
         item = items[int(rng.integers(len(items)))] if careless else row["item"]
         at = datetime.fromisoformat(row["time"])
-        wire.say_back(model, row["user"], item, "purchase", "", at)
+        remembering.say_back(model, row["user"], item, "purchase", "", at)
         said["at random" if careless else "purchase"] += 1
     return said
 

@@ -20,7 +20,18 @@ from fieldtune import decisions, feedback, registry
 from fieldtune.errors import ArtefactError, InputError, RefusedError
 from fieldtune.models.folder import locked, verify
 from fieldtune.retraining import workplace
-from fieldtune_recommender import bundle, commands, improving, measuring, reading, training, wire
+from fieldtune_recommender import (
+    bundle,
+    commands,
+    improving,
+    measuring,
+    opening,
+    reading,
+    remembering,
+    tastes,
+    training,
+    wire,
+)
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -38,7 +49,7 @@ def shop(trained: tuple[Path, dict[str, Any]], tmp_path: Path) -> Path:
 def test_a_sentence_the_encoder_cannot_read_counts_for_nothing_and_is_told(
     trained: tuple[Path, dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    encode, quietly = wire._encoder(trained[0])
+    encode, quietly = opening._encoder(trained[0])
     read = encode(["tea for the kitchen"])
     assert np.linalg.norm(read) == pytest.approx(1, abs=1e-3)
     assert capsys.readouterr().err == ""
@@ -127,14 +138,14 @@ def test_every_method_can_answer_users_histories_and_sentences(shop: Path, metho
         texts.encoder(shop / bundle.ENCODER) if bundle.METHODS[method] and (shop / bundle.ENCODER).is_dir() else None
     )
     bundle.write(one, tmp_path / "other", encoder)
-    opened = wire.open_shop(tmp_path / "other")
-    tastes = {
-        "user": wire.tastes_of(opened, ["u001"])[0],
-        "stranger": wire.tastes_of(opened, ["nobody"])[0],
-        "history": wire.taste_from(opened, ["i001", "i002"]),
-        "sentence": wire.tastes_of(opened, [""], "绿茶 and a chess clock")[0],
+    opened = opening.open_shop(tmp_path / "other")
+    whose = {
+        "user": tastes.tastes_of(opened, ["u001"])[0],
+        "stranger": tastes.tastes_of(opened, ["nobody"])[0],
+        "history": tastes.taste_from(opened, ["i001", "i002"]),
+        "sentence": tastes.tastes_of(opened, [""], "绿茶 and a chess clock")[0],
     }
-    for taste in tastes.values():
+    for taste in whose.values():
         found = wire.recommend(opened, taste, 10)
         assert len({item.item for item in found}) == 10
         assert all(0 <= item.probability <= 1 and item.reasons for item in found)
@@ -189,19 +200,19 @@ def test_erasing_a_user_takes_the_records_of_their_lists(shop: Path, cli: Callab
 
 
 def test_the_page_shows_what_the_command_shows_until_the_history_is_edited(shop: Path) -> None:
-    opened = wire.open_shop(shop)
-    user = wire.busiest(opened, 1)[0]
-    shown = wire.history_of(opened, user)
-    same = wire.taste_on_page(opened, user, shown, [], "")
+    opened = opening.open_shop(shop)
+    user = tastes.busiest(opened, 1)[0]
+    shown = tastes.history_of(opened, user)
+    same = tastes.taste_on_page(opened, user, shown, [], "")
     assert len(same.items) > len(shown)  # the page names the last ones only
-    assert wire.recommend(opened, same, 5) == wire.recommend(opened, wire.tastes_of(opened, [user])[0], 5)
+    assert wire.recommend(opened, same, 5) == wire.recommend(opened, tastes.tastes_of(opened, [user])[0], 5)
     new = next(item for item in opened.items if opened.items[item] not in same.seen)
-    bought = wire.taste_on_page(opened, user, [*shown, new], [], "")
+    bought = tastes.taste_on_page(opened, user, [*shown, new], [], "")
     assert bought.items.tolist() == [*same.items.tolist(), opened.items[new]] and opened.items[new] in bought.seen
-    refused = wire.taste_on_page(opened, user, shown, [shown[-1], new], "")
+    refused = tastes.taste_on_page(opened, user, shown, [shown[-1], new], "")
     assert opened.items[shown[-1]] not in refused.items
     assert {opened.items[shown[-1]], opened.items[new]} <= set(refused.disliked.tolist())
-    edited = wire.taste_on_page(opened, user, shown[:-1], [], "")
+    edited = tastes.taste_on_page(opened, user, shown[:-1], [], "")
     assert len(edited.items) == len(shown) - 1
 
 
@@ -210,7 +221,7 @@ def test_items_still_to_come_are_not_shown(trained: tuple[Path, dict[str, Any]],
     added = np.full(len(one.data.catalogue), datetime(2099, 1, 1, tzinfo=UTC).timestamp())
     later = replace(one, data=replace(one.data, catalogue=replace(one.data.catalogue, added=added)))
     bundle.write(later, tmp_path / "shop", None)
-    known = wire.open_shop(tmp_path / "shop").world.snapshot.known
+    known = opening.open_shop(tmp_path / "shop").world.snapshot.known
     assert np.flatnonzero(known).tolist() == np.unique(one.data.log.items).tolist()  # of these there are events
 
 
@@ -344,7 +355,7 @@ def test_a_damaged_folder_is_refused(trained: tuple[Path, dict[str, Any]], tmp_p
     raw[len(raw) // 2] ^= 1
     file.write_bytes(raw)
     with pytest.raises(ArtefactError, match=name):
-        wire.open_shop(tmp_path / "shop")
+        opening.open_shop(tmp_path / "shop")
 
 
 def purchases(shop: Path, count: int, seed: int, made_up: float) -> list[feedback.Feedback]:
@@ -488,7 +499,7 @@ def test_an_incumbent_that_has_learnt_the_whole_log_is_left_out_with_a_note(
 
 def test_the_same_item_in_two_shops_is_two_rows(shop: Path, trained: tuple[Path, dict[str, Any]]) -> None:
     for model in (shop, trained[0], shop):
-        wire.say_back(model, "u001", "i001", "purchase", "en", NOW)
+        remembering.say_back(model, "u001", "i001", "purchase", "en", NOW)
     with registry.open_home().begin() as connection:
         rows = feedback.rows(connection, bundle.APP)
     assert {row.payload["model"] for row in rows} == {str(shop.resolve()), str(trained[0].resolve())}
@@ -498,34 +509,34 @@ def test_the_same_item_in_two_shops_is_two_rows(shop: Path, trained: tuple[Path,
 def test_of_what_was_said_before_the_last_word_counts_until_it_is_learnt(
     shop: Path, trained: tuple[Path, dict[str, Any]]
 ) -> None:
-    opened = wire.open_shop(shop)
+    opened = opening.open_shop(shop)
     said = [("i001", "purchase"), ("i002", "not_interested"), ("i003", "purchase"), ("i001", "not_interested")]
     for minute, (item, kind) in enumerate(said):
-        wire.say_back(shop, "u001", item, kind, "en", NOW + timedelta(minutes=minute))
-    wire.say_back(shop, "u002", "i004", "purchase", "en", NOW)
-    wire.say_back(trained[0], "u001", "i005", "purchase", "en", NOW)
-    assert wire.said_before(shop, opened, "u001") == (["i003"], ["i002", "i001"])
-    assert wire.said_before(shop, opened, "nobody") == ([], [])
+        remembering.say_back(shop, "u001", item, kind, "en", NOW + timedelta(minutes=minute))
+    remembering.say_back(shop, "u002", "i004", "purchase", "en", NOW)
+    remembering.say_back(trained[0], "u001", "i005", "purchase", "en", NOW)
+    assert remembering.said_before(shop, opened, "u001") == (["i003"], ["i002", "i001"])
+    assert remembering.said_before(shop, opened, "nobody") == ([], [])
     with registry.open_home().begin() as connection:
         keys = improving.feedback_table(feedback.rows(connection, bundle.APP), opened.bundle)["key"].tolist()
     learnt = replace(opened.bundle, card={**opened.bundle.card, "absorbed": keys})
-    assert wire.said_before(shop, replace(opened, bundle=learnt), "u001") == ([], [])
+    assert remembering.said_before(shop, replace(opened, bundle=learnt), "u001") == ([], [])
 
 
 def test_of_a_repeated_item_the_latest_counts(shop: Path) -> None:
-    opened = wire.open_shop(shop)
-    taste = wire.taste_from(opened, ["i001", "i002", "i001"], disliked=["i003"])
+    opened = opening.open_shop(shop)
+    taste = tastes.taste_from(opened, ["i001", "i002", "i001"], disliked=["i003"])
     assert [opened.bundle.data.catalogue.ids[number] for number in taste.items] == ["i002", "i001"]
     assert taste.seen.tolist() == sorted(opened.items[item] for item in ("i001", "i002", "i003"))
 
 
 def test_a_part_of_a_history_does_not_bring_back_the_rest(shop: Path) -> None:
-    opened = wire.open_shop(shop)
-    user = wire.busiest(opened, 1)[0]
-    everything = wire.tastes_of(opened, [user])[0].seen
-    shown = wire.history_of(opened, user)
+    opened = opening.open_shop(shop)
+    user = tastes.busiest(opened, 1)[0]
+    everything = tastes.tastes_of(opened, [user])[0].seen
+    shown = tastes.history_of(opened, user)
     assert len(shown) < len(everything)
-    taste = wire.taste_from(opened, shown, user=user)
+    taste = tastes.taste_from(opened, shown, user=user)
     assert taste.seen.tolist() == everything.tolist() and len(taste.items) == len(shown)
     listed = {opened.items[one.item] for one in wire.recommend(opened, taste, 200, explain=False)}
     assert listed and not listed & set(everything.tolist())

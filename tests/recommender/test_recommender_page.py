@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from streamlit.testing.v1 import AppTest
 
 from fieldtune import decisions, feedback, registry
-from fieldtune_recommender import bundle, ui, wire, wording
+from fieldtune_recommender import bundle, opening, ui, wording
 from fieldtune_recommender.records import Reason
 
 
@@ -124,7 +124,7 @@ def test_two_versions_at_most_stay_in_memory(
         assert not page.exception
     del page
     gc.collect()
-    kept = [str(shop.bundle.card["seed"]) for shop in gc.get_objects() if type(shop) is wire.Shop]
+    kept = [str(shop.bundle.card["seed"]) for shop in gc.get_objects() if type(shop) is opening.Shop]
     assert sorted(seed for seed in kept if seed in "abc") == ["b", "c"]
 
 

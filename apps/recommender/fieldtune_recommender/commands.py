@@ -79,13 +79,13 @@ def recommend(
 ) -> None:
     """The list for a user, a history, a sentence, or a whole table of users."""
     from fieldtune.data.read import check_output
-    from fieldtune_recommender import wire
+    from fieldtune_recommender import opening, wire
 
     if users is not None:
         if out is None:
             raise InputError("--out with --users", "none", "name the table to write, e.g. --out lists.csv")
         check_output(out, reads=[users])
-        show(wire.batch(wire.open_shop(model), users, out, k, diversity=diversity, progress=True), as_json)
+        show(wire.batch(opening.open_shop(model), users, out, k, diversity=diversity, progress=True), as_json)
         return
     if out is not None:
         raise InputError("--users with --out", "none", "give the table of users, or take --json for one list")
@@ -119,9 +119,9 @@ def ui(
 ) -> None:
     """Open the page: edit a history, see the list, the reasons, and a dial for diversity."""
     from fieldtune.ui.launch import launch
-    from fieldtune_recommender import wire
+    from fieldtune_recommender import opening
 
-    wire.open_shop(model)  # complain here, in one line, rather than on the page
+    opening.open_shop(model)  # complain here, in one line, rather than on the page
     launch(Path(__file__).with_name("ui.py"), port, {"FIELDTUNE_RECOMMENDER_MODEL": str(model)})
 
 
@@ -136,9 +136,9 @@ planned(
 
 def erase(user: str, stores: list[Path]) -> dict[str, int]:
     """Called by ``fieldtune feedback erase``: forgets the lists that were made for the user."""
-    from fieldtune_recommender import wire
+    from fieldtune_recommender import remembering
 
-    return {"lists": wire.erase(user)}
+    return {"lists": remembering.erase(user)}
 
 
 def publish(folder: Path, slot: str | None, now: datetime) -> Any:

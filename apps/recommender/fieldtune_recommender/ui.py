@@ -1,7 +1,7 @@
 """The page: edit a history, see the list, its reasons and a dial for diversity; buy or turn down.
 
-A face: it calls `wire` and never a model. A click changes the list at once and becomes a feedback row, from which
-``fieldtune feedback retrain recommender`` learns.
+A face: it calls `wire` and what stands beside it, never a model. A click changes the list at once and becomes a feedback
+row, from which ``fieldtune feedback retrain recommender`` learns.
 """
 
 import os
@@ -15,7 +15,7 @@ from fieldtune.errors import FieldtuneError
 from fieldtune.runtime import now, set_threads
 from fieldtune.ui.plain import plain
 from fieldtune.ui.translate import LANGUAGES, translator
-from fieldtune_recommender import wire
+from fieldtune_recommender import opening, remembering, tastes, wire
 from fieldtune_recommender.records import Suggestion
 from fieldtune_recommender.wording import WORDS, sentence
 from fieldtune_recommender.wording import chance as chance_of
@@ -33,9 +33,9 @@ def side_column(streamlit: str) -> Any:
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)
-def shop_of(version: str) -> wire.Shop:
+def shop_of(version: str) -> opening.Shop:
     """The open shop, once per version and process: of all that ever served, what serves now and what did before."""
-    return wire.open_shop(MODEL)
+    return opening.open_shop(MODEL)
 
 
 def main() -> None:
@@ -48,7 +48,7 @@ def main() -> None:
     )
     set_threads()
     try:
-        shop = shop_of(wire.serving_version(MODEL))
+        shop = shop_of(opening.serving_version(MODEL))
     except FieldtuneError as error:
         st.error(str(error))
         return
@@ -59,27 +59,27 @@ def main() -> None:
     st.title(t("title"))
     st.caption(t("lead"))
     user, history, interest, diversity, count = _controls(shop, t)
-    heard = wire.hears(shop, interest)
+    heard = opening.hears(shop, interest)
     shown = _list(shop, user, history, interest, diversity, count)
     asked = {"user": user, "history": history, "interest": interest, "diversity": diversity}
     visit = st.session_state.setdefault("visit", uuid4().hex)
-    decision = wire.remember(shop, asked, shown, now(), visit=visit)
+    decision = remembering.remember(shop, asked, shown, now(), visit=visit)
     if interest and not heard:
         st.info(t("unheard"))
     _draw(shop, t, user, shown, language, decision, by_chance=not heard)
     st.sidebar.caption(f"{t('method')}: {t(shop.method.name)}  \n{t('version')}: {shop.version}")
 
 
-def _controls(shop: wire.Shop, t) -> tuple[str, list[str], str, float, int]:  # type: ignore[no-untyped-def]
+def _controls(shop: opening.Shop, t) -> tuple[str, list[str], str, float, int]:  # type: ignore[no-untyped-def]
     """The side column; the history of another visitor replaces the one on the page, what they said here before included."""
     titles = shop.bundle.data.catalogue.titles
-    users = ["", *wire.busiest(shop, LISTED_USERS)]
+    users = ["", *tastes.busiest(shop, LISTED_USERS)]
     user = st.sidebar.selectbox(
         t("user"), users, index=min(1, len(users) - 1), format_func=lambda u: u or t("stranger")
     )
     if st.session_state.get("visitor") != user:
-        liked = wire.history_of(shop, user)
-        bought, refused = wire.said_before(MODEL, shop, user) if user else ([], [])
+        liked = tastes.history_of(shop, user)
+        bought, refused = remembering.said_before(MODEL, shop, user) if user else ([], [])
         liked += [item for item in bought if item not in liked]
         st.session_state.update(visitor=user, liked=liked, disliked=refused)
     st.sidebar.multiselect(
@@ -92,14 +92,14 @@ def _controls(shop: wire.Shop, t) -> tuple[str, list[str], str, float, int]:  # 
 
 
 def _list(
-    shop: wire.Shop, user: str, history: list[str], interest: str, diversity: float, count: int
+    shop: opening.Shop, user: str, history: list[str], interest: str, diversity: float, count: int
 ) -> list[Suggestion]:
-    taste = wire.taste_on_page(shop, user, history, st.session_state.disliked, interest)
+    taste = tastes.taste_on_page(shop, user, history, st.session_state.disliked, interest)
     return wire.recommend(shop, taste, count, diversity=diversity)
 
 
 def _draw(  # type: ignore[no-untyped-def]
-    shop: wire.Shop, t, user: str, shown: list[Suggestion], language: str, decision: str, *, by_chance: bool
+    shop: opening.Shop, t, user: str, shown: list[Suggestion], language: str, decision: str, *, by_chance: bool
 ) -> None:
     """The list; each item's chance only where it orders the list."""
     catalogue = shop.bundle.data.catalogue
@@ -133,11 +133,11 @@ def _draw(  # type: ignore[no-untyped-def]
         st.toast(t(f"thanks_{said}"))
 
 
-def _said(shop: wire.Shop, user: str, item: str, kind: str, decision: str) -> None:
+def _said(shop: opening.Shop, user: str, item: str, kind: str, decision: str) -> None:
     """A click: the history changes at once, and the row is kept for retraining; strangers are told apart by visit."""
     speaker = user or f"visitor-{st.session_state.visit}"
     language = shop.bundle.data.catalogue.languages[shop.items[item]]
-    wire.say_back(MODEL, speaker, item, kind, language, now(), decision=decision)
+    remembering.say_back(MODEL, speaker, item, kind, language, now(), decision=decision)
     if kind == "purchase":
         st.session_state.liked = [*st.session_state.liked, item]
     else:
