@@ -13,7 +13,7 @@ import fieldtune
 from fieldtune.errors import InputError
 from fieldtune.models.convnet import Still
 from fieldtune.models.image_text import Fusion
-from fieldtune.tasks import image_text
+from fieldtune.tasks import image_text, task_module
 from fieldtune.train.fit import fit
 from fieldtune.train.settings import Settings
 
@@ -121,3 +121,5 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
         pd.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
         with pytest.raises(InputError, match=message):
             image_text.read(tmp_path / "t.csv")
+    with pytest.raises(InputError, match="the columns headline; found image, text, label"):
+        task_module("image-text").read_inputs(tmp_path / "t.csv", "headline")  # type: ignore[misc]
