@@ -150,6 +150,30 @@ def test_nothing_can_load_a_pickle() -> None:
                     )
 
 
+def unnamed_encodings(tree: ast.Module) -> Iterator[int]:
+    """Lines that open a file as text in whatever encoding the machine has."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or any(keyword.arg == "encoding" for keyword in node.keywords):
+            continue
+        called = ast.unparse(node.func)
+        name, words = (
+            called.rpartition(".")[2],
+            [word.value for word in ast.walk(node) if isinstance(word, ast.Constant)],
+        )
+        opens = name == "open" and called not in ("os.open", "Image.open")
+        binary = any(isinstance(word, str) and re.fullmatch("[rwax+]*b[rwax+]*", word) for word in words)
+        if name in ("read_text", "write_text") or (opens and not binary):
+            yield node.lineno
+
+
+def test_every_text_file_names_its_encoding() -> None:
+    assert list(unnamed_encodings(ast.parse("p.open()\nopen(p, 'rb')\np.read_text()\np.write_text('b')"))) == [1, 3, 4]
+    for package in SOURCES:
+        for name, tree in modules(package):
+            lines = list(unnamed_encodings(tree))
+            assert not lines, f"{package}.{name}: lines {lines} without encoding="
+
+
 def test_importing_fieldtune_is_light() -> None:
     code = (
         "import sys, fieldtune\n"

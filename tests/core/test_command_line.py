@@ -536,6 +536,19 @@ def test_data_check_tells_people_the_first_rows_and_how_many(cli: Cli, tmp_path:
     assert len(rows["duplicate"]) == 2998  # programs get all of them
 
 
+@pytest.mark.parametrize(("encoding", "more"), [("latin-1", ()), ("ascii", ("--json",)), ("utf-8", ())])
+def test_an_output_that_cannot_hold_chinese_shows_escapes(encoding: str, more: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("text,label\na card,退款\na refund,😀é\n", encoding="utf-8")
+    ran = subprocess.run([sys.executable, *FIELDTUNE, "data", "check", tmp_path / "t.csv", *more], capture_output=True,
+                         env={**os.environ, "PYTHONIOENCODING": encoding})  # fmt: skip
+    assert ran.returncode == 0 and not ran.stderr
+    told = ran.stdout.decode(encoding)
+    if more:
+        assert "('退款', '😀é')" in str(json.loads(told)["findings"])
+    else:
+        assert ("'退款', '😀é'" if encoding == "utf-8" else r"'\u9000\u6b3e', '\U0001f600é'") in told
+
+
 READ_ONLY = """
 import os, sys
 from fieldtune.cli import main

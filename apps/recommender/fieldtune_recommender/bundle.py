@@ -74,7 +74,7 @@ def write(bundle: Bundle, folder: Path, encoder: "Embedder | None") -> None:
         for name, vectors in bundle.vectors.items():
             np.save(place / f"vectors_{name}.npy", vectors.astype(np.float16), allow_pickle=False)
         for name, trained in bundle.rankers.items():
-            (place / f"{name}.txt").write_text(trained.model)
+            (place / f"{name}.txt").write_text(trained.model, encoding="utf-8")
         if encoder is not None:
             (place / ENCODER).mkdir()
             encoder.save(place / ENCODER)
@@ -91,7 +91,7 @@ def write(bundle: Bundle, folder: Path, encoder: "Embedder | None") -> None:
             "knots": {name: trained.knots.tolist() for name, trained in bundle.rankers.items()},
             "popularity_knots": bundle.popularity_knots.tolist(),
         }
-        (place / CARD).write_text(json.dumps(card, indent=1, sort_keys=True, ensure_ascii=False))
+        (place / CARD).write_text(json.dumps(card, indent=1, sort_keys=True, ensure_ascii=False), encoding="utf-8")
 
 
 def read(folder: Path) -> Bundle:
@@ -102,7 +102,7 @@ def read(folder: Path) -> Bundle:
     """
     verify(folder)
     try:
-        card = json.loads((folder / CARD).read_text())
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
         if card["format"] != FORMAT:
             raise ArtefactError(f"a recommender of format {FORMAT}", f"format {card['format']}", "train again")
         data = Dataset(
@@ -120,7 +120,7 @@ def read(folder: Path) -> Bundle:
             str(card["answers_with"]),
             {name: as_stored(np.load(folder / f"vectors_{name}.npy", allow_pickle=False)) for name in card["vectors"]},
             {
-                name: ranker.load((folder / f"{name}.txt").read_text(), np.array(knots))
+                name: ranker.load((folder / f"{name}.txt").read_text(encoding="utf-8"), np.array(knots))
                 for name, knots in card["knots"].items()
             },
             np.array(card["popularity_knots"]),

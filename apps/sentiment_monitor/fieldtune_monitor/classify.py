@@ -56,7 +56,7 @@ def load_bundle(folder: Path) -> Read:
 
     verify(folder)
     try:
-        slots = json.loads((folder / BUNDLE).read_text())["slots"]
+        slots = json.loads((folder / BUNDLE).read_text(encoding="utf-8"))["slots"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtefactError(
             f"a model of the monitor with {BUNDLE}", f"none in {folder}", "make one with: fieldtune monitor train"
@@ -94,7 +94,7 @@ def has_encoder(folder: Path) -> bool:
 
 def shared(models: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The models, those with the same encoder and length of text reading through one copy of it."""
-    files = json.loads((folder / MANIFEST).read_text())["files"]
+    files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
     copies: dict[tuple[str, int], _Once] = {}
     for name, model in models.items():
         if has_encoder(folder / name):

@@ -189,7 +189,7 @@ def publish(folder: Path, slot: str | None, now: datetime) -> gate.Verdict:
 
 def _about(folder: Path) -> Mapping[str, Any]:
     try:
-        about: Mapping[str, Any] = json.loads((folder / BUNDLE).read_text())
+        about: Mapping[str, Any] = json.loads((folder / BUNDLE).read_text(encoding="utf-8"))
         return about
     except (OSError, ValueError) as error:
         raise ArtefactError(f"{BUNDLE} in {folder}", type(error).__name__, "train the model again") from error

@@ -83,7 +83,7 @@ def train_bundle(rows: pd.DataFrame, out: Path, plan: Plan, keep: Mapping[str, P
             )
         folders = {name: work / name / SHIPPED for name in slots}
         for name, origin in kept.items():
-            slots[name] = json.loads((origin.parent / BUNDLE).read_text())["slots"][name]
+            slots[name] = json.loads((origin.parent / BUNDLE).read_text(encoding="utf-8"))["slots"][name]
             folders[name] = origin
         with staged(out, {"application": APP}) as folder:
             for name, origin in folders.items():
@@ -91,7 +91,9 @@ def train_bundle(rows: pd.DataFrame, out: Path, plan: Plan, keep: Mapping[str, P
             write_table(rows, folder / ROWS)
             chosen = {key: value for key, value in asdict(plan).items() if key != "progress"}
             about_all = {"slots": slots, "held_out": int(held.sum()), "rows": len(rows), "plan": chosen}
-            (folder / BUNDLE).write_text(json.dumps(about_all, indent=1, sort_keys=True, ensure_ascii=False))
+            (folder / BUNDLE).write_text(
+                json.dumps(about_all, indent=1, sort_keys=True, ensure_ascii=False), encoding="utf-8"
+            )
     shutil.rmtree(work, ignore_errors=True)
     return slots
 

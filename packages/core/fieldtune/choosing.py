@@ -49,7 +49,7 @@ def choose(
     """
     file = folder / CHOICE
     if file.is_file():
-        kept = json.loads(file.read_text())
+        kept = json.loads(file.read_text(encoding="utf-8"))
         return str(kept["method"]), dict(kept)
     rows = rows[rows["label"] != OUT_OF_SCOPE].reset_index(drop=True)
     tried, settings = candidates(rows["label"]), settings.updated({"track": ""})
@@ -72,7 +72,7 @@ def choose(
     method, found = verdict(right, generator(seed))
     found |= {"folds": len(used), "of": count}
     temporary = folder / f".{CHOICE}"
-    temporary.write_text(json.dumps(found, indent=1))
+    temporary.write_text(json.dumps(found, indent=1), encoding="utf-8")
     temporary.replace(file)
     for place in folder.glob("try-*"):
         shutil.rmtree(place, ignore_errors=True)

@@ -17,7 +17,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 def show(result: Mapping[str, Any], as_json: bool) -> None:
     """Print a result on stdout: one JSON object, or ``key: value`` lines with nested tables indented."""
     if as_json:
-        print(json.dumps(_finite(result), ensure_ascii=False, default=_plain, allow_nan=False))
+        narrow = not (sys.stdout.encoding or "").lower().startswith("utf")  # JSON's own escapes can be read anywhere
+        print(json.dumps(_finite(result), ensure_ascii=narrow, default=_plain, allow_nan=False))
         return
     for line in _lines(result, ""):
         print(line)

@@ -270,7 +270,7 @@ def _betrayed(about: Task, trained: Any, rows: Rows) -> dict[str, float]:
 
 def _finished(path: Path, run: dict[str, Any]) -> Finetuned:
     verify(path)
-    card = json.loads((path / CARD).read_text())
+    card = json.loads((path / CARD).read_text(encoding="utf-8"))
     if card.get("run") != run:
         raise ArtefactError(
             "an empty --out, or a model of the same data and settings",

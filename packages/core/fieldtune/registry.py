@@ -271,7 +271,7 @@ def _store(folder: Path, app: str) -> str:
 
 
 def _copy(folder: Path, target: Path) -> None:
-    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     details = {key: value for key, value in manifest.items() if key != "files"}
     with staged(target, details) as temporary:
         shutil.copytree(folder, temporary, dirs_exist_ok=True)

@@ -31,7 +31,7 @@ def compute_dtype() -> torch.dtype:
     file = home() / "machine.json"
     machine = f"{_processor()} {torch.__version__} {torch.get_num_threads()}"
     try:
-        known = json.loads(file.read_text())
+        known = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         known = {}
     if not isinstance(known, dict) or known.get("machine") != machine:
@@ -39,7 +39,7 @@ def compute_dtype() -> torch.dtype:
         with contextlib.suppress(OSError):  # a home that cannot be written: measured again next time
             file.parent.mkdir(parents=True, exist_ok=True)
             temporary = file.with_name(f"machine.{os.getpid()}.json")
-            temporary.write_text(json.dumps(known))
+            temporary.write_text(json.dumps(known), encoding="utf-8")
             temporary.replace(file)
     return torch.bfloat16 if known["bfloat16_gain"] >= _WORTH_IT else torch.float32
 
@@ -47,7 +47,7 @@ def compute_dtype() -> torch.dtype:
 def _processor() -> str:
     """What tells this processor from one of other abilities; Linux names them in a file, `platform` often nothing."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor()
     told = sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))})

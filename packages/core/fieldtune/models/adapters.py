@@ -140,7 +140,7 @@ def attach(encoder: Any, folder: Path) -> None:
         ArtefactError: it is damaged, or does not fit the encoder.
     """
     try:
-        config = json.loads((folder / CONFIG).read_text())
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         method, known = str(config["method"]), Settings().updated(config["options"])  # sizes within their ranges
         adapter = adapted(encoder, method, {name: getattr(known, name) for name in OPTIONS[method]})
         tensors = load_file(folder / WEIGHTS)
@@ -158,13 +158,13 @@ def save(body: nn.Module, folder: Path) -> None:
     if adapter:
         save_file(adapter.tensors or _values(body, adapter), folder / WEIGHTS)
         config = {"method": adapter.method, "options": adapter.options, "merged": bool(adapter.tensors)}
-        (folder / CONFIG).write_text(json.dumps(config, indent=1))
+        (folder / CONFIG).write_text(json.dumps(config, indent=1), encoding="utf-8")
 
 
 def apart(folder: Path) -> bool:
     """Whether a saved folder's adapter is not in its weights and has to be attached."""
     file = folder / CONFIG
-    return file.is_file() and not json.loads(file.read_text()).get("merged")
+    return file.is_file() and not json.loads(file.read_text(encoding="utf-8")).get("merged")
 
 
 def base_state(body: nn.Module) -> dict[str, torch.Tensor]:

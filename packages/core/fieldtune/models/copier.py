@@ -40,11 +40,13 @@ class Copier:
     def save(self, folder: Path) -> None:
         """Write the model into ``folder``."""
         save_tensors(folder, {"vectors": self.vectors, **self.features.save(folder)})
-        (folder / REPLIES).write_text(json.dumps(self.replies, ensure_ascii=False))
+        (folder / REPLIES).write_text(json.dumps(self.replies, ensure_ascii=False), encoding="utf-8")
         save_card(folder, self.card)
 
     @classmethod
     def load(cls, folder: Path, card: dict[str, Any]) -> "Copier":
         """Read what :meth:`save` wrote."""
         features = EncoderFeatures(load_encoder_folder(folder), int(card["max_length"]))
-        return cls(features, read_tensors(folder)["vectors"], json.loads((folder / REPLIES).read_text()), card)
+        return cls(
+            features, read_tensors(folder)["vectors"], json.loads((folder / REPLIES).read_text(encoding="utf-8")), card
+        )

@@ -128,7 +128,7 @@ def _check(folder: Path) -> None:
     guard.harmless(folder)
     guard.readable(folder)
     try:
-        config = json.loads((folder / CONFIG).read_text())
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         kind, backbone = config.get("model_type"), config.get("backbone_config") or {}
         wrong = kind not in TYPES or "auto_map" in config or config.get("use_timm_backbone") or config.get("backbone")
         wrong = wrong or backbone.get("model_type", "resnet") != "resnet"

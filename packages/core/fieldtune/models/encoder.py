@@ -225,17 +225,20 @@ def licence(folder: Path) -> str | None:
     """The licence that the folder's README (as on the hub) or manifest (as ours) names; None where neither does."""
     readme, manifest = folder / "README.md", folder / MANIFEST
     if readme.is_file():
-        named = re.search(r"\A---\n(?:.*\n)*?license:[ \t]*([\w.+-]{1,60})", readme.read_text(errors="replace")[:5000])
+        named = re.search(
+            r"\A---\n(?:.*\n)*?license:[ \t]*([\w.+-]{1,60})",
+            readme.read_text(errors="replace", encoding="utf-8")[:5000],
+        )
         return named[1] if named else None
     if manifest.is_file():
-        named_there = json.loads(manifest.read_text()).get("licence")
+        named_there = json.loads(manifest.read_text(encoding="utf-8")).get("licence")
         return str(named_there) if named_there else None
     return None
 
 
 def positions(folder: Path) -> int | None:
     """Tokens of the longest text an encoder reads; None where its positions are relative and know no end."""
-    config = json.loads((folder / "config.json").read_text())
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if config["model_type"] in _RELATIVE and not config.get("position_biased_input", True):
         return None
     known = config.get("max_position_embeddings")
@@ -247,7 +250,7 @@ def _pooling(folder: Path) -> str:
     file = folder / "1_Pooling" / "config.json"
     if not file.is_file():
         return "mean"
-    settings = json.loads(file.read_text())
+    settings = json.loads(file.read_text(encoding="utf-8"))
     mode = settings.get("pooling_mode")
     if mode is None:
         mode = "cls" if settings.get("pooling_mode_cls_token") else "mean"

@@ -113,7 +113,7 @@ class NgramFeatures:
         return self._vectoriser.transform(texts).astype(np.float32)
 
     def save(self, folder: Path) -> dict[str, NDArray[np.float32]]:
-        (folder / VOCABULARY).write_text(json.dumps(self.vocabulary, ensure_ascii=False))
+        (folder / VOCABULARY).write_text(json.dumps(self.vocabulary, ensure_ascii=False), encoding="utf-8")
         return {"idf": self.idf}
 
 

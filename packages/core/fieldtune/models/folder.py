@@ -147,7 +147,7 @@ def write_manifest(folder: Path, details: Mapping[str, Any]) -> None:
     manifest = folder / MANIFEST
     facts = json.loads(json.dumps({"files": files, **details}, default=str))
     facts.pop(SEAL, None)  # of the manifest that the details were copied from
-    manifest.write_text(_text({**facts, SEAL: _sealed(facts)}))
+    manifest.write_text(_text({**facts, SEAL: _sealed(facts)}), encoding="utf-8")
     _sync(manifest)
     _sync(folder)
 
@@ -188,7 +188,7 @@ _REBUILD = "restore the folder from a copy, roll back, or train again"
 
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
-        manifest = json.loads((path / MANIFEST).read_text())
+        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
         if manifest.pop(SEAL, None) not in (None, _sealed(manifest)):  # older ones have none
             raise ValueError("changed")
         if not all({"sha256", "bytes"} <= facts.keys() for facts in manifest["files"].values()):
@@ -233,7 +233,7 @@ def locked(path: Path) -> Iterator[None]:
 def _held(lock: Path, path: Path) -> TextIO:
     """The lock's file, opened and held. One whose name another process took away meanwhile would lock nothing."""
     while True:
-        handle = lock.open("a+")
+        handle = lock.open("a+", encoding="utf-8")
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -76,7 +76,7 @@ class Generator:
         """Write the model into ``folder`` (use :func:`fieldtune.models.folder.staged` around it)."""
         self.body.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
-        (folder / CASING).write_text(json.dumps(self.forms, ensure_ascii=False, sort_keys=True))
+        (folder / CASING).write_text(json.dumps(self.forms, ensure_ascii=False, sort_keys=True), encoding="utf-8")
         save_card(folder, {**self.card, "max_target": self.max_target})
 
     @classmethod
@@ -85,7 +85,7 @@ class Generator:
         if card["method"] == "copy":
             return Copier.load(folder, card)
         body, tokenizer, kind = load_body(folder)
-        forms = json.loads((folder / CASING).read_text())
+        forms = json.loads((folder / CASING).read_text(encoding="utf-8"))
         return cls(body, tokenizer, kind, int(card["max_length"]), int(card["max_target"]), forms, card)
 
     def _write(self, tokens: list[list[int]]) -> list[str]:
@@ -216,6 +216,6 @@ def padding(tokenizer: Any) -> int:
 
 def _type(folder: Path) -> str:
     try:
-        return str(json.loads((folder / "config.json").read_text()).get("model_type"))
+        return str(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type"))
     except (OSError, ValueError, AttributeError) as error:
         raise ArtefactError("a readable config.json", f"none in {folder}", "restore the folder") from error

@@ -47,7 +47,7 @@ class Memory:
     def save(self, folder: Path) -> None:
         """Write ``memory.json`` and, where there are tensors, ``memory.safetensors``."""
         rows = {"blocks": [asdict(block) for block in self.blocks], "rehearsed": self.rehearsed}
-        (folder / ROWS).write_text(json.dumps(rows, ensure_ascii=False))
+        (folder / ROWS).write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
         if self.tensors:
             save_file({name: np.ascontiguousarray(value) for name, value in self.tensors.items()}, folder / TENSORS)
 
@@ -56,7 +56,7 @@ class Memory:
         """What was saved in a model folder; None where its model does not go on learning."""
         if not (folder / ROWS).is_file():
             return None
-        rows = json.loads((folder / ROWS).read_text())
+        rows = json.loads((folder / ROWS).read_text(encoding="utf-8"))
         blocks = [
             Block(block["labels"], [_row(row) for row in block["held_out"]], block["accuracy"])
             for block in rows["blocks"]

@@ -45,12 +45,14 @@ class MultiLabelClassifier:
         """Write the model into ``folder`` (use :func:`fieldtune.models.folder.staged` around it)."""
         save_tensors(folder, {"weight": self.weight, "bias": self.bias, **self.features.save(folder)})
         save_card(folder, {**self.card, "labels": list(self.labels)})
-        (folder / CALIBRATION).write_text(json.dumps({"thresholds": [float(value) for value in self.thresholds]}))
+        (folder / CALIBRATION).write_text(
+            json.dumps({"thresholds": [float(value) for value in self.thresholds]}), encoding="utf-8"
+        )
 
     @classmethod
     def load(cls, folder: Path, card: dict[str, Any]) -> "MultiLabelClassifier":
         """Read what :meth:`save` wrote; use :func:`fieldtune.load`, which verifies first."""
-        tensors, calibration = read_tensors(folder), json.loads((folder / CALIBRATION).read_text())
+        tensors, calibration = read_tensors(folder), json.loads((folder / CALIBRATION).read_text(encoding="utf-8"))
         thresholds = np.asarray(calibration["thresholds"], dtype=np.float32)
         head = (tensors["weight"], tensors["bias"], tuple(card["labels"]), thresholds)
         return cls(features_of(folder, card, tensors), *head, card)

@@ -106,7 +106,7 @@ class PairNgrams:
 def pair_features_of(path: Path, card: dict[str, Any], tensors: dict[str, NDArray[np.float32]]) -> PairFeatures:
     """The features that a model folder was saved with."""
     if card["method"] == "linear":
-        return PairNgrams(NgramFeatures(json.loads((path / VOCABULARY).read_text()), tensors["idf"]))
+        return PairNgrams(NgramFeatures(json.loads((path / VOCABULARY).read_text(encoding="utf-8")), tensors["idf"]))
     encoder, longest = load_encoder_folder(path), int(card["max_length"])
     return Apart(EncoderFeatures(encoder, longest)) if card["method"] == "head" else Together(encoder, longest)
 

@@ -44,12 +44,12 @@ class Regressor:
         save_tensors(folder, {"weight": self.weight, "bias": self.bias, **self.features.save(folder)})
         save_card(folder, self.card)
         known = {"centre": self.centre, "scale": self.scale, "width": self.width if self.width < math.inf else None}
-        (folder / CALIBRATION).write_text(json.dumps(known))
+        (folder / CALIBRATION).write_text(json.dumps(known), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path, card: dict[str, Any]) -> "Regressor":
         """Read what :meth:`save` wrote; use :func:`fieldtune.load`, which verifies first."""
-        tensors, known = read_tensors(folder), json.loads((folder / CALIBRATION).read_text())
+        tensors, known = read_tensors(folder), json.loads((folder / CALIBRATION).read_text(encoding="utf-8"))
         width = math.inf if known["width"] is None else float(known["width"])
         head = (tensors["weight"], tensors["bias"], float(known["centre"]), float(known["scale"]), width)
         return cls(features_of(folder, card, tensors), *head, card)

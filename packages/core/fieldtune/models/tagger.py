@@ -170,7 +170,7 @@ class Tagger:
         """Write the model into ``folder`` (use :func:`fieldtune.models.folder.staged` around it)."""
         save_tensors(folder, {"weight": self.weight, "bias": self.bias, **self.features.save(folder)})
         save_card(folder, {**self.card, "labels": list(self.labels)})
-        (folder / CALIBRATION).write_text(json.dumps({"temperature": self.temperature}))
+        (folder / CALIBRATION).write_text(json.dumps({"temperature": self.temperature}), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path, card: dict[str, Any]) -> "Tagger":
@@ -181,5 +181,5 @@ class Tagger:
             if card["method"] == "linear"
             else PieceVectors(load_encoder_folder(folder), int(card["max_length"]), tensors["casing"])
         )
-        temperature = float(json.loads((folder / CALIBRATION).read_text())["temperature"])
+        temperature = float(json.loads((folder / CALIBRATION).read_text(encoding="utf-8"))["temperature"])
         return cls(features, tensors["weight"], tensors["bias"], tuple(card["labels"]), temperature, card)

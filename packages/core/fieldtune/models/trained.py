@@ -194,7 +194,7 @@ def load(path: Path | str) -> Any:
     verify(path)
     guard.readable(path)
     try:
-        card = json.loads((path / CARD).read_text())
+        card = json.loads((path / CARD).read_text(encoding="utf-8"))
         module, name = MODELS[card["task"]]
         return getattr(import_module(module), name).load(path, card)
     except FieldtuneError:
@@ -211,7 +211,7 @@ def unusable(path: Path, found: str) -> ArtefactError:
 def features_of(path: Path, card: dict[str, Any], tensors: dict[str, NDArray[np.float32]]) -> Features:
     """The features that a model folder was saved with."""
     if card["method"] == "linear":
-        return NgramFeatures(json.loads((path / VOCABULARY).read_text()), tensors["idf"])
+        return NgramFeatures(json.loads((path / VOCABULARY).read_text(encoding="utf-8")), tensors["idf"])
     if (path / GRAPH).is_file():
         from fieldtune.infer.onnx_graph import OnnxFeatures
 
@@ -241,26 +241,28 @@ def read_tensors(folder: Path) -> dict[str, NDArray[np.float32]]:
 
 def save_card(folder: Path, card: dict[str, Any]) -> None:
     """Write ``fieldtune.json``."""
-    (folder / CARD).write_text(json.dumps(card, indent=1, sort_keys=True, ensure_ascii=False, default=float))
+    (folder / CARD).write_text(
+        json.dumps(card, indent=1, sort_keys=True, ensure_ascii=False, default=float), encoding="utf-8"
+    )
 
 
 def save_page(folder: Path) -> None:
     """Write the model card, ``README.md``, from the ``fieldtune.json`` and ``calibration.json`` of a saved model."""
     files = [folder / name for name in (CARD, CALIBRATION) if (folder / name).is_file()]
-    facts = {name: value for file in files for name, value in json.loads(file.read_text()).items()}
+    facts = {name: value for file in files for name, value in json.loads(file.read_text(encoding="utf-8")).items()}
     (folder / PAGE).write_text(markdown(facts), encoding="utf-8")
 
 
 def save_labelled(folder: Path, model: Labelled) -> None:
     """Write the card of a model of labels, and its calibration."""
     save_card(folder, {**model.card, "labels": list(model.labels), "in_scope_threshold": model.threshold})
-    (folder / CALIBRATION).write_text(json.dumps({"temperature": model.temperature}))
+    (folder / CALIBRATION).write_text(json.dumps({"temperature": model.temperature}), encoding="utf-8")
 
 
 def labelled_of(folder: Path, card: dict[str, Any]) -> dict[str, Any]:
     """What :func:`save_labelled` wrote, as the fields of the model."""
     labels, threshold = tuple(card["labels"]), float(card["in_scope_threshold"])
-    temperature = float(json.loads((folder / CALIBRATION).read_text())["temperature"])
+    temperature = float(json.loads((folder / CALIBRATION).read_text(encoding="utf-8"))["temperature"])
     if not all(isinstance(label, str) for label in labels) or len(set(labels)) < len(labels):
         raise unusable(folder, "labels that are no texts, or twice the same")
     if not (0 < temperature < np.inf and np.isfinite(threshold)):

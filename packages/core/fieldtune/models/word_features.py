@@ -42,13 +42,13 @@ class WordFeatures:
         return csr_matrix((np.ones(len(columns), dtype=np.float32), columns, ends), shape=shape)
 
     def save(self, folder: Path) -> dict[str, NDArray[np.float32]]:
-        (folder / VOCABULARY).write_text(json.dumps(self.vocabulary, ensure_ascii=False))
+        (folder / VOCABULARY).write_text(json.dumps(self.vocabulary, ensure_ascii=False), encoding="utf-8")
         return {}
 
     @classmethod
     def load(cls, folder: Path) -> "WordFeatures":
         """Read what :meth:`save` wrote."""
-        return cls(json.loads((folder / VOCABULARY).read_text()))
+        return cls(json.loads((folder / VOCABULARY).read_text(encoding="utf-8")))
 
 
 def described(words: Words) -> Iterator[list[str]]:

@@ -107,7 +107,7 @@ def _before(model: str, keeps: str) -> Classifier | None:
     if not card.is_file():
         return None
     before = load(model)
-    run = json.loads(card.read_text()).get("run", {})
+    run = json.loads(card.read_text(encoding="utf-8")).get("run", {})
     if not isinstance(before, Classifier) or before.memory is None:
         raise InputError(
             "an encoder, or a model of --method continual", f"another model at {model}", "start with an encoder"

@@ -70,7 +70,7 @@ def claimed(folder: Path, fingerprint: dict[str, object]) -> Iterator[None]:
 
 def _refuse_others(folder: Path, text: str) -> None:
     file = folder / RUN
-    if file.is_file() and file.read_text() != text:
+    if file.is_file() and file.read_text(encoding="utf-8") != text:
         raise ArtefactError(
             "an unfinished run of the same configuration and data",
             f"a different one in {folder}",
@@ -84,5 +84,5 @@ def _mark(folder: Path, text: str) -> None:
     """Write down whose folder this is."""
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".{RUN}"
-    temporary.write_text(text)
+    temporary.write_text(text, encoding="utf-8")
     temporary.replace(folder / RUN)

@@ -89,7 +89,7 @@ def _rank(
     os.environ |= environment  # the server's is of when it started
     threading.Thread(target=_die_with_parent, daemon=True).start()
     if rank:
-        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  # open until the process ends
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # open until the process ends
     try:
         with joined(rank, processes, meeting):
             model = train(*given, folder=folder, **named)

@@ -87,12 +87,12 @@ def _jsonl(folder: Path, run: str, settings: Mapping[str, float], step: int | No
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / LINES
     kept = []
-    for line in file.read_text().splitlines() if file.is_file() and step != 0 else []:
+    for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() and step != 0 else []:
         with suppress(ValueError):  # the last line of a killed run may be cut
             if step is None or json.loads(line)["step"] <= step:
                 kept.append(line)
-    file.write_text("".join(line + "\n" for line in kept))
-    handle = file.open("a")
+    file.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+    handle = file.open("a", encoding="utf-8")
 
     def write(at: int, values: Mapping[str, float]) -> None:
         handle.write(json.dumps({"step": at, **values}) + "\n")
