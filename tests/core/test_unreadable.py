@@ -94,7 +94,7 @@ def test_files_that_are_not_there_count_like_those_that_cannot_be_read(
     rows = task_module(task).read(write(table_of(task), folder / "t.jsonl"))
     err = capsys.readouterr().err
     assert "note: 12 pictures cannot be read" in err
-    assert f"row 3, nothing at {folder / '3.png'}; " in err
+    assert f"row 4, nothing at {folder / '3.png'}; " in err
     assert len(rows) == (30 if task == "image-text" else 18)
 
 

@@ -1,5 +1,7 @@
 """All of ``fieldtune ...``: mounts the core's commands and those of the applications that are installed."""
 
+import contextlib
+import io
 import os
 import sys
 from typing import Annotated, Any
@@ -49,6 +51,7 @@ def run() -> int:
     debug = DEBUG in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != DEBUG]
     _quiet()
+    _printable()
     try:
         set_threads()
         code = build()(standalone_mode=False, prog_name="fieldtune")  # usage errors are said below, as all errors are
@@ -99,6 +102,14 @@ def _quiet() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TQDM_DISABLE", "1")
+
+
+def _printable() -> None:
+    """What a terminal or a pipe of another encoding cannot hold is written as an escape, instead of ending half printed."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # a stream whose file was changed below it stays as it is
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
 
 
 def _failed(message: str, error: Exception, debug: bool) -> int:

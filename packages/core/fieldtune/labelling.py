@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fieldtune.data.checks import text_key
 from fieldtune.data.queue import Queue
-from fieldtune.data.read import first_row, read_table
+from fieldtune.data.read import read_table
 from fieldtune.data.tagged import parted
 from fieldtune.errors import InputError
 from fieldtune.evaluate.calibration import softmax
@@ -127,16 +127,15 @@ class Pool:
             raise InputError("a model that labels texts or words", f"one for {kind}", "give another --model")
         if isinstance(model.features, EncoderFeatures):
             model.features = EncoderFeatures(model.features.encoder, model.features.max_length, Cache())
-        first: dict[str, tuple[int, str]] = {}
-        for place, one in enumerate(
-            read_table(table, [text], hint=NAME_IT, every_row=True)[text].fillna("").astype(str)
-        ):
+        first: dict[str, tuple[Any, str]] = {}
+        rows = read_table(table, [text], hint=NAME_IT, every_row=True, numbered=True)
+        for number, one in rows[text].fillna("").astype(str).items():
             if one.strip():
-                first.setdefault(text_key(one), (place, one))
+                first.setdefault(text_key(one), (number, one))
         if not first:
             raise InputError(f"texts in column {text!r}", f"none in {table}", "check the table")
         places, texts = zip(*first.values(), strict=True)
-        return cls(list(texts), [place + first_row(table) for place in places], model, digest(folder / MANIFEST))
+        return cls(list(texts), list(places), model, digest(folder / MANIFEST))
 
 
 def next_rows(pool: Pool, queue: Queue, known: list[str], strategy: str, count: int, seed: int) -> list[dict[str, Any]]:

@@ -154,7 +154,7 @@ def test_paths_count_from_the_table(folder: Path) -> None:
     assert table["label"].tolist() == ["cat", "dog"]
     assert pixels(table["image"][1], (6, 4), 3).max() == 205
     file.write_text("image,label\ntrain/cat/gone.png,cat\n")
-    with pytest.raises(InputError, match=r"gone\.png.*row 0"):
+    with pytest.raises(InputError, match=r"gone\.png.*row 2"):
         image_table(file)
     file.write_text("image,label\ntrain/cat/0.png,\n")
     with pytest.raises(InputError, match="label on every row"):

@@ -161,8 +161,25 @@ def test_rows_with_nothing_in_any_cell_are_left_out_and_counted(
     assert table["label"].tolist() == ["x", "y"]
     err = capsys.readouterr().err
     assert "note: 3 rows with nothing in any cell left out" in err
-    assert "rows are numbered without them" in err
     assert err.count("\n") == 1
+    read_table(file) if isinstance(file, Path) else None
+    assert ("rows are numbered without them" in capsys.readouterr().err) == isinstance(file, Path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "row"),
+    [
+        ("t.csv", 'text,label\n"a\nb",x\n,\n\n  \nb,\n', 6),  # a cell of two lines is one row of a spreadsheet
+        ("t.csv", "\n\ntext,label\r\na,x\r\nb,\r\n\r\n", 5),
+        ("t.csv", 'text,label\n"",x\n' + '"' + "a" * 200_000 + '",x\nb,\n', 4),
+        ("t.tsv", "text\tlabel\na\tx\n\t\nb\t\n", 4),
+        ("t.jsonl", '{"text": "a", "label": "x"}\n\n{}\n{"text": "b"}\n', 4),
+    ],
+)
+def test_a_row_is_numbered_as_its_file_shows_it(name: str, content: str, row: int, tmp_path: Path) -> None:
+    file = put(tmp_path / name, content)
+    with pytest.raises(InputError, match=rf"1 without, in .*\(rows {row}\)"):
+        training_table(file, "text-classification")
 
 
 def test_empty_rows_at_the_end_change_no_number(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

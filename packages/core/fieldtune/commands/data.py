@@ -66,12 +66,14 @@ def check(
     columns = {"text": text, "label": label}
     if task in TEXT_COLUMNS:
         table = task_columns(file, task, rename=columns, labels=parse_map(mapping))
+        numbers, table = table.index.tolist(), table.reset_index(drop=True)
     else:
-        table = task_module(task).read(file, rename=columns, labels=parse_map(mapping))
+        table, numbers = task_module(task).read(file, rename=columns, labels=parse_map(mapping)), None
     findings = unreadable(table, task_module(task).check(table))
     if labels:
         findings += _doubtful(table, task, model)
-    findings = numbered(findings, first_row(file))
+    first = first_row(file)
+    findings = numbered(findings, lambda row: numbers[row] if numbers else row + first)
     told = [finding._asdict() if as_json else _short(finding) for finding in findings]
     show({"rows": len(table), "findings": told}, as_json)
     if any(finding.severity == "error" for finding in findings):

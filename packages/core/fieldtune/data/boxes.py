@@ -106,11 +106,13 @@ def _rows(data: pd.DataFrame | Path | str, rename: Mapping[str, str], where: str
 def _given(data: pd.DataFrame | Path | str, rename: Mapping[str, str], where: str) -> pd.DataFrame:
     frame = given(data).rename(columns={theirs: ours for ours, theirs in rename.items() if ours in ("image", "boxes")})
     check_columns(frame, ("image", "boxes"), where)
-    table = frame[[name for name in ("image", "boxes", PART) if name in frame]].reset_index(drop=True)
+    table = frame[[name for name in ("image", "boxes", PART) if name in frame]].copy()
     folder = Path() if isinstance(data, pd.DataFrame) else Path(data).parent
     paths = [folder / cell if isinstance(cell, str) and cell.strip() else cell for cell in table["image"]]
-    table["image"] = pd.Series(paths, dtype=object)
-    table["boxes"] = pd.Series([_decoded(cell, row, where) for row, cell in enumerate(table["boxes"])], dtype=object)
+    table["image"] = pd.Series(paths, index=table.index, dtype=object)
+    table["boxes"] = pd.Series(
+        [_decoded(cell, row, where) for row, cell in table["boxes"].items()], index=table.index, dtype=object
+    )
     if PART in table:
         table[PART] = [official(str(name)) or "" for name in table[PART]]
     return table
@@ -121,7 +123,7 @@ def _names(column: pd.Series, labels: Mapping[str, str]) -> set[str]:
     return {labels.get(entry["label"], entry["label"]) for boxes in column for entry in boxes}
 
 
-def _decoded(cell: Any, row: int, where: str) -> list[dict[str, Any]]:
+def _decoded(cell: Any, row: Any, where: str) -> list[dict[str, Any]]:
     try:
         found = json.loads(cell) if isinstance(cell, str) and cell.strip() else cell
         names = ["" if empty(entry["label"]) else str(entry["label"]) for entry in (found or [])]

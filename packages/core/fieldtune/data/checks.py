@@ -4,7 +4,7 @@ Pure: a table in, findings out; nothing is repaired. It does not know whether a 
 labels contradict each other.
 """
 
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -102,11 +102,11 @@ def strangers(train: Iterable[Collection[str]], valid: Sequence[Collection[str]]
     )
 
 
-def numbered(findings: Iterable[Finding], first: int) -> list[Finding]:
-    """The findings with rows as the file numbers them, in the message too; ``first`` is the number of its first row."""
+def numbered(findings: Iterable[Finding], number: Callable[[int], int]) -> list[Finding]:
+    """The findings with rows as the file numbers them, in the message too; ``number`` gives that of a row."""
     told = []
     for finding in findings:
-        rows = tuple(row + first for row in finding.rows)
+        rows = tuple(number(row) for row in finding.rows)
         shown = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
         told.append(finding._replace(message=f"{finding.message} ({shown})" if rows else finding.message, rows=rows))
     return told

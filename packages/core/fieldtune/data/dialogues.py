@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from fieldtune.data.given import given, named, numbered_from
+from fieldtune.data.given import given, named
 from fieldtune.data.read import check_columns
 from fieldtune.data.tables import training_table
 from fieldtune.errors import InputError
@@ -33,12 +33,12 @@ def agent_turns(
     Raises:
         InputError: no such columns, a turn without role or text, an unknown role, or no turn of an agent.
     """
-    where, first, frame = named(data), numbered_from(data), given(data)
+    where, frame = named(data), given(data)
     if {"source", "target"} <= set(frame.columns):
         return training_table(data, "seq2seq")
     check_columns(frame, ["turns"], where)
     rows, silent, blanks = [], 0, 0
-    for number, turns in enumerate(frame["turns"], first):
+    for number, turns in frame["turns"].items():
         said = _turns(turns, f"row {number} of {where}")
         blanks += len(turns) - len(said)
         found = [

@@ -18,8 +18,11 @@ def given(data: pd.DataFrame | Path | str, *, every_row: bool = False) -> pd.Dat
     """The table itself or the one in that file; halves of characters are replaced, empty rows left out, both counted on
     stderr.
 
+    The index is then the number of each row as its user sees it: the header of a file is row 1, and rows in memory count
+    from 0.
+
     Args:
-        every_row: keep empty rows too, for answers that stand beside the rows they are about.
+        every_row: keep empty rows too, for answers that stand beside the rows they are about, and the index as it is.
 
     Raises:
         InputError: neither a table nor a path, no row, a column that stands twice, and what
@@ -28,11 +31,11 @@ def given(data: pd.DataFrame | Path | str, *, every_row: bool = False) -> pd.Dat
     if not isinstance(data, (pd.DataFrame, Path, str)):
         raise InputError("a pandas DataFrame or a path", type(data).__name__, "pd.DataFrame(rows, columns=[...])")
     if not isinstance(data, pd.DataFrame):
-        return read_table(data, every_row=every_row)
+        return read_table(data, every_row=every_row, numbered=not every_row)
     if not len(data):
         raise InputError("at least one row", "none in the table", "check how it was made")
     check_once(list(data.columns), "the table")
-    data = data if every_row else filled(data, "the table")
+    data = data if every_row else filled(data.set_axis(range(len(data))), "the table")
     if not len(data):
         raise InputError("a row with anything in it", "only empty ones in the table", "check how it was made")
     changed = {name: mended(data[name]) for name in data if data[name].dtype == object}
@@ -53,16 +56,16 @@ def named(data: pd.DataFrame | Path | str) -> str:
 
 
 def numbered_from(data: pd.DataFrame | Path | str) -> int:
-    """The number of its first row: as the file shows it, or 0 in memory."""
+    """The number of the first row of a table read with every row: as the file shows it, or 0 in memory."""
     return first_row(data) if isinstance(data, (Path, str)) else 0
 
 
-def check_texts(column: pd.Series, where: str, first: int) -> None:
-    """Raises InputError where a cell is no text, nor a number that reads as one: on which row, counted from ``first``."""
-    for row, cell in enumerate(column):
+def check_texts(column: pd.Series, where: str) -> None:
+    """Raises InputError where a cell is no text, nor a number that reads as one: on which row, as the index numbers it."""
+    for row, cell in column.items():
         if isinstance(cell, _NO_TEXT):
             raise InputError(
                 f"a text in every cell of column {column.name!r}",
-                f"{type(cell).__name__} in row {row + first} of {where}",
+                f"{type(cell).__name__} in row {row} of {where}",
                 "write it as text",
             )

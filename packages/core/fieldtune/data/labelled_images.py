@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fieldtune.data.given import given, named, numbered_from
+from fieldtune.data.given import given, named
 from fieldtune.data.images import KINDS
 from fieldtune.data.parts import PART, official
 from fieldtune.data.read import check_columns, read_table
@@ -45,7 +45,7 @@ def image_table(
     """
     where = named(data)
     table = task_columns(_rows(data, rename), TASK, rename=rename, labels=labels)
-    check_labelled(table["label"], where, numbered_from(data))
+    check_labelled(table["label"], where)
     table["image"], lost = readable(table["image"], _beside(data), where, "left out")
     kept = table[table["image"].notna()].reset_index(drop=True)
     say_gone(table["label"], kept["label"], where)
@@ -61,7 +61,7 @@ def unlabelled_images(data: pd.DataFrame | Path | str) -> tuple[pd.DataFrame, pd
     if isinstance(data, pd.DataFrame):
         table = given(data, every_row=True)
         check_columns(table, ["image"], "the table")
-        return table, looked_at(table["image"], Path(), "the table")
+        return table, looked_at(table["image"].reset_index(drop=True), Path(), "the table")
     path = Path(data)
     if path.suffix == ".npz":
         parts = _arrays(path)
@@ -72,8 +72,8 @@ def unlabelled_images(data: pd.DataFrame | Path | str) -> tuple[pd.DataFrame, pd
         files = pictures_below(path)
         names = [file.relative_to(path).as_posix() for file in files]
         return pd.DataFrame({"image": names}), looked_at(pd.Series(files, dtype=object), Path(), str(path))
-    table = read_table(path, ["image"], every_row=True)
-    return table, looked_at(table["image"], path.parent, str(path))
+    table = read_table(path, ["image"], every_row=True, numbered=True)
+    return table.reset_index(drop=True), looked_at(table["image"], path.parent, str(path))
 
 
 def pictures_below(folder: Path) -> list[Path]:
@@ -92,12 +92,12 @@ def pictures_below(folder: Path) -> list[Path]:
     return found
 
 
-def _rows(data: pd.DataFrame | Path | str, rename: Mapping[str, str] | None) -> pd.DataFrame:
+def _rows(data: pd.DataFrame | Path | str, rename: Mapping[str, str] | None) -> pd.DataFrame | Path | str:
     if isinstance(data, (str, Path)) and Path(data).is_dir():
         return _renamed(_folders(Path(data)), rename)
     if isinstance(data, (str, Path)) and Path(data).suffix == ".npz":
         return _renamed(_labelled_arrays(Path(data)), rename)
-    return given(data)
+    return data
 
 
 def _renamed(table: pd.DataFrame, rename: Mapping[str, str] | None) -> pd.DataFrame:

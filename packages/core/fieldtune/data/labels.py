@@ -20,11 +20,11 @@ LARGEST = 1e100
 """Beyond it squares are infinite."""
 
 
-def numbers(column: pd.Series, where: str, first: int) -> NDArray[np.float64]:
+def numbers(column: pd.Series, where: str) -> NDArray[np.float64]:
     """The column as finite numbers; a decimal comma or a currency sign is not guessed at.
 
     Args:
-        where: the table, for the message; first: the number of its first row.
+        column: its index numbers the rows; where: the table. Both for the message.
 
     Raises:
         InputError: a label that is no finite number, and on which rows.
@@ -32,7 +32,7 @@ def numbers(column: pd.Series, where: str, first: int) -> NDArray[np.float64]:
     values = np.asarray([_number(cell) for cell in column], dtype=np.float64)
     wrong = np.flatnonzero(~np.isfinite(values))
     if len(wrong):
-        rows = ", ".join(str(row + first) for row in wrong[:5])
+        rows = ", ".join(map(str, column.index[wrong[:5]]))
         found = f"{column.iloc[wrong[0]]!r} and {len(wrong)} such in all, in {where} (rows {rows})"
         raise InputError(
             "a finite number (of at most 1e100) as the label of every row", found, "correct or leave out these rows"

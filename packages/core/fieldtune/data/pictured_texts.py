@@ -30,13 +30,13 @@ def image_text_table(
     Raises:
         InputError: a column is missing, none of the pictures that are named can be read, a label is missing, no row is left.
     """
-    where, first = named(data), numbered_from(data)
-    table = task_columns(given(data), TASK, rename=rename, labels=labels)
-    check_labelled(table["label"], where, first)
+    where = named(data)
+    table = task_columns(data, TASK, rename=rename, labels=labels)
+    check_labelled(table["label"], where)
     for name in ("image", "text"):
         if name not in table:
             table[name] = None
-    check_texts(table["text"], where, first)
+    check_texts(table["text"], where)
     folder = Path() if isinstance(data, pd.DataFrame) else Path(data).parent
     free = [empty(cell) for cell in table["image"]]
     table["image"], lost = readable(table["image"], folder, where, "taken as missing", optional=free)
@@ -65,7 +65,8 @@ def unlabelled_image_texts(data: pd.DataFrame | Path | str, text: str = "text") 
         check_columns(table, [text], named(data))
     table = table.assign(**{name: "" for name in ("image", text) if name not in table})
     folder = Path() if isinstance(data, pd.DataFrame) else Path(data).parent
-    column, where = table["image"], named(data)
+    first, where = numbered_from(data), named(data)
+    column = table["image"].set_axis(range(first, first + len(table)))
     looked = looked_at(column, folder, where, optional=[empty(cell) for cell in column])
     return table, looked.assign(text=_texts(table[text]).to_numpy())
 

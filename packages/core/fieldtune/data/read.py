@@ -28,6 +28,7 @@ ROWS = 20_000
 _NAMES = {"utf-8-sig": "UTF-8"}
 _AS_UTF8 = "save it as CSV UTF-8 in the spreadsheet, or convert it: iconv -f {} -t utf-8"
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # JSON's way to write a half of a character, or both
+_BLANK_LINE = re.compile(r"^[ \t]*\r?$", re.MULTILINE)
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -39,6 +40,7 @@ def read_table(
     encoding: str = "utf-8-sig",
     hint: str = "",
     every_row: bool = False,
+    numbered: bool = False,
 ) -> pd.DataFrame:
     """Read CSV, TSV, JSON lines or Parquet, by extension; ``.gz`` allowed.
 
@@ -54,6 +56,8 @@ def read_table(
         encoding: of CSV, TSV and JSON lines.
         hint: what else than renaming mends a missing column, e.g. ``"name it with --text COLUMN"``.
         every_row: keep empty rows too, for answers that stand beside the rows they are about.
+        numbered: let the index be the number of each row as a spreadsheet or an editor shows it, empty rows counted: the
+            header of CSV is row 1; of JSON lines it is the line.
 
     Raises:
         InputError: no such file, unknown extension, unreadable line, missing column, no rows.
@@ -64,6 +68,7 @@ def read_table(
         raise InputError(f"a table ending in {', '.join(KINDS)} (.gz allowed)", str(path), "convert or rename it")
     if kind == ".parquet":
         frame = _without_nulls(_parquet(read_bytes(path), path))
+        frame = frame.set_axis(range(1, len(frame) + 1)) if numbered else frame
     else:
         text = decode(read_bytes(path), path, encoding)
         frame = (
@@ -75,9 +80,11 @@ def read_table(
         raise InputError("at least one row", f"none in {path}", "check that the export worked")
     check_columns(frame, required, str(path), hint)
     if not every_row:
-        frame = filled(frame, str(path)).reset_index(drop=True)
+        frame = filled(frame, str(path), renumbered=not numbered)
         if frame.empty:
             raise InputError("a row with anything in it", f"only empty ones in {path}", "check that the export worked")
+    if not numbered and not (every_row and kind == ".parquet"):
+        frame = frame.reset_index(drop=True)
     for name in optional:
         if name not in frame:
             frame[name] = ""
@@ -246,7 +253,7 @@ def _separated(text: str, path: Path, separator: str) -> pd.DataFrame:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # the first row is longer than the header
-            return pd.read_csv(
+            frame = pd.read_csv(
                 io.StringIO(text),
                 sep=separator,
                 dtype=str,
@@ -254,11 +261,23 @@ def _separated(text: str, path: Path, separator: str) -> pd.DataFrame:
                 on_bad_lines="error",
                 index_col=False,
             )
+            return frame.set_axis(_row_numbers(text, separator, len(frame)))
     except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
         reason = _long_row(text, separator) or str(error).strip().replace("Error tokenizing data. C error: ", "")
         raise InputError(
             f"a well-formed table in {path}", reason, "correct that line (quotes, separators, a comma at its end)"
         ) from error
+
+
+def _row_numbers(text: str, separator: str, count: int) -> range | list[int]:
+    """What a spreadsheet calls the rows: blank lines, which pandas passes over, count."""
+    if _BLANK_LINE.search(text):
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+        with contextlib.suppress(csv.Error):
+            numbers = [n for n, cells in enumerate(reader, 1) if len(cells) > 1 or (cells and not cells[0].isspace())]
+            if len(numbers) == count + 1:
+                return numbers[1:]
+    return range(2, count + 2)
 
 
 def _header(text: str, separator: str) -> list[str]:
@@ -282,7 +301,7 @@ def _long_row(text: str, separator: str) -> str:
 
 
 def _json_lines(text: str, path: Path) -> pd.DataFrame:
-    rows = []
+    rows, numbers = [], []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
@@ -293,11 +312,12 @@ def _json_lines(text: str, path: Path) -> pd.DataFrame:
         if not isinstance(row, dict):
             raise InputError(f"a JSON object on every line of {path}", f"line {number}: {type(row).__name__}", "fix it")
         rows.append(row)
+        numbers.append(number)
     if _HALF.search(text):
         rows, count = mended(rows)
         if count:
             say(said(count, str(path)))
-    return _without_nulls(pd.DataFrame(rows))
+    return _without_nulls(pd.DataFrame(rows, index=numbers))
 
 
 def _without_nulls(frame: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from fieldtune.data.filled import empty
-from fieldtune.data.given import check_texts, given, named, numbered_from
+from fieldtune.data.given import check_texts, given, named
 from fieldtune.data.labels import SEPARATOR, joined, label_set, numbers
 from fieldtune.data.read import check_columns
 from fieldtune.errors import InputError
@@ -56,15 +56,15 @@ def training_table(
     Raises:
         InputError: an unknown task, a column is missing, a label is missing or no number, or no row is left.
     """
-    where, first = named(data), numbered_from(data)
+    where = named(data)
     frame = task_columns(data, task, rename=rename, labels=labels)
     if "label" in frame:
-        frame["label"] = _understood(frame["label"], task, where, first)
+        frame["label"] = _understood(frame["label"], task, where)
     required, optional = COLUMNS[task]
     for name in (name for name in optional if name in frame and name != "label"):
         frame[name] = frame[name].astype(object).where(~_blank(frame[name]), "").astype(str)
     for name in frame.columns.drop("label", errors="ignore"):
-        check_texts(frame[name], where, first)
+        check_texts(frame[name], where)
     return _without_empty(frame, [name for name in required if name != "label"], where)
 
 
@@ -76,6 +76,8 @@ def task_columns(
     labels: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """The same with every row kept, whatever it lacks: what :func:`fieldtune.data.checks.check_table` looks at.
+
+    The index is the number of each row as its user sees it, see :func:`fieldtune.data.given.given`.
 
     Raises:
         InputError: an unknown task, or a column is missing.
@@ -94,9 +96,9 @@ def task_columns(
     frame = frame[[name for name in frame.columns if name in renames or name not in renames.values()]].rename(
         columns=renames
     )
-    frame = frame[[name for name in (*required, *optional) if name in frame]].reset_index(drop=True)
+    frame = frame[[name for name in (*required, *optional) if name in frame]]
     if "label" in frame:
-        check_texts(frame["label"], where, numbered_from(data))
+        check_texts(frame["label"], where)
         frame["label"] = _labels(frame["label"], labels, where, SEPARATOR if task in SETS else None)
     return frame
 
@@ -109,8 +111,8 @@ def text_column(data: pd.DataFrame | Path | str, *, rename: Mapping[str, str] | 
     """
     name, where, frame = (rename or {}).get("text", "text"), named(data), given(data)
     check_columns(frame, [name], where, "name it with --text COLUMN")
-    check_texts(frame[name], where, numbered_from(data))
-    return _without_empty(frame[[name]].rename(columns={name: "text"}).reset_index(drop=True), ["text"], where)
+    check_texts(frame[name], where)
+    return _without_empty(frame[[name]].rename(columns={name: "text"}), ["text"], where)
 
 
 def _labels(column: pd.Series, mapping: Mapping[str, str] | None, where: str, separator: str | None) -> pd.Series:
@@ -130,11 +132,11 @@ def _labels(column: pd.Series, mapping: Mapping[str, str] | None, where: str, se
     return parts.map(lambda cell: (separator or "").join(known[part] for part in cell))
 
 
-def _understood(column: pd.Series, task: str, where: str, first: int) -> pd.Series:
+def _understood(column: pd.Series, task: str, where: str) -> pd.Series:
     """The labels as the task learns them: a class, a number, or a set of labels in one order."""
     if task not in SETS:
-        check_labelled(column, where, first)
-        return pd.Series(numbers(column, where, first), index=column.index) if task in NUMBERS else column
+        check_labelled(column, where)
+        return pd.Series(numbers(column, where), index=column.index) if task in NUMBERS else column
     sets = column.map(label_set)
     without = int((sets.map(len) == 0).sum())
     if without == len(column):
@@ -144,11 +146,11 @@ def _understood(column: pd.Series, task: str, where: str, first: int) -> pd.Seri
     return sets.map(joined)
 
 
-def check_labelled(column: pd.Series, where: str, first: int) -> None:
-    """Raises InputError where a label is missing: on which rows, numbered from ``first``."""
+def check_labelled(column: pd.Series, where: str) -> None:
+    """Raises InputError where a label is missing: on which rows, as the index numbers them."""
     absent = column.index[column == ""]
     if len(absent):
-        rows = ", ".join(str(row + first) for row in absent[:5])
+        rows = ", ".join(map(str, absent[:5]))
         raise InputError("a label on every row", f"{len(absent)} without, in {where} (rows {rows})", "fill them")
 
 

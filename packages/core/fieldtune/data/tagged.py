@@ -64,7 +64,8 @@ def word_table(data: pd.DataFrame | Path | str, text: str = "text") -> tuple[pd.
     if "tokens" not in table:
         check_columns(table, [text], named(data), "name it with --text COLUMN")
         return table, parted(table[text].fillna("").astype(str).tolist())
-    called = _called(data, named(data))
+    first = numbered_from(data)
+    called = _called(pd.RangeIndex(first, first + len(table)), named(data))
     tokens = [_texts(cell, "tokens", called(row)) for row, cell in enumerate(table["tokens"])]
     texts = table[text].fillna("").astype(str).tolist() if text in table else [" ".join(one) for one in tokens]
     pairs = zip(texts, tokens, strict=True)
@@ -86,7 +87,7 @@ def _columns(texts: Sequence[str], tokens: Sequence[list[str]], places: Sequence
 
 def _table_rows(data: pd.DataFrame | Path | str, rename: Mapping[str, str]) -> list[tuple[list[str], list[str]]]:
     where, frame = named(data), given(data)
-    text, called = rename.get("text", "text"), _called(data, where)
+    text, called = rename.get("text", "text"), _called(frame.index, where)
     if "spans" in frame and "tags" not in frame:
         check_columns(frame, [text, "spans"], where, "name it with --text COLUMN")
         rows = _from_spans(frame[text].tolist(), frame["spans"].tolist(), called)
@@ -191,6 +192,5 @@ def _mapped(tag: str, labels: Mapping[str, str], where: str) -> str:
     return f"{tag[:2]}{labels[tag[2:]]}"
 
 
-def _called(data: pd.DataFrame | Path | str, where: str) -> Any:
-    first = numbered_from(data)
-    return lambda row: f"row {row + first} of {where}"
+def _called(numbers: pd.Index, where: str) -> Any:
+    return lambda row: f"row {numbers[row]} of {where}"

@@ -28,7 +28,7 @@ def readable(
     These are counted on stderr and named, with what is ``done`` with them.
 
     Args:
-        column: texts and paths count from ``folder``.
+        column: texts and paths count from ``folder``; the index numbers the rows for people.
         optional: per row, whether it is no fault that it names no picture.
 
     Raises:
@@ -38,10 +38,10 @@ def readable(
     if found:
         if len(found) == len(cells) - sum(optional):
             raise InputError(
-                "a readable picture", f"none among {len(found)} of {where}: {told(found)}",
+                "a readable picture", f"none among {len(found)} of {where}: {told(found, column.index)}",
                 "correct the paths, which count from the table's folder, or replace the files",
             )  # fmt: skip
-        say(f"note: {len(found)} pictures cannot be read, {done} ({where}): {told(found)}")
+        say(f"note: {len(found)} pictures cannot be read, {done} ({where}): {told(found, column.index)}")
     return pd.Series(cells, index=column.index, dtype=object), tuple(found)
 
 
@@ -55,7 +55,7 @@ def looked_at(column: pd.Series, folder: Path, where: str, *, optional: Sequence
     table = pd.DataFrame({"image": pd.Series(cells, dtype=object)})
     if not found:
         return table
-    say(f"note: {len(found)} pictures cannot be read, column {UNREADABLE!r} says why ({where}): {told(found)}")
+    say(f"note: {len(found)} pictures cannot be read, column {UNREADABLE!r} says why ({where}): {told(found, column.index)}")
     return table.assign(**{UNREADABLE: [found.get(place, "") for place in range(len(cells))]})
 
 
@@ -73,9 +73,9 @@ def say_gone(before: Iterable[str], after: Iterable[str], where: str) -> None:
         say(f"note: no picture is left of the labels {', '.join(map(repr, gone[:TOLD]))}{more} ({where})")
 
 
-def told(found: Mapping[int, str]) -> str:
-    """The first ten, in order, and how many more."""
-    shown = "; ".join(f"row {place}, {found[place]}" for place in sorted(found)[:TOLD])
+def told(found: Mapping[int, str], rows: pd.Index) -> str:
+    """The first ten, in order, by the numbers of their rows, and how many more."""
+    shown = "; ".join(f"row {rows[place]}, {found[place]}" for place in sorted(found)[:TOLD])
     return shown + (f"; and {len(found) - TOLD} more" if len(found) > TOLD else "")
 
 
