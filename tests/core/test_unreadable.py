@@ -184,7 +184,7 @@ def test_of_unreadable_pictures_alone_every_row_says_so(
     ran = cli(*command, "--data", asked, "--out", folder / f"p.{kind}")
     assert ran.code == 0, ran.err
     assert (ran.json["rows"], ran.json["unreadable"]) == (3, 3)
-    assert f"row 0, nothing at {folder / 'no.png'}; row 1, no picture: " in ran.err
+    assert f"row 1, nothing at {folder / 'no.png'}; row 2, no picture: " in ran.err
     read = {"csv": pd.read_csv, "parquet": pd.read_parquet, "jsonl": lambda file: pd.read_json(file, lines=True)}[kind]
     answers = read(folder / f"p.{kind}")
     assert list(answers) == list(pd.read_csv(folder / "some.csv"))

@@ -55,7 +55,9 @@ def looked_at(column: pd.Series, folder: Path, where: str, *, optional: Sequence
     table = pd.DataFrame({"image": pd.Series(cells, dtype=object)})
     if not found:
         return table
-    say(f"note: {len(found)} pictures cannot be read, column {UNREADABLE!r} says why ({where}): {told(found, column.index)}")
+    say(
+        f"note: {len(found)} pictures cannot be read, column {UNREADABLE!r} says why ({where}): {told(found, column.index)}"
+    )
     return table.assign(**{UNREADABLE: [found.get(place, "") for place in range(len(cells))]})
 
 
