@@ -66,6 +66,33 @@ def test_rows_that_were_learnt_are_told(
     assert ran.json["seen"] == "train" and ran.err.count("trained on") == 1
 
 
+def test_rows_in_another_order_are_known_again(folder: Path) -> None:
+    assert fieldtune.measure(folder, table_of("text-classification").iloc[::-1])["seen"] == "train"
+    changed = table_of("text-classification")
+    changed.loc[0, "label"] = "refund"
+    assert fieldtune.measure(folder, changed)["seen"] == "not known"
+
+
+def test_rows_without_text_are_counted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fieldtune.predict(folder, pd.DataFrame({"text": ["my card", None, " \u3000", "x"]}))
+    assert "note: 2 rows have no text (the table)" in capsys.readouterr().err
+    fieldtune.predict(folder, pd.DataFrame({"text": ["my card"]}))
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("task", "name"), [("token-classification", "spans"), ("object-detection", "boxes")])
+def test_a_labelled_table_is_answered(
+    task: str, name: str, tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = trained(task, table_of(task), tiny_encoder, tmp_path / "model", progress=False)
+    rows = table_of(task)
+    if name == "spans":
+        rows = pd.DataFrame({"text": [" ".join(one) for one in rows["tokens"]], "spans": "[]"})
+    capsys.readouterr()
+    pd.testing.assert_frame_equal(fieldtune.predict(folder, rows), fieldtune.predict(folder, rows.drop(columns=name)))
+    assert f"the column {name} of the table is not copied" in capsys.readouterr().err
+
+
 def test_rows_with_personal_data_are_known_again(tmp_path: Path, tiny_encoder: Path) -> None:
     rows = table_of("text-classification")
     rows["text"] += " write to ada@example.com"

@@ -4,7 +4,7 @@ import hashlib
 import json
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -47,10 +47,15 @@ def rows_digest(tables: Iterable[pd.DataFrame]) -> str:
     """sha256 of the rows of tables, in their order; names of columns and kinds of storage do not count."""
     data = hashlib.sha256()
     for frame in tables:
-        for row in frame.itertuples(index=False):
-            data.update(json.dumps(list(row), ensure_ascii=False, default=_cell).encode() + b"\n")
+        for row in _rows(frame):
+            data.update(row + b"\n")
         data.update(b"--\n")
     return data.hexdigest()
+
+
+def table_digest(table: pd.DataFrame) -> str:
+    """The same of one table, in whatever order its rows stand."""
+    return hashlib.sha256(b"".join(sorted(hashlib.sha256(row).digest() for row in _rows(table)))).hexdigest()
 
 
 def start(about: Task, method: str, model: str, settings: Settings) -> list[str]:
@@ -113,6 +118,10 @@ def threads() -> int:
     import torch
 
     return int(torch.get_num_threads())
+
+
+def _rows(frame: pd.DataFrame) -> Iterator[bytes]:
+    return (json.dumps(list(row), ensure_ascii=False, default=_cell).encode() for row in frame.itertuples(index=False))
 
 
 def _cell(value: Any) -> Any:

@@ -13,7 +13,7 @@ import pandas as pd
 from fieldtune.choosing import choose
 from fieldtune.errors import ArtefactError, InputError, MissingExtraError
 from fieldtune.evaluate.privacy import membership_auc
-from fieldtune.fingerprint import fingerprint, provenance, rows_digest, start, threads, versions
+from fieldtune.fingerprint import fingerprint, provenance, start, table_digest, threads, versions
 from fieldtune.models.adapters import adapter_of
 from fieldtune.models.card import base_of
 from fieldtune.models.encoder import DEFAULT
@@ -128,7 +128,7 @@ def finetune(
                 trained = _train_again(job, trained, rows)
             notes: dict[str, Any] = {"choice": choice} if choice else {}
             notes |= {"trained_again": True} if again else {}
-            notes["tables"] = {"train": rows_digest([rows.everything]), "valid": rows_digest([rows.valid])}
+            notes["tables"] = {"train": table_digest(rows.everything), "valid": table_digest(rows.valid)}
             _track(chosen, work, metrics)
             _write(job, path, trained, run, metrics, len(rows.everything if again else rows.train), notes)
     return Finetuned(path, metrics, method, task)

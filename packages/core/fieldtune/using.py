@@ -19,13 +19,15 @@ from fieldtune.data.read import check_columns, in_pieces
 from fieldtune.data.tables import SETS
 from fieldtune.data.unreadable import UNREADABLE
 from fieldtune.errors import InputError
-from fieldtune.fingerprint import rows_digest
+from fieldtune.fingerprint import table_digest
 from fieldtune.models import Classifier, load
 from fieldtune.preparing import Given
 from fieldtune.progress import say
 from fieldtune.reporting import classifier_report
 from fieldtune.tasks import Task, task_module
 
+_GIVEN_TOO = ("spans", "boxes")
+"""Columns of labels in a training table that hold answers where predict writes them."""
 NAME_IT = "name it with --text COLUMN"
 _SEEN = {
     "train": "note: the model was trained on these rows: the figures tell what it remembers, not how it does on new rows",
@@ -97,9 +99,14 @@ def answers(trained: Any, data: Given, *, rename: Mapping[str, str] | None = Non
         table, inputs = about.read_inputs(data, names.get("text", "text"))
     else:
         table, inputs = _inputs(data, [names.get(name, name) for name in about.INPUTS], about.INPUTS)
+    _remark_nothing(inputs, about, named(data))
     start = 0
     for piece in in_pieces(table):
         added = _added(about, trained, inputs.iloc[start : start + len(piece)].reset_index(drop=True))
+        given_too = [name for name in _GIVEN_TOO if name in added and name in piece]
+        if given_too and not start:
+            say(f"note: the column {given_too[0]} of {named(data)} is not copied: the answers take its name")
+        piece = piece.drop(columns=given_too)
         taken = [name for name in added if name in piece]
         if taken:
             raise InputError(
@@ -110,6 +117,15 @@ def answers(trained: Any, data: Given, *, rename: Mapping[str, str] | None = Non
         # A table read from Parquet has an index of its own.
         yield piece.assign(**{str(name): added[name].to_numpy() for name in added})
         start += len(piece)
+
+
+def _remark_nothing(inputs: pd.DataFrame, about: Task, where: str) -> None:
+    """Say on stderr of how many rows there is nothing to read: they are answered all the same."""
+    nothing = inputs[list(about.INPUTS)].map(empty).all(axis=1)
+    if UNREADABLE in inputs:  # told apart
+        nothing &= inputs[UNREADABLE] == ""
+    if nothing.any():
+        say(f"note: {int(nothing.sum())} rows have no text ({where}): the answers to them are guesses on nothing")
 
 
 def _added(about: Task, trained: Any, inputs: pd.DataFrame) -> Any:
@@ -129,7 +145,7 @@ def seen(card: Mapping[str, Any], table: pd.DataFrame) -> str:
     known = card.get("tables", {})
     if not known:
         return "not known"
-    own = rows_digest([as_trained(table, card)])
+    own = table_digest(as_trained(table, card))
     return next((name for name in _SEEN if known.get(name) == own), "not known")
 
 

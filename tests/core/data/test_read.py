@@ -182,6 +182,21 @@ def test_a_row_is_numbered_as_its_file_shows_it(name: str, content: str, row: in
         training_table(file, "text-classification")
 
 
+def test_whole_numbers_beside_an_empty_row_stay_whole(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"text": ["a", None, "b"], "label": [3, None, 10]})
+    assert frame["label"].dtype == float
+    assert training_table(frame, "text-classification")["label"].tolist() == ["3", "10"]
+    file = put(tmp_path / "t.jsonl", '{"text": "a", "label": 3}\n{}\n{"text": "b", "label": 10}\n')
+    assert training_table(file, "text-classification")["label"].tolist() == ["3", "10"]
+    halves = pd.DataFrame({"text": ["a", "b"], "label": [3, 1.5]})
+    assert training_table(halves, "text-classification")["label"].tolist() == ["3.0", "1.5"]
+
+
+def test_lists_are_several_labels() -> None:
+    frame = pd.DataFrame({"text": list("abcd"), "label": [["y", "x"], ("x",), [], "y|x"]})
+    assert training_table(frame, "multi-label-classification")["label"].tolist() == ["x|y", "x", "", "x|y"]
+
+
 def test_empty_rows_at_the_end_change_no_number(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = put(tmp_path / "t.csv", "text,label\na,x\nb,\n" + ",\n" * 2000)
     with pytest.raises(InputError, match=r"1 without, in .*rows 3"):

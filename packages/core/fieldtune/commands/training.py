@@ -133,8 +133,10 @@ def predict(
         )
     written: dict[str, int] = {}
     write_pieces(_counted(answers(trained, data, rename={"text": text}), written), out)
-    kept: dict[str, float] = {"in_scope": written["in_scope"] / written["rows"]} if "in_scope" in written else {}
-    kept |= {name: count for name, count in written.items() if name not in ("rows", "in_scope")}
+    kept: dict[str, float] = (
+        {"in_scope": written["in_scope"] / max(written["answered"], 1)} if "in_scope" in written else {}
+    )
+    kept |= {name: count for name, count in written.items() if name not in ("rows", "in_scope", "answered")}
     show({"out": str(out), "rows": written["rows"], **kept}, as_json)
 
 
@@ -192,6 +194,7 @@ def _counted(pieces: Iterator[Any], written: dict[str, int]) -> Iterator[Any]:
         written["rows"] = written.get("rows", 0) + len(piece)
         if "in_scope" in piece:
             written["in_scope"] = written.get("in_scope", 0) + int(piece["in_scope"].eq(True).sum())
+            written["answered"] = written.get("answered", 0) + int(piece["in_scope"].notna().sum())
             piece = piece.assign(in_scope=piece["in_scope"].map({True: "true", False: "false"}).fillna(""))
         if UNREADABLE in piece:
             written[UNREADABLE] = written.get(UNREADABLE, 0) + int((piece[UNREADABLE] != "").sum())

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from fieldtune.data.filled import empty
@@ -98,6 +100,8 @@ def task_columns(
     )
     frame = frame[[name for name in (*required, *optional) if name in frame]]
     if "label" in frame:
+        if task in SETS:
+            frame["label"] = frame["label"].map(_one_cell)
         check_texts(frame["label"], where)
         frame["label"] = _labels(frame["label"], labels, where, SEPARATOR if task in SETS else None)
     return frame
@@ -115,9 +119,22 @@ def text_column(data: pd.DataFrame | Path | str, *, rename: Mapping[str, str] | 
     return _without_empty(frame[[name]].rename(columns={name: "text"}), ["text"], where)
 
 
+def _one_cell(cell: Any) -> Any:
+    """Several labels in a list as the cell ``a|b``; other cells as they are."""
+    return joined([str(one).strip() for one in cell]) if isinstance(cell, (list, tuple, set, np.ndarray)) else cell
+
+
+def _whole(column: pd.Series) -> pd.Series:
+    """Whole numbers that became floats beside an empty cell, as pandas makes them, whole again: "3", not "3.0"."""
+    if not pd.api.types.is_float_dtype(column):
+        return column
+    values = column.dropna()
+    return column.astype("Int64") if ((values % 1 == 0) & (values.abs() < 2**53)).all() else column
+
+
 def _labels(column: pd.Series, mapping: Mapping[str, str] | None, where: str, separator: str | None) -> pd.Series:
     """Every label as text, mapped (part by part where there is a separator); a missing one is empty."""
-    clean = column.astype(object).map(lambda value: "" if empty(value) else str(value).strip())
+    clean = _whole(column).astype(object).map(lambda value: "" if empty(value) else str(value).strip())
     if not mapping:
         return clean
     parts = clean.map(lambda cell: [part.strip() for part in cell.split(separator)] if separator else [cell])
