@@ -195,6 +195,8 @@ def test_whole_numbers_beside_an_empty_row_stay_whole(tmp_path: Path) -> None:
 def test_lists_are_several_labels() -> None:
     frame = pd.DataFrame({"text": list("abcd"), "label": [["y", "x"], ("x",), [], "y|x"]})
     assert training_table(frame, "multi-label-classification")["label"].tolist() == ["x|y", "x", "", "x|y"]
+    with pytest.raises(InputError, match=r"list in row 0 .*multi_label=true"):
+        training_table(frame, "text-classification")
 
 
 def test_empty_rows_at_the_end_change_no_number(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -67,5 +67,6 @@ def check_texts(column: pd.Series, where: str) -> None:
             raise InputError(
                 f"a text in every cell of column {column.name!r}",
                 f"{type(cell).__name__} in row {row} of {where}",
-                "write it as text",
+                "write it as text"
+                + ("; of a text with several labels, train with multi_label=true" if column.name == "label" else ""),
             )
