@@ -10,7 +10,16 @@ from sklearn.linear_model import LogisticRegression
 
 import fieldtune
 from fieldtune.text.names import readable
-from fieldtune.train.fewshot import MASKED, batches, masked, softness, supervised_contrastive
+from fieldtune.train.fewshot import (
+    MASKED,
+    PART,
+    batches,
+    masked,
+    softness,
+    supervised_contrastive,
+    tune_contrastive,
+    way_of,
+)
 from fieldtune.train.settings import Settings
 from fieldtune.train.tuning import trainable
 
@@ -74,6 +83,51 @@ def test_masking_keeps_the_ends_and_hides_the_share_it_names(tiny_encoder: Path)
         MASKED, abs=0.03
     )
     assert all(one[place] in (ids[place], 4) for one in drawn for place in range(202))
+
+
+def left_out(vectors: np.ndarray, targets: np.ndarray) -> float:
+    """The share of rows nearest to the mean of their class when each is left out of it, row by row."""
+    right = []
+    for row in range(len(targets)):
+        rest = np.arange(len(targets)) != row
+        if not (targets[rest] == targets[row]).any():
+            continue
+        means = {one: vectors[rest & (targets == one)].mean(axis=0) for one in set(targets[rest].tolist())}
+        near = max(means, key=lambda one: vectors[row] @ means[one] / np.linalg.norm(means[one]))
+        right.append(near == targets[row])
+    return float(np.mean(right))
+
+
+def test_the_way_gets_shorter_as_the_classes_lie_apart_already() -> None:
+    rng = np.random.default_rng(0)
+    targets, shares = np.repeat(np.arange(12), 5)[:-4], []  # the last class has one row, which tells nothing
+    for spread in np.linspace(0, 4, 60):
+        vectors = np.eye(12, 24)[targets] + spread * rng.normal(size=(len(targets), 24)) / 2
+        vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+        shares.append(left_out(vectors, targets))
+        wanted = 1 - (1 - PART) * min(1.0, max(0.0, (shares[-1] - 0.65) / 0.1))
+        assert way_of(vectors, targets) == pytest.approx(wanted, abs=1e-6)
+    assert min(shares) < 0.65
+    assert any(0.65 < share < 0.75 for share in shares)
+    assert max(shares) == 1
+    assert way_of(np.eye(3, dtype=np.float32), np.arange(3)) == 1
+
+
+def test_the_weights_end_on_the_straight_line_to_where_training_ends(tiny_encoder: Path, tmp_path: Path) -> None:
+    texts, targets = ["my card is lost", "the card", "refund my order", "refund"], np.array([0, 0, 1, 1])
+    found = []
+    for way in (0.0, 0.5, 1.0):
+        encoder = trainable(tiny_encoder, "full", Settings())
+        tune_contrastive(
+            encoder, texts, targets, {}, Settings(max_steps=3, learning_rate=1e-2), way=way, seed=0,
+            folder=tmp_path / str(way), show=False,
+        )  # fmt: skip
+        found.append(encoder.body.state_dict())
+    before = trainable(tiny_encoder, "full", Settings()).body.state_dict()
+    assert all(torch.equal(before[name], found[0][name]) for name in before)
+    assert any((found[2][name] - before[name]).abs().max() > 1e-3 for name in before)
+    for name in before:
+        torch.testing.assert_close(found[1][name], (before[name] + found[2][name]) / 2)
 
 
 def test_names_that_are_words() -> None:

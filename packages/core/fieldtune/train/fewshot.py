@@ -3,8 +3,9 @@
 Rows of a class are drawn together and apart from the others by the supervised contrastive loss (Khosla et al. 2020,
 arXiv 2004.11362). Pairs are never listed: a batch of rows holds all of its pairs, so memory is linear in rows. The
 name of a class, where it can be read, is a row of that class in every batch; a third of the words of the other rows
-is masked anew each time, without which so few rows are learnt by heart. What follows, a head on the tuned vectors,
-is not this module's business.
+is masked anew each time, without which so few rows are learnt by heart. Where the classes lie apart before that, the
+encoder ends between its old and its new weights (Wortsman et al. 2022, arXiv 2109.01903). What follows, a head on the
+tuned vectors, is not this module's business.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,10 @@ STEPS = (24, 60)
 """Fewest and most steps."""
 ROWS_A_STEP = 2.5
 """How far the encoder moves grows with the rows that say where to; below the fewest steps, the steps are shorter."""
+APART = (0.65, 0.75)
+"""Of the rows lie nearest to their own class: up to the first share the encoder goes all the way, from the second on
+:data:`PART` of it."""
+PART = 0.6
 SOFTEST, SPREAD = 0.3, 1.5
 """The temperature is ``SPREAD`` over the classes, at most ``SOFTEST``, at least the setting."""
 
@@ -41,6 +46,7 @@ def tune_contrastive(
     names: Mapping[int, str],
     settings: Settings,
     *,
+    way: float,
     seed: int,
     folder: Path,
     show: bool,
@@ -53,6 +59,7 @@ def tune_contrastive(
         names: class -> its name in words, for those that have one worth reading.
         settings: ``batch_rows``, ``temperature`` (the least), ``learning_rate`` (the highest), ``max_steps`` (0: as many as
             the rows are worth) and the usual ones.
+        way: how far the weights go from where they are to where training ends, see :func:`way_of`; 1: all the way.
     """
     places = sorted(names)
     known = np.concatenate([targets, np.asarray(places, dtype=np.int64)])
@@ -66,6 +73,8 @@ def tune_contrastive(
     )
     for weight in getattr(encoder.body, "embeddings", encoder.body.get_input_embeddings()).parameters():
         weight.requires_grad_(False)  # words that few rows do not hold would drift from those they do
+    learnt = [weight for weight in encoder.body.parameters() if weight.requires_grad]
+    start = [weight.detach().clone() for weight in learnt]
     plan = batches(known, len(texts), settings.batch_rows, settings.max_steps * settings.accumulate, generator(seed))
     run(
         module,
@@ -78,6 +87,33 @@ def tune_contrastive(
         show=show,
         description="few-shot",
     )
+    with torch.no_grad():
+        for weight, before in zip(learnt, start, strict=True):
+            weight.copy_(before.lerp(weight, way))
+
+
+def way_of(vectors: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
+    """How far the encoder should go in the end: less far where its vectors tell the classes apart already.
+
+    They do as far as rows lie nearest to the mean of their own class, themselves left out of it.
+
+    Args:
+        vectors: float32 ``[rows, d]`` of unit length, before tuning.
+        targets: int64 ``[rows]``, their classes.
+    """
+    classes, own, counts = np.unique(targets, return_inverse=True, return_counts=True)
+    sums = np.zeros((len(classes), vectors.shape[1]), dtype=np.float32)
+    np.add.at(sums, own, vectors)
+    others = sums[own] - vectors
+    near = vectors @ _unit(sums).T
+    near[np.arange(len(own)), own] = (vectors * _unit(others)).sum(axis=1)
+    told = (near.argmax(axis=1) == own)[counts[own] > 1]
+    return float(np.interp(told.mean(), APART, (1.0, PART))) if len(told) else 1.0
+
+
+def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return np.asarray(vectors / lengths, dtype=np.float32)
 
 
 def batches(
