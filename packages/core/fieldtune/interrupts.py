@@ -13,6 +13,8 @@ from typing import Any
 SECONDS = 0.5
 INTERRUPTED = 130
 """The exit code that says so."""
+TERMINATED = 128 + signal.SIGTERM
+"""And that of SIGTERM."""
 
 
 @contextlib.contextmanager
@@ -58,3 +60,20 @@ def _again(*_: Any) -> None:
         handled = handled.__context__
     if handled is None and signal.getsignal(signal.SIGINT) is pressed:  # else another program part took the key over
         raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def terminable() -> Iterator[None]:
+    """In the block a SIGTERM raises SystemExit, so that what it leaves is cleaned up, if nobody else listens to it."""
+    ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if ours:
+        signal.signal(signal.SIGTERM, _terminated)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _terminated(*_: Any) -> None:
+    raise SystemExit(TERMINATED)

@@ -260,3 +260,19 @@ def test_what_lies_between_two_batches_belongs_to_the_pace_while_rows_wait() -> 
         assert queue.pace * BUDGET < 10
 
     run(model, work, patience=1e6, clock=lambda: now[0])
+
+
+def test_one_stall_is_forgotten() -> None:
+    """A batch that took long makes the queue refuse all but small ones; these must be able to tell that it is over."""
+    queue: Queue[int, int] = Queue(
+        lambda items: items, lambda item: item, budget=BUDGET, permits=9, patience=1.0, window=0.0, deadline=20.0
+    )
+    queue._learn(BUDGET, 1.0)
+    queue._learn(BUDGET, 100.0)
+    assert queue.pace * BUDGET > 50
+    for _ in range(60):
+        queue._learn(BUDGET // 4, 0.5)  # twice as slow by the token as a full batch
+    assert queue.pace * BUDGET <= 2.5
+    pace = queue.pace
+    queue._learn(BUDGET // 4, 5.0)
+    assert queue.pace == pace

@@ -11,8 +11,8 @@ from sklearn.linear_model import LogisticRegression
 import fieldtune
 from fieldtune.text.names import readable
 from fieldtune.train.fewshot import (
+    LEAST_WAY,
     MASKED,
-    PART,
     batches,
     masked,
     softness,
@@ -105,7 +105,7 @@ def test_the_way_gets_shorter_as_the_classes_lie_apart_already() -> None:
         vectors = np.eye(12, 24)[targets] + spread * rng.normal(size=(len(targets), 24)) / 2
         vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
         shares.append(left_out(vectors, targets))
-        wanted = 1 - (1 - PART) * min(1.0, max(0.0, (shares[-1] - 0.65) / 0.1))
+        wanted = 1 - (1 - LEAST_WAY) * min(1.0, max(0.0, (shares[-1] - 0.65) / 0.1))
         assert way_of(vectors, targets) == pytest.approx(wanted, abs=1e-6)
     assert min(shares) < 0.65
     assert any(0.65 < share < 0.75 for share in shares)

@@ -57,17 +57,20 @@ def test_a_killed_process_ends_the_others_and_the_next_call_ends_at_the_model_of
     assert not (out / "checkpoints").exists()
 
 
-def press(curves: Path) -> None:
-    """Ctrl-C once there were some steps."""
+def press(curves: Path, number: int) -> None:
+    """A signal to this process once there were some steps."""
     deadline = time.monotonic() + 60
     while (
         not any(file.read_text().count("loss") > 3 for file in curves.rglob("*.jsonl")) and time.monotonic() < deadline
     ):
         time.sleep(0.01)
-    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), number)
 
 
-def test_ctrl_c_leaves_a_checkpoint(tiny_encoder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "end"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+def test_a_signal_leaves_a_checkpoint(
+    tiny_encoder: Path, tmp_path: Path, number: int, end: type[BaseException]
+) -> None:
     settings = {
         **SETTINGS,
         "epochs": 10_000,
@@ -75,11 +78,11 @@ def test_ctrl_c_leaves_a_checkpoint(tiny_encoder: Path, tmp_path: Path) -> None:
         "track": "jsonl",
         "track_dir": str(tmp_path / "curves"),
     }
-    presser = threading.Thread(target=press, args=(tmp_path / "curves",))
+    presser = threading.Thread(target=press, args=(tmp_path / "curves", number))
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
     presser.start()
     try:
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(end):
             finetune(
                 "text-classification", TABLE, model=str(tiny_encoder), out=tmp_path / "out", settings=settings,
                 progress=False, processes=2,

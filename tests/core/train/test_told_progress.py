@@ -1,6 +1,7 @@
 """What a training says on stderr where that is no terminal: how far it is, how long it will take, where it goes on."""
 
 import itertools
+import os
 import re
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from fieldtune.train.fit import fit
 from fieldtune.train.problem import Problem
 from fieldtune.train.settings import Settings
 from tests.core.train.test_fit import TARGETS, build
+from tests.processes import begin
 
 PLAN = [[row, row + 6] for row in range(7)]
 
@@ -40,10 +42,10 @@ def learn(encoder: Path, folder: Path, *, show: bool = True, breaks: int | None 
 def test_lines_come_now_and_then_with_step_loss_and_time_left(
     tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    plain = callbacks.Lines
+
     def told_every(seconds: float) -> None:
-        monkeypatch.setattr(
-            callbacks, "shown", lambda *given: callbacks.Lines(*given, seconds, itertools.count(0, 20).__next__)
-        )
+        monkeypatch.setattr(callbacks, "Lines", lambda *given: plain(*given, seconds, itertools.count(0, 20).__next__))
 
     def lines() -> list[tuple[str, ...]]:
         told = re.findall(r"^learning: step (\d) of 7, loss (\S+), about (\d+) s left$", capsys.readouterr().err, re.M)
@@ -57,6 +59,31 @@ def test_lines_come_now_and_then_with_step_loss_and_time_left(
     told_every(30.0)
     learn(tiny_encoder, tmp_path / "half")
     assert [(step, left) for step, _, left in lines()] == [("2", "100"), ("4", "60"), ("6", "20")]
+
+
+INTERRUPTED = """
+from types import SimpleNamespace
+from fieldtune.train.callbacks import shown
+
+class Trainer:
+    def add_callback(self, bar):
+        bar.on_train_begin(None, SimpleNamespace(max_steps=9, global_step=0), None)
+
+with shown("learning", Trainer()):
+    raise KeyboardInterrupt
+"""
+
+
+def test_the_cursor_comes_back_after_an_interrupt() -> None:
+    ours, its = os.openpty()
+    process = begin("-c", INTERRUPTED, environment={**os.environ, "TERM": "xterm"}, err=its)
+    process.join(60)
+    os.set_blocking(ours, False)
+    written = os.read(ours, 100_000).decode()
+    os.close(its)
+    os.close(ours)
+    assert "\x1b[?25l" in written
+    assert written.rfind("\x1b[?25h") > written.rfind("\x1b[?25l")
 
 
 def test_a_run_that_goes_on_says_where_unless_it_is_to_be_silent(

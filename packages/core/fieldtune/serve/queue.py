@@ -80,10 +80,8 @@ class Queue(Generic[Item, Answer]):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.counts = Counts()
-        self.held, self.pace = (
-            0,
-            0.0,
-        )  # rows; seconds a token takes in full batches at worst, as far as the last ones tell
+        self.held = 0  # rows
+        self.pace = 0.0  # seconds that a token takes in full batches at worst, as far as the last ones tell
         self.budget, self.permits, self.patience = budget, permits, patience
         self.window, self.deadline = window, deadline
         self._compute, self._length, self._clock = compute, length, clock
@@ -225,14 +223,15 @@ class Queue(Generic[Item, Answer]):
                 row.answer.set_result(answer)
 
     def _learn(self, tokens: int, seconds: float) -> None:
-        """From batch to batch, as who waits knows it; small batches are slow by the token and tell nothing of a full queue.
+        """From batch to batch, as who waits knows it.
 
         Mean and mean deviation are followed as those of round trips are (RFC 6298), so that the patience is kept when the
-        machine is slower than usual too.
+        machine is slower than usual too. Small batches are slow by the token and tell nothing of a full queue, unless they
+        are faster than what is expected of one: then it had stalled, and would be refused batches of that size for ever.
         """
-        if 2 * tokens < self.budget:
-            return
         seen = seconds / tokens
+        if 2 * tokens < self.budget and seen >= self.pace:
+            return
         if not self._mean:
             self._mean = seen
         self._spread += (abs(seen - self._mean) - self._spread) / 4

@@ -75,7 +75,8 @@ def train(
     vectors = frozen(rows.texts)
     named = name_rows(rows.labels, frozen, vectors, rows.targets)
     names = {int(place): readable(rows.labels[place]) for place in named[1]} if named else {}
-    encoder, way = trainable(model, "full", settings), way_of(vectors, rows.targets)
+    single = np.unique(rows.keys, return_index=True)[1]
+    encoder, way = trainable(model, "full", settings), way_of(vectors[single], rows.targets[single])
     tune_contrastive(encoder, rows.texts, rows.targets, names, settings, way=way, seed=seed, folder=folder, show=show)
     features = EncoderFeatures(encoder, settings.max_length)
     again = (features([names[place] for place in sorted(names)]), named[1]) if named else None

@@ -1,8 +1,9 @@
 """What happens between the steps of a training: looking, saving, adapting ranks, curves, a bar."""
 
+import contextlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from torch import nn
@@ -114,10 +115,18 @@ class Bar(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._progress.update(self._task, completed=state.global_step)
 
-    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def stop(self) -> None:
+        """Take it off the terminal."""
         self._progress.stop()
 
 
-def shown(description: str, trainer: Any) -> TrainerCallback:
-    """A bar on a terminal, lines elsewhere."""
-    return Bar(description) if sys.stderr.isatty() else Lines(description, trainer)
+@contextlib.contextmanager
+def shown(description: str, trainer: Any) -> Iterator[None]:
+    """A bar on a terminal, lines elsewhere, until the block ends: by an interrupt too, or the cursor would stay hidden."""
+    bar = Bar(description) if sys.stderr.isatty() else None
+    trainer.add_callback(bar or Lines(description, trainer))
+    try:
+        yield
+    finally:
+        if bar:
+            bar.stop()

@@ -31,10 +31,10 @@ STEPS = (24, 60)
 """Fewest and most steps."""
 ROWS_A_STEP = 2.5
 """How far the encoder moves grows with the rows that say where to; below the fewest steps, the steps are shorter."""
-APART = (0.65, 0.75)
+TOLD_APART = (0.65, 0.75)
 """Of the rows lie nearest to their own class: up to the first share the encoder goes all the way, from the second on
-:data:`PART` of it."""
-PART = 0.6
+:data:`LEAST_WAY` of it."""
+LEAST_WAY = 0.6
 SOFTEST, SPREAD = 0.3, 1.5
 """The temperature is ``SPREAD`` over the classes, at most ``SOFTEST``, at least the setting."""
 
@@ -98,7 +98,7 @@ def way_of(vectors: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
     They do as far as rows lie nearest to the mean of their own class, themselves left out of it.
 
     Args:
-        vectors: float32 ``[rows, d]`` of unit length, before tuning.
+        vectors: float32 ``[rows, d]`` of unit length, before tuning; of texts that say the same, one.
         targets: int64 ``[rows]``, their classes.
     """
     classes, own, counts = np.unique(targets, return_inverse=True, return_counts=True)
@@ -108,7 +108,7 @@ def way_of(vectors: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
     near = vectors @ _unit(sums).T
     near[np.arange(len(own)), own] = (vectors * _unit(others)).sum(axis=1)
     told = (near.argmax(axis=1) == own)[counts[own] > 1]
-    return float(np.interp(told.mean(), APART, (1.0, PART))) if len(told) else 1.0
+    return float(np.interp(told.mean(), TOLD_APART, (1.0, LEAST_WAY))) if len(told) else 1.0
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ Three things are ours: the loss is a sum over the batch divided by the items of 
 whole run in advance, so a resumed run skips exactly what was done; and a checkpoint is staged, hashed and renamed.
 """
 
+import contextlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -80,14 +81,13 @@ def fit(
         if checkpoint:
             best.load(checkpoint)
     trainer.add_callback(callbacks.SaveRegularly(settings.checkpoint_steps))
-    if show:
-        if checkpoint:
-            steps = math.ceil(len(plan) / settings.accumulate)
-            say(f"{description}: going on after step {step(checkpoint)} of {steps}")
-        trainer.add_callback(callbacks.shown(description, trainer))
+    if show and checkpoint:
+        steps = math.ceil(len(plan) / settings.accumulate)
+        say(f"{description}: going on after step {step(checkpoint)} of {steps}")
     if ranks:
         trainer.add_callback(callbacks.Adapt(ranks))
-    _run(trainer, checkpoint, _opened(settings, arguments, folder, checkpoint))
+    with callbacks.shown(description, trainer) if show else contextlib.nullcontext():
+        _run(trainer, checkpoint, _opened(settings, arguments, folder, checkpoint))
     trainer.check_weights()
     if best:
         best.settle(module)
@@ -133,5 +133,6 @@ def _run(trainer: Trainer, checkpoint: Path | None, track: Track) -> None:
         with stoppable() as stop:
             trainer.add_callback(stop)
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+            stop.leave()  # if it was asked to after the last step
     finally:
         track.close()

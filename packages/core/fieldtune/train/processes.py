@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldtune import errors
+from fieldtune.interrupts import terminable
 from fieldtune.models.folder import staged
 from fieldtune.runtime import set_threads
 
@@ -58,8 +59,9 @@ def together(
         try:
             for process in ranks:
                 process.start()
-            _finished(ranks, told)
-        except KeyboardInterrupt:
+            with terminable():
+                _finished(ranks, told)
+        except (KeyboardInterrupt, SystemExit):
             _stopped(ranks)
             raise
         finally:
@@ -180,7 +182,7 @@ def _finished(ranks: list[Any], told: Any) -> None:
 
 
 def _stopped(ranks: list[Any]) -> None:
-    """Let the processes end with a checkpoint, as each does on SIGTERM; a second Ctrl-C does not wait for it."""
+    """Let the processes end with a checkpoint, as each does on SIGTERM; a second signal does not wait for it."""
     for process in ranks:
         if process.is_alive():
             process.terminate()

@@ -13,10 +13,9 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from fieldtune.interrupts import pressed
+from fieldtune.interrupts import TERMINATED, pressed
 from fieldtune.train.processes import largest
 
-EXIT = 128 + signal.SIGTERM
 _FREE = {signal.SIGTERM: (signal.SIG_DFL,), signal.SIGINT: (signal.default_int_handler, pressed)}
 """The signals that are heard, and their handlers where nobody else listens."""
 
@@ -36,10 +35,9 @@ class Stop(TrainerCallback):
     def heard(self, number: int, _: Any) -> None:
         """The signals' handler; it may interrupt a print, so it prints nothing through Python's buffers."""
         if self.asked:
-            self._leave(number)
+            self._at_once(number)
         self.asked = number
-        name = signal.Signals(number).name
-        os.write(2, f"{name}: stopping after this step, with a checkpoint; once more stops at once\n".encode())
+        os.write(2, b"stopping after this step, with a checkpoint; a second signal stops at once\n")
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
         self.asked = largest(self.asked)
@@ -47,15 +45,19 @@ class Stop(TrainerCallback):
         return control
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        """End as the signal heard would have ended it; nothing, if there was none."""
         if self.asked == signal.SIGINT:
             raise KeyboardInterrupt
         if self.asked:
-            raise SystemExit(EXIT)
+            raise SystemExit(TERMINATED)
 
-    def _leave(self, number: int) -> None:
+    def _at_once(self, number: int) -> None:
         """Without another step; Ctrl-C as an exception, which cleans up."""
         if number == signal.SIGTERM:
-            os._exit(EXIT)
+            os._exit(TERMINATED)
         self.quiet()
         self.handlers[number](number, None)
 
