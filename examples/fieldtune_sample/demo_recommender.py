@@ -116,7 +116,7 @@ def both(opened: Any) -> tuple[Any, Any]:
     made = []
     for name in (reads, "without_text"):
         vectors = known[name].vectors
-        world = methods.worlds(one.data, opening.NOW, {vectors or "": one.vectors[vectors] if vectors else None})
+        world = methods.worlds(one.data, opening.END_OF_LOG, {vectors or "": one.vectors[vectors] if vectors else None})
         made.append(replace(opened, method=known[name], world=world.by_vectors[vectors or ""]))
     return made[0], made[1]
 

@@ -22,7 +22,7 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 
-from fieldtune.commands.training import parse_map
+from fieldtune.cli_kit import parse_map
 from tests.conftest import Ran
 from tests.processes import FIELDTUNE, begin
 
@@ -628,6 +628,8 @@ def test_a_label_with_a_comma_can_be_renamed(cli: Cli, tmp_path: Path) -> None:
     check_refused(cli(*command, renaming[0]), "'a=b'")
     for wrong in ("lost", "lost=", "=lost", "a=b=c", '"lost, stolen=lost', "a=b,"):
         check_refused(cli(*command, wrong), "--map OLD=NEW")
+    assert parse_map(["a=b,a=b", "a=b"]) == {"a": "b"}
+    check_refused(cli(*command, "0=a,1=c", "--map", "0=b"), "0=a and 0=b")
 
 
 def test_text_is_refused_where_no_one_column_of_texts_is_read(cli: Cli, tmp_path: Path) -> None:

@@ -137,6 +137,18 @@ def test_data_check_counts_them_and_numbers_the_other_rows_as_the_file_does(
 
 
 @pytest.mark.parametrize("task", TASKS)
+def test_data_check_counts_empty_rows_as_the_file_does(task: str, folder: Path, cli: Callable[..., Ran]) -> None:
+    spoil(folder, 1)
+    (folder / "20.png").write_bytes((folder / "10.png").read_bytes())
+    lines = write(table_of(task).assign(text="a thing"), folder / "t.jsonl").read_text().splitlines()
+    (folder / "t.jsonl").write_text("\n".join(["", "{}", *lines[:15], "{}", *lines[15:]]) + "\n")
+    ran = cli("data", "check", folder / "t.jsonl", "--task", task, "--json")
+    rows = {finding["kind"]: finding["rows"] for finding in ran.json["findings"]}
+    assert (rows["unreadable"], rows["duplicate"]) == ([3], [24])
+    assert ": row 3, " in ran.err
+
+
+@pytest.mark.parametrize("task", TASKS)
 def test_an_unreadable_picture_loses_no_other_answer(
     task: str, folder: Path, cli: Callable[..., Ran], tiny_encoder: Path
 ) -> None:

@@ -21,7 +21,7 @@ from fieldtune_recommender.bundle import Bundle
 from fieldtune_recommender.records import Floats
 from fieldtune_recommender.signals import World
 
-NOW = float("inf")
+END_OF_LOG = float("inf")
 REMEMBERED = 32
 """Sentences of which an open shop keeps the vectors."""
 Encode = Callable[[Sequence[str]], Floats]
@@ -58,7 +58,7 @@ def open_shop(folder: Path) -> Shop:
     one = bundle.read(place)
     answering = methods.methods(one.rankers, one.popularity_knots)[one.answers_with]
     vectors = {answering.vectors: one.vectors[answering.vectors]} if answering.vectors else {"": None}
-    world = next(iter(methods.worlds(one.data, NOW, vectors, now().timestamp()).by_vectors.values()))
+    world = next(iter(methods.worlds(one.data, END_OF_LOG, vectors, now().timestamp()).by_vectors.values()))
     if answering.vectors:
         encode, quietly = _encoder(place)
         chance = cache(partial(signals.chance, one.vectors[answering.vectors], quietly))

@@ -83,6 +83,45 @@ def pair(text: str, option: str) -> tuple[str, str]:
     return key, value
 
 
+def parse_map(given: list[str] | None) -> dict[str, str] | None:
+    """``0=negative,1=positive``, perhaps several times -> a dictionary; nothing -> None.
+
+    A name with a comma or an equals sign stands in double quotes, ``"a, b"=c``; a quote within is doubled.
+
+    Raises:
+        InputError: no =, nothing on one side of it, a quote that is not closed, or one name that is to become two.
+    """
+    known: dict[str, str] = {}
+    for old, new in (_renaming(item) for text in given or [] for item in _split(text, ",")):
+        if known.setdefault(old, new) != new:
+            raise InputError(
+                "--map with every OLD once", f"{old}={known[old]} and {old}={new}", "leave one of them out"
+            )
+    return known or None
+
+
+def _renaming(item: str) -> tuple[str, str]:
+    parts = [_unquoted(part.strip()) for part in _split(item, "=")]
+    if len(parts) != 2 or not all(parts):
+        raise InputError("--map OLD=NEW", repr(item), """write 0=negative,1=positive; quote commas: '"a, b"=c'""")
+    return parts[0], parts[1]
+
+
+def _split(text: str, mark: str) -> list[str]:
+    """The parts between marks that stand outside double quotes."""
+    parts = [""]
+    for place, quoted in enumerate(text.split('"')):
+        first, *others = [quoted] if place % 2 else quoted.split(mark)
+        parts[-1] += ('"' if place else "") + first
+        parts += others
+    return parts
+
+
+def _unquoted(name: str) -> str:
+    whole = len(name) > 1 and name[0] == name[-1] == '"'
+    return name[1:-1].replace('""', '"').strip() if whole else name
+
+
 def fail(message: str) -> None:
     """One line on stderr, whatever line breaks the message had."""
     print("error: " + " ".join(message.split()), file=sys.stderr)

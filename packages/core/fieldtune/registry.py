@@ -231,16 +231,20 @@ def _read_home() -> Iterator[Engine]:
     """
     folder = home()
     there = next((place for place in (folder, *folder.absolute().parents) if place.exists()), folder)
-    with tempfile.TemporaryDirectory() as copy:
-        if not os.access(there, os.W_OK):
-            for file in folder.glob("fieldtune.db*"):
-                shutil.copy(file, copy)
-            folder = Path(copy)
-        engine = open_store(folder, MIGRATIONS)
+    with contextlib.nullcontext(folder) if os.access(there, os.W_OK) else _copied(folder) as place:
+        engine = open_store(place, MIGRATIONS)
         try:
             yield engine
         finally:
             engine.dispose()
+
+
+@contextlib.contextmanager
+def _copied(folder: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as copy:
+        for file in folder.glob("fieldtune.db*"):
+            shutil.copy(file, copy)
+        yield Path(copy)
 
 
 def versions() -> list[dict[str, Any]]:

@@ -54,7 +54,7 @@ def measure(
 
     Returns:
         The task's figures; ``seen``, "train" or "valid" where the whole table is the one that it was trained or
-        validated on, else "not known"; ``seconds`` that answering took; the path of the ``report``.
+        validated on, its rows in any order, else "not known"; ``seconds`` that answering took; the path of the ``report``.
 
     Raises:
         InputError: no such folder, rows that cannot be measured on, or a report of another model than a classifier.
@@ -82,7 +82,8 @@ def predict(model: Any, data: Given, *, rename: Mapping[str, str] | None = None)
 
     Returns:
         The columns, rows and index of ``data`` and the columns the task adds: ``predicted``, ``probability``, ``score``,
-        ``spans``, ... Rows without text are kept. Where pictures could not be read, their answers are empty, and a
+        ``spans``, ... Columns ``spans`` or ``boxes`` of ``data`` give way to answers of the same name, which is said.
+        Rows without text are kept. Where pictures could not be read, their answers are empty, and a
         column ``unreadable`` says why.
 
     Raises:
@@ -138,7 +139,7 @@ def _added(about: Task, trained: Any, inputs: pd.DataFrame) -> Any:
 
 
 def seen(card: Mapping[str, Any], table: pd.DataFrame) -> str:
-    """Whether this is the whole table that a model was trained on, "train", or that it was validated on, "valid".
+    """Whether this is the whole table that a model was trained on, "train", or validated on, "valid"; rows in any order.
 
     Else "not known": a card holds a digest of each table and none of its rows, which could be guessed from it.
     """

@@ -1,14 +1,19 @@
 """Tables in and out: rows are never shifted, nulls never become words, files appear whole or not at all."""
 
 import gzip
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
+from fieldtune.data.labelled_images import unlabelled_images
+from fieldtune.data.pictured_texts import unlabelled_image_texts
 from fieldtune.data.read import read_table, write_table
 from fieldtune.data.tables import training_table
+from fieldtune.data.tagged import word_table
 from fieldtune.errors import InputError
 from tests.conftest import Ran
 
@@ -182,12 +187,32 @@ def test_a_row_is_numbered_as_its_file_shows_it(name: str, content: str, row: in
         training_table(file, "text-classification")
 
 
+@pytest.mark.parametrize("read", [word_table, unlabelled_image_texts, unlabelled_images])
+def test_what_is_to_be_answered_is_numbered_as_its_file_shows_it(
+    read: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = '{"text": "a b", "tokens": ["a", "c"], "image": "none.png"}'
+    file = put(tmp_path / "t.jsonl", f"\n\n{row}\n")
+    table = pd.DataFrame([json.loads(row)], index=[7])
+    table.to_parquet(tmp_path / "t.parquet")
+    for data, number, index in ((file, 3, 0), (table, 0, 7), (tmp_path / "t.parquet", 1, 7)):
+        if read is word_table:
+            with pytest.raises(InputError, match=rf"'c' does not in row {number} of "):
+                read(data)
+        else:
+            assert read(data)[0].index.tolist() == [index]
+            assert f": row {number}, nothing at " in capsys.readouterr().err
+
+
 def test_whole_numbers_beside_an_empty_row_stay_whole(tmp_path: Path) -> None:
     frame = pd.DataFrame({"text": ["a", None, "b"], "label": [3, None, 10]})
     assert frame["label"].dtype == float
     assert training_table(frame, "text-classification")["label"].tolist() == ["3", "10"]
     file = put(tmp_path / "t.jsonl", '{"text": "a", "label": 3}\n{}\n{"text": "b", "label": 10}\n')
     assert training_table(file, "text-classification")["label"].tolist() == ["3", "10"]
+    file = put(tmp_path / "t.csv", "text,label\na,1.0\nb,2.0\n")  # written so, with no cell empty
+    for data in (file, pd.read_csv(file)):
+        assert training_table(data, "text-classification")["label"].tolist() == ["1.0", "2.0"]
     halves = pd.DataFrame({"text": ["a", "b"], "label": [3, 1.5]})
     assert training_table(halves, "text-classification")["label"].tolist() == ["3.0", "1.5"]
 

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from fieldtune.cli_kit import Json, show
-from fieldtune.commands.training import LabelColumn, LabelMap, TextColumn, parse_map
+from fieldtune.cli_kit import Json, parse_map, show
+from fieldtune.commands.training import LabelColumn, LabelMap, TextColumn
 
 FEW = 5  # rows that a finding names to people
 
@@ -58,9 +58,10 @@ def check(
     Ends with exit code 1 when there is an error that would stop the training.
     """
     from fieldtune.data.checks import TEXT_COLUMNS, numbered
-    from fieldtune.data.picture_checks import unreadable
+    from fieldtune.data.picture_checks import lost
     from fieldtune.data.read import first_row
     from fieldtune.data.tables import task_columns
+    from fieldtune.data.unreadable import ROWS
     from fieldtune.tasks import task_module
 
     columns = {"text": text, "label": label}
@@ -68,12 +69,13 @@ def check(
         table = task_columns(file, task, rename=columns, labels=parse_map(mapping))
         numbers, table = table.index.tolist(), table.reset_index(drop=True)
     else:
-        table, numbers = task_module(task).read(file, rename=columns, labels=parse_map(mapping)), None
-    findings = unreadable(table, task_module(task).check(table))
+        table = task_module(task).read(file, rename=columns, labels=parse_map(mapping))
+        first = first_row(file)
+        numbers = table.attrs.get(ROWS, range(first, first + len(table)))
+    findings = task_module(task).check(table)
     if labels:
         findings += _doubtful(table, task, model)
-    first = first_row(file)
-    findings = numbered(findings, lambda row: numbers[row] if numbers else row + first)
+    findings = numbered(lost(table), int) + numbered(findings, numbers.__getitem__)
     told = [finding._asdict() if as_json else _short(finding) for finding in findings]
     show({"rows": len(table), "findings": told}, as_json)
     if any(finding.severity == "error" for finding in findings):

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from fieldtune.applications import application
-from fieldtune.cli_kit import Json, show
-from fieldtune.commands.training import LabelColumn, LabelMap, TextColumn, parse_map
+from fieldtune.cli_kit import Json, parse_map, show
+from fieldtune.commands.training import LabelColumn, LabelMap, TextColumn
 from fieldtune.errors import InputError, RefusedError
 from fieldtune.progress import say
 

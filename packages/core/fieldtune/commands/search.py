@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from fieldtune.cli_kit import Json, pair, show
-from fieldtune.commands.training import LabelColumn, LabelMap, TextColumn, parse_map
+from fieldtune.cli_kit import Json, pair, parse_map, show
+from fieldtune.commands.training import LabelColumn, LabelMap, TextColumn
 
 
 def register(app: typer.Typer) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fieldtune.cli_kit import Json, pair, show
+from fieldtune.cli_kit import Json, pair, parse_map, show
 from fieldtune.errors import InputError
 from fieldtune.models.card import outdone
 from fieldtune.progress import say
@@ -116,7 +116,10 @@ def predict(
     text: TextColumn = "text",
     as_json: Json = False,
 ) -> None:
-    """Label every row; input columns and order are kept, rows without text included."""
+    """Label every row; input columns and order are kept, rows without text included.
+
+    Columns spans and boxes, where answers take these names, are not copied.
+    """
     from fieldtune.data.read import check_output, write_pieces
     from fieldtune.models import load
     from fieldtune.tasks import task_module
@@ -199,36 +202,3 @@ def _counted(pieces: Iterator[Any], written: dict[str, int]) -> Iterator[Any]:
         if UNREADABLE in piece:
             written[UNREADABLE] = written.get(UNREADABLE, 0) + int((piece[UNREADABLE] != "").sum())
         yield piece
-
-
-def parse_map(given: list[str] | None) -> dict[str, str] | None:
-    """``0=negative,1=positive``, perhaps several times -> a dictionary; nothing -> None.
-
-    A name with a comma or an equals sign stands in double quotes, ``"a, b"=c``; a quote within is doubled.
-
-    Raises:
-        InputError: no =, nothing on one side of it, or a quote that is not closed.
-    """
-    return dict(_renaming(item) for text in given or [] for item in _split(text, ",")) or None
-
-
-def _renaming(item: str) -> tuple[str, str]:
-    parts = [_unquoted(part.strip()) for part in _split(item, "=")]
-    if len(parts) != 2 or not all(parts):
-        raise InputError("--map OLD=NEW", repr(item), """write 0=negative,1=positive; quote commas: '"a, b"=c'""")
-    return parts[0], parts[1]
-
-
-def _split(text: str, mark: str) -> list[str]:
-    """The parts between marks that stand outside double quotes."""
-    parts = [""]
-    for place, quoted in enumerate(text.split('"')):
-        first, *others = [quoted] if place % 2 else quoted.split(mark)
-        parts[-1] += ('"' if place else "") + first
-        parts += others
-    return parts
-
-
-def _unquoted(name: str) -> str:
-    whole = len(name) > 1 and name[0] == name[-1] == '"'
-    return name[1:-1].replace('""', '"').strip() if whole else name

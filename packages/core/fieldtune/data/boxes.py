@@ -19,7 +19,7 @@ from fieldtune.data.images import height_width
 from fieldtune.data.labelled_images import unlabelled_images
 from fieldtune.data.parts import PART, official
 from fieldtune.data.read import check_columns
-from fieldtune.data.unreadable import looked_at, marked, readable, say_gone
+from fieldtune.data.unreadable import looked_at, marked, pictures_of, say_gone
 from fieldtune.data.voc import voc_rows
 from fieldtune.errors import InputError
 from fieldtune.progress import say
@@ -53,10 +53,10 @@ def box_table(
     """
     where = named(data)
     table = _rows(data, rename or {}, where)
-    table["image"], lost = readable(table["image"], Path(), where, "left out")
+    table["image"], lost = pictures_of(table["image"], Path(), where, "left out")
     kept = table["image"].notna()
     say_gone(_names(table["boxes"], labels or {}), _names(table["boxes"][kept], labels or {}), where)
-    table = table[kept].reset_index(drop=True)
+    table = marked(table[kept], lost)
     counts: Counter[str] = Counter()
     table["boxes"] = pd.Series(
         [
@@ -68,7 +68,7 @@ def box_table(
     for kind, what in _REPAIRS.items():
         if counts[kind]:
             say(f"note: {counts[kind]} {what} ({where})")
-    return marked(table, lost, lost)
+    return table
 
 
 def unboxed_images(data: pd.DataFrame | Path | str) -> tuple[pd.DataFrame, pd.DataFrame]:

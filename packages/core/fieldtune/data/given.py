@@ -7,7 +7,7 @@ import pandas as pd
 
 from fieldtune.data.filled import filled
 from fieldtune.data.halves import mended, said
-from fieldtune.data.read import check_once, first_row, read_table
+from fieldtune.data.read import check_once, extension, read_table
 from fieldtune.errors import InputError
 from fieldtune.progress import say
 
@@ -55,9 +55,17 @@ def named(data: pd.DataFrame | Path | str) -> str:
     return "the table" if isinstance(data, pd.DataFrame) else str(data)
 
 
-def numbered_from(data: pd.DataFrame | Path | str) -> int:
-    """The number of the first row of a table read with every row: as the file shows it, or 0 in memory."""
-    return first_row(data) if isinstance(data, (Path, str)) else 0
+def with_numbers(data: pd.DataFrame | Path | str) -> tuple[pd.DataFrame, pd.Index]:
+    """The table with every row, under the index that answers keep, and the numbers of its rows as its user sees them.
+
+    Raises:
+        InputError: as :func:`given`.
+    """
+    if isinstance(data, (Path, str)) and extension(data) != ".parquet":
+        table = read_table(data, every_row=True, numbered=True)
+        return table.reset_index(drop=True), table.index
+    table, first = given(data, every_row=True), 0 if isinstance(data, pd.DataFrame) else 1
+    return table, pd.RangeIndex(first, first + len(table))
 
 
 def check_texts(column: pd.Series, where: str) -> None:

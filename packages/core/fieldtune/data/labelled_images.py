@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fieldtune.data.given import given, named
+from fieldtune.data.given import named, with_numbers
 from fieldtune.data.images import KINDS
 from fieldtune.data.parts import PART, official
-from fieldtune.data.read import check_columns, read_table
+from fieldtune.data.read import check_columns
 from fieldtune.data.tables import check_labelled, task_columns
-from fieldtune.data.unreadable import looked_at, marked, readable, say_gone
+from fieldtune.data.unreadable import looked_at, marked, pictures_of, say_gone
 from fieldtune.errors import InputError
 
 TASK = "image-classification"
@@ -46,10 +46,10 @@ def image_table(
     where = named(data)
     table = task_columns(_rows(data, rename), TASK, rename=rename, labels=labels)
     check_labelled(table["label"], where)
-    table["image"], lost = readable(table["image"], _beside(data), where, "left out")
-    kept = table[table["image"].notna()].reset_index(drop=True)
+    table["image"], lost = pictures_of(table["image"], _beside(data), where, "left out")
+    kept = table[table["image"].notna()]
     say_gone(table["label"], kept["label"], where)
-    return marked(kept, lost, lost)
+    return marked(kept, lost)
 
 
 def unlabelled_images(data: pd.DataFrame | Path | str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -58,22 +58,18 @@ def unlabelled_images(data: pd.DataFrame | Path | str) -> tuple[pd.DataFrame, pd
     Of an ``.npz`` these are the pictures of its test part (all, where it has none); of a folder, all pictures below it,
     whatever part or class their folders name. Where some cannot be read, a column ``unreadable`` beside them says why.
     """
-    if isinstance(data, pd.DataFrame):
-        table = given(data, every_row=True)
-        check_columns(table, ["image"], "the table")
-        return table, looked_at(table["image"].reset_index(drop=True), Path(), "the table")
-    path = Path(data)
-    if path.suffix == ".npz":
-        parts = _arrays(path)
+    if isinstance(data, (str, Path)) and Path(data).suffix == ".npz":
+        parts = _arrays(Path(data))
         name = next((key for key in parts if official(key) == "test"), next(iter(parts)))
         pictures = list(parts[name][0])
         return pd.DataFrame({"row": range(len(pictures))}), pd.DataFrame({"image": pd.Series(pictures, dtype=object)})
-    if path.is_dir():
-        files = pictures_below(path)
-        names = [file.relative_to(path).as_posix() for file in files]
-        return pd.DataFrame({"image": names}), looked_at(pd.Series(files, dtype=object), Path(), str(path))
-    table = read_table(path, ["image"], every_row=True, numbered=True)
-    return table.reset_index(drop=True), looked_at(table["image"], path.parent, str(path))
+    if isinstance(data, (str, Path)) and Path(data).is_dir():
+        files = pictures_below(Path(data))
+        names = [file.relative_to(data).as_posix() for file in files]
+        return pd.DataFrame({"image": names}), looked_at(pd.Series(files, dtype=object), Path(), str(data))
+    table, numbers = with_numbers(data)
+    check_columns(table, ["image"], named(data))
+    return table, looked_at(table["image"].set_axis(numbers), _beside(data), named(data))
 
 
 def pictures_below(folder: Path) -> list[Path]:

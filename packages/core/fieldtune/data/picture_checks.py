@@ -7,7 +7,7 @@ import pandas as pd
 
 from fieldtune.data.checks import Finding
 from fieldtune.data.images import Header, header
-from fieldtune.data.unreadable import LEFT_OUT, UNREADABLE
+from fieldtune.data.unreadable import UNREADABLE
 
 
 def mixed(pictures: Sequence[Any]) -> list[Finding]:
@@ -20,16 +20,11 @@ def mixed(pictures: Sequence[Any]) -> list[Finding]:
     return [*_sizes(headers), *_modes(headers), *_animated(headers)]
 
 
-def unreadable(table: pd.DataFrame, findings: Sequence[Finding]) -> list[Finding]:
-    """Findings on a table as it was read -> on what it was read from: rows left out count, and kind unreadable comes first."""
-    lost, left_out = table.attrs.get(UNREADABLE, ()), set(table.attrs.get(LEFT_OUT, ()))
-    if left_out:
-        places = [place for place in range(len(table) + len(left_out)) if place not in left_out]
-        findings = [one._replace(rows=tuple(places[row] for row in one.rows)) for one in findings]
-    if not lost:
-        return list(findings)
-    message = f"pictures that are not there or cannot be read: {len(lost)} rows"
-    return [Finding("unreadable", "warning", message, lost), *findings]
+def lost(table: pd.DataFrame) -> list[Finding]:
+    """Kind unreadable, of the pictures that went when the table was read; its rows are numbers of what it was read from."""
+    rows = table.attrs.get(UNREADABLE, ())
+    message = f"pictures that are not there or cannot be read: {len(rows)} rows"
+    return [Finding("unreadable", "warning", message, rows)] if rows else []
 
 
 def _sizes(headers: Sequence[Header]) -> list[Finding]:

@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from fieldtune.data.filled import empty
-from fieldtune.data.given import check_texts, given, named, numbered_from
+from fieldtune.data.given import check_texts, named, with_numbers
 from fieldtune.data.read import check_columns
 from fieldtune.data.tables import check_labelled, task_columns
-from fieldtune.data.unreadable import looked_at, marked, readable, say_gone
+from fieldtune.data.unreadable import looked_at, marked, pictures_of, say_gone
 from fieldtune.errors import InputError
 from fieldtune.progress import say
 
@@ -39,7 +38,7 @@ def image_text_table(
     check_texts(table["text"], where)
     folder = Path() if isinstance(data, pd.DataFrame) else Path(data).parent
     free = [empty(cell) for cell in table["image"]]
-    table["image"], lost = readable(table["image"], folder, where, "taken as missing", optional=free)
+    table["image"], lost = pictures_of(table["image"], folder, where, "taken as missing", optional=free)
     table["text"] = _texts(table["text"])
     lacks = {"picture": table["image"].isna(), "text": table["text"] == ""}
     neither = lacks["picture"] & lacks["text"]
@@ -50,9 +49,9 @@ def image_text_table(
     for name, missing in lacks.items():
         if (missing & ~neither).any():
             say(f"note: {int((missing & ~neither).sum())} of {len(table)} rows have no {name} ({where})")
-    kept = table[~neither].reset_index(drop=True)
+    kept = table[~neither]
     say_gone(table["label"], kept["label"], where)
-    return marked(kept, lost, np.flatnonzero(neither).tolist())
+    return marked(kept, lost)
 
 
 def unlabelled_image_texts(data: pd.DataFrame | Path | str, text: str = "text") -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -60,14 +59,13 @@ def unlabelled_image_texts(data: pd.DataFrame | Path | str, text: str = "text") 
 
     A picture that cannot be read is missing; the column ``unreadable`` says why.
     """
-    table = given(data, every_row=True)
+    table, numbers = with_numbers(data)
     if text != "text":
         check_columns(table, [text], named(data))
     table = table.assign(**{name: "" for name in ("image", text) if name not in table})
     folder = Path() if isinstance(data, pd.DataFrame) else Path(data).parent
-    first, where = numbered_from(data), named(data)
-    column = table["image"].set_axis(range(first, first + len(table)))
-    looked = looked_at(column, folder, where, optional=[empty(cell) for cell in column])
+    column = table["image"].set_axis(numbers)
+    looked = looked_at(column, folder, named(data), optional=[empty(cell) for cell in column])
     return table, looked.assign(text=_texts(table[text]).to_numpy())
 
 

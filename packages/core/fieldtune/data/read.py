@@ -28,7 +28,7 @@ ROWS = 20_000
 _NAMES = {"utf-8-sig": "UTF-8"}
 _AS_UTF8 = "save it as CSV UTF-8 in the spreadsheet, or convert it: iconv -f {} -t utf-8"
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # JSON's way to write a half of a character, or both
-_BLANK_LINE = re.compile(r"^[ \t]*\r?$", re.MULTILINE)
+_BLANK_LINE = re.compile(r"^[ \t]*\r?\n", re.MULTILINE)
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -74,7 +74,7 @@ def read_table(
         frame = (
             _json_lines(text, path)
             if kind == ".jsonl"
-            else _separated(text, path, "\t" if kind == ".tsv" else _separator(text))
+            else _separated(text, path, "\t" if kind == ".tsv" else _separator(text), numbered)
         )
     if frame.empty:
         raise InputError("at least one row", f"none in {path}", "check that the export worked")
@@ -246,7 +246,7 @@ def _separator(text: str) -> str:
     return next((mark for mark in (",", ";", "\t") if mark in header), ",")
 
 
-def _separated(text: str, path: Path, separator: str) -> pd.DataFrame:
+def _separated(text: str, path: Path, separator: str, numbered: bool) -> pd.DataFrame:
     if not text.strip():
         raise InputError("a header and at least one row", f"an empty file at {path}", "check that the export worked")
     check_once(_header(text, separator), str(path))
@@ -261,7 +261,7 @@ def _separated(text: str, path: Path, separator: str) -> pd.DataFrame:
                 on_bad_lines="error",
                 index_col=False,
             )
-            return frame.set_axis(_row_numbers(text, separator, len(frame)))
+            return frame.set_axis(_row_numbers(text, separator, len(frame))) if numbered else frame
     except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
         reason = _long_row(text, separator) or str(error).strip().replace("Error tokenizing data. C error: ", "")
         raise InputError(

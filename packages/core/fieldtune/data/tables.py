@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fieldtune.data.filled import empty
+from fieldtune.data.filled import LEFT_OUT, empty
 from fieldtune.data.given import check_texts, given, named
 from fieldtune.data.labels import SEPARATOR, joined, label_set, numbers
 from fieldtune.data.read import check_columns
@@ -103,7 +103,8 @@ def task_columns(
         if task in SETS:
             frame["label"] = frame["label"].map(_one_cell)
         check_texts(frame["label"], where)
-        frame["label"] = _labels(frame["label"], labels, where, SEPARATOR if task in SETS else None)
+        column = _whole(frame["label"], LEFT_OUT in frame.attrs)
+        frame["label"] = _labels(column, labels, where, SEPARATOR if task in SETS else None)
     return frame
 
 
@@ -124,9 +125,12 @@ def _one_cell(cell: Any) -> Any:
     return joined([str(one).strip() for one in cell]) if isinstance(cell, (list, tuple, set, np.ndarray)) else cell
 
 
-def _whole(column: pd.Series) -> pd.Series:
-    """Whole numbers that became floats beside an empty cell, as pandas makes them, whole again: "3", not "3.0"."""
-    if not pd.api.types.is_float_dtype(column):
+def _whole(column: pd.Series, row_went: bool) -> pd.Series:
+    """Whole numbers that became floats beside an empty cell, as pandas makes them, whole again: "3", not "3.0".
+
+    Where no cell is empty and no empty row went, they were written as floats.
+    """
+    if not pd.api.types.is_float_dtype(column) or not (row_went or column.isna().any()):
         return column
     values = column.dropna()
     return column.astype("Int64") if ((values % 1 == 0) & (values.abs() < 2**53)).all() else column
@@ -134,7 +138,7 @@ def _whole(column: pd.Series) -> pd.Series:
 
 def _labels(column: pd.Series, mapping: Mapping[str, str] | None, where: str, separator: str | None) -> pd.Series:
     """Every label as text, mapped (part by part where there is a separator); a missing one is empty."""
-    clean = _whole(column).astype(object).map(lambda value: "" if empty(value) else str(value).strip())
+    clean = column.astype(object).map(lambda value: "" if empty(value) else str(value).strip())
     if not mapping:
         return clean
     parts = clean.map(lambda cell: [part.strip() for part in cell.split(separator)] if separator else [cell])

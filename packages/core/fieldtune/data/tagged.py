@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from fieldtune.data.conll import iob2, read_conll
-from fieldtune.data.given import given, named, numbered_from
+from fieldtune.data.given import given, named, with_numbers
 from fieldtune.data.read import KINDS, check_columns, extension
 from fieldtune.errors import InputError
 from fieldtune.evaluate.sequence import OUTSIDE
@@ -58,14 +58,13 @@ def word_table(data: pd.DataFrame | Path | str, text: str = "text") -> tuple[pd.
     if isinstance(data, (Path, str)) and extension(data) not in KINDS:
         found = [sentence.words for sentence in read_conll(Path(data), words_only=True)]
         table = pd.DataFrame({"text": [" ".join(tokens) for tokens in found], "tokens": pd.Series(found, dtype=object)})
-        text = "text"
+        text, numbers = "text", pd.Index(range(1, len(found) + 1))
     else:
-        table = given(data, every_row=True)
+        table, numbers = with_numbers(data)
     if "tokens" not in table:
         check_columns(table, [text], named(data), "name it with --text COLUMN")
         return table, parted(table[text].fillna("").astype(str).tolist())
-    first = numbered_from(data)
-    called = _called(pd.RangeIndex(first, first + len(table)), named(data))
+    called = _called(numbers, named(data))
     tokens = [_texts(cell, "tokens", called(row)) for row, cell in enumerate(table["tokens"])]
     texts = table[text].fillna("").astype(str).tolist() if text in table else [" ".join(one) for one in tokens]
     pairs = zip(texts, tokens, strict=True)

@@ -16,14 +16,15 @@ from fieldtune.progress import say
 
 UNREADABLE = "unreadable"
 """The column that says why, beside answers."""
-LEFT_OUT = "left_out"
+ROWS = "rows"
+"""Attributes of a table: numbers, in what it was read from, of lost pictures and of its rows."""
 TOLD = 10
 
 
-def readable(
+def pictures_of(
     column: pd.Series, folder: Path, where: str, done: str, *, optional: Sequence[bool] = ()
-) -> tuple[pd.Series, tuple[int, ...]]:
-    """The pictures of rows to learn from, None where there is none to be read, and the places of those that were lost.
+) -> tuple[pd.Series, pd.Index]:
+    """The pictures of rows to learn from, None where there is none to be read, and the numbers of those that were lost.
 
     These are counted on stderr and named, with what is ``done`` with them.
 
@@ -42,14 +43,14 @@ def readable(
                 "correct the paths, which count from the table's folder, or replace the files",
             )  # fmt: skip
         say(f"note: {len(found)} pictures cannot be read, {done} ({where}): {told(found, column.index)}")
-    return pd.Series(cells, index=column.index, dtype=object), tuple(found)
+    return pd.Series(cells, index=column.index, dtype=object), column.index[list(found)]
 
 
 def looked_at(column: pd.Series, folder: Path, where: str, *, optional: Sequence[bool] = ()) -> pd.DataFrame:
     """What is to be answered, in the order it came: the column ``image``, None where there is none to be read.
 
     Where there are such rows, all of them even, they are counted on stderr and a column ``unreadable`` says why ("" of
-    the others). Args: see :func:`readable`.
+    the others). Args: see :func:`pictures_of`.
     """
     cells, found = _looked(column, folder, optional)
     table = pd.DataFrame({"image": pd.Series(cells, dtype=object)})
@@ -61,9 +62,13 @@ def looked_at(column: pd.Series, folder: Path, where: str, *, optional: Sequence
     return table.assign(**{UNREADABLE: [found.get(place, "") for place in range(len(cells))]})
 
 
-def marked(table: pd.DataFrame, lost: Sequence[int], left_out: Sequence[int]) -> pd.DataFrame:
-    """The table with the places, in what it was read from, of lost pictures and of rows left out: for ``data check``."""
-    table.attrs |= {UNREADABLE: tuple(lost), LEFT_OUT: tuple(left_out)}
+def marked(kept: pd.DataFrame, lost: pd.Index) -> pd.DataFrame:
+    """The rows that are kept, counted from 0; for ``data check`` their numbers and those of lost pictures are noted."""
+    numbers, table = kept.index.tolist(), kept.reset_index(drop=True)
+    gaps = not numbers or numbers[-1] - numbers[0] != len(numbers) - 1
+    # pandas copies what is noted with every piece of the table: a range is small
+    rows = tuple(numbers) if gaps else range(numbers[0], numbers[-1] + 1)
+    table.attrs |= {UNREADABLE: tuple(lost.tolist()), ROWS: rows}
     return table
 
 
