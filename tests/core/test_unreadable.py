@@ -149,6 +149,19 @@ def test_data_check_counts_empty_rows_as_the_file_does(task: str, folder: Path, 
 
 
 @pytest.mark.parametrize("task", TASKS)
+def test_findings_are_on_rows_of_the_whole_table(task: str, folder: Path) -> None:
+    Image.new("L", (16, 16), 9).save(folder / "20.png")  # the others have three channels
+    table = table_of(task)
+    if task == "image-text":
+        table.loc[:4, "image"] = None
+    else:
+        table["part"] = ["test"] * 5 + ["train"] * 20 + ["val"] * 5
+    about = task_module(task)
+    modes = [one for one in about.check(about.read(write(table, folder / "t.jsonl"))) if one.kind == "mixed-modes"]
+    assert [one.rows for one in modes] == [(20,)]
+
+
+@pytest.mark.parametrize("task", TASKS)
 def test_an_unreadable_picture_loses_no_other_answer(
     task: str, folder: Path, cli: Callable[..., Ran], tiny_encoder: Path
 ) -> None:

@@ -112,6 +112,11 @@ def numbered(findings: Iterable[Finding], number: Callable[[int], int]) -> list[
     return told
 
 
+def placed(findings: Iterable[Finding], places: Sequence[int]) -> list[Finding]:
+    """Findings on some rows of a table, those at ``places``, as findings on the table."""
+    return [finding._replace(rows=tuple(places[row] for row in finding.rows)) for finding in findings]
+
+
 def leakage(train: pd.DataFrame, valid: pd.DataFrame, columns: Sequence[str] = ("text",)) -> list[Finding]:
     """Held-out rows whose texts also stand in train, but for case, spacing and punctuation at the ends."""
     seen = {tuple(map(text_key, row)) for row in zip(*(train[column] for column in columns), strict=True)}

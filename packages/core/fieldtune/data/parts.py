@@ -1,5 +1,6 @@
 """Sets that come in official parts: which rows train, validate and test. Knows tables only."""
 
+import numpy as np
 import pandas as pd
 
 PART = "part"
@@ -17,7 +18,15 @@ def of_part(table: pd.DataFrame, *names: str) -> pd.DataFrame:
     Args:
         names: out of train, valid and test.
     """
-    if PART not in table:
-        return table
-    found = next((name for name in names if (table[PART] == name).any()), None)
+    found = _named(table, *names)
     return table if found is None else table[table[PART] == found].reset_index(drop=True)
+
+
+def places_of_part(table: pd.DataFrame, *names: str) -> list[int]:
+    """Where the rows that :func:`of_part` gives stand in the table."""
+    found = _named(table, *names)
+    return list(range(len(table))) if found is None else np.flatnonzero(table[PART] == found).tolist()
+
+
+def _named(table: pd.DataFrame, *names: str) -> str | None:
+    return next((name for name in names if PART in table and (table[PART] == name).any()), None)

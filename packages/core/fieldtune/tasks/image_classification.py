@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from fieldtune.data.checks import OUT_OF_SCOPE, Finding, check_labels
+from fieldtune.data.checks import OUT_OF_SCOPE, Finding, check_labels, placed
 from fieldtune.data.images import height_width, is_grey, key, stack
 from fieldtune.data.labelled_images import image_table, unlabelled_images
-from fieldtune.data.parts import PART, of_part
+from fieldtune.data.parts import PART, of_part, places_of_part
 from fieldtune.data.picture_checks import mixed
 from fieldtune.errors import ConfigError, InputError
 from fieldtune.evaluate.calibration import softmax
@@ -79,7 +79,8 @@ def check(table: pd.DataFrame) -> list[Finding]:
     """Findings on the labels, and on pictures that occur twice."""
     rows = of_part(table, "train")
     pictures = list(rows["image"])
-    return check_labels([key(picture) for picture in pictures], rows["label"], "picture") + mixed(pictures)
+    found = check_labels([key(picture) for picture in pictures], rows["label"], "picture") + mixed(pictures)
+    return placed(found, places_of_part(table, "train"))
 
 
 def split(table: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from fieldtune.data.checks import Finding, check_labels, over_long, text_key
+from fieldtune.data.checks import Finding, check_labels, over_long, placed, text_key
 from fieldtune.data.images import height_width, is_grey, key
 from fieldtune.data.picture_checks import mixed
 from fieldtune.data.pictured_texts import image_text_table, unlabelled_image_texts
@@ -65,8 +65,9 @@ def items(table: pd.DataFrame) -> list[tuple[Any, str]]:
 
 def check(table: pd.DataFrame) -> list[Finding]:
     """Findings on the labels, and on rows that occur twice."""
-    pictures = [picture for picture in table["image"] if picture is not None]
-    return check_labels(_keys(table), table["label"], "row") + over_long(table["text"]) + mixed(pictures)
+    pictures = table["image"].dropna()
+    made = placed(mixed(pictures.tolist()), np.flatnonzero(table["image"].notna()).tolist())
+    return check_labels(_keys(table), table["label"], "row") + over_long(table["text"]) + made
 
 
 def split(table: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fieldtune.data.boxes import box_table, unboxed_images
-from fieldtune.data.checks import Finding, rows_of, spelling_twins, too_many
+from fieldtune.data.checks import Finding, placed, rows_of, spelling_twins, too_many
 from fieldtune.data.images import Pixels, height_width, key, stack
-from fieldtune.data.parts import PART, of_part
+from fieldtune.data.parts import PART, of_part, places_of_part
 from fieldtune.data.picture_checks import mixed
 from fieldtune.data.split import tenth
 from fieldtune.errors import ConfigError, InputError
@@ -88,7 +88,7 @@ def check(table: pd.DataFrame) -> list[Finding]:
     if repeated.any():
         message = f"pictures repeat an earlier one: {int(repeated.sum())} rows"
         found.append(Finding("duplicate", "warning", message, tuple(np.flatnonzero(repeated).tolist())))
-    return found + mixed(list(rows["image"]))
+    return placed(found + mixed(list(rows["image"])), places_of_part(table, "train"))
 
 
 def split(table: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
