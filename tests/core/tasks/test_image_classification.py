@@ -320,8 +320,9 @@ def test_from_the_command_line(tmp_path: Path, cli: Callable[..., Any]) -> None:
     assert one["p_down"][0] == pytest.approx(many["p_down"][3], abs=1e-5)
     (tmp_path / "rows.csv").write_text("image\ngone.png\n")
     gone = cli("predict", "--model", tmp_path / "model", "--data", tmp_path / "rows.csv", "--out", tmp_path / "one.csv")
-    assert gone.code == 1
+    assert gone.code == 0, gone.err
     assert "gone.png" in gone.err
+    assert "gone.png" in pd.read_csv(tmp_path / "one.csv")["unreadable"][0]
 
 
 def test_class_weights_reach_the_loss() -> None:
