@@ -6,7 +6,6 @@ Label spreading of Zhou et al. 2003 ("Learning with local and global consistency
 """
 
 from collections.abc import Sequence
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -20,8 +19,8 @@ _SPREAD = 0.99  # share of a row's belief that comes from its neighbours in each
 _TURNS = 50
 _WIDTH = 0.1  # cosine distance over which a neighbour's weight falls by e
 _AT_ONCE = 1024
-_LEAST, _TIMES = 100, 3
-_TRIED = 3000  # unknown rows that say well enough whether such rows help
+_LEAST = 100
+_TRIED = 10_000  # unknown rows that say whether such rows help; of fewer than there are, they seem to help less
 
 
 def spread(known: Vectors, targets: Places, unknown: Vectors, classes: int) -> NDArray[np.float32]:
@@ -104,20 +103,20 @@ def helps(
     classes: int,
     rng: np.random.Generator,
 ) -> tuple[bool, dict[str, float]]:
-    """Whether pseudo-labels make labelled rows that were put among the unknown ones come out better, on the mean of three
-    times three folds.
+    """Whether pseudo-labels make labelled rows that were put among the unknown ones come out surely better: three folds.
 
-    On fewer than a hundred rows that is chance (a standard error is three points and more), and it is safer to do without.
+    Surely is by more than a standard error of the paired difference, on a hundred rows or more: fewer cannot show it, and
+    then it is safer to do without.
 
     Args:
         vectors: of the labelled rows; keys: equal where two texts say the same.
         named: further rows that are always known, see :func:`fieldtune.train.head.name_rows`.
     """
+    fold = folds(targets.tolist(), list(keys), 3, rng)
     unknown = unknown[rng.permutation(len(unknown))[:_TRIED]]  # a table may stand in order of its classes
     more, theirs = named if named is not None else (vectors[:0], targets[:0])
     right: dict[str, list[float]] = {"without": [], "with": []}
-    repeats = [folds(targets.tolist(), list(keys), 3, rng) for _ in range(_TIMES)]
-    for fold, part in product(repeats, range(3)):
+    for part in range(3):
         inside, outside = fold != part, fold == part
         known, given = np.vstack([vectors[inside], more]), np.concatenate([targets[inside], theirs])
         if not outside.any() or len(set(given.tolist())) < 2:
@@ -132,4 +131,5 @@ def helps(
     if not right["with"]:
         return False, {}
     figures = {name: float(np.mean(values)) for name, values in right.items()}
-    return len(vectors) >= _LEAST and figures["with"] > figures["without"], figures
+    gains = np.asarray(right["with"]) - np.asarray(right["without"])
+    return len(gains) >= _LEAST and bool(gains.mean() > gains.std() / np.sqrt(len(gains))), figures
