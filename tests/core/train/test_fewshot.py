@@ -9,6 +9,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 import fieldtune
+from fieldtune.tasks import few
 from fieldtune.text.names import readable
 from fieldtune.train.fewshot import (
     LEAST_WAY,
@@ -128,6 +129,23 @@ def test_the_weights_end_on_the_straight_line_to_where_training_ends(tiny_encode
     assert any((found[2][name] - before[name]).abs().max() > 1e-3 for name in before)
     for name in before:
         torch.testing.assert_close(found[1][name], (before[name] + found[2][name]) / 2)
+
+
+def test_the_way_is_told_by_the_frozen_vectors_and_each_text_counts_once(
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: pd.DataFrame
+) -> None:
+    ways: list[float] = []
+    monkeypatch.setattr(few, "tune_contrastive", lambda *_, way, **__: ways.append(way))
+    mixed = np.random.default_rng(0).permutation(list("abcdefghijklmnopqr")).tolist()  # a row each tells nothing
+    for texts, named in ((rows["text"].tolist(), rows["label"].tolist()), (rows["text"].tolist(), mixed)):
+        labels = tuple(sorted(set(named)))
+        targets = np.array([labels.index(name) for name in named])
+        for times in (1, 2):
+            given = few.Rows(texts * times, np.tile(targets, times), labels)
+            few.train(given, "fewshot", str(tiny_encoder), Settings(), seed=0, folder=tmp_path, show=False)
+        vectors = fieldtune.load_encoder(tiny_encoder, Settings().max_length).encode(texts)
+        assert ways[-2:] == [way_of(vectors, targets)] * 2
+    assert ways[0] < ways[2] == 1
 
 
 def test_names_that_are_words() -> None:

@@ -17,6 +17,7 @@ import torch
 from fieldtune.errors import InputError
 from fieldtune.models.folder import verify
 from fieldtune.tasks import text_classification as task
+from fieldtune.train import trainer
 from fieldtune.train.checkpoint import OURS, newest
 from fieldtune.train.fit import fit
 from fieldtune.train.problem import Problem
@@ -83,6 +84,22 @@ def test_a_signal_leaves_a_checkpoint_and_a_second_one_ends_at_once(
     resumed = train(tiny_encoder, PLAN, 1, tmp_path / "once", [1.0] * 4)
     whole = train(tiny_encoder, PLAN, 1, tmp_path / "whole", [1.0] * 4)
     assert all(torch.equal(one, other) for one, other in zip(resumed.parameters(), whole.parameters(), strict=True))
+
+
+def test_a_signal_after_the_last_step_is_not_lost(
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = trainer.Trainer.train
+
+    def signalled(self: trainer.Trainer, **given: Any) -> Any:
+        done = plain(self, **given)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return done
+
+    monkeypatch.setattr(trainer.Trainer, "train", signalled)
+    with pytest.raises(SystemExit) as ended:
+        train(tiny_encoder, PLAN[:2], 1, tmp_path / "run", [1.0] * 4)
+    assert ended.value.code == 143
 
 
 def test_the_handler_of_the_calling_program_stays(tiny_encoder: Path, tmp_path: Path) -> None:
