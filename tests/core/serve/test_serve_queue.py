@@ -201,6 +201,13 @@ def test_a_model_that_answers_too_few_rows_is_a_failure_not_a_hang() -> None:
     assert isinstance(asyncio.run(work())[0], ValueError)
 
 
+def test_an_item_without_a_token_is_answered_and_the_next_one_too() -> None:
+    async def work(queue: Queue[int, int]) -> Any:
+        return [await queue.ask([item]) for item in (0, BUDGET, 0)]
+
+    assert run(Model(), work) == [[0], [2 * BUDGET], [0]]
+
+
 def test_a_full_budget_does_not_wait_for_the_window() -> None:
     model = Model()
 

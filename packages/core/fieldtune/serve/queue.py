@@ -229,7 +229,7 @@ class Queue(Generic[Item, Answer]):
         machine is slower than usual too. Small batches are slow by the token and tell nothing of a full queue, unless they
         are faster than what is expected of one: then it had stalled, and would be refused batches of that size for ever.
         """
-        seen = seconds / tokens
+        seen = seconds / max(tokens, 1)  # items without a token, too, are computed
         if 2 * tokens < self.budget and seen >= self.pace:
             return
         if not self._mean:
