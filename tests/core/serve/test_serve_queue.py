@@ -93,7 +93,20 @@ def test_what_waited_together_is_sorted_by_length_and_shares_batches() -> None:
         await asyncio.gather(first, *others)
 
     run(model, work)
-    assert model.batches == [[1], [2, 3, 9], [19, 20], [2, 4]]
+    assert model.batches == [[1], [2, 3, 9], [20], [2, 4], [19]]
+
+
+def test_rows_of_about_one_length_leave_none_to_be_computed_alone() -> None:
+    async def work(queue: Queue[int, int]) -> None:
+        first = await blocked(queue, model)
+        others = [asyncio.create_task(queue.ask([item])) for item in [4, 4, 5, 4] * 6]
+        await asyncio.sleep(0)
+        model.gate.set()
+        await asyncio.gather(first, *others)
+
+    model = Model()
+    run(model, work)
+    assert {len(batch) for batch in model.batches[1:]} == {8}
 
 
 def test_a_row_longer_than_the_budget_is_computed_alone() -> None:
@@ -146,7 +159,7 @@ def test_one_that_leaves_between_two_batches_of_a_round_is_not_computed() -> Non
 
     async def work(queue: Queue[int, int]) -> None:
         first = await blocked(queue, model)
-        short, long = (asyncio.create_task(queue.ask([item])) for item in (30, 35))
+        short, long = (asyncio.create_task(queue.ask([item])) for item in (8, 26))
         await asyncio.sleep(0)
         model.begun.clear()
         model.gate.set()
@@ -156,10 +169,10 @@ def test_one_that_leaves_between_two_batches_of_a_round_is_not_computed() -> Non
         long.cancel()
         await asyncio.gather(long, return_exceptions=True)
         model.gate.set()
-        assert await short == [60]
+        assert await short == [16]
 
     run(model, work)
-    assert 35 not in chain(*model.batches)
+    assert 26 not in chain(*model.batches)
 
 
 def test_a_deadline_ends_the_wait_and_the_row_is_not_computed() -> None:

@@ -17,6 +17,8 @@ from typing import Generic, TypeVar
 
 from fieldtune.batching import fill
 
+FILLED = 7 / 8
+"""Of the budget, by rows that are computed together; the rest is for their padding."""
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -171,7 +173,7 @@ class Queue(Generic[Item, Answer]):
     def _wake(self) -> None:
         if self._waiting:
             self._some.set()
-        if self._tokens >= self.budget:
+        if self._tokens >= FILLED * self.budget:
             self._enough.set()
 
     async def _run(self) -> None:
@@ -187,11 +189,12 @@ class Queue(Generic[Item, Answer]):
     def _round(self) -> list[list[_Row[Item, Answer]]]:
         """Take a budget of rows from the front, sort them by length, and cut them where padding would pass the budget.
 
-        No more than that: who waits at the front is overtaken by one budget of later rows at most.
+        Not quite a budget, or rows of about one length would leave one over each time, to be computed alone. No more than
+        that: who waits at the front is overtaken by one budget of later rows at most.
         """
         taken: list[_Row[Item, Answer]] = []
         tokens = 0
-        while self._waiting and tokens < self.budget:
+        while self._waiting and (not taken or tokens + self._waiting[0].length <= FILLED * self.budget):
             taken.append(self._waiting.popleft())
             tokens += taken[-1].length
         self._tokens -= tokens
