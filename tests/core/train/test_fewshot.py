@@ -11,13 +11,16 @@ from sklearn.linear_model import LogisticRegression
 import fieldtune
 from fieldtune.tasks import few
 from fieldtune.text.names import readable
+from fieldtune.train import fewshot
 from fieldtune.train.fewshot import (
     LEAST_WAY,
     MASKED,
     batches,
+    mask_of,
     masked,
     softness,
     supervised_contrastive,
+    told_apart,
     tune_contrastive,
     way_of,
 )
@@ -78,12 +81,11 @@ def test_few_classes_are_told_apart_softly_and_many_by_their_nearest() -> None:
 def test_masking_keeps_the_ends_and_hides_the_share_it_names(tiny_encoder: Path) -> None:
     encoder, rng = trainable(tiny_encoder, "full", Settings()), np.random.default_rng(0)
     ids = [2, *range(5, 205), 3]
-    drawn = [masked(encoder, ids, rng) for _ in range(20)]
+    drawn = [masked(encoder, ids, 0.3, rng) for _ in range(20)]
     assert {(one[0], one[-1], len(one)) for one in drawn} == {(2, 3, 202)}
-    assert np.mean([one.count(encoder.tokenizer.mask_token_id) / 200 for one in drawn]) == pytest.approx(
-        MASKED, abs=0.03
-    )
+    assert np.mean([one.count(encoder.tokenizer.mask_token_id) / 200 for one in drawn]) == pytest.approx(0.3, abs=0.03)
     assert all(one[place] in (ids[place], 4) for one in drawn for place in range(202))
+    assert masked(encoder, ids, 0.0, rng) == ids
 
 
 def left_out(vectors: np.ndarray, targets: np.ndarray) -> float:
@@ -99,28 +101,35 @@ def left_out(vectors: np.ndarray, targets: np.ndarray) -> float:
     return float(np.mean(right))
 
 
-def test_the_way_gets_shorter_as_the_classes_lie_apart_already() -> None:
+def test_what_the_encoder_knows_is_what_leaving_each_row_out_says() -> None:
     rng = np.random.default_rng(0)
     targets, shares = np.repeat(np.arange(12), 5)[:-4], []  # the last class has one row, which tells nothing
     for spread in np.linspace(0, 4, 60):
         vectors = np.eye(12, 24)[targets] + spread * rng.normal(size=(len(targets), 24)) / 2
         vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
         shares.append(left_out(vectors, targets))
-        wanted = 1 - (1 - LEAST_WAY) * min(1.0, max(0.0, (shares[-1] - 0.65) / 0.1))
-        assert way_of(vectors, targets) == pytest.approx(wanted, abs=1e-6)
+        assert told_apart(vectors, targets) == pytest.approx(shares[-1], abs=1e-6)
     assert min(shares) < 0.65
-    assert any(0.65 < share < 0.75 for share in shares)
     assert max(shares) == 1
-    assert way_of(np.eye(3, dtype=np.float32), np.arange(3)) == 1
+    assert told_apart(np.eye(3, dtype=np.float32), np.arange(3)) == 0
 
 
-def test_the_weights_end_on_the_straight_line_to_where_training_ends(tiny_encoder: Path, tmp_path: Path) -> None:
+def test_the_way_gets_shorter_and_more_is_masked_as_the_classes_lie_apart_already() -> None:
+    assert [way_of(told) for told in (0.0, 0.65, 0.7, 0.75, 1.0)] == pytest.approx([1, 1, 0.8, LEAST_WAY, LEAST_WAY])
+    assert [mask_of(told) for told in (0.0, 0.65, 0.7, 0.75, 1.0)] == pytest.approx([0, 0, 0.15, MASKED, MASKED])
+
+
+def test_the_weights_end_on_the_straight_line_to_where_training_ends(
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     texts, targets = ["my card is lost", "the card", "refund my order", "refund"], np.array([0, 0, 1, 1])
     found = []
+    monkeypatch.setattr(fewshot, "mask_of", lambda _: 0.0)  # one training in all three
     for way in (0.0, 0.5, 1.0):
+        monkeypatch.setattr(fewshot, "way_of", lambda _, way=way: way)
         encoder = trainable(tiny_encoder, "full", Settings())
         tune_contrastive(
-            encoder, texts, targets, {}, Settings(max_steps=3, learning_rate=1e-2), way=way, seed=0,
+            encoder, texts, targets, {}, Settings(max_steps=3, learning_rate=1e-2), told=1.0, seed=0,
             folder=tmp_path / str(way), show=False,
         )  # fmt: skip
         found.append(encoder.body.state_dict())
@@ -131,11 +140,11 @@ def test_the_weights_end_on_the_straight_line_to_where_training_ends(tiny_encode
         torch.testing.assert_close(found[1][name], (before[name] + found[2][name]) / 2)
 
 
-def test_the_way_is_told_by_the_frozen_vectors_and_each_text_counts_once(
+def test_what_it_knows_is_told_by_the_frozen_vectors_and_each_text_counts_once(
     tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: pd.DataFrame
 ) -> None:
-    ways: list[float] = []
-    monkeypatch.setattr(few, "tune_contrastive", lambda *_, way, **__: ways.append(way))
+    shares: list[float] = []
+    monkeypatch.setattr(few, "tune_contrastive", lambda *_, told, **__: shares.append(told))
     mixed = np.random.default_rng(0).permutation(list("abcdefghijklmnopqr")).tolist()  # a row each tells nothing
     for texts, named in ((rows["text"].tolist(), rows["label"].tolist()), (rows["text"].tolist(), mixed)):
         labels = tuple(sorted(set(named)))
@@ -144,8 +153,8 @@ def test_the_way_is_told_by_the_frozen_vectors_and_each_text_counts_once(
             given = few.Rows(texts * times, np.tile(targets, times), labels)
             few.train(given, "fewshot", str(tiny_encoder), Settings(), seed=0, folder=tmp_path, show=False)
         vectors = fieldtune.load_encoder(tiny_encoder, Settings().max_length).encode(texts)
-        assert ways[-2:] == [way_of(vectors, targets)] * 2
-    assert ways[0] < ways[2] == 1
+        assert shares[-2:] == [told_apart(vectors, targets)] * 2
+    assert shares[0] > shares[2]
 
 
 def test_names_that_are_words() -> None:

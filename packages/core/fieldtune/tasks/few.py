@@ -17,7 +17,7 @@ from fieldtune.models.trained import Classifier, load_encoder
 from fieldtune.progress import say
 from fieldtune.runtime import generator
 from fieldtune.text.names import readable
-from fieldtune.train.fewshot import tune_contrastive, way_of
+from fieldtune.train.fewshot import told_apart, tune_contrastive
 from fieldtune.train.head import Places, Vectors, name_rows, probe
 from fieldtune.train.heeds import ENCODED, STEPS, Names
 from fieldtune.train.selftrain import head_with, helps, spread
@@ -76,8 +76,8 @@ def train(
     named = name_rows(rows.labels, frozen, vectors, rows.targets)
     names = {int(place): readable(rows.labels[place]) for place in named[1]} if named else {}
     single = np.unique(rows.keys, return_index=True)[1]
-    encoder, way = trainable(model, "full", settings), way_of(vectors[single], rows.targets[single])
-    tune_contrastive(encoder, rows.texts, rows.targets, names, settings, way=way, seed=seed, folder=folder, show=show)
+    encoder, told = trainable(model, "full", settings), told_apart(vectors[single], rows.targets[single])
+    tune_contrastive(encoder, rows.texts, rows.targets, names, settings, told=told, seed=seed, folder=folder, show=show)
     features = EncoderFeatures(encoder, settings.max_length)
     again = (features([names[place] for place in sorted(names)]), named[1]) if named else None
     penalty = (INVERSE_PENALTY * len(rows.labels),)

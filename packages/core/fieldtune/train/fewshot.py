@@ -2,10 +2,10 @@
 
 Rows of a class are drawn together and apart from the others by the supervised contrastive loss (Khosla et al. 2020,
 arXiv 2004.11362). Pairs are never listed: a batch of rows holds all of its pairs, so memory is linear in rows. The
-name of a class, where it can be read, is a row of that class in every batch; a third of the words of the other rows
-is masked anew each time, without which so few rows are learnt by heart. Where the classes lie apart before that, the
-encoder ends between its old and its new weights (Wortsman et al. 2022, arXiv 2109.01903). What follows, a head on the
-tuned vectors, is not this module's business.
+name of a class, where it can be read, is a row of that class in every batch. Where the classes lie apart before that, a
+third of the words of the other rows is masked anew each time, or so few rows would be learnt by heart, and the encoder
+ends between its old and its new weights (Wortsman et al. 2022, arXiv 2109.01903). What follows, a head on the tuned
+vectors, is not this module's business.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,6 +25,7 @@ from fieldtune.train.settings import Settings
 from fieldtune.train.tuning import Body, in_pieces, vectors_of
 
 MASKED = 0.3
+"""Share of the words, at most."""
 PER_CLASS = 8
 """At most so many rows of a class in a batch."""
 STEPS = (24, 60)
@@ -32,8 +33,8 @@ STEPS = (24, 60)
 ROWS_A_STEP = 2.5
 """How far the encoder moves grows with the rows that say where to; below the fewest steps, the steps are shorter."""
 TOLD_APART = (0.65, 0.75)
-"""Of the rows lie nearest to their own class: up to the first share the encoder goes all the way, from the second on
-:data:`LEAST_WAY` of it."""
+"""Of the rows lie nearest to their own class: up to the first share the encoder goes all the way and sees all words,
+from the second on it goes :data:`LEAST_WAY` of it and :data:`MASKED` of them are masked."""
 LEAST_WAY = 0.6
 SOFTEST, SPREAD = 0.3, 1.5
 """The temperature is ``SPREAD`` over the classes, at most ``SOFTEST``, at least the setting."""
@@ -46,7 +47,7 @@ def tune_contrastive(
     names: Mapping[int, str],
     settings: Settings,
     *,
-    way: float,
+    told: float,
     seed: int,
     folder: Path,
     show: bool,
@@ -59,7 +60,7 @@ def tune_contrastive(
         names: class -> its name in words, for those that have one worth reading.
         settings: ``batch_rows``, ``temperature`` (the least), ``learning_rate`` (the highest), ``max_steps`` (0: as many as
             the rows are worth) and the usual ones.
-        way: how far the weights go from where they are to where training ends, see :func:`way_of`; 1: all the way.
+        told: the share of rows whose class the encoder knows before, see :func:`told_apart`.
     """
     places = sorted(names)
     known = np.concatenate([targets, np.asarray(places, dtype=np.int64)])
@@ -78,7 +79,7 @@ def tune_contrastive(
     plan = batches(known, len(texts), settings.batch_rows, settings.max_steps * settings.accumulate, generator(seed))
     run(
         module,
-        problem(encoder, tokens, torch.from_numpy(known), len(texts), settings, seed),
+        problem(encoder, tokens, torch.from_numpy(known), len(texts), settings, mask_of(told), seed),
         plan,
         settings,
         body=module,
@@ -89,17 +90,15 @@ def tune_contrastive(
     )
     with torch.no_grad():
         for weight, before in zip(learnt, start, strict=True):
-            weight.copy_(before.lerp(weight, way))
+            weight.copy_(before.lerp(weight, way_of(told)))
 
 
-def way_of(vectors: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
-    """How far the encoder should go in the end: less far where its vectors tell the classes apart already.
-
-    They do as far as rows lie nearest to the mean of their own class, themselves left out of it.
+def told_apart(vectors: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
+    """The share of rows that lie nearest to the mean of their own class, themselves left out of it.
 
     Args:
         vectors: float32 ``[rows, d]`` of unit length, before tuning; of texts that say the same, one.
-        targets: int64 ``[rows]``, their classes.
+        targets: int64 ``[rows]``, their classes; a class of one row tells nothing, and 0 is returned where all are.
     """
     classes, own, counts = np.unique(targets, return_inverse=True, return_counts=True)
     sums = np.zeros((len(classes), vectors.shape[1]), dtype=np.float32)
@@ -108,7 +107,17 @@ def way_of(vectors: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
     near = vectors @ _unit(sums).T
     near[np.arange(len(own)), own] = (vectors * _unit(others)).sum(axis=1)
     told = (near.argmax(axis=1) == own)[counts[own] > 1]
-    return float(np.interp(told.mean(), TOLD_APART, (1.0, LEAST_WAY))) if len(told) else 1.0
+    return float(told.mean()) if len(told) else 0.0
+
+
+def way_of(told: float) -> float:
+    """How far the weights go from where they are to where training ends: less far where the encoder knows the classes."""
+    return float(np.interp(told, TOLD_APART, (1.0, LEAST_WAY)))
+
+
+def mask_of(told: float) -> float:
+    """The share of words to mask: none where it does not know them, for the word that tells a class is to be learnt."""
+    return float(np.interp(told, TOLD_APART, (0.0, MASKED)))
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -146,13 +155,19 @@ def batches(
 
 
 def problem(
-    encoder: Any, tokens: Sequence[list[int]], targets: torch.Tensor, rows: int, settings: Settings, seed: int
+    encoder: Any,
+    tokens: Sequence[list[int]],
+    targets: torch.Tensor,
+    rows: int,
+    settings: Settings,
+    mask: float,
+    seed: int,
 ) -> Problem:
     """The supervised contrastive loss of a batch; an item is a row that has another of its class in the batch."""
 
     def collate(batch: list[int]) -> Tensors:
         rng = np.random.default_rng([seed, *batch])  # the same batch is masked the same way after a crash
-        texts = [masked(encoder, tokens[row], rng) if row < rows else tokens[row] for row in batch]
+        texts = [masked(encoder, tokens[row], mask, rng) if row < rows else tokens[row] for row in batch]
         return {"targets": targets[batch], **in_pieces(encoder, texts, settings.token_budget)}
 
     def loss(module: nn.Module, batch: Tensors) -> torch.Tensor:
@@ -183,9 +198,9 @@ def supervised_contrastive(vectors: torch.Tensor, targets: torch.Tensor, tempera
     return -((chances * same).sum(1) / same.sum(1).clamp(min=1)).sum()
 
 
-def masked(encoder: Any, ids: list[int], rng: np.random.Generator) -> list[int]:
-    """Some of the tokens of a text replaced by the mask token, or left out where there is none; the outer two stay."""
-    hidden = rng.random(len(ids)) < MASKED
+def masked(encoder: Any, ids: list[int], share: float, rng: np.random.Generator) -> list[int]:
+    """A share of the tokens of a text replaced by the mask token, or left out where there is none; the outer two stay."""
+    hidden = rng.random(len(ids)) < share
     hidden[[0, -1]] = False
     mask = encoder.tokenizer.mask_token_id
     if mask is None:
