@@ -12,6 +12,7 @@ from fieldtune.data.noise import suspects
 from fieldtune.errors import ConfigError
 from fieldtune.models.trained import load_encoder
 from fieldtune.tasks.text_classification import DEFAULTS, train
+from fieldtune.train import noise
 from fieldtune.train.noise import out_of_fold, unsuspected
 
 
@@ -68,7 +69,7 @@ def test_training_can_leave_doubtful_rows_out(tiny_encoder: Path, tmp_path: Path
     spoilt.loc[flipped, "label"] = [next(name for name in words if name != label) for label in table["label"][flipped]]
     texts, places = table["text"].tolist(), np.searchsorted(sorted(words), spoilt["label"].to_numpy(dtype=str))
     vectors = load_encoder(tiny_encoder, 128).encode(texts)
-    kept = unsuspected(texts, vectors, places.astype(np.int64), 3, 0, False)
+    kept = unsuspected(texts, vectors, places.astype(np.int64), 3, 0, few_too=True, show=False)
     assert len(set(kept.tolist()) & set(flipped.tolist())) <= 2
     common: dict[str, Any] = {"seed": 0, "folder": tmp_path, "show": False}
     dropped = train(spoilt, "head", str(tiny_encoder), DEFAULTS.updated({"noisy": "drop"}), **common)
@@ -76,3 +77,32 @@ def test_training_can_leave_doubtful_rows_out(tiny_encoder: Path, tmp_path: Path
     np.testing.assert_array_equal(dropped.weight, wanted.weight)
     with pytest.raises(ConfigError, match="noisy"):
         DEFAULTS.updated({"noisy": "maybe"})
+
+
+def test_what_tunes_the_encoder_leaves_doubtful_rows_out_where_they_are_many(
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = {"card": "card lost", "refund": "refund order", "transfer": "transfer account"}
+    rows = [(f"{word} {a}{b}", label) for label, word in words.items() for a in "abcdefgh" for b in "klmnop"]
+    right = pd.DataFrame(rows, columns=["text", "label"])
+    flipped = np.arange(0, len(right), 8)
+    spoilt = right.copy()
+    spoilt.loc[flipped, "label"] = [next(name for name in words if name != label) for label in right["label"][flipped]]
+
+    def weights(table: pd.DataFrame, noisy: str, method: str = "full") -> np.ndarray:
+        settings = DEFAULTS.updated({"noisy": noisy, "max_steps": 2, "learning_rate": 1e-3})
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        model = train(table, method, str(tiny_encoder), settings, seed=0, folder=folder, show=True)
+        return model.logits(["my card", "the order"])
+
+    def said() -> str:
+        return capsys.readouterr().err
+
+    assert (weights(spoilt, "auto") == weights(spoilt, "keep")).all()  # too few to tell
+    monkeypatch.setattr(noise, "MANY", len(right))
+    assert "left out" not in said()
+    assert (weights(spoilt, "auto") == weights(spoilt, "drop")).all()
+    assert said().count(f"of {len(right)} rows are left out") == 2
+    assert (weights(right, "auto") == weights(right, "keep")).all()
+    assert (weights(spoilt, "auto", "head") == weights(spoilt, "keep", "head")).all()
+    assert "left out" not in said()

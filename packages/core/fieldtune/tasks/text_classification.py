@@ -106,8 +106,10 @@ def train(
     vectors = frozen(written)
     if method == "head" and settings.epsilon:
         return Classifier(frozen, *_private(vectors, targets, len(labels), settings), labels)
-    if settings.noisy == "drop":
-        trusted = unsuspected(written, vectors, targets, len(labels), seed, show)
+    # A head cannot learn wrong labels by heart, and finding them costs more than training it.
+    if settings.noisy == "drop" or (settings.noisy == "auto" and method != "head"):
+        always = settings.noisy == "drop"
+        trusted = unsuspected(written, vectors, targets, len(labels), seed, few_too=always, show=show)
         written, vectors, targets = [written[row] for row in trusted], vectors[trusted], targets[trusted]
     keys = [text_key(text) for text in written]
     start = probe(vectors, targets, keys, len(labels), seed, name_rows(labels, frozen, vectors, targets))

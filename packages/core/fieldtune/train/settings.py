@@ -22,7 +22,7 @@ _RANGES: dict[str, tuple[float, float]] = {
 _WORDS = {
     "keeps": ("statistics", "replay", "ewc", "lwf", "osf", "none"),
     "adapter_places": ("feed-forward", "both"),
-    "noisy": ("keep", "drop"),
+    "noisy": ("auto", "keep", "drop"),
 }
 # What suits a method better than the task's own defaults: few parameters that start near zero learn faster.
 _BY_METHOD: dict[str, dict[str, Any]] = {
@@ -67,8 +67,9 @@ class Settings:
         augment: show pictures a little differently each time.
         freeze_statistics: batch norm keeps the statistics it starts with.
         top_layers: layers below the head that train with ``--method top``, of texts and pictures.
-        noisy: what to do with training rows whose label is likely wrong, see :mod:`fieldtune.train.noise`: ``keep`` them
-            or ``drop`` them (text-classification: head, and what tunes the encoder).
+        noisy: what to do with training rows whose label is likely wrong, see :mod:`fieldtune.train.noise`: ``keep`` them,
+            ``drop`` them (text-classification: head, and what tunes the encoder), or ``auto``: what tunes the encoder
+            drops them where they are many.
         scrub: hide personal data in the texts before training, see :mod:`fieldtune.data.scrub`.
         track: where to write curves, out of jsonl, tensorboard and wandb, comma-separated; nowhere without.
         track_dir: the folder for them.
@@ -115,7 +116,7 @@ class Settings:
     freeze_statistics: bool = False
     top_layers: int = 1
     refit: bool = False
-    noisy: str = "keep"
+    noisy: str = "auto"
     rank: int = 8
     alpha: float = 16.0
     adapter_size: int = 16
