@@ -221,6 +221,22 @@ def test_an_item_without_a_token_is_answered_and_the_next_one_too() -> None:
     assert run(Model(), work) == [[0], [2 * BUDGET], [0]]
 
 
+def test_a_defect_of_the_queue_costs_its_batch_and_not_those_after() -> None:
+    broken = [False, True]
+
+    def clock() -> float:
+        if broken and broken.pop():
+            raise ArithmeticError("no time")
+        return 0.0
+
+    async def work(queue: Queue[int, int]) -> Any:
+        with pytest.raises(ArithmeticError):
+            await queue.ask([1])
+        return await queue.ask([2])
+
+    assert run(Model(), work, clock=clock) == [4]
+
+
 def test_a_full_budget_does_not_wait_for_the_window() -> None:
     model = Model()
 

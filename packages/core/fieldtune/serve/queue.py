@@ -184,7 +184,12 @@ class Queue(Generic[Item, Answer]):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._enough.wait(), self.window)
             for batch in self._round():
-                await self._answer(batch)
+                try:
+                    await self._answer(batch)
+                except Exception as error:  # a defect of ours costs its batch, not all that come after
+                    for row in batch:
+                        if not row.answer.done():
+                            row.answer.set_exception(error)
 
     def _round(self) -> list[list[_Row[Item, Answer]]]:
         """Take a budget of rows from the front, sort them by length, and cut them where padding would pass the budget.
