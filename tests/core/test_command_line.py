@@ -213,6 +213,24 @@ def test_publish_refuses_a_worse_model_and_rollback_restores(
     assert cli("models", "rollback", "intents").code == 1
 
 
+@pytest.mark.parametrize("into", ["../../zz", "a/../b", "", "a/b/c", ".hidden", "a b", "x" * 65, "/etc"])
+def test_names_of_what_is_published_are_plain_words(into: str, cli: Cli, model: Path, table: Path, home: Path) -> None:
+    check_refused(cli("models", "publish", model, "--into", into, "--data", table), "NAME/SLOT of letters")
+    assert not (home / "published").exists() and not (home / "versions").exists()
+
+
+def test_publishing_on_the_rows_of_training_is_told(cli: Cli, model: Path, table: Path, tmp_path: Path) -> None:
+    publish = ("models", "publish", model, "--into", "billing/v1.2", "--json", "--data")
+    first = cli(*publish, table)
+    assert first.err.count("the candidate was trained on these rows") == 1
+    shown = cli("models", "show", first.json["version"], "--json").json
+    assert shown["details"]["seen"] == "train"
+    again = cli(*publish, table)
+    assert "the candidate was trained on" in again.err and "what serves now was trained on" in again.err
+    pd.read_csv(table, dtype=str).iloc[1:].to_csv(tmp_path / "other.csv", index=False)
+    assert "trained on" not in cli(*publish, tmp_path / "other.csv").err
+
+
 def test_publish_reads_the_columns_and_labels_that_the_model_was_trained_on(
     cli: Cli, model: Path, table: Path, tmp_path: Path
 ) -> None:
@@ -399,7 +417,13 @@ def test_feedback_commands(cli: Cli, tmp_path: Path) -> None:
 
     check_refused(cli("feedback", "export", "--out", tmp_path / "f.csv"), "feedback to export")
     check_refused(cli("feedback", "retrain", "monitor"), "feedback about")
-    check_refused(cli("feedback", "retrain", "weather"), "weather")
+    for command in (
+        ("retrain", "weather"),
+        ("list", "--app", "weather"),
+        ("export", "--app", "weather", "--out", "f.csv"),
+    ):
+        check_refused(cli("feedback", *command), "an application out of chatbot, monitor, recommender; found 'weather'")
+    assert cli("feedback", "list", "--app", "recommender", "--json").json == {"feedback": []}
     with registry.open_home().begin() as connection:
         row = feedback.Feedback(
             "monitor", "=HYPERLINK(1)", "tone", "ann", payload={"text": "loss widened", "label": "negative"}

@@ -1,5 +1,6 @@
 """ONNX export: the graph against torch, the gates, and graphs that are refused before they run."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,16 @@ def test_the_commands_take_an_exported_folder(cli: Any, trained: Path, exported:
     mine, theirs = (pd.read_csv(tmp_path / f"{name}.csv") for name in ("onnx", "torch"))
     assert mine["predicted"].tolist() == theirs["predicted"].tolist()
     assert cli("models", "verify", exported).code == 0
+
+
+def test_without_out_it_lies_beside_the_model(cli: Any, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "mine")
+    before = sorted((tmp_path / "mine").rglob("*"))
+    ran = cli("models", "export", tmp_path / "mine", "--to", "onnx", "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json["out"] == str(tmp_path / "mine-onnx") and (tmp_path / "mine-onnx" / "model.onnx").is_file()
+    assert sorted((tmp_path / "mine").rglob("*")) == before
+    assert cli("models", "verify", tmp_path / "mine-onnx").code == 0
 
 
 def test_int8_needs_labelled_rows_and_is_refused_where_it_answers_worse(

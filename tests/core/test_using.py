@@ -1,15 +1,20 @@
 """A table and a trained model in Python: figures against scikit-learn's, every row kept, rows that were learnt are told."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import accuracy_score
+from sklearn.metrics import confusion_matrix as sklearn_confusion
 
 import fieldtune
 from fieldtune.errors import InputError
+from fieldtune.evaluate import pictures
 from tests.conftest import Ran
 from tests.core.test_odd_input import table_of, trained
 
@@ -124,3 +129,70 @@ def test_what_cannot_be_is_refused(folder: Path, tiny_encoder: Path, tmp_path: P
     number = trained("regression", table_of("regression"), tiny_encoder, tmp_path / "number", progress=False)
     with pytest.raises(InputError, match="a classifier for --report"):
         fieldtune.measure(number, table_of("regression"), report=tmp_path / "page")
+
+
+def test_pairs_and_queries_that_lack_a_text_are_counted(
+    tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pairs = trained("text-pair", table_of("text-pair"), tiny_encoder, tmp_path / "pairs", method="linear")
+    capsys.readouterr()
+    fieldtune.predict(pairs, pd.DataFrame({"text_a": ["my card", "", "x", None], "text_b": ["the card", "y", " ", ""]}))
+    assert "note: 3 rows have no text in text_a or text_b (the table)" in capsys.readouterr().err
+
+
+def test_texts_that_the_encoder_cannot_read_are_told_once(
+    folder: Path, tiny_encoder: Path, tmp_path: Path, cli: Callable[..., Ran]
+) -> None:
+    file, head = tmp_path / "t.csv", tmp_path / "head"
+    trained("text-classification", table_of("text-classification"), tiny_encoder, head, method="head", settings={})
+    table = pd.DataFrame({"text": [f"{chr(0x2600 + n)} \u2601" for n in range(12)], "label": ["card", "refund"] * 6})
+    for rows, told in ((table, 1), (table.assign(text=[f"my card {n}" for n in range(12)]), 0)):
+        rows.to_csv(file, index=False)
+        for words in (
+            ("predict", "--model", head, "--data", file, "--out", tmp_path / "p.csv"),
+            ("evaluate", "--model", head, "--data", file),
+            ("encode", "--model", tiny_encoder, "--data", file, "--out", tmp_path / "v.npy"),
+            ("encode", "--model", head, "--data", file, "--out", tmp_path / "v.npy"),
+            ("data", "check", file, "--labels", "--model", tiny_encoder),
+        ):
+            ran = cli(*words)
+            assert ran.code == 0, ran.err
+            assert ran.err.count("the encoder cannot read 100% of the tokens") == told, words
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet", "csv"])
+def test_files_that_know_booleans_get_them(kind: str, folder: Path, tmp_path: Path, cli: Callable[..., Ran]) -> None:
+    HELD_OUT.to_csv(tmp_path / "t.csv", index=False)
+    out = tmp_path / f"p.{kind}"
+    assert cli("predict", "--model", folder, "--data", tmp_path / "t.csv", "--out", out).code == 0
+    kept = [bool(one) for one in fieldtune.load(folder).in_scope(list(HELD_OUT["text"]))[0]]
+    match kind:
+        case "jsonl":
+            found = [json.loads(line)["in_scope"] for line in out.read_text().splitlines()]
+        case "parquet":
+            found = pq.read_table(out)["in_scope"].to_pylist()
+        case _:
+            found = [{"true": True, "false": False}[one] for one in pd.read_csv(out, dtype=str)["in_scope"]]
+    assert all(type(one) is bool for one in found) and found == kept
+
+
+def test_the_picture_of_confusions_adds_up_to_the_rows(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = pd.concat([HELD_OUT, pd.DataFrame({"text": ["my card", "a bill"], "label": ["invoice", "bill"]})])
+    drawn: list[tuple[Any, list[str]]] = []
+    draw = pictures.confusion
+
+    def noting(counts: Any, classes: list[str]) -> Any:
+        drawn.append((counts, classes))
+        return draw(counts, classes)
+
+    monkeypatch.setattr(pictures, "confusion", noting)
+    model = fieldtune.load(folder)
+    assert fieldtune.measure(model, table, report=tmp_path / "report")["n"] == 5
+    ((counts, classes),) = drawn
+    assert classes == [*model.labels, "bill", "invoice"]
+    truth = sklearn_confusion(table["label"], fieldtune.predict(model, table)["predicted"], labels=classes)
+    assert np.array_equal(counts, truth) and counts.sum() == 5
+    told = (tmp_path / "report" / "report.md").read_text()
+    assert f"5 rows, {len(model.labels)} classes and 2 that it does not know" in told

@@ -2,15 +2,21 @@
 
 import json
 import math
+import re
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from fieldtune.errors import InputError, RefusedError
+from fieldtune.runtime import iso
 
+_TIMED = re.compile(r"(^|_)(time|cut|at)$")
+"""Names of what is a time where it is a number of seconds since 1970, of the years from :data:`_FIRST` to :data:`_LAST`."""
+_FIRST, _LAST = 1e8, 5e9
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -42,7 +48,7 @@ def _lines(value: Any, indent: str) -> list[str]:
             if isinstance(inner, (Mapping, list, tuple)) and inner:
                 lines += [f"{indent}{key}:", *_lines(inner, indent + "  ")]
             else:
-                lines.append(f"{indent}{key}: {_text(inner)}")
+                lines.append(f"{indent}{key}: {_text(inner, str(key))}")
         return lines
     if isinstance(value, (list, tuple)):
         items = [_lines(inner, "") or ["{}"] for inner in value]
@@ -50,8 +56,18 @@ def _lines(value: Any, indent: str) -> list[str]:
     return [f"{indent}{_text(value)}"]
 
 
-def _text(value: Any) -> str:
-    return f"{value + 0.0:.4g}" if isinstance(value, float) else str(value)  # no -0
+def _text(value: Any, key: str = "") -> str:
+    """A value in a reader's words: yes, no, none, a date; numbers without an exponent as long as they are of a common size."""
+    value = value.item() if hasattr(value, "item") and not getattr(value, "ndim", 0) else value
+    if value is None or (isinstance(value, (Mapping, list, tuple)) and not value):
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        if _TIMED.search(key) and _FIRST <= value < _LAST:
+            return iso(datetime.fromtimestamp(value, UTC))
+        return f"{value:.0f}" if 1e4 <= abs(value) < 1e15 else f"{value + 0.0:.4g}"  # no -0
+    return str(value)
 
 
 def _plain(value: Any) -> Any:

@@ -18,7 +18,7 @@ from fieldtune.models.adapters import adapter_of
 from fieldtune.models.card import base_of
 from fieldtune.models.encoder import DEFAULT
 from fieldtune.models.folder import CHECKPOINTS, MANIFEST, locked, recover, replaceable, staged, verify
-from fieldtune.models.readable import UNKNOWN_LIMIT, encoder_of, unknown_share
+from fieldtune.models.readable import encoder_of, warn_unreadable
 from fieldtune.models.trained import CARD, OUT_OF_SCOPE, save_page
 from fieldtune.preparing import Given, Rows, prepared
 from fieldtune.progress import say
@@ -28,7 +28,6 @@ from fieldtune.train.processes import together
 from fieldtune.train.settings import Settings
 from fieldtune.train.track import kinds, opened, run_name
 
-SAMPLE = 2000  # rows looked at to tell whether an encoder can read them
 BETRAYED = 1000  # training rows of which a loss is looked at
 REFIT = "refit"
 
@@ -198,7 +197,7 @@ def _measured(job: _Job, trained: Any, rows: Rows, rivals: bool) -> dict[str, An
     metrics |= _betrayed(about, trained, rows)
     metrics |= _adapter_share(trained)
     if job.progress:
-        _warn_unreadable(about, trained, about.texts(rows.train.head(SAMPLE)))
+        warn_unreadable(trained, about.texts(rows.train), linear="linear" in about.METHODS)
     if rivals and len(rows.valid):
         metrics["rivals"] = _rivals(job, rows)
     if settings.epsilon:
@@ -279,17 +278,6 @@ def _finished(path: Path, run: dict[str, Any]) -> Finetuned:
         )
     say(f"{path} is already trained on these rows with these settings")
     return Finetuned(path, card["metrics"], card["method"], card["task"])
-
-
-def _warn_unreadable(about: Task, trained: Any, texts: list[str]) -> None:
-    """Warn when the encoder's tokenizer does not know the script of the texts."""
-    share = unknown_share(trained, texts)
-    if share > UNKNOWN_LIMIT:
-        words = "--method linear, or " if "linear" in about.METHODS else ""
-        say(
-            f"warning: the encoder cannot read {share:.0%} of the tokens of these texts; "
-            f"use {words}a multilingual or Chinese encoder with --model"
-        )
 
 
 def _adapter_share(trained: Any) -> dict[str, float]:

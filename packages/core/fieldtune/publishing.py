@@ -1,5 +1,6 @@
 """Publish a single model of no application: the gate on a held-out table that the user names."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,10 @@ from fieldtune.models import load
 from fieldtune.registry import publish, serving
 from fieldtune.runtime import home
 from fieldtune.tasks import task_module
+from fieldtune.using import remark_seen
+
+_NAME = re.compile(r"\w[\w.-]{0,63}")
+"""What becomes part of a path: no separator, and no dot in front."""
 
 
 def publish_model(
@@ -33,9 +38,18 @@ def publish_model(
     Args:
         columns: of a classifier: column wanted -> the user's name for it; labels: label in the file -> label wanted.
 
+    A table that is the very one a model was trained or calibrated on is said on stderr, and recorded with the version.
+
     Raises:
-        InputError: no held-out table was named, or the two models are for different tasks.
+        InputError: a name that is no plain word, no held-out table was named, or the two models are for different tasks.
     """
+    for part in (name, slot if slot is not None else name):
+        if not _NAME.fullmatch(part):
+            raise InputError(
+                "NAME or NAME/SLOT of letters, digits, _, - and .",
+                repr(part),
+                "choose a plain word, e.g. --into tickets",
+            )
     if data is None:
         raise InputError(f"an application ({name!r} is none) or a held-out table", "neither", "add --data HELD_OUT.csv")
     origin = home() / "published" / name / (slot or name)  # a name, not a folder; the same from wherever it is called
@@ -43,11 +57,14 @@ def publish_model(
     task = candidate.card["task"]
     about = task_module(task)
     table = about.read(data, rename=columns, labels=labels)
+    known = remark_seen(candidate.card, table, "the candidate")
     scores = {"candidate": about.correct(candidate, table)}
     present = serving(name, origin)
     if present != origin.resolve():
         incumbent = load(present)
         if incumbent.card["task"] != task:
             raise InputError(f"a model for {incumbent.card['task']}", task, "use another name")
+        remark_seen(incumbent.card, table, "what serves now")
         scores[INCUMBENT] = about.correct(incumbent, table)
-    return publish(name, origin, {"candidate": folder}, scores, rng=rng, now=now, scored=present)
+    details = {"seen": known}
+    return publish(name, origin, {"candidate": folder}, scores, rng=rng, now=now, details=details, scored=present)

@@ -29,15 +29,17 @@ def classifier_report(model: Classifier, table: pd.DataFrame, figures: dict[str,
     confidence = probabilities.max(axis=1)
     right = predicted == table["label"].to_numpy(dtype=str)
     report = Report("A classifier on labelled rows")
-    report.paragraph(f"{len(table)} rows, {len(model.labels)} classes, method {model.card.get('method', '')}.")
+    names = list(figures["per_class"])  # the model's, then what else the rows are labelled: all rows are drawn
+    strange = f" and {len(names) - len(model.labels)} that it does not know" if len(names) > len(model.labels) else ""
+    report.paragraph(f"{len(table)} rows, {len(model.labels)} classes{strange}, method {model.card.get('method', '')}.")
     report.table([{name: figures[name] for name in ("accuracy", "macro_f1", "weighted_f1", "ece", "log_loss", "n")}])
     report.picture(pictures.reliability(confidence, right), "How sure it is, and how often it is right")
     report.picture(
         pictures.risk_coverage({"model": (confidence, right)}),
         "Errors that remain when the least sure rows are left out",
     )
-    counts = confusion(table["label"].tolist(), predicted.tolist(), model.labels)
-    report.picture(pictures.confusion(counts, model.labels), "True class against predicted class")
+    counts = confusion(table["label"].tolist(), predicted.tolist(), names)
+    report.picture(pictures.confusion(counts, names), "True class against predicted class")
     report.table([{"class": name, **scores} for name, scores in figures["per_class"].items()], "Per class")
     wrong = np.flatnonzero(~right)
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:WORST]

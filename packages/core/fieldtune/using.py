@@ -21,6 +21,7 @@ from fieldtune.data.unreadable import UNREADABLE
 from fieldtune.errors import InputError
 from fieldtune.fingerprint import table_digest
 from fieldtune.models import Classifier, load
+from fieldtune.models.readable import warn_unreadable
 from fieldtune.preparing import Given
 from fieldtune.progress import say
 from fieldtune.reporting import classifier_report
@@ -30,8 +31,8 @@ _GIVEN_TOO = ("spans", "boxes")
 """Columns of labels in a training table that hold answers where predict writes them."""
 NAME_IT = "name it with --text COLUMN"
 _SEEN = {
-    "train": "note: the model was trained on these rows: the figures tell what it remembers, not how it does on new rows",
-    "valid": "note: the model was calibrated on these rows: the figures flatter it a little",
+    "train": "note: {} was trained on these rows: the figures tell what it remembers, not how it does on new rows",
+    "valid": "note: {} was calibrated on these rows: the figures flatter it a little",
 }
 
 
@@ -68,10 +69,9 @@ def measure(
     table = about.read(data, rename=rename, labels=labels)
     started = time.monotonic()
     found: dict[str, Any] = about.metrics(trained, table)
-    found |= {"seen": seen(trained.card, table), "seconds": time.monotonic() - started}
-    if found["seen"] in _SEEN:
-        say(_SEEN[found["seen"]])
+    found |= {"seen": remark_seen(trained.card, table), "seconds": time.monotonic() - started}
     _remark_strangers(trained, table)
+    warn_unreadable(trained, about.texts(table), linear="linear" in about.METHODS)
     return found if report is None else {**found, "report": str(classifier_report(trained, table, found, report))}
 
 
@@ -101,6 +101,8 @@ def answers(trained: Any, data: Given, *, rename: Mapping[str, str] | None = Non
     else:
         table, inputs = _inputs(data, [names.get(name, name) for name in about.INPUTS], about.INPUTS)
     _remark_nothing(inputs, about, named(data))
+    texts = [text for name in about.INPUTS if name != "image" for text in inputs[name]]
+    warn_unreadable(trained, texts, linear="linear" in about.METHODS)
     start = 0
     for piece in in_pieces(table):
         added = _added(about, trained, inputs.iloc[start : start + len(piece)].reset_index(drop=True))
@@ -122,11 +124,17 @@ def answers(trained: Any, data: Given, *, rename: Mapping[str, str] | None = Non
 
 def _remark_nothing(inputs: pd.DataFrame, about: Task, where: str) -> None:
     """Say on stderr of how many rows there is nothing to read: they are answered all the same."""
-    nothing = inputs[list(about.INPUTS)].map(empty).all(axis=1)
+    optional = about.COLUMNS[1]
+    needed = [name for name in about.INPUTS if name not in optional]
+    lacks = inputs[list(about.INPUTS)].map(empty)
+    nothing = lacks[needed].any(axis=1) if needed else lacks.all(axis=1)
     if UNREADABLE in inputs:  # told apart
         nothing &= inputs[UNREADABLE] == ""
     if nothing.any():
-        say(f"note: {int(nothing.sum())} rows have no text ({where}): the answers to them are guesses on nothing")
+        which = f" in {' or '.join(needed)}" if len(needed) > 1 else ""
+        say(
+            f"note: {int(nothing.sum())} rows have no text{which} ({where}): the answers to them are guesses on nothing"
+        )
 
 
 def _added(about: Task, trained: Any, inputs: pd.DataFrame) -> Any:
@@ -148,6 +156,14 @@ def seen(card: Mapping[str, Any], table: pd.DataFrame) -> str:
         return "not known"
     own = table_digest(as_trained(table, card))
     return next((name for name in _SEEN if known.get(name) == own), "not known")
+
+
+def remark_seen(card: Mapping[str, Any], table: pd.DataFrame, which: str = "the model") -> str:
+    """The same, said on stderr where it is "train" or "valid"; ``which`` names the model there."""
+    found = seen(card, table)
+    if found in _SEEN:
+        say(_SEEN[found].format(which))
+    return found
 
 
 def _inputs(data: Given, wanted: list[str], names: tuple[str, ...]) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -66,3 +66,14 @@ def test_alerts_are_numbered_by_time() -> None:
 def test_same_input_same_bytes() -> None:
     first, second = (pictures.png(pictures.reliability(SURE, RIGHT), dpi=40) for _ in range(2))
     assert first == second
+
+
+def test_nothing_lies_on_the_edge_of_a_picture() -> None:
+    always = np.ones(50, dtype=bool)
+    risk = pictures.risk_coverage({"model": (np.linspace(0.5, 1, 50), always)}).axes[0]
+    (line,) = risk.lines
+    assert np.all(np.asarray(line.get_ydata()) == 0) and risk.get_ylim()[0] < 0
+    upper = pictures.reliability(np.linspace(0, 1, 50), always).axes[0]
+    dots = next(one for one in upper.lines if one.get_marker() == "o")
+    for ends, values in ((upper.get_xlim(), dots.get_xdata()), (upper.get_ylim(), dots.get_ydata())):
+        assert ends[0] < 0 and ends[1] > 1 and ends[0] < np.min(values) and np.max(values) < ends[1]

@@ -1,5 +1,7 @@
 """Explanations: against captum, against the exact contributions of a linear model, and on a planted trigger word."""
 
+import html
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -183,6 +185,18 @@ def test_what_the_user_wrote_is_shown_and_never_obeyed(models: dict[str, Any]) -
     assert "支持" in as_html(found, "zh")
     assert terminal(found).plain == text
     assert [word["word"] for word in as_dict(found)["words"]] == found.words  # type: ignore[attr-defined]
+
+
+def test_the_page_shows_the_text_as_it_was_written(models: dict[str, Any]) -> None:
+    text = "<b>my</b>  **new** order,\n谢谢 \u3000it's & done"
+    shown = as_html(explain(models["linear"], text, rng=generator(0))).partition("</div>")[0]
+    assert html.unescape(re.sub(r"<[^<>]*>", "", shown)) == text
+    boxes = re.findall(r'<span title="[^"]*" style="([^"]*)">', shown)
+    assert len(boxes) == len(words(text))
+    beside = [
+        re.findall(r"(?:padding|margin|border)[^:;]*:([^;]*)", re.sub("border-radius:[^;]*", "", box)) for box in boxes
+    ]
+    assert all(sides == ["1px 0"] for sides in beside)  # above and below, nothing between two words
 
 
 def test_the_command_explains(models: dict[str, Any], cli: Any, tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def retrain(into: Into, as_json: Json = False) -> None:
     app, _, slot = into.partition("/")
     module = application(app)
     if module is None:
-        raise InputError(f"an application out of {', '.join(APPLICATIONS)}", repr(app), "install or choose one")
+        raise _unknown(app)
     with registry.open_home().begin() as connection:
         rows = store.rows(connection, app)
     if not rows:
@@ -106,11 +106,17 @@ def erase(
     show({"user": user, "erased": rows, **found}, as_json)
 
 
+def _unknown(app: str) -> InputError:
+    return InputError(f"an application out of {', '.join(APPLICATIONS)}", repr(app), "install or choose one")
+
+
 def _rows(app: str) -> list[dict[str, object]]:
     from dataclasses import asdict
 
     from fieldtune import feedback as store
     from fieldtune import registry
 
+    if app and app not in APPLICATIONS:
+        raise _unknown(app)
     with registry.open_home().begin() as connection:
         return [{**asdict(row), "payload": dict(row.payload)} for row in store.rows(connection, app or None)]

@@ -93,7 +93,12 @@ def rollback(
 @models.command()
 def export(
     folder: Annotated[Path, typer.Argument(help="Model folder of a text classifier or an embedding model.")],
-    out: Annotated[Path, typer.Option(help="Folder to write: a model folder with model.onnx.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder to write: a model folder with model.onnx; without it one beside it, DIR-onnx[-int8]."
+        ),
+    ] = None,
     to: Annotated[str, typer.Option(help="onnx.")] = "onnx",
     int8: Annotated[bool, typer.Option("--int8", help="8-bit weights, if they answer as well on --data.")] = False,
     data: Annotated[Path | None, typer.Option(help="Held-out table to compare on; labelled for --int8.")] = None,
@@ -108,6 +113,9 @@ def export(
     if to != "onnx":
         raise InputError("--to onnx", repr(to), "leave --to out")
     names = {"text": text, "label": label}
+    if out is None:
+        whole = folder.resolve()
+        out = whole.with_name(f"{whole.name}-onnx{'-int8' if int8 else ''}")
     show(
         {"out": str(out), **export_model(folder, out, data, int8=int8, rename=names, labels=parse_map(mapping))},
         as_json,

@@ -135,7 +135,8 @@ def predict(
             "leave --text out, and name the columns of the table so",
         )
     written: dict[str, int] = {}
-    write_pieces(_counted(answers(trained, data, rename={"text": text}), written), out)
+    words = out.suffix in (".csv", ".tsv")
+    write_pieces(_counted(answers(trained, data, rename={"text": text}), written, words), out)
     kept: dict[str, float] = (
         {"in_scope": written["in_scope"] / max(written["answered"], 1)} if "in_scope" in written else {}
     )
@@ -157,6 +158,7 @@ def encode(
     from fieldtune.data.read import check_output, read_table, written
     from fieldtune.models import load, load_encoder
     from fieldtune.models.folder import MANIFEST
+    from fieldtune.models.readable import warn_unreadable
     from fieldtune.models.trained import CARD, embedder_of
 
     check_output(out, (".npy",))
@@ -171,6 +173,7 @@ def encode(
             "train it with --method head or full",
         )
     texts = table[[text]].rename(columns={text: "text"}).fillna("").astype(str)
+    warn_unreadable(embedder, texts["text"].tolist())
     vectors = embedder.encode(as_trained(texts, getattr(trained, "card", {}))["text"].tolist())
     with written(out) as temporary, temporary.open("wb") as handle:
         np.save(handle, vectors, allow_pickle=False)
@@ -189,8 +192,12 @@ def remark(method: str, metrics: dict[str, Any], figure: str) -> None:
         say(f"note: {better}")
 
 
-def _counted(pieces: Iterator[Any], written: dict[str, int]) -> Iterator[Any]:
-    """The pieces as files hold them; ``written`` gets how many rows they hold, and where that is told how many are in scope, or unreadable."""
+def _counted(pieces: Iterator[Any], written: dict[str, int], words: bool) -> Iterator[Any]:
+    """The pieces as files hold them; ``written`` gets how many rows they hold, and where that is told how many are in scope, or unreadable.
+
+    Args:
+        words: whether the file knows no booleans: then they are the words true and false.
+    """
     from fieldtune.data.unreadable import UNREADABLE
 
     for piece in pieces:
@@ -198,7 +205,8 @@ def _counted(pieces: Iterator[Any], written: dict[str, int]) -> Iterator[Any]:
         if "in_scope" in piece:
             written["in_scope"] = written.get("in_scope", 0) + int(piece["in_scope"].eq(True).sum())
             written["answered"] = written.get("answered", 0) + int(piece["in_scope"].notna().sum())
-            piece = piece.assign(in_scope=piece["in_scope"].map({True: "true", False: "false"}).fillna(""))
+            if words:
+                piece = piece.assign(in_scope=piece["in_scope"].map({True: "true", False: "false"}).fillna(""))
         if UNREADABLE in piece:
             written[UNREADABLE] = written.get(UNREADABLE, 0) + int((piece[UNREADABLE] != "").sum())
         yield piece

@@ -107,7 +107,7 @@ def reliability(confidence: ArrayLike, correct: ArrayLike, bins: int = 15, title
     upper.plot([0, 1], [0, 1], color=RIVAL, linestyle="--", linewidth=1)
     upper.bar(middles[filled], right[filled], width, color=OURS, alpha=0.85)
     upper.plot(sure[filled], right[filled], "o", color=INK, markersize=3)
-    upper.set(ylim=(0, 1), xlim=(0, 1), ylabel="share right", title=title or "Reliability")
+    upper.set(ylim=(-0.02, 1.02), xlim=(-0.02, 1.02), ylabel="share right", title=title or "Reliability")
     upper.text(0.03, 0.95, f"ECE {error:.1%}", transform=upper.transAxes, va="top", fontweight="bold")
     lower.bar(middles, count, width, color=RIVAL)
     lower.set(xlabel="confidence", ylabel="rows")
@@ -159,7 +159,8 @@ def risk_coverage(curves: Mapping[str, tuple[ArrayLike, ArrayLike]], title: str 
         axes.step(coverage, risk, where="post", color=_MORE[place % 6], label=f"{name} (area {area:.3f})")
         # The first few rows jump between 0 and 1: they say nothing and would flatten the rest.
         highest = max(highest, *risk[coverage >= 0.1].tolist())
-    axes.set(xlim=(0, 1), ylim=(0, 1.15 * highest), title=title or "Risk and coverage")
+    # A margin below 0: without errors the line would lie on the axis.
+    axes.set(xlim=(0, 1), ylim=(-0.04 * highest, 1.15 * highest), title=title or "Risk and coverage")
     axes.set(xlabel="share answered (coverage)", ylabel="share wrong among them (risk)")
     _percent(axes)
     axes.grid(color=FAINT, linewidth=0.8)

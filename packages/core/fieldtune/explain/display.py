@@ -24,14 +24,17 @@ def terminal(found: Explanation) -> Text:
 
 
 def as_html(found: Explanation, language: str = "en") -> str:
-    """The same as HTML with inline styles; a word's weight is its tooltip."""
+    """The same as HTML with inline styles; a word's weight is its tooltip.
+
+    No word has a margin or padding beside it: the text reads as it was written, ``<b>`` and not ``< b >``.
+    """
     pieces, place = [], 0
     for (start, end), share, weight in zip(found.spans, _shares(found), found.weights, strict=True):
         red, green, blue = FOR if share > 0 else AGAINST
         pieces.append(html.escape(found.text[place:start]))
         pieces.append(
             f'<span title="{weight:+.3f}" style="background:rgba({red},{green},{blue},{abs(share) * 0.75:.2f});'
-            f'border-radius:3px;padding:1px 2px">{html.escape(found.text[start:end])}</span>'
+            f'border-radius:3px;padding:1px 0">{html.escape(found.text[start:end])}</span>'
         )
         place = end
     text = "".join([*pieces, html.escape(found.text[place:])])

@@ -1,12 +1,17 @@
 """Whether a model can read a text at all: an encoder knows the scripts of its tokenizer, n-grams read anything."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fieldtune.progress import say
+
 UNKNOWN_LIMIT = 0.2
 """The share of unknown tokens above which a text counts as unreadable."""
+SAMPLE = 2000
+"""Texts looked at, evenly spread, to tell whether an encoder can read them."""
 
 
 def unknown_share(trained: Any, texts: list[str]) -> float:
@@ -19,6 +24,21 @@ def readable(trained: Any, texts: list[str]) -> NDArray[np.bool_]:
     """Which texts the model can read, bool ``[texts]``: at most a fifth of their tokens are unknown to its tokenizer."""
     unknown, known = _tokens(trained, texts)
     return np.asarray(unknown <= UNKNOWN_LIMIT * (unknown + known), dtype=np.bool_)
+
+
+def warn_unreadable(trained: Any, texts: Sequence[str], *, linear: bool = False) -> None:
+    """Say on stderr that the tokenizer of a model's encoder does not know the script of the texts, where it does not.
+
+    Args:
+        linear: whether the task has a method that counts n-grams instead.
+    """
+    share = unknown_share(trained, list(texts[:: max(1, -(-len(texts) // SAMPLE))]))
+    if share > UNKNOWN_LIMIT:
+        ways = "train with --method linear, or with" if linear else "use"
+        say(
+            f"warning: the encoder cannot read {share:.0%} of the tokens of these texts; "
+            f"{ways} a multilingual or Chinese encoder as --model"
+        )
 
 
 def encoder_of(trained: Any) -> Any:
