@@ -145,11 +145,14 @@ def test_texts_that_the_encoder_cannot_read_are_told_once(
 ) -> None:
     file, head = tmp_path / "t.csv", tmp_path / "head"
     trained("text-classification", table_of("text-classification"), tiny_encoder, head, method="head", settings={})
+    graph = tmp_path / "head-onnx"
+    assert cli("models", "export", head, "--to", "onnx").code == 0
     table = pd.DataFrame({"text": [f"{chr(0x2600 + n)} \u2601" for n in range(12)], "label": ["card", "refund"] * 6})
     for rows, told in ((table, 1), (table.assign(text=[f"my card {n}" for n in range(12)]), 0)):
         rows.to_csv(file, index=False)
         for words in (
             ("predict", "--model", head, "--data", file, "--out", tmp_path / "p.csv"),
+            ("predict", "--model", graph, "--data", file, "--out", tmp_path / "p.csv"),
             ("evaluate", "--model", head, "--data", file),
             ("encode", "--model", tiny_encoder, "--data", file, "--out", tmp_path / "v.npy"),
             ("encode", "--model", head, "--data", file, "--out", tmp_path / "v.npy"),

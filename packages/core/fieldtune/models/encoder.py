@@ -77,10 +77,6 @@ class Encoder:
         encoded = self.tokenizer(written, add_special_tokens=False, truncation=False, padding=False)
         return [list(ids) for ids in encoded["input_ids"]]
 
-    def unknown(self, tokens: list[list[int]]) -> list[int]:
-        """How many tokens of each text the tokenizer does not know: it cannot read that language."""
-        return [ids.count(self.tokenizer.unk_token_id) for ids in tokens]
-
     def save(self, folder: Path) -> None:
         """Write weights (safetensors), tokenizer and the sentence-transformers settings into ``folder``."""
         folder.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fieldtune.models.encoder import MAX_LENGTH, reader
 from fieldtune.progress import say
 
 UNKNOWN_LIMIT = 0.2
@@ -47,10 +48,14 @@ def encoder_of(trained: Any) -> Any:
 
 
 def _tokens(trained: Any, texts: list[str]) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
-    """Unknown and known tokens of each text, [CLS] and [SEP] apart; n-grams know everything."""
+    """Unknown and known tokens of each text, [CLS] and [SEP] apart; n-grams know everything.
+
+    An exported graph has a tokenizer too, and no encoder.
+    """
     encoder = encoder_of(trained)
-    if encoder is None:
+    tokenizer = getattr(getattr(trained, "features", None) if encoder is None else encoder, "tokenizer", None)
+    if tokenizer is None:
         return np.zeros(len(texts), dtype=int), np.ones(len(texts), dtype=int)
-    tokens = encoder.tokens(texts)
-    unknown = np.asarray(encoder.unknown(tokens), dtype=int)
+    tokens = reader(tokenizer, MAX_LENGTH)(texts)
+    unknown = np.asarray([ids.count(tokenizer.unk_token_id) for ids in tokens], dtype=int)
     return unknown, np.asarray([max(len(ids) - 2, 0) for ids in tokens], dtype=int) - unknown
