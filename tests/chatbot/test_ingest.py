@@ -44,6 +44,12 @@ def test_documents_keep_their_path_language_and_version(tmp_path: Path) -> None:
     assert skipped == {"d.pdf": "of kinds not read here", "e.md": "without text"}
 
 
+@pytest.mark.parametrize("first", ["", "sep=;\n"])
+def test_a_table_among_the_articles_may_have_semicolons(tmp_path: Path, first: str) -> None:
+    (tmp_path / "c.csv").write_text(f"{first}Plan;Price\nBasic, small;0\n", encoding="utf-8-sig")
+    assert [document.text for document in read_documents(tmp_path)[0]] == ["Plan: Basic, small; Price: 0\n"]
+
+
 def test_what_is_hidden_or_linked_in_from_elsewhere_is_no_article(tmp_path: Path) -> None:
     folder, secret = tmp_path / ".site" / "articles", tmp_path / "secret.md"  # only what is hidden inside counts
     for name in ("a.md", ".note.md", ".trash/old.md", "help/.git/note.md"):
@@ -72,7 +78,7 @@ def test_what_is_hidden_or_linked_in_from_elsewhere_is_no_article(tmp_path: Path
 
 def test_wrong_encoding_and_missing_folder_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_bytes("退款".encode("gb18030"))
-    with pytest.raises(InputError, match=r"(?i)utf-8.*a\.md.*iconv"):
+    with pytest.raises(InputError, match=r"(?i)utf-8.*a\.md.*save it as UTF-8 in the editor.*iconv"):
         read_documents(tmp_path)
     (tmp_path / "a.md").write_bytes("How do I pay?".encode("utf-16"))
     with pytest.raises(InputError, match=r"a\.md.*UTF-16.*iconv -f utf-16"):

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fieldtune import outbox
+from fieldtune.data.read import read_table
 from fieldtune.errors import InputError
 from fieldtune_monitor import sinks, sources, wire
 from fieldtune_monitor.sources import Cursor, read_file
@@ -44,6 +45,20 @@ def test_csv_read_in_pieces_equals_csv_read_whole(tmp_path_factory, titles, limi
     rows, problems, _ = read_everything(path, limit)
     assert [row["title"] for row in rows] == titles
     assert not problems
+
+
+@pytest.mark.parametrize("first", ["", "sep=;\r\n"])
+@pytest.mark.parametrize("limit", [1, 100])
+def test_a_table_of_excel_is_read_as_elsewhere(tmp_path, first, limit):
+    path = tmp_path / "s.csv"
+    text = f"\ufeff{first}title;time\r\nbanks, again;2026-03-01\r\n" + '"a ""b""";2026-03-02\r\n;\r\n'
+    path.write_bytes(text.encode())
+    rows, problems, cursor = read_everything(path, limit)
+    assert rows == read_table(path, every_row=True).to_dict("records")
+    assert not problems
+    with path.open("a", encoding="utf-8") as file:
+        file.write("later;2026-03-03\n")
+    assert titles_of(read_file(path, cursor, 9, final=True)) == ["later"]
 
 
 def test_broken_json_lines_are_counted_not_fatal(tmp_path):

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from html import unescape
 from html.parser import HTMLParser
 
+from fieldtune.data.read import separator
 from fieldtune_chatbot.harmless import veiled
 
 _SKIP = {
@@ -55,7 +56,8 @@ def html_title(source: str) -> str:
 
 def csv_text(source: str) -> str:
     """A table with every row readable on its own: ``name: cell; name: cell``, a blank line between rows."""
-    rows = [row for row in csv.reader(io.StringIO(source)) if any(cell.strip() for cell in row)]
+    text, mark = separator(source)
+    rows = [row for row in csv.reader(io.StringIO(text), delimiter=mark) if any(cell.strip() for cell in row)]
     return "\n\n".join(named_cells(rows[0], row) for row in rows[1:]) + "\n" if rows else ""
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from fieldtune.data.read import separator
 from fieldtune.errors import InputError
 from fieldtune_monitor.records import RawRow
 
@@ -118,11 +119,14 @@ def read_file(path: Path, cursor: Cursor, limit: int, *, final: bool, whole: boo
     try:
         with cast(BinaryIO, gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")) as file:
             cursor = cursor if _mark(file, cursor.offset) == cursor.mark else Cursor()
+            mark, said = _separator(file, kind)
             file.seek(cursor.offset)
             lines = _Lines(file, cursor, final, whole and kind == "jsonl")
-            reading = _json(path, lines, cursor, limit) if kind == "jsonl" else _table(path, lines, cursor, kind, limit)
-            mark = _mark(file, reading.cursor.offset)
-            return replace(reading, cursor=replace(reading.cursor, mark=mark), waits=lines.waits)
+            if said and not cursor.offset and (first := next(lines, None)):
+                cursor = Cursor(first.end, first.number)
+            reading = _json(path, lines, cursor, limit) if kind == "jsonl" else _table(path, lines, cursor, mark, limit)
+            known = _mark(file, reading.cursor.offset)
+            return replace(reading, cursor=replace(reading.cursor, mark=known), waits=lines.waits)
     except FileNotFoundError as error:
         raise InputError("a file with stories", f"nothing at {path}", "check the path") from error
     except (OSError, EOFError) as error:
@@ -137,6 +141,16 @@ def _mark(file: BinaryIO, offset: int) -> str:
     first = file.read(min(END, offset))
     file.seek(max(offset - END, 0))
     return hashlib.sha256(first + file.read(min(END, offset))).hexdigest()
+
+
+def _separator(file: BinaryIO, kind: str) -> tuple[str, bool]:
+    """The mark between the cells, as for any table, and whether a first line of its own says it (Excel's ``sep=;``)."""
+    if kind == "jsonl":
+        return "", False
+    file.seek(0)
+    head = b"".join(file.readline(RECORD_BYTES) for _ in range(2)).decode("utf-8-sig", errors="replace")
+    text, mark = separator(head, "" if kind == "," else kind)
+    return mark, text != head
 
 
 def _kind(path: Path) -> str:
@@ -167,13 +181,13 @@ def _json(path: Path, lines: _Lines, cursor: Cursor, limit: int) -> Reading:
     return Reading(tuple(rows), tuple(problems), cursor, lines.at_end)
 
 
-def _table(path: Path, lines: _Lines, cursor: Cursor, separator: str, limit: int) -> Reading:
+def _table(path: Path, lines: _Lines, cursor: Cursor, mark: str, limit: int) -> Reading:
     """CSV rows. Of a broken record only the first line is given up: a stray quote swallows good rows after it."""
     rows: list[RawRow] = []
     problems: list[str] = []
     header = cursor.header
     while len(rows) + len(problems) < limit:
-        taken, cells, wrong = _record(lines, separator)
+        taken, cells, wrong = _record(lines, mark)
         if not taken:
             break
         place = f"{path.name} line {taken[0].number}"
@@ -202,7 +216,7 @@ def _header(path: Path, cells: Sequence[str], wrong: str) -> tuple[str, ...]:
     return header
 
 
-def _record(lines: _Lines, separator: str) -> tuple[list[_Line], list[str], str]:
+def _record(lines: _Lines, mark: str) -> tuple[list[_Line], list[str], str]:
     """The lines of the next CSV record, its cells, and what is wrong with it; no line while its end is not there yet.
 
     The reader asks for another line only inside quotes, so each is looked at once and a quote within a word is text.
@@ -221,17 +235,17 @@ def _record(lines: _Lines, separator: str) -> tuple[list[_Line], list[str], str]
             yield text
 
     try:
-        return taken, next(csv.reader(texts(), delimiter=separator, strict=True), []), ""
+        return taken, next(csv.reader(texts(), delimiter=mark, strict=True), []), ""
     except UnicodeDecodeError:
         return taken, [], "not UTF-8"
     except csv.Error as error:
         if lines.at_end and not lines.final:
             return [], [], ""
-        return (taken, *_forgiving(taken[0], separator)) if len(taken) == 1 else (taken, [], str(error))
+        return (taken, *_forgiving(taken[0], mark)) if len(taken) == 1 else (taken, [], str(error))
 
 
-def _forgiving(line: _Line, separator: str) -> tuple[list[str], str]:
+def _forgiving(line: _Line, mark: str) -> tuple[list[str], str]:
     try:
-        return next(csv.reader([line.raw.decode("utf-8-sig")], delimiter=separator)), ""
+        return next(csv.reader([line.raw.decode("utf-8-sig")], delimiter=mark)), ""
     except csv.Error as error:
         return [], str(error)

@@ -11,7 +11,7 @@ import pytest
 
 from fieldtune.data.labelled_images import unlabelled_images
 from fieldtune.data.pictured_texts import unlabelled_image_texts
-from fieldtune.data.read import read_table, write_table
+from fieldtune.data.read import read_table, read_toml, write_table
 from fieldtune.data.tables import training_table
 from fieldtune.data.tagged import word_table
 from fieldtune.errors import InputError
@@ -86,6 +86,25 @@ def test_a_csv_file_of_any_spreadsheet_is_read(tmp_path: Path, mark: str) -> Non
     with (tmp_path / "t.csv").open("w", encoding="utf-8-sig", newline="") as handle:
         csv.writer(handle, delimiter=mark).writerows([["text", "label"], ["one; two, three\tfour", "x"], ["a", "y"]])
     assert read_table(tmp_path / "t.csv", ["text", "label"])["text"].tolist() == ["one; two, three\tfour", "a"]
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv"])
+def test_excels_line_on_the_separator_is_passed_over(tmp_path: Path, mark: str, name: str) -> None:
+    file = tmp_path / name
+    file.write_bytes("\r\n".join((f"\ufeffsep={mark}", f"text{mark}label", f"a{mark}x", f"b{mark}")).encode())
+    assert read_table(file, ["text", "label"]).to_dict("list") == {"text": ["a", "b"], "label": ["x", ""]}
+    with pytest.raises(InputError, match=r"1 without, in .*\(rows 4\)"):
+        training_table(file, "text-classification")
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl", "t.toml"])
+def test_another_encoding_is_mended_where_such_a_file_is_written(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes("text = 怎么付款".encode("gb18030"))
+    with pytest.raises(InputError, match=r"UTF-8 text in .* found another encoding at line 1.*iconv") as told:
+        (read_toml if name.endswith("toml") else read_table)(tmp_path / name)
+    assert ("in the spreadsheet" in str(told.value)) == name.endswith("csv")
+    assert ("in the editor" in str(told.value)) != name.endswith("csv")
 
 
 def test_a_lone_carriage_return_does_not_end_a_row(tmp_path: Path) -> None:

@@ -26,9 +26,10 @@ KINDS = (".csv", ".tsv", ".jsonl", ".parquet")
 ROWS = 20_000
 """Rows of a table that are written at a time."""
 _NAMES = {"utf-8-sig": "UTF-8"}
-_AS_UTF8 = "save it as CSV UTF-8 in the spreadsheet, or convert it: iconv -f {} -t utf-8"
+_SAVE = {".csv": "CSV UTF-8 in the spreadsheet", ".tsv": "UTF-8 text in the spreadsheet"}
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # JSON's way to write a half of a character, or both
 _BLANK_LINE = re.compile(r"^[ \t]*\r?\n", re.MULTILINE)
+_SAID = re.compile(r"\ufeff?sep=([^\w\s\"]|\t)(?=[\r\n])", re.IGNORECASE)
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -45,7 +46,7 @@ def read_table(
     """Read CSV, TSV, JSON lines or Parquet, by extension; ``.gz`` allowed.
 
     A CSV file whose header has semicolons or tabs and no comma is separated by these, as spreadsheets of half the
-    world write it.
+    world write it; Excel's first line that says so (``sep=;``) is passed over.
     Text stays text: ``007`` keeps its zeros, and an empty cell or a null in a column of texts is an empty string.
     Rows with nothing in any cell are left out and counted on stderr.
 
@@ -74,7 +75,7 @@ def read_table(
         frame = (
             _json_lines(text, path)
             if kind == ".jsonl"
-            else _separated(text, path, "\t" if kind == ".tsv" else _separator(text), numbered)
+            else _separated(*separator(text, "\t" if kind == ".tsv" else ""), path, numbered)
         )
     if frame.empty:
         raise InputError("at least one row", f"none in {path}", "check that the export worked")
@@ -132,10 +133,14 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_toml(path: Path | str) -> dict[str, Any]:
-    """Read a TOML configuration; its complaint names the line."""
+    """Read a TOML configuration; its complaint names the line.
+
+    Raises:
+        InputError: no such file, or no UTF-8. ConfigError: no TOML.
+    """
     try:
-        return tomllib.loads(read_bytes(Path(path)).decode("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(decode(read_bytes(Path(path)), Path(path)))
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"valid TOML in {path}", str(error), "correct that line") from error
 
 
@@ -227,7 +232,7 @@ def decode(raw: bytes, path: Path, encoding: str = "utf-8-sig") -> str:
     """
     first = raw.partition(b"\n")[0]
     if not encoding.lower().startswith("utf-16") and (b"\0" in first or first.startswith(_UTF16)):
-        raise InputError(f"{_NAMES.get(encoding, encoding)} text in {path}", "UTF-16", _AS_UTF8.format("utf-16"))
+        raise InputError(f"{_NAMES.get(encoding, encoding)} text in {path}", "UTF-16", _as_utf8(path, "utf-16"))
     try:
         return raw.decode(encoding)
     except UnicodeDecodeError as error:
@@ -235,44 +240,55 @@ def decode(raw: bytes, path: Path, encoding: str = "utf-8-sig") -> str:
         raise InputError(
             f"{_NAMES.get(encoding, encoding)} text in {path}",
             f"another encoding at line {line} (byte {raw[error.start]:#04x})",
-            f"{_AS_UTF8.format('cp1252')} (gb18030 for Chinese)",
+            f"{_as_utf8(path, 'cp1252')} (gb18030 for Chinese)",
         ) from error
     except LookupError as error:
         raise InputError("a known encoding", repr(encoding), "try utf-8, gb18030 or latin-1") from error
 
 
-def _separator(text: str) -> str:
+def _as_utf8(path: Path, found: str) -> str:
+    return f"save it as {_SAVE.get(extension(path), 'UTF-8 in the editor')}, or convert it: iconv -f {found} -t utf-8"
+
+
+def separator(text: str, usual: str = "") -> tuple[str, str]:
+    """The text of a table, and the mark between its cells: the one that Excel's first line says (``sep=;``), else
+    `usual`, else the one its header has.
+
+    That line is left empty in the text returned, so that the others keep their numbers.
+    """
+    if said := _SAID.match(text):
+        return text[said.end() :], said[1]
     header = text.lstrip("\r\n").partition("\n")[0]
-    return next((mark for mark in (",", ";", "\t") if mark in header), ",")
+    return text, usual or next((mark for mark in (",", ";", "\t") if mark in header), ",")
 
 
-def _separated(text: str, path: Path, separator: str, numbered: bool) -> pd.DataFrame:
+def _separated(text: str, mark: str, path: Path, numbered: bool) -> pd.DataFrame:
     if not text.strip():
         raise InputError("a header and at least one row", f"an empty file at {path}", "check that the export worked")
-    check_once(_header(text, separator), str(path))
+    check_once(_header(text, mark), str(path))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # the first row is longer than the header
             frame = pd.read_csv(
                 io.StringIO(text),
-                sep=separator,
+                sep=mark,
                 dtype=str,
                 keep_default_na=False,
                 on_bad_lines="error",
                 index_col=False,
             )
-            return frame.set_axis(_row_numbers(text, separator, len(frame))) if numbered else frame
+            return frame.set_axis(_row_numbers(text, mark, len(frame))) if numbered else frame
     except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
-        reason = _long_row(text, separator) or str(error).strip().replace("Error tokenizing data. C error: ", "")
+        reason = _long_row(text, mark) or str(error).strip().replace("Error tokenizing data. C error: ", "")
         raise InputError(
             f"a well-formed table in {path}", reason, "correct that line (quotes, separators, a comma at its end)"
         ) from error
 
 
-def _row_numbers(text: str, separator: str, count: int) -> range | list[int]:
+def _row_numbers(text: str, mark: str, count: int) -> range | list[int]:
     """What a spreadsheet calls the rows: blank lines, which pandas passes over, count."""
     if _BLANK_LINE.search(text):
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
         with contextlib.suppress(csv.Error):
             numbers = [n for n, cells in enumerate(reader, 1) if len(cells) > 1 or (cells and not cells[0].isspace())]
             if len(numbers) == count + 1:
@@ -280,17 +296,17 @@ def _row_numbers(text: str, separator: str, count: int) -> range | list[int]:
     return range(2, count + 2)
 
 
-def _header(text: str, separator: str) -> list[str]:
+def _header(text: str, mark: str) -> list[str]:
     """The cells of the first line that has any."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
     with contextlib.suppress(csv.Error):
         return next((cells for cells in reader if cells), [])
     return []
 
 
-def _long_row(text: str, separator: str) -> str:
+def _long_row(text: str, mark: str) -> str:
     """The first row with more cells than the header, with its line; empty when every row is short enough."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
     line, header = 1, 0
     with contextlib.suppress(csv.Error):
         for cells in reader:
