@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from markdown_it import MarkdownIt
 from streamlit.testing.v1 import AppTest
 
 import fieldtune_chatbot.ui
@@ -45,6 +46,15 @@ def test_ask_thumb_and_correct(page: AppTest) -> None:
     assert not page.exception
     with registry.open_home().begin() as connection:
         assert {row.kind for row in feedback.rows(connection, "chatbot")} == {"thumb_up", "correction"}
+
+
+def test_a_question_stands_in_the_history_as_it_was_typed(page: AppTest) -> None:
+    page.chat_input[0].set_value("How far is **Mars** from _here_?").run()
+    asked = [caption.value for caption in page.sidebar.caption if ":material/person:" in caption.value]
+    assert [MarkdownIt().render(text) for text in asked] == [
+        "<p>:material/person: How far is **Mars** from _here_?</p>\n"
+    ]
+    assert "How far is **Mars** from _here_?" in [element.value for element in page.text]
 
 
 def test_a_source_opens_in_the_wording_it_was_cited_in(page: AppTest, built: Path, tmp_path: Path) -> None:

@@ -224,6 +224,26 @@ def test_backtest_on_files(tmp_path):
     assert (figures["events"], figures["found"], figures["alerts_outside_events"]) == (2, 1, 0)
 
 
+def test_events_that_a_backtest_leaves_out_are_counted_with_the_reason(tmp_path, capsys):
+    (tmp_path / "a.jsonl").write_text("")
+    times = ("2026-01-05", "2026-02-05")
+    (tmp_path / "n.csv").write_text("title,time\n" + "".join(f"a {day},2026-01-{day:02}\n" for day in range(2, 30)))
+    events = [("a", times[0]), ("a", times[1]), ("b", times[0]), ("c", times[1]), ("b", times[1])]
+    (tmp_path / "events.csv").write_text("topic,time\n" + "".join(f"{topic},{time}\n" for topic, time in events))
+    (tmp_path / "monitor.toml").write_text(f'warmup = "1d"\n{CONFIGURATION}')
+    files = [tmp_path / name for name in ("a.jsonl", "events.csv", "monitor.toml")]
+    figures = scoring.backtest_files(*files, tmp_path / "n.csv", 0, datetime(2026, 6, 1, tzinfo=UTC), runner.silent)
+    assert figures["events"] == 1
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "note: 3 events left out, of topics that are not watched: b, c"
+    assert told[1].startswith(
+        "note: 1 events left out, outside the time that was watched, 2026-01-03T00:00:00Z to 2026-01-29"
+    )
+    assert len(told) == 2
+    scoring.backtest_files(*files[:2], None, None, 0, datetime(2026, 6, 1, tzinfo=UTC), runner.silent)
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(("bucket", "hours"), [("1h", 0.0), ("1d", 24.0)])
 def test_the_delay_of_an_alert_lasts_until_its_bucket_is_over(tmp_path, bucket, hours):
     """A daily alert is dated by its day, which nobody can judge before it ends."""
@@ -283,6 +303,15 @@ CONFIGURATION = '[[topics]]\nname = "a"\nkeywords = ["a"]\n'
         (CONFIGURATION + '[[sources]]\nkind = "rss"\nurl = "http://x"\n', r"kind file \(others come .*sources.0.kind"),
         (CONFIGURATION + '[[sinks]]\nkind = "webhook"\n', r"kind jsonl or file or stdout \(others .*sinks.0.kind"),
         (CONFIGURATION + '[[sources]]\nkind = "file"\npath = "x"\nurl = "y"\n', "use one of every, kind, path"),
+        ("budget = -1\n" + CONFIGURATION, r"^expected a number above 0 at 'budget' of m\.toml; found -1;"),
+        ("zone = 3\n" + CONFIGURATION, r"^expected a number below 2\.5 at 'zone'"),
+        (
+            '[[topics]]\nnam = "a"\n',
+            r"^expected the key 'name' in 'topics\.0' of m\.toml; found 'nam'; fix: rename 'nam'",
+        ),
+        ("[[topics]]\n", "^expected the key 'name' .* found an empty table; fix: add it"),
+        ("model = 3\n" + CONFIGURATION, "^expected a text at 'model' .* found 3;"),
+        ("topics = []\n", "^expected at least one entry at 'topics' .* found an empty list;"),
     ],
 )
 def test_a_wrong_configuration_names_the_key(tmp_path, text, words):

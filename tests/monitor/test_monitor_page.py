@@ -97,6 +97,15 @@ def test_headlines_are_never_mark_up(place, rows, home, monkeypatch, write):
     assert not any("<img" in text for text in shown)
 
 
+def test_what_a_story_lacks_leaves_no_mark(place, rows, home, monkeypatch, write):
+    write(place / "stories.jsonl", [{**row, "source": ""} for row in rows])
+    page = opened(place, monkeypatch).run()
+    below = [element.value.partition(":gray[")[2] for element in page.markdown if ":gray[" in element.value]
+    assert below
+    assert all(text.startswith("probability of negative") for text in below)
+    assert any("· sources: 1 ·" in caption.value for caption in page.caption)
+
+
 @pytest.mark.parametrize("zone", ["Asia/Shanghai", "America/New_York", "Africa/Cairo", "UTC"])
 def test_a_daily_bucket_is_drawn_on_its_own_day(zone, place, rows, home, monkeypatch, write):
     """New York and Cairo change their clocks within these days, Cairo at midnight."""

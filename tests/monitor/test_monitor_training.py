@@ -650,6 +650,38 @@ def test_promotion_and_rollback_reach_a_running_monitor(model, tmp_path, home):
     assert same == [True] * 3 + [False] * 3 + [True] * 4
 
 
+@pytest.mark.parametrize(
+    ("topics", "found"),
+    [
+        (
+            {"bankz": ["zzz"], "ferriez": ["zzz"]},
+            "found bankz, ferriez; fix: did you mean 'banks' for 'bankz', 'ferries'",
+        ),
+        ({"banks": [], "Ferries": ["ferry"]}, "found Ferries; fix: did you mean 'ferries' for 'Ferries'"),
+        ({"banks": [], "rail": []}, "found rail; fix: use one of these, or give the topic keywords"),
+    ],
+)
+def test_a_topic_that_nothing_would_find_is_refused(model, tmp_path, cli, topics, found):
+    tables = "".join(f"[[topics]]\nname = {json.dumps(n)}\nkeywords = {json.dumps(w)}\n" for n, w in topics.items())
+    source = '[[sources]]\nkind = "file"\npath = "s.csv"\n[[sinks]]\nkind = "stdout"\n'
+    (tmp_path / "m.toml").write_text(f'model = "model"\n{tables}{source}')
+    (tmp_path / "s.csv").write_text("title\nBanks fall\n")
+    alerts = tmp_path / "a.jsonl"
+    for command in (("replay", "--input", tmp_path / "s.csv", "--alerts", alerts), ("run", "--once")):
+        ran = cli("monitor", command[0], "--config", tmp_path / "m.toml", *command[1:])
+        assert ran.code == 1
+        assert f"topics that the model knows (banks, ferries); {found}" in ran.err
+    assert not alerts.exists()
+
+
+def test_a_topic_of_keywords_alone_beside_a_model_is_told(model, tmp_path, capsys):
+    tables = '[[topics]]\nname = "banks"\n[[topics]]\nname = "rail"\nkeywords = ["rail"]\n'
+    (tmp_path / "m.toml").write_text(f'model = "model"\n{tables}')
+    judge, _ = wire.judge_of(read_config(tmp_path / "m.toml"))
+    assert "does not know the topics rail: only their keywords find them" in capsys.readouterr().err
+    assert judge([Document("1", "1", "Qwpl rail zzxv", "", "", "x", "en", 0, 0, 0)])
+
+
 def judged(config, wording, names):
     judge, _ = wire.judge_of(config)
     return judge([Document(n, n, wording.format(n), "", "", n, "en", 0, 0, 0) for n in names])

@@ -151,8 +151,9 @@ def _sidebar(service: wire.Service, t: Translate) -> None:
     st.sidebar.subheader(t("history"))
     turns = wire.history(service, st.session_state.session)
     for turn in turns:
-        icon = ":material/person:" if turn["role"] == "customer" else ":material/smart_toy:"
-        st.sidebar.caption(f"{icon} {plain(beginning(unmarked(turn['body'])))}")
+        asked = turn["role"] == "customer"  # what is typed stands as it was typed
+        icon = ":material/person:" if asked else ":material/smart_toy:"
+        st.sidebar.caption(f"{icon} {plain(beginning(turn['body'] if asked else unmarked(turn['body'])))}")
     if not turns:
         st.sidebar.caption(t("empty_history"))
     if st.sidebar.button(t("new")):

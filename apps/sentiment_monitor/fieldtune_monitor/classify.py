@@ -55,12 +55,7 @@ def load_bundle(folder: Path) -> Read:
     from fieldtune.models import load
 
     verify(folder)
-    try:
-        slots = json.loads((folder / BUNDLE).read_text(encoding="utf-8"))["slots"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ArtefactError(
-            f"a model of the monitor with {BUNDLE}", f"none in {folder}", "make one with: fieldtune monitor train"
-        ) from error
+    slots = _slots(folder)
     models = shared({name: load(folder / name) for name in slots}, folder)
     thresholds = {name: float(about.get("threshold", 0.5)) for name, about in slots.items()}
 
@@ -68,6 +63,25 @@ def load_bundle(folder: Path) -> Read:
         return _read(models, thresholds, titles, languages)
 
     return read
+
+
+def topics_known(folder: Path) -> tuple[str, ...]:
+    """The topics that the models of a bundle tell apart, in order; none where it has no topic model.
+
+    Raises:
+        ArtefactError: no bundle of the monitor.
+    """
+    parts = [about for name, about in _slots(folder).items() if name.startswith("topic-")]
+    return tuple(sorted({label for about in parts for label in about.get("labels", ())}))
+
+
+def _slots(folder: Path) -> dict[str, dict[str, Any]]:
+    try:
+        return dict(json.loads((folder / BUNDLE).read_text(encoding="utf-8"))["slots"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ArtefactError(
+            f"a model of the monitor with {BUNDLE}", f"none in {folder}", "make one with: fieldtune monitor train"
+        ) from error
 
 
 class _Once:

@@ -1,6 +1,5 @@
 """The configuration of `fieldtune monitor`, read once from TOML; an unknown key answers with the nearest valid one."""
 
-import difflib
 import math
 import os
 import re
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 from fieldtune.data.read import read_toml
 from fieldtune.errors import ConfigError
 from fieldtune_monitor.alerting import AlertConfig
+from fieldtune_monitor.config_errors import worded
 from fieldtune_monitor.spikes import DetectorConfig
 
 ZONE = (1.0, 2.5)  # a multiple of the usual at the upper one is a surge for sure
@@ -177,26 +177,10 @@ def read_config(path: Path) -> Config:
     try:
         return Config.model_validate(values, context={"folder": Path(path).resolve().parent})
     except ValidationError as error:
-        raise _as_config_error(error, Path(path)) from None
-
-
-def _as_config_error(error: ValidationError, path: Path) -> ConfigError:
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        known = _known_keys(first["loc"])
-        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.5)
-        fix = f"did you mean '{near[0]}'?" if near else f"use one of {', '.join(known)}"
-        return ConfigError(f"known keys in {path.name}", f"'{place}'", fix)
-    wanted = str(first["msg"]).removeprefix("Value error, ")
-    return ConfigError(f"{wanted} at '{place}' of {path.name}", repr(_shorten(first.get("input"))), "correct the value")
+        raise worded(error, Path(path), _known_keys) from None
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     tables: dict[str, type[BaseModel]] = {"topics": Topic, "sources": Source, "sinks": Sink}
     model = tables.get(str(location[0]), Config) if len(location) > 1 else Config
     return sorted(model.model_fields)
-
-
-def _shorten(value: Any) -> Any:
-    return "nothing" if isinstance(value, dict) else value

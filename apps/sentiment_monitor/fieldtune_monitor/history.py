@@ -140,6 +140,19 @@ def backtest(
     return {**figures, "topics": len(names), "from": windows.iso(first), "to": windows.iso(last)}
 
 
+def left_out(events: Sequence[Event], span: tuple[int, int] | None, topics: Sequence[str] | None) -> list[str]:
+    """What :func:`backtest` leaves out of the events, a line for each reason."""
+    strange = [event for event in events if topics and event.topic not in topics]
+    names = ", ".join(sorted({event.topic for event in strange}))
+    early = [e for e in events if span and e not in strange and (e.end < span[0] or e.start > span[1])]
+    told = [(len(strange), f"of topics that are not watched: {names}")]
+    if span:
+        told.append(
+            (len(early), f"outside the time that was watched, {windows.iso(span[0])} to {windows.iso(span[1])}")
+        )
+    return [f"note: {count} events left out, {why}" for count, why in told if count]
+
+
 def watched_span(source: Path, config: Config, now: datetime) -> tuple[int, int]:
     """From the end of learning to the last story of a history, in seconds; stories dated in the future are none.
 

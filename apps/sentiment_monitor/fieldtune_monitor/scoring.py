@@ -13,6 +13,7 @@ from pandas.api.types import is_numeric_dtype
 from fieldtune import registry
 from fieldtune.data.read import check_output, first_row, read_table, write_table
 from fieldtune.errors import InputError
+from fieldtune.progress import say
 from fieldtune.runtime import generator
 from fieldtune.text.language import detect, known
 from fieldtune_monitor import counts, history, runner, wire
@@ -154,6 +155,8 @@ def backtest_files(
     topics = [topic.name for topic in settings.topics] if settings else None
     happened = history.read_events(events, settings)
     span = history.watched_span(source, settings, now) if source and settings else None
+    for note in history.left_out(happened, span, topics):
+        say(note)
     wait = hindsight(settings.bucket) if settings else 0  # an alerts file does not say how long its buckets are
     figures = history.backtest(history.read_alerts(alerts, wire.dismissed_incidents()), happened, span, topics, wait)
     if not placebo or settings is None or source is None:

@@ -1,9 +1,10 @@
 """Topics by keywords, for companies that have no topic model yet (pure).
 
 A Latin keyword matches whole words ("ai" does not match "training"), a Chinese one anywhere; a keyword between slashes
-is a regular expression on the lower-case text. A story may belong to several topics. Knows no model.
+is a regular expression on the lower-case text. A story may belong to several topics. Of a model it knows the names of topics.
 """
 
+import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 
@@ -27,6 +28,31 @@ def matcher(keywords: Mapping[str, Sequence[str]]) -> Callable[[str], tuple[str,
         return tuple(name for name, pattern in patterns.items() if pattern.search(plain))
 
     return topics_of
+
+
+def by_keywords_alone(keywords: Mapping[str, Sequence[str]], known: Sequence[str]) -> list[str]:
+    """The topics that the model does not know, and that only their keywords find.
+
+    Args:
+        keywords: topic name -> keywords.
+        known: the topics of the model; none where it has no topic model, and nothing is said then.
+
+    Raises:
+        ConfigError: a topic that nothing would ever find: the model does not know it, and it has no keywords or is
+            nearly the name of a topic that the model knows and nobody watches.
+    """
+    strange = [name for name in keywords if known and name not in known]
+    free = {name.casefold(): name for name in known if name not in keywords}
+    near = {name: difflib.get_close_matches(name.casefold(), free, n=1, cutoff=0.6) for name in strange}
+    wrong = [name for name in strange if near[name] or not keywords[name]]
+    if wrong:
+        meant = [f"{free[near[name][0]]!r} for {name!r}" for name in wrong if near[name]]
+        raise ConfigError(
+            f"topics that the model knows ({', '.join(known)})",
+            ", ".join(wrong),
+            f"did you mean {', '.join(meant)}?" if meant else "use one of these, or give the topic keywords",
+        )
+    return strange
 
 
 def _pattern(name: str, words: Sequence[str]) -> re.Pattern[str]:

@@ -194,7 +194,8 @@ def _verdict(alert: dict[str, Any], verdicts: dict[str, Said], user: str, origin
 def _story(story: dict[str, Any], key: str, tones: dict[str, Said], user: str, origin: str, t: Translate) -> None:
     text, choice = st.columns([3, 1], vertical_alignment="center")
     probability = f"{t('p_negative')} {story['p_negative']:.2f}"
-    text.markdown(f"{_headline(story)}  \n:gray[{plain(story['source'])} · {probability}]")
+    below = " · ".join(part for part in (plain(story["source"]), probability) if part)
+    text.markdown(f"{_headline(story)}  \n:gray[{below}]")
     options = [t("unchanged"), *(t(tone) for tone in TONES)]
     told = tones.get(story["identity"], ("", ""))[0]
     present = TONES.index(told) + 1 if told in TONES else 0

@@ -22,11 +22,11 @@ from fieldtune.progress import say
 from fieldtune.runtime import home, now
 from fieldtune.store import open_store
 from fieldtune_monitor import runner, store
-from fieldtune_monitor.classify import Judge, load_bundle, make_judge
+from fieldtune_monitor.classify import Judge, load_bundle, make_judge, topics_known
 from fieldtune_monitor.config import ALERTS, Config
 from fieldtune_monitor.monitor import APP, Monitor, Setup, restore
 from fieldtune_monitor.sinks import Send, deliver, hand_over, jsonl_sink, stream_sink
-from fieldtune_monitor.topics import matcher
+from fieldtune_monitor.topics import by_keywords_alone, matcher
 
 STORE = "monitor"
 LOCK = int.from_bytes(hashlib.sha256(b"fieldtune monitor run").digest()[:8], "big", signed=True)
@@ -45,13 +45,19 @@ def open_monitor_store(place: Path | str) -> Engine:
 
 
 def judge_of(config: Config) -> tuple[Judge, str]:
-    """The judge of a configuration and the version of its model ("none" without one)."""
-    by_keywords = matcher({topic.name: topic.keywords for topic in config.topics})
-    names = [topic.name for topic in config.topics]
+    """The judge of a configuration and the version of its model ("none" without one).
+
+    Raises:
+        ConfigError: from `topics.by_keywords_alone`.
+    """
+    keywords = {topic.name: topic.keywords for topic in config.topics}
+    by_keywords, names = matcher(keywords), list(keywords)
     if not config.model:
         say("no `model` in the configuration: tone is read from the column `sentiment`, topics from keywords")
         return make_judge(None, by_keywords, names), "none"
     folder = registry.serving(APP, config.place(config.model))
+    if alone := by_keywords_alone(keywords, topics_known(folder)):
+        say(f"note: the model does not know the topics {', '.join(alone)}: only their keywords find them")
     return make_judge(load_bundle(folder), by_keywords, names), registry.version_of(folder)
 
 

@@ -67,7 +67,7 @@ WORDS = {
         "{hours} 小时内 {observed} 条负面报道；常态为 {low} 至 {high} 条（预期 {expected:.1f}）",
     ),
     "chance": (
-        "by chance, over all topics, about once in {weeks} weeks · {sources} sources · {copies} copies",
+        "by chance, over all topics, about once in {weeks} weeks · sources: {sources} · copies: {copies}",
         "所有主题合计，纯属偶然时约 {weeks} 周才出现一次 · {sources} 个来源 · {copies} 次转载",
     ),
     "tone_signal": ("a darker tone", "语气转负"),
