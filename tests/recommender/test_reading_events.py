@@ -59,6 +59,57 @@ def test_row_order_stands_for_a_missing_time(files: tuple[Path, Path]) -> None:
     assert np.allclose(data.log.weights, [1.0, 0.0, -0.4, 0.8])
 
 
+def test_ratings_nobody_can_read_are_counted_and_no_successes(files: tuple[Path, Path]) -> None:
+    files[0].write_text('user,item,rating\n1,a,x\n1,b,"4,5"\n2,c,\n2,a,3\n3,b,"1,000"\n3,c,inf\n')
+    data = reading.read(*files, Schema())
+    assert data.log.positive.tolist() == [False, True, True, True, False, False]  # without a rating it is an event too
+    assert data.log.weights.tolist() == [0, 1, 1, 1, 0, 0]
+    assert data.repairs == {"events_with_unreadable_rating": 3}
+    for rule in ("rating>=4", "rating>=3,5"):
+        data = reading.read(*files, Schema(positive=rule))
+        assert data.log.positive.tolist() == [False, True, False, False, False, False]
+        assert data.repairs == {"events_with_unreadable_value": 4}
+    files[0].write_text("user,item,rating\n1,a,good\n1,b,\n2,c,bad\n")
+    with pytest.raises(InputError, match=r"none in the column 'rating', e\.g\. 'good'.*--positive 'rating=good"):
+        reading.read(*files, Schema())
+    assert reading.read(*files, Schema(positive="rating=good")).log.positive.tolist() == [True, False, False]
+
+
+def test_a_name_given_for_the_events_holds_for_the_items_where_they_have_it(files: tuple[Path, Path]) -> None:
+    files[0].write_text("Kunde;Artikel\n1;a\n2;b\n")
+    columns = {"user": "Kunde", "item": "Artikel"}
+    plain = reading.read(*files, Schema(columns)).catalogue.texts
+    files[1].write_text(ITEMS.replace("item,", "Artikel,"))
+    for schema in (Schema(columns), Schema(columns, {"item": "Artikel"})):
+        assert reading.read(*files, schema).catalogue.texts == plain
+    files[1].write_text(ITEMS.replace("item,", "Ware,"))
+    with pytest.raises(InputError, match="rename a column to 'item', or name it with --item-columns"):
+        reading.read(*files, Schema(columns))
+    assert reading.read(*files, Schema(columns, {"item": "Ware"})).catalogue.texts == plain
+    with pytest.raises(InputError, match=r"rename a column to 'user', or name it with --columns"):
+        reading.read(*files, Schema({"item": "Artikel"}))
+    with pytest.raises(InputError, match=r"'Titel' for 'title'.*goes to --item-columns"):
+        reading.read(*files, Schema({**columns, "title": "Titel"}))
+
+
+@pytest.mark.parametrize(("strays", "kept"), [(1, False), (3, True)])
+def test_an_event_far_beyond_the_rest_is_left_out(files: tuple[Path, Path], strays: int, kept: bool) -> None:
+    days = pd.date_range("2026-01-01", periods=200 - strays, freq="D", tz="UTC")
+    rows = [f"u,a,{day.isoformat()}" for day in days] + [f"u,b,2099-01-0{n + 1}" for n in range(strays)]
+    files[0].write_text("user,item,time\n" + "\n".join(rows) + "\n")
+    data = reading.read(*files, Schema())
+    assert len(data.log) == 200 - strays * (not kept)
+    assert data.repairs == ({} if kept else {"events_dated_far_beyond_the_rest": strays})
+
+
+def test_a_quiet_year_is_no_stray_event(files: tuple[Path, Path]) -> None:
+    days = list(pd.date_range("2026-01-01", periods=199, freq="D", tz="UTC"))
+    days.append(days[-1] + pd.Timedelta(days=364))
+    files[0].write_text("user,item,time\n" + "".join(f"u,a,{day.isoformat()}\n" for day in days))
+    data = reading.read(*files, Schema())
+    assert (len(data.log), data.repairs) == (200, {})
+
+
 def test_a_rule_may_name_types(files: tuple[Path, Path]) -> None:
     files[0].write_text("user,item,type\n1,a,view\n1,b,buy\n")
     assert reading.read(*files, Schema(positive="type=buy,share")).log.positive.tolist() == [False, True]

@@ -1,5 +1,7 @@
 """Cuts: stable, and the past never contains an equal time."""
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -42,3 +44,11 @@ def test_row_order_gives_exact_shares() -> None:
 def test_nothing_to_hold_out_is_said(times: list[float]) -> None:
     with pytest.raises(InputError, match="expected"):
         timecut.windows(log_at(times))
+
+
+def test_a_complaint_names_days_where_times_are_days() -> None:
+    day = datetime(2026, 1, 5, tzinfo=UTC).timestamp()
+    with pytest.raises(InputError, match=r"50 events between 2026-01-05T00:00:00Z and 2026-01-05T00:00:00Z"):
+        timecut.windows(log_at([day] * 50))
+    with pytest.raises(InputError, match="50 events between 7 and 7"):
+        timecut.windows(log_at([7.0] * 50))

@@ -15,8 +15,9 @@ import pandas as pd
 from fieldtune.errors import ArtefactError
 from fieldtune.models.folder import staged, verify
 from fieldtune_recommender import ranker
-from fieldtune_recommender.reading import Dataset, Schema
+from fieldtune_recommender.reading import Dataset
 from fieldtune_recommender.records import Catalogue, Floats, Log
+from fieldtune_recommender.schema import Schema
 
 if TYPE_CHECKING:  # the class lives beside torch, which reading a bundle does not need
     from fieldtune.models import Embedder

@@ -9,6 +9,7 @@ import typer
 
 from fieldtune.cli_kit import Json, pair, planned, show
 from fieldtune.errors import InputError
+from fieldtune.progress import say
 
 app = typer.Typer(help="Text-aware ranking: learn interests from texts and behaviour.", no_args_is_help=True)
 
@@ -22,10 +23,15 @@ def train(
     events: Annotated[Path, typer.Option(help="Events: user, item; optional type, time, weight.")],
     items: Annotated[Path, typer.Option(help="Items: item, title; optional description, tags, category, time.")],
     out: Annotated[Path, typer.Option(help="Folder to write.")],
-    columns: Annotated[str, typer.Option(help="Your column names: user=user_id,item=book_id.")] = "",
+    columns: Annotated[
+        str,
+        typer.Option(
+            help="Your column names of the events: user=user_id,item=book_id; item holds for the items too, if they have it."
+        ),
+    ] = "",
     item_columns: Annotated[str, typer.Option(help="The same for items: item=book_id,tags=authors.")] = "",
     positive: Annotated[
-        str, typer.Option(help="What counts as a success: 'rating>=4' or 'type=buy,share'; default: all but refusals.")
+        str, typer.Option(help="Successes: 'rating>=4' or 'type=buy,share'; default: all but refusals, at any rating.")
     ] = "",
     model: Annotated[str, typer.Option(help="Pretrained encoder: default, a folder, or a hub name.")] = "default",
     max_steps: Annotated[int, typer.Option(help="Training steps of the text tower; 0 leaves it frozen.", min=0)] = 60,
@@ -40,14 +46,17 @@ def train(
     from fieldtune.models.folder import replaceable
     from fieldtune.runtime import now, set_threads
     from fieldtune_recommender import bundle, reading, texts
+    from fieldtune_recommender.schema import Schema
     from fieldtune_recommender.training import Options
     from fieldtune_recommender.training import train as train_shop
 
-    schema = reading.Schema(_pairs(columns, "--columns"), _pairs(item_columns, "--item-columns"), positive)
+    schema = Schema(_pairs(columns, "--columns"), _pairs(item_columns, "--item-columns"), positive)
     chosen = dict(pair(item, "--set") for item in settings or [])
     texts.check(chosen)  # here, as a tower that stays frozen never looks at them
     replaceable(out, bundle.APP)
     data = reading.read(events, items, schema)
+    if data.repairs:
+        say(f"note: {reading.told(data.repairs)}")
     options = Options(model, max_steps, min_positives, seed, set_threads(), chosen)
     show(train_shop(data, schema, out, options, now=now(), progress=True), as_json)
 

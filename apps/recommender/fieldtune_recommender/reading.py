@@ -6,45 +6,23 @@ Knows column names and their spellings, not what the models do with the numbers.
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from fieldtune.data.read import read_table
-from fieldtune.errors import ConfigError, InputError
+from fieldtune.data.read import check_columns, read_table
+from fieldtune.errors import InputError
 from fieldtune.text.language import detect
 from fieldtune_recommender import timecut
-from fieldtune_recommender.records import EVENT_WEIGHTS, Catalogue, Flags, Floats, Log, Times
+from fieldtune_recommender.liking import judged
+from fieldtune_recommender.records import Catalogue, Log, Times
+from fieldtune_recommender.schema import Schema, column, count
 
-_RULE = re.compile(r"^\s*(\w+)\s*(>=|=)\s*(.+?)\s*$")
 _TAG = re.compile(r"<[^>]{1,200}>")
 _TEXT_LIMIT = 2000
-_STRONGEST = max(EVENT_WEIGHTS.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Schema:
-    """How the user's tables name things.
-
-    Attributes:
-        columns: our name -> theirs, for events; `item` serves the items as well.
-        item_columns: our name -> theirs, for items.
-        positive: "rating>=4", "type=buy,share", or "" for every event that is no refusal.
-    """
-
-    columns: Mapping[str, str] = field(default_factory=dict)
-    item_columns: Mapping[str, str] = field(default_factory=dict)
-    positive: str = ""
-
-    def event(self, name: str) -> str:
-        """Their name of an event column."""
-        return self.columns.get(name, name)
-
-    def item(self, name: str) -> str:
-        """Their name of an item column."""
-        return self.item_columns.get(name, self.columns.get(name, name) if name == "item" else name)
+ITEM_COLUMNS = ("item", "title", "category", "tags", "description", "time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +80,7 @@ def further_events(path: Path, schema: Schema, known: Dataset) -> tuple[Log, dic
             "give the same kind of table",
         )
     listed = table["item"].isin(set(known.catalogue.ids))
-    _count(repairs, "events_with_an_unknown_item", int((~listed).sum()))
+    count(repairs, "events_with_an_unknown_item", int((~listed).sum()))
     table = table[listed]
     users = tuple(dict.fromkeys((*known.users, *table["user"])))
     return numbered(table, users, known.catalogue.ids), repairs
@@ -111,17 +89,19 @@ def further_events(path: Path, schema: Schema, known: Dataset) -> tuple[Log, dic
 def event_table(path: Path, schema: Schema, repairs: dict[str, int]) -> tuple[pd.DataFrame, bool]:
     """Events as columns user, item, weight, positive, time, in time order; and whether times were given."""
     needed = [schema.event("user"), schema.event("item")]
-    raw = read_table(path, needed)
+    raw = read_table(path, needed, hint="name it with --columns")
     for name, theirs in schema.columns.items():
         if name != "item" and theirs not in raw:
             raise InputError(
-                f"a column {theirs!r} for {name!r}", f"{', '.join(raw.columns)} in {path}", "see --columns"
+                f"a column {theirs!r} for {name!r}",
+                f"{', '.join(raw.columns)} in {path}",
+                "see --columns; a column of the items goes to --item-columns",
             )
     text = raw.astype(object)
     result = pd.DataFrame({"user": names(text[needed[0]]), "item": names(text[needed[1]])})
-    kind = _column(text, schema.event("type"))
+    kind = column(text, schema.event("type"))
     result["type"] = kind.str.strip().str.lower() if kind is not None else ""
-    time_column = _column(text, schema.event("time"))
+    time_column = column(text, schema.event("time"))
     has_time = time_column is not None and bool((time_column != "").any())
     result["time"] = times(time_column) if has_time and time_column is not None else np.arange(len(result), dtype=float)
     result["positive"], result["weight"] = judged(text, result["type"], schema, repairs)
@@ -137,67 +117,17 @@ def event_table(path: Path, schema: Schema, repairs: dict[str, int]) -> tuple[pd
 def _kept(table: pd.DataFrame, has_time: bool, repairs: dict[str, int]) -> pd.DataFrame:
     nameless = (table["user"] == "") | (table["item"] == "")
     timeless = ~np.isfinite(table["time"]) & ~nameless
-    _count(repairs, "events_without_user_or_item", int(nameless.sum()))
-    _count(repairs, "events_with_unreadable_time", int(timeless.sum()))
+    count(repairs, "events_without_user_or_item", int(nameless.sum()))
+    count(repairs, "events_with_unreadable_time", int(timeless.sum()))
     table = table[~nameless & ~timeless]
     if has_time:
         repeated = table.duplicated(["user", "item", "type", "time"])
-        _count(repairs, "repeated_events", int(repeated.sum()))
+        count(repairs, "repeated_events", int(repeated.sum()))
         table = table[~repeated]
+        beyond = table["time"].to_numpy(float) >= timecut.beyond(table["time"].to_numpy(float))
+        count(repairs, "events_dated_far_beyond_the_rest", int(beyond.sum()))
+        table = table[~beyond]
     return table
-
-
-def judged(raw: pd.DataFrame, kind: pd.Series, schema: Schema, repairs: dict[str, int]) -> tuple[Flags, Floats]:
-    """Which events are positive, and the interest in [-1, 1] each one shows.
-
-    Types weigh as in EVENT_WEIGHTS (1 for a type of your own); a numeric rule weighs a positive by its share of the
-    highest value, and counts values up to half the threshold against the item. A column `weight` multiplies.
-    """
-    weight = kind.map(lambda name: EVENT_WEIGHTS.get(name, 1.0) / _STRONGEST).to_numpy(np.float32)
-    unknown = ~kind.isin([*EVENT_WEIGHTS, ""])
-    _count(repairs, "events_of_a_type_of_your_own", int(unknown.sum()))
-    if (kind == "").all():
-        weight = np.ones(len(kind), np.float32)
-    positive = weight > 0
-    if schema.positive:
-        name, operator, value = _rule(schema.positive, schema, raw)
-        if operator == "=":
-            wanted = {part.strip().lower() for part in value.split(",")}
-            positive = raw[name].astype(str).str.strip().str.lower().isin(wanted).to_numpy()
-        else:
-            numbers = pd.to_numeric(raw[name], errors="coerce").to_numpy(float)
-            _count(repairs, "events_with_unreadable_value", int(np.isnan(numbers).sum()))
-            positive = numbers >= float(value)
-            weight = _graded(numbers, float(value))
-        if not positive.any():
-            raise InputError(f"events with {schema.positive}", "none", "correct --positive")
-    extra = _column(raw, schema.event("weight"))
-    if extra is not None:
-        factor = pd.to_numeric(extra, errors="coerce").to_numpy(np.float32)
-        _count(repairs, "events_with_unreadable_weight", int(np.isnan(factor).sum()))
-        weight = weight * np.nan_to_num(factor, nan=1.0) / max(float(np.nanmax(np.abs(factor), initial=0.0)), 1e-9)
-    return np.asarray(positive, bool), np.clip(weight, -1, 1).astype(np.float32)
-
-
-def _graded(numbers: np.ndarray, threshold: float) -> Floats:
-    top = max(float(np.nanmax(numbers)), 1e-9)
-    graded = np.where(numbers >= threshold, numbers / top, np.where(numbers <= threshold / 2, -0.4, 0.0))
-    return np.nan_to_num(graded).astype(np.float32)
-
-
-def _rule(rule: str, schema: Schema, raw: pd.DataFrame) -> tuple[str, str, str]:
-    match = _RULE.match(rule)
-    if match is None:
-        raise ConfigError("a rule like rating>=4 or type=buy,share", repr(rule), "correct --positive")
-    name, operator, value = schema.event(match[1]), match[2], match[3]
-    if name not in raw:
-        raise InputError(f"the column {name!r} of --positive", ", ".join(map(str, raw.columns)), "correct --positive")
-    if operator == ">=":
-        try:
-            float(value)
-        except ValueError as error:
-            raise ConfigError("a number after >=", repr(value), "correct --positive") from error
-    return name, operator, value
 
 
 def times(column: pd.Series) -> Times:
@@ -219,27 +149,29 @@ def times(column: pd.Series) -> Times:
 
 def read_items(path: Path, schema: Schema, repairs: dict[str, int], has_time: bool = True) -> Catalogue:
     """The catalogue: title, then category, tags and description as one text per item."""
-    raw = read_table(path, [schema.item("item"), schema.item("title")]).astype(object)
-    for name, theirs in schema.item_columns.items():
-        if theirs not in raw:
+    raw = read_table(path).astype(object)
+    theirs = {name: schema.item(name, raw.columns) for name in ITEM_COLUMNS}
+    check_columns(raw, [theirs["item"], theirs["title"]], str(path), "name it with --item-columns")
+    for name, given in schema.item_columns.items():
+        if given not in raw:
             raise InputError(
-                f"a column {theirs!r} for {name!r}", f"{', '.join(raw.columns)} in {path}", "see --item-columns"
+                f"a column {given!r} for {name!r}", f"{', '.join(raw.columns)} in {path}", "see --item-columns"
             )
-    ids = names(raw[schema.item("item")])
+    ids = names(raw[theirs["item"]])
     bad = (ids == "") | ids.duplicated()
-    _count(repairs, "items_without_id_or_repeated", int(bad.sum()))
+    count(repairs, "items_without_id_or_repeated", int(bad.sum()))
     raw, ids = raw[~bad], ids[~bad]
-    parts = {name: _column(raw, schema.item(name)) for name in ("title", "category", "tags", "description")}
+    parts = {name: column(raw, theirs[name]) for name in ("title", "category", "tags", "description")}
     empty = pd.Series("", index=raw.index)
     clean = {name: (empty if column is None else column).map(plain) for name, column in parts.items()}
     titles = tuple(clean["title"])
-    _count(repairs, "items_without_title", sum(not title for title in titles))
+    count(repairs, "items_without_title", sum(not title for title in titles))
     rows = zip(*clean.values(), strict=True)
     texts = tuple(". ".join(part for part in row if part)[:_TEXT_LIMIT] for row in rows)
-    added = _column(raw, schema.item("time"))
+    added = column(raw, theirs["time"])
     came = times(added) if added is not None and has_time else np.full(len(ids), np.nan)
     if added is not None and has_time:
-        _count(repairs, "items_without_readable_time", int(np.isnan(came).sum()))
+        count(repairs, "items_without_readable_time", int(np.isnan(came).sum()))
     return Catalogue(tuple(ids), titles, texts, tuple(map(detect, texts)), came)
 
 
@@ -281,19 +213,8 @@ def plain(value: object) -> str:
     return " ".join(_TAG.sub(" ", text).replace("|", ", ").split())
 
 
-def _column(table: pd.DataFrame, name: str) -> pd.Series | None:
-    if name not in table:
-        return None
-    return table[name].where(table[name].notna(), "")
-
-
 def names(column: pd.Series) -> pd.Series:
     """Identifiers as text; "007" keeps its zeros, a missing one is empty, 7.0 of a float column is "7"."""
     if len(column) and all(isinstance(value, float) for value in column):
         column = column.map(lambda value: "" if np.isnan(value) else f"{value:.15g}")
     return column.where(column.notna(), "").astype(str).str.strip()
-
-
-def _count(repairs: dict[str, int], name: str, number: int) -> None:
-    if number:
-        repairs[name] = repairs.get(name, 0) + number

@@ -5,15 +5,19 @@ order of the models round. Knows nothing of what the events mean.
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fieldtune import runtime
 from fieldtune.errors import InputError
 from fieldtune_recommender.records import Log, Times
 
 HELD_OUT_SHARE = 0.2
 RANKER_SHARE = 0.1
+STRAY_SHARE = 0.01
+YEAR = 365 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,24 @@ class Windows:
 def stable_order(times: Times) -> NDArray[np.intp]:
     """Row numbers sorted by (time, original row): ties keep their order, on every machine."""
     return np.argsort(times, kind="stable")
+
+
+def beyond(times: Times) -> float:
+    """From when on times are far beyond the rest, as of an event in 2099 in a log that ends today; infinity where none is.
+
+    It takes a gap longer than all that lies before it, and than a year, with at most one event in a hundred after it.
+    No clock is asked: a log of other days than ours is one too.
+    """
+    ordered = np.sort(times)
+    for place in range(max(len(ordered) - int(STRAY_SHARE * len(ordered)), 1), len(ordered)):
+        if ordered[place] - ordered[place - 1] > max(ordered[place - 1] - ordered[0], YEAR):
+            return float(ordered[place])
+    return float("inf")
+
+
+def _said(time: float) -> str:
+    """A time for a person: a date, or the number where it counts something else than seconds since 1970."""
+    return runtime.iso(datetime.fromtimestamp(time, UTC)) if 1e8 <= time < 1e11 else f"{time:g}"
 
 
 def before(log: Log, t: float) -> Log:
@@ -59,7 +81,7 @@ def windows(log: Log, held_out: float = HELD_OUT_SHARE, ranker: float = RANKER_S
     if not log.times[0] < cuts.ranker < cuts.test:
         raise InputError(
             "events spread over time, so that the last fifth can be held out",
-            f"{n} events between {log.times[0]:g} and {log.times[-1]:g}, many with the same time",
+            f"{n} events between {_said(float(log.times[0]))} and {_said(float(log.times[-1]))}, many with the same time",
             "give the real times, or leave the column out so that row order stands for time",
         )
     return cuts

@@ -36,8 +36,9 @@ from fieldtune_recommender import (
     timecut,
 )
 from fieldtune_recommender.bundle import METHODS, Bundle
-from fieldtune_recommender.reading import Dataset, Schema, told
+from fieldtune_recommender.reading import Dataset, told
 from fieldtune_recommender.records import Floats
+from fieldtune_recommender.schema import Schema
 
 RANKER_USERS = 3000
 POPULARITY_COLUMN = features.ITEM.index("popularity_0.03")
