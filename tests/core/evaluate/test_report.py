@@ -2,10 +2,13 @@
 
 import base64
 import json
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from fieldtune.evaluate.pictures import bars, png
 from fieldtune.evaluate.report import Report
@@ -110,3 +113,22 @@ def test_written_again_it_is_replaced_and_the_same(tmp_path: Path) -> None:
     report = Report("r").paragraph("text")
     first = report.write(tmp_path).read_bytes()
     assert report.write(str(tmp_path)).read_bytes() == first
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="no browser to draw the page")
+def test_a_table_with_long_headings_stays_in_its_box(tmp_path: Path) -> None:
+    long = dict.fromkeys(("careless users refused", "rollback gives the same bytes", "promoted by the gate"), "yes")
+    row = {"application": "chatbot", "figure": "answered with the right source " * 3, "before": 0.6, **long}
+    counts = {"correct_first": 0.7123, "answered_wrong": 0.1123, "unanswerable_answered": 0.3123, "mrr@10": 0.7123}
+    page = (
+        Report("r").table([row]).table([{"language": "en", "coverage": 0.7123, **counts, "recall@1": 0.8123, "n": 310}])
+    )
+    file = page.write(tmp_path)
+    measure = "[...document.querySelectorAll('.wide')].map(box => box.scrollWidth - box.clientWidth)"
+    script = f"<script>document.title = 'over ' + {measure}</script></body>"
+    file.write_text(file.read_text(encoding="utf-8").replace("</body>", script), encoding="utf-8")
+    browser = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'browser'}"]
+    drawn = subprocess.run(
+        [*browser, "--window-size=1200,900", "--dump-dom", file.as_uri()], capture_output=True, text=True, timeout=120
+    )
+    assert "<title>over 0,0</title>" in drawn.stdout

@@ -234,13 +234,17 @@ p { max-width: 46rem; margin: 0 0 1rem; white-space: pre-line; overflow-wrap: an
 figure { margin: 1.5rem 0 2rem; }
 figcaption { color: var(--soft); font-size: .9rem; margin: .4rem 0 .5rem; max-width: 46rem; }
 .wide { overflow-x: auto; border: 1px solid var(--line); border-radius: 10px; }
+.wide::-webkit-scrollbar { height: .7rem; }
+.wide::-webkit-scrollbar-thumb { background: var(--soft); border-radius: 10px; border: 3px solid var(--raised); }
+.wide::-webkit-scrollbar-track { background: var(--raised); }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; }
-th, td { padding: .5rem .8rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
-th { background: var(--raised); font-weight: 600; white-space: nowrap; }
+th, td { padding: .5rem .6rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
+th { background: var(--raised); font-weight: 600; vertical-align: bottom; }
 tbody tr:last-child td { border-bottom: 0; }
 tbody tr:hover { background: var(--raised); }
-.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.n { text-align: right; font-variant-numeric: tabular-nums; }
+td.n { white-space: nowrap; }
 img { max-width: 100%; height: auto; background: #fff; border: 1px solid var(--line); border-radius: 10px;
   padding: .6rem; }
-@media print { main { max-width: none; } h2 { break-after: avoid; } figure { break-inside: avoid; } }
+@media print { main { max-width: none; } .wide { overflow-x: visible; } h2 { break-after: avoid; } figure { break-inside: avoid; } }
 """
