@@ -122,6 +122,8 @@ def test_faq_rows(tmp_path: Path) -> None:
     [
         ("question,answer\nHow?,So.\nHOW,Not so.\n", r"one answer per question.*line 3"),
         ("question,answer\n?,So.\n", "line 2"),
+        ("question,answer\n😀?,Smile\n", r"questions in words; found a question without letters, '😀\?', in line 2"),
+        ("question,answer\n,Smile\n", "a question and an answer in every row; found line 2"),
         ("question,answer\nHow?,\n", "line 2"),
         ("frage,answer\nHow?,So.\n", "question"),
         ("question,answer\n", "at least one row"),

@@ -163,9 +163,13 @@ def read_faq(path: Path) -> list[FaqEntry]:
 
 
 def _faq_entry(row: Mapping[str, str], path: Path, number: int) -> FaqEntry:
-    if not equality_key(row["question"]) or not row["answer"]:
-        raise InputError("a question and an answer in every row", f"line {number} of {path}", "fill or delete it")
-    language = known(row["language"], f"line {number} of {path}") or detect(row["question"])
+    where = f"line {number} of {path}"
+    if not row["question"] or not row["answer"]:
+        raise InputError("a question and an answer in every row", f"{where} without one", "fill or delete it")
+    if not equality_key(row["question"]):
+        found = f"a question without letters, {row['question']!r}, in {where}"
+        raise InputError("questions in words", found, "word it, or delete the row")
+    language = known(row["language"], where) or detect(row["question"])
     similar = tuple(text.strip() for text in row["similar"].split("|") if text.strip())
     identity = text_version(f"{language}\n{equality_key(row['question'])}")
     return FaqEntry(
