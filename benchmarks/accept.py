@@ -25,12 +25,14 @@ def value_at(figures: Any, path: str) -> Any:
 
 
 def holds(figures: Any, check: str) -> tuple[bool | None, str]:
-    """One check such as ``"accuracy >= 0.93"`` or ``"accuracy >= frozen.accuracy"``: whether it holds, and the figures."""
-    left, sign, right = check.split()
+    """One check such as ``"accuracy >= 0.93"`` or ``"accuracy >= frozen.accuracy - 0.005"``: whether it holds, and the figures."""
+    left, sign, right, *less = check.split()
     found = value_at(figures, left)
     wanted = value_at(figures, right) if right[0].isalpha() and right not in ("true", "false") else json.loads(right)
     if found is None or wanted is None:
         return None, "-"
+    if less:
+        wanted -= float(less[1])
     return bool(COMPARE[sign](found, wanted)), f"{_short(found)} {sign} {_short(wanted)}"
 
 
