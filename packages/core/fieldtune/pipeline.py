@@ -240,6 +240,7 @@ def _write(
     """The model's folder, its card and page included, whole or not at all."""
     origin = provenance(run, job.model if run["model"] and not job.about.weights else None)
     trained.card = {
+        **trained.card,  # what the method notes of its training
         "task": job.task,
         "method": job.method,
         "max_length": job.settings.max_length,

@@ -50,6 +50,14 @@ def test_a_rival_that_did_better_is_told() -> None:
         assert page.count("Another method is the better choice") == told
 
 
+def test_where_few_rows_left_the_weights_is_told_in_one_line() -> None:
+    card = {"task": "text-classification", "method": "fewshot", "metrics": {"n": 0}}
+    for way, told in ((1.0, "at the new weights"), (0.6, "60% of the way from the old weights to the new")):
+        page = markdown({**card, "fewshot": {"told_apart": 0.72, "way": way}})
+        assert f"| where its weights ended | {told}, since the encoder told the classes of 72% of the rows" in page
+    assert "where its weights ended" not in markdown(card)
+
+
 def test_unmeasured_models_and_odd_labels_leave_the_page_whole() -> None:
     page = markdown(
         {"task": "text-classification", "method": "zeroshot", "metrics": {"n": 0}, "labels": ["a|b", "c`\n## d"]}

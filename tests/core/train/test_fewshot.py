@@ -181,6 +181,10 @@ def test_few_rows_train_from_the_command_line_and_the_model_loads_again(
     assert ran.code == 0, ran.err
     model = fieldtune.load(tmp_path / "m")
     assert model.probabilities(["my card"]).shape == (1, 3)
+    known = left_out(fieldtune.load_encoder(tiny_encoder, 256).encode(rows["text"].tolist()), rows["label"].to_numpy())
+    noted = model.card["fewshot"]
+    assert noted["told_apart"] == pytest.approx(known)
+    assert f"told the classes of {known:.0%} of the rows before it was tuned" in (tmp_path / "m/README.md").read_text()
     before = trainable(tiny_encoder, "full", Settings()).body.state_dict()
     after = model.features.encoder.body.state_dict()
     changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}

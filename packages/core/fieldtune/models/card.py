@@ -89,6 +89,8 @@ def _origin(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if card.get("base"):
         yield "their licence", card.get("licence") or "not known: see where they come from"
     yield "rows it learnt from", f"{card['rows']}" if "rows" in card else "not known"
+    if "fewshot" in card:
+        yield "where its weights ended", _way(**card["fewshot"])
     if "data" in run:
         yield "fingerprint of the data", _code(run["data"])
     if "seed" in run:
@@ -100,6 +102,11 @@ def _origin(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         more = f" and {len(names) - 20} more" if len(names) > 20 else ""
         yield "labels", ", ".join(map(_code, names[:20])) + more
     yield "versions", ", ".join(f"{name} {number}" for name, number in sorted(card.get("versions", {}).items()))
+
+
+def _way(told_apart: float, way: float) -> str:
+    place = "at the new weights" if way == 1 else f"{way:.0%} of the way from the old weights to the new"
+    return f"{place}, since the encoder told the classes of {told_apart:.0%} of the rows before it was tuned"
 
 
 def _figures(card: Mapping[str, Any]) -> str:

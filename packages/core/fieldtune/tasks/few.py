@@ -77,16 +77,15 @@ def train(
     names = {int(place): readable(rows.labels[place]) for place in named[1]} if named else {}
     single = np.unique(rows.keys, return_index=True)[1]
     encoder, told = trainable(model, "full", settings), told_apart(vectors[single], rows.targets[single])
+    way = way_of(told)
     if show:
-        say(
-            f"few-shot: before, the encoder told {told:.0%} of the rows' classes; it goes {way_of(told):.0%} of the way"
-        )
+        say(f"few-shot: before, the encoder told {told:.0%} of the rows' classes; it goes {way:.0%} of the way")
     tune_contrastive(encoder, rows.texts, rows.targets, names, settings, told=told, seed=seed, folder=folder, show=show)
     features = EncoderFeatures(encoder, settings.max_length)
     again = (features([names[place] for place in sorted(names)]), named[1]) if named else None
     penalty = (INVERSE_PENALTY * len(rows.labels),)
     head = probe(features(rows.texts), rows.targets, rows.keys, len(rows.labels), seed, again, penalty)
-    return Classifier(features, *head, rows.labels)
+    return Classifier(features, *head, rows.labels, card={"fewshot": {"told_apart": told, "way": way}})
 
 
 def zeroshot(rows: Rows, frozen: Features, temperature: float) -> Classifier:
