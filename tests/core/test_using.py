@@ -57,6 +57,32 @@ def test_accuracy_is_scikit_learns_and_the_users_table_stays(folder: Path, tmp_p
     assert blank["predicted"].isin(model.labels).all() and len(blank) == 3
 
 
+def test_a_dict_of_columns_is_the_table_of_them(folder: Path, tiny_encoder: Path, tmp_path: Path) -> None:
+    shifted = HELD_OUT.set_index(np.array([2, 0, 5]))  # columns stand together by place
+    columns = {"text": shifted["text"].to_numpy(), "label": tuple(HELD_OUT["label"])}
+    pd.testing.assert_frame_equal(fieldtune.predict(folder, columns), fieldtune.predict(folder, HELD_OUT))
+    mixed = {"text": shifted["text"], "label": list(HELD_OUT["label"])}
+    figures = [fieldtune.measure(folder, one) for one in (mixed, HELD_OUT)]
+    assert figures[0] | {"seconds": 0} == figures[1] | {"seconds": 0}
+    rows = table_of("text-classification")
+    given = {"train": rows.to_dict("list"), "valid": columns}
+    made = fieldtune.finetune("text-classification", **given, method="linear", out=tmp_path / "d", progress=False)
+    same = fieldtune.finetune(
+        "text-classification", rows, valid=HELD_OUT, method="linear", out=tmp_path / "t", progress=False
+    )
+    assert (made.path / "fieldtune.json").read_bytes() == (same.path / "fieldtune.json").read_bytes()
+    for given, found in (
+        ({"text": ["a", "b"], "label": ["x"]}, "2 of 'text', 1 of 'label'"),
+        ({"text": "a", "label": ["x"]}, "str for 'text'"),
+        ({"text": iter("ab"), "label": ["x", "y"]}, "for 'text'"),
+        ({"text": {0: "a"}, "label": ["x"]}, "dict for 'text'"),
+        ({}, "none in the table"),
+    ):
+        for act in (fieldtune.measure, fieldtune.predict):
+            with pytest.raises(InputError, match=found):
+                act(folder, given)
+
+
 def test_rows_that_were_learnt_are_told(
     folder: Path, tmp_path: Path, cli: Callable[..., Ran], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -124,7 +150,7 @@ def test_what_cannot_be_is_refused(folder: Path, tiny_encoder: Path, tmp_path: P
         fieldtune.predict(folder, HELD_OUT.assign(predicted="mine"))
     with pytest.raises(InputError, match="at least one row"):
         fieldtune.predict(folder, HELD_OUT.iloc[:0])
-    with pytest.raises(InputError, match="DataFrame or a path; found list"):
+    with pytest.raises(InputError, match="a dict of columns or a path; found list"):
         fieldtune.predict(folder, ["my card"])
     number = trained("regression", table_of("regression"), tiny_encoder, tmp_path / "number", progress=False)
     with pytest.raises(InputError, match="a classifier for --report"):

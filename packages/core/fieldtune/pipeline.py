@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from fieldtune.choosing import choose
+from fieldtune.data.given import Given
 from fieldtune.errors import ArtefactError, InputError, MissingExtraError
 from fieldtune.evaluate.privacy import membership_auc
 from fieldtune.fingerprint import fingerprint, provenance, start, table_digest, threads, versions
@@ -20,7 +21,7 @@ from fieldtune.models.encoder import DEFAULT
 from fieldtune.models.folder import CHECKPOINTS, MANIFEST, locked, recover, replaceable, staged, verify
 from fieldtune.models.readable import encoder_of, warn_unreadable
 from fieldtune.models.trained import CARD, OUT_OF_SCOPE, save_page
-from fieldtune.preparing import Given, Rows, prepared
+from fieldtune.preparing import Rows, prepared
 from fieldtune.progress import say
 from fieldtune.tasks import AUTO, Task, heeded, resolved, task_module
 from fieldtune.train.checkpoint import claimed
@@ -74,7 +75,7 @@ def finetune(
 
     Args:
         task: one of :data:`fieldtune.tasks.TASKS`, e.g. ``"text-classification"``.
-        train: a table or a path; the columns are the task's ``COLUMNS``.
+        train: a table, a dict of columns or a path; the columns are the task's ``COLUMNS``.
         valid: the same, for calibration, thresholds and metrics; None takes a stratified tenth of ``train`` and, where
             the settings say refit, trains again on all rows once these are known; of too few rows none is taken, and
             the model is not measured. Rows labelled ``oos`` fit the

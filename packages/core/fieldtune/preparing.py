@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from fieldtune.data.checks import TEXT_COLUMNS, leakage, strangers
+from fieldtune.data.given import Given, tabled
 from fieldtune.data.hiding import hidden, said
 from fieldtune.data.labels import row_labels
 from fieldtune.data.tables import SETS
@@ -18,7 +18,6 @@ from fieldtune.tasks import Task
 
 FIGURES = 300
 """Rows of which the tenth that is kept apart says something."""
-Given = pd.DataFrame | Path | str
 
 
 @dataclass(frozen=True)
@@ -64,8 +63,8 @@ def prepared(
         InputError: rows that cannot be trained on, none left to validate on where the method compares figures, or
             rows without a label for a method that has no use for them.
     """
-    rows = about.read(train, rename=rename, labels=labels)
-    held_out = about.read(valid, rename=rename, labels=labels) if valid is not None else None
+    rows = about.read(tabled(train), rename=rename, labels=labels)
+    held_out = about.read(tabled(valid), rename=rename, labels=labels) if valid is not None else None
     more = _unlabelled(about, method, unlabelled, rename)
     if scrub:
         rows, held_out, *others = _hidden((rows, held_out, *more), progress)
@@ -106,7 +105,9 @@ def _unlabelled(
     if data is not None and not wants:
         known = ", ".join(about.UNLABELLED) or "none of this task"
         raise InputError(f"a method that learns from unlabelled rows ({known})", repr(method), "leave --unlabelled out")
-    return (about.read_unlabelled(data, rename=rename),) if wants and about.read_unlabelled else ()
+    if data is None or about.read_unlabelled is None:
+        return ()
+    return (about.read_unlabelled(tabled(data), rename=rename),)
 
 
 def _hidden(tables: Sequence[pd.DataFrame | None], progress: bool) -> list[Any]:

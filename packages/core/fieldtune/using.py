@@ -12,7 +12,7 @@ import pandas as pd
 
 from fieldtune.data.checks import OUT_OF_SCOPE
 from fieldtune.data.filled import empty
-from fieldtune.data.given import given, named
+from fieldtune.data.given import Given, given, named, tabled
 from fieldtune.data.hiding import as_trained
 from fieldtune.data.labels import row_labels
 from fieldtune.data.read import check_columns, in_pieces
@@ -22,7 +22,6 @@ from fieldtune.errors import InputError
 from fieldtune.fingerprint import table_digest
 from fieldtune.models import Classifier, load
 from fieldtune.models.readable import warn_unreadable
-from fieldtune.preparing import Given
 from fieldtune.progress import say
 from fieldtune.reporting import classifier_report
 from fieldtune.tasks import Task, task_module
@@ -48,7 +47,7 @@ def measure(
 
     Args:
         model: a model folder, or what :func:`fieldtune.load` gave.
-        data: a table or a path, with the columns of the training table.
+        data: a table, a dict of columns or a path, with the columns of the training table.
         rename: column wanted -> the user's name for it.
         labels: label in the file -> label wanted.
         report: of a classifier, the folder to write a page with pictures to.
@@ -66,7 +65,7 @@ def measure(
     if report is not None and not isinstance(trained, Classifier):
         raise InputError("a classifier for --report", f"a model for {task}", "leave --report out")
     about = task_module(task)
-    table = about.read(data, rename=rename, labels=labels)
+    table = about.read(tabled(data), rename=rename, labels=labels)
     started = time.monotonic()
     found: dict[str, Any] = about.metrics(trained, table)
     found |= {"seen": remark_seen(trained.card, table), "seconds": time.monotonic() - started}
@@ -95,7 +94,7 @@ def predict(model: Any, data: Given, *, rename: Mapping[str, str] | None = None)
 
 def answers(trained: Any, data: Given, *, rename: Mapping[str, str] | None = None) -> Iterator[pd.DataFrame]:
     """The same in pieces of rows, so that no more of the answers than one piece is held."""
-    about, names = task_module(trained.card["task"]), rename or {}
+    about, names, data = task_module(trained.card["task"]), rename or {}, tabled(data)
     if about.read_inputs:
         table, inputs = about.read_inputs(data, names.get("text", "text"))
     else:
@@ -166,7 +165,9 @@ def remark_seen(card: Mapping[str, Any], table: pd.DataFrame, which: str = "the 
     return found
 
 
-def _inputs(data: Given, wanted: list[str], names: tuple[str, ...]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _inputs(
+    data: pd.DataFrame | Path | str, wanted: list[str], names: tuple[str, ...]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The table, and the columns a task reads under its own names; empty cells are empty texts, so no row is lost."""
     table = given(data, every_row=True)
     check_columns(table, wanted, named(data), NAME_IT if "text" in names else "")

@@ -1,6 +1,8 @@
 """What a caller gives as a table, in memory or as a path -> a table that no later step stumbles over. Knows no task."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,32 @@ from fieldtune.data.read import check_once, extension, read_table
 from fieldtune.errors import InputError
 from fieldtune.progress import say
 
+Given = pd.DataFrame | Mapping[str, Any] | Path | str
+"""A table, columns by name, or the path of a table."""
 _NO_TEXT = (bytes, list, tuple, dict, set, np.ndarray)
+
+
+def tabled(data: Given) -> pd.DataFrame | Path | str:
+    """Columns by name, each a list or an array of cells, as a table; all else as it is.
+
+    Raises:
+        InputError: a column that is no list of cells, or columns of several lengths.
+    """
+    if not isinstance(data, Mapping):
+        return data
+    wrong = [name for name, column in data.items() if not _cells(column)]
+    if wrong:
+        found = f"{type(data[wrong[0]]).__name__} for {wrong[0]!r}"
+        raise InputError("a list of cells for every column", found, "write {column: [cell, ...], ...}")
+    if len({len(column) for column in data.values()}) > 1:
+        found = ", ".join(f"{len(column)} of {name!r}" for name, column in data.items())
+        raise InputError("as many cells in every column", found, "add or leave out cells")
+    return pd.DataFrame({name: list(column) for name, column in data.items()})  # by place, whatever index a column has
+
+
+def _cells(column: Any) -> bool:
+    listed = pd.api.types.is_list_like(column, allow_sets=False) and not isinstance(column, Mapping)
+    return listed and hasattr(column, "__len__")
 
 
 def given(data: pd.DataFrame | Path | str, *, every_row: bool = False) -> pd.DataFrame:
@@ -29,7 +56,9 @@ def given(data: pd.DataFrame | Path | str, *, every_row: bool = False) -> pd.Dat
             :func:`fieldtune.data.read.read_table` raises.
     """
     if not isinstance(data, (pd.DataFrame, Path, str)):
-        raise InputError("a pandas DataFrame or a path", type(data).__name__, "pd.DataFrame(rows, columns=[...])")
+        raise InputError(
+            "a pandas DataFrame, a dict of columns or a path", type(data).__name__, "pd.DataFrame(rows, columns=[...])"
+        )
     if not isinstance(data, pd.DataFrame):
         return read_table(data, every_row=every_row, numbered=not every_row)
     if not len(data):
