@@ -120,14 +120,15 @@ def test_faq_rows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("question,answer\nHow?,So.\nHOW,Not so.\n", r"one answer per question.*line 3"),
-        ("question,answer\n?,So.\n", "line 2"),
-        ("question,answer\n😀?,Smile\n", r"questions in words; found a question without letters, '😀\?', in line 2"),
-        ("question,answer\n,Smile\n", "a question and an answer in every row; found line 2"),
-        ("question,answer\nHow?,\n", "line 2"),
+        ("question,answer\nHow?,So.\nHOW,Not so.\n", r"one answer per question.*row 3"),
+        ("question,answer\n?,So.\n", "row 2"),
+        ("question,answer\n😀?,Smile\n", r"questions in words; found a question without letters, '😀\?', in row 2"),
+        ("question,answer\n,Smile\n", "a question and an answer in every row; found row 2"),
+        ("question,answer\nHow?,\n", "row 2"),
+        ("question,answer\n,\n\nHow?,\n", "row 4"),
         ("frage,answer\nHow?,So.\n", "question"),
         ("question,answer\n", "at least one row"),
-        ("question,answer,language\nHow?,So.,en\nWhy?,So.,Chinese\n", r"en, zh, other; found 'Chinese' in line 3"),
+        ("question,answer,language\nHow?,So.,en\nWhy?,So.,Chinese\n", r"en, zh, other; found 'Chinese' in row 3"),
     ],
 )
 def test_bad_faq(tmp_path: Path, text: str, complaint: str) -> None:
@@ -224,5 +225,8 @@ def test_a_users_language_is_the_one_that_questions_are_asked_in(tmp_path: Path)
     (asked,) = read_questions(csv(tmp_path / "q.csv", "question,language\n为什么？,EN\n"))
     (talk,) = read_dialogues(lines(tmp_path / "d.jsonl", {"turns": [], "language": "zh_TW"}))
     assert (entry.language, asked.language, talk.language) == ("zh", "en", "zh")
-    with pytest.raises(InputError, match="found 'français' in line 2"):
+    with pytest.raises(InputError, match="found 'français' in row 2"):
         read_questions(csv(tmp_path / "q.csv", "question,language\n为什么？,français\n"))
+    (tmp_path / "d.jsonl").write_text('{}\n\n{"turns": [{"role": "robot", "text": "x"}]}\n')
+    with pytest.raises(InputError, match="'robot'] in line 3"):
+        read_dialogues(tmp_path / "d.jsonl")

@@ -550,6 +550,39 @@ def test_data_check_numbers_rows_as_the_file_does_and_sees_empty_ones(cli: Cli, 
     check_refused(cli("data", "check", tmp_path / "t.csv", "--task", "foo"), "text-classification")
 
 
+@pytest.mark.parametrize(
+    ("name", "task", "content", "kind", "rows"),
+    [
+        (
+            "t.conll", "token-classification", "\nmy O\ncard B-X\n\n\nother O\n\nmy O\ncard O\n", "conflicting-tags", [2, 8]
+        ),
+        (
+            "t.jsonl", "token-classification",
+            '{}\n{"tokens": ["a"], "tags": ["B-X"]}\n\n{"tokens": [], "tags": []}\n{"tokens": ["a"], "tags": ["O"]}\n',
+            "conflicting-tags", [2, 5],
+        ),
+        (
+            "t.jsonl", "dialogue",
+            "{}\n" + "\n".join(
+                f'{{"turns": [{{"role": "user", "text": "why"}}, {{"role": "bot", "text": "{reply}"}}]}}\n'
+                for reply in ("so", "no", "so")
+            ),
+            "duplicate", [6],
+        ),
+        ("t.csv", "dialogue", "source,target\n,\nwhy,so\n\nwhy,so\n", "duplicate", [5]),
+        ("t.csv", "seq2seq", "source,target\n,\nwhy,so\n\nwhy,so\n", "duplicate", [5]),
+    ],
+)  # fmt: skip
+def test_data_check_numbers_words_and_dialogues_as_the_file_does(
+    cli: Cli, tmp_path: Path, name: str, task: str, content: str, kind: str, rows: list[int]
+) -> None:
+    (tmp_path / name).write_text(content)
+    found = cli("data", "check", tmp_path / name, "--task", task, "--json").json["findings"]
+    assert {row["kind"]: row["rows"] for row in found}[kind] == rows
+    shown = ", ".join(map(str, rows))
+    assert f"({shown})" in next(row["message"] for row in found if row["kind"] == kind)
+
+
 def test_data_check_tells_people_the_first_rows_and_how_many(cli: Cli, tmp_path: Path) -> None:
     frame = pd.DataFrame({"text": ["my card"] * 3000, "label": ["a", "b"] * 1500})
     frame.to_csv(tmp_path / "t.csv", index=False)

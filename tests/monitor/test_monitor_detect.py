@@ -71,7 +71,9 @@ def test_hours_missing_for_all_topics_are_no_data_not_zero():
     frame = table(rate=5.0, topics=("a",))
     gap = frame[~frame.index.isin(range(400, 430))]
     times = [int(datetime.fromisoformat(time).timestamp()) for time in gap["time"]]
-    grid = counts.grid(times, gap["topic"].tolist(), gap["documents"].to_numpy(float), gap["negative"].to_numpy(float))
+    grid = counts.grid(
+        times, gap["topic"].tolist(), gap["documents"].to_numpy(float), gap["negative"].to_numpy(float), gap.index
+    )
     assert len(grid.times) == len(frame) - 30
     assert not counts.detect(grid, detector_settings(3600, 0.1), ALERTS)
 
@@ -260,6 +262,7 @@ def test_the_delay_of_an_alert_lasts_until_its_bucket_is_over(tmp_path, bucket, 
     ("name", "content", "row"),
     [
         ("e.csv", "topic,time\na,2026-01-05\na,soon\n", 3),
+        ("e.csv", "topic,time\n,\n\na,2026-01-05\na,soon\n", 5),
         ("e.jsonl", '{"topic": "a", "time": "2026-01-05"}\n{"topic": "a", "time": "soon"}\n', 2),
     ],
 )

@@ -215,10 +215,15 @@ def test_scoring_what_was_scored_keeps_every_column(model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("row", "found"), [("soon,tea,4", "'soon' in row 3 of"), ("2026-01-05T01:00:00Z,tea,many", "'many' in row 3 of")]
+    ("row", "found"),
+    [
+        ("soon,tea,4", "'soon' in row 5 of"),
+        ("2026-01-05T01:00:00Z,tea,many", "'many' in row 5 of"),
+        ("2026-01-05T01:00:00Z,tea,-1", "row 5: -1"),
+    ],
 )
 def test_counts_name_the_row_that_the_file_shows(tmp_path, row, found):
-    (tmp_path / "c.csv").write_text(f"time,topic,documents\n2026-01-05T00:00:00Z,tea,3\n{row}\n")
+    (tmp_path / "c.csv").write_text(f"time,topic,documents\n,,\n\n2026-01-05T00:00:00Z,tea,3\n{row}\n")
     with pytest.raises(InputError, match=found):
         scoring.detect_table(tmp_path / "c.csv", tmp_path / "a.jsonl", 1.0, "", 1.3, info=False)
 
@@ -238,10 +243,13 @@ def test_spellings_of_a_language_are_one_slot(model, tmp_path, home):
     rows["language"] = np.resize(["EN", "en-GB", "en", ""], len(rows))
     rows.to_csv(tmp_path / "rows.csv", index=False)
     assert set(labelled.read_rows(tmp_path / "rows.csv")["language"]) == {"en"}
-    content = "title,language\nBrine shares plunge,en_US\nBrine shares plunge,Chinese\n"
+    content = "title,language\n\nBrine shares plunge,en_US\nBrine shares plunge,Chinese\n"
     (tmp_path / "in.csv").write_text(content)
-    with pytest.raises(InputError, match="'Chinese' in row 3 of"):
+    with pytest.raises(InputError, match="'Chinese' in row 4 of"):
         scoring.score_table(model, tmp_path / "in.csv", tmp_path / "out.csv")
+    (tmp_path / "in.csv").write_text(content.replace("title,", "sentiment,title,").replace("Brine", "neutral,Brine"))
+    with pytest.raises(InputError, match="'Chinese' in row 4 of"):
+        labelled.read_rows(tmp_path / "in.csv")
     (tmp_path / "in.csv").write_text(content.rsplit("Brine", 1)[0])
     assert scoring.score_table(model, tmp_path / "in.csv", tmp_path / "out.csv")["tones"] == {"negative": 1}
 

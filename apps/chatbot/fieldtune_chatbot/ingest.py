@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from fieldtune.data.read import decode, first_row, read_table
+from fieldtune.data.read import decode, read_table
 from fieldtune.data.scrub import scrub
 from fieldtune.data.spreadsheet import guarded, unguarded
 from fieldtune.errors import InputError
@@ -146,9 +146,11 @@ def read_faq(path: Path) -> list[FaqEntry]:
     Raises:
         InputError: a row without question or answer, an unknown language, or one question with two answers.
     """
-    frame = read_table(path, ("question", "answer"), ("intent", "similar", "language", "document", "guarded"))
+    frame = read_table(
+        path, ("question", "answer"), ("intent", "similar", "language", "document", "guarded"), numbered=True
+    )
     entries: dict[tuple[str, str], FaqEntry] = {}
-    for number, row in enumerate(frame.to_dict("records"), first_row(path)):
+    for number, row in zip(frame.index, frame.to_dict("records"), strict=True):
         mended = unguarded if str(row["guarded"]).strip() == "1" else str
         entry = _faq_entry({str(key): mended(str(value)).strip() for key, value in row.items()}, path, number)
         key = (entry.language, equality_key(entry.question))
@@ -156,14 +158,14 @@ def read_faq(path: Path) -> list[FaqEntry]:
         if equality_key(first.answer) != equality_key(entry.answer):
             raise InputError(
                 "one answer per question",
-                f"two for {entry.question!r}, the second at line {number} of {path}",
+                f"two for {entry.question!r}, the second in row {number} of {path}",
                 "keep one of them, or word the questions apart",
             )
     return list(entries.values())
 
 
 def _faq_entry(row: Mapping[str, str], path: Path, number: int) -> FaqEntry:
-    where = f"line {number} of {path}"
+    where = f"row {number} of {path}"
     if not row["question"] or not row["answer"]:
         raise InputError("a question and an answer in every row", f"{where} without one", "fill or delete it")
     if not equality_key(row["question"]):
@@ -183,8 +185,8 @@ def read_dialogues(path: Path) -> list[Dialogue]:
     Raises:
         InputError: unreadable JSON, a row without usable turns, or an unknown language, with its line.
     """
-    frame = read_table(path, ("turns",), ("id", "resolved", "rating", "language"))
-    return [_dialogue(row, path, number) for number, row in enumerate(frame.to_dict("records"), 1)]
+    frame = read_table(path, ("turns",), ("id", "resolved", "rating", "language"), numbered=True)
+    return [_dialogue(row, path, number) for number, row in zip(frame.index, frame.to_dict("records"), strict=True)]
 
 
 def _dialogue(row: Mapping[Any, Any], path: Path, number: int) -> Dialogue:
@@ -223,12 +225,12 @@ def read_questions(path: Path, keep: Collection[str] = ()) -> list[KnownQuestion
         keep: `fieldtune.data.scrub.contacts` that are not personal: the company's own.
 
     Raises:
-        InputError: an unknown language, with its line.
+        InputError: an unknown language, with its row.
     """
-    frame = read_table(path, ("question",), ("document", "answer", "answerable", "intent", "language"))
+    frame = read_table(path, ("question",), ("document", "answer", "answerable", "intent", "language"), numbered=True)
     return [
-        _known_question(row, f"line {number} of {path}", keep)
-        for number, row in enumerate(frame.to_dict("records"), first_row(path))
+        _known_question(row, f"row {number} of {path}", keep)
+        for number, row in zip(frame.index, frame.to_dict("records"), strict=True)
     ]
 
 

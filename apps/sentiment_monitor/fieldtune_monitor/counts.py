@@ -35,11 +35,13 @@ class Grid:
     bucket: int
 
 
-def grid(times: Sequence[int], topics: Sequence[str], documents: Array, negatives: Array, first: int = 1) -> Grid:
+def grid(
+    times: Sequence[int], topics: Sequence[str], documents: Array, negatives: Array, numbers: Sequence[int]
+) -> Grid:
     """Rows of a counts table -> a grid; rows of one (time, topic) are added up.
 
     Args:
-        first: the number of the first row, for messages.
+        numbers: of the rows, for messages.
 
     Raises:
         InputError: fewer than two distinct times, a count that is negative or no number, or more negatives than
@@ -49,11 +51,11 @@ def grid(times: Sequence[int], topics: Sequence[str], documents: Array, negative
         wrong = np.flatnonzero(~np.isfinite(counts) | (counts < 0))
         if len(wrong):
             raise InputError(
-                f"counts of 0 or more in '{name}'", f"row {wrong[0] + first}: {counts[wrong[0]]}", "correct it"
+                f"counts of 0 or more in '{name}'", f"row {numbers[wrong[0]]}: {counts[wrong[0]]}", "correct it"
             )
     over = np.flatnonzero(negatives > documents)
     if len(over):
-        found = f"{negatives[over[0]]:g} of {documents[over[0]]:g} in row {over[0] + first}"
+        found = f"{negatives[over[0]]:g} of {documents[over[0]]:g} in row {numbers[over[0]]}"
         raise InputError("no more 'negative' than 'documents'", found, "correct it")
     moments = sorted(set(times))
     if len(moments) < 2:

@@ -15,7 +15,7 @@ import numpy as np
 from sqlalchemy import text
 
 from fieldtune import outbox
-from fieldtune.data.read import first_row, read_table, written
+from fieldtune.data.read import read_table, written
 from fieldtune.errors import InputError
 from fieldtune_monitor import runner, store, windows
 from fieldtune_monitor.backtest import Alert, Event, placebo_days, rates
@@ -106,11 +106,10 @@ def read_events(path: Path, config: Config | None = None) -> list[Event]:
     Raises:
         InputError: missing columns, an unusable time, an end before its start.
     """
-    table = read_table(path, ["topic", "time"], ["end"])
+    table = read_table(path, ["topic", "time"], ["end"], numbered=True)
     zone = config.zone_info() if config else UTC
     events = []
-    rows = zip(table["topic"], table["time"], table["end"], strict=True)
-    for number, (topic, start, end) in enumerate(rows, first_row(path)):
+    for number, topic, start, end in zip(table.index, table["topic"], table["time"], table["end"], strict=True):
         first = parse_time(start, zone)
         last = parse_time(end, zone) if end else None if first is None else first + DATE_ONLY_END
         if first is None or last is None or last < first:

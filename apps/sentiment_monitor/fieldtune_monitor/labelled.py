@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fieldtune.data.read import first_row, read_table
+from fieldtune.data.read import read_table
 from fieldtune.data.scrub import scrub
 from fieldtune.errors import InputError
 from fieldtune.text.language import detect, known
@@ -26,7 +26,7 @@ def read_rows(path: Path) -> pd.DataFrame:
     Raises:
         InputError: no title (or text) column, neither sentiment nor topic, an unknown tone or language.
     """
-    table = read_table(path)
+    table = read_table(path, numbered=True)
     if not {"title", "text"} & set(table) or not {"sentiment", "topic"} & set(table):
         raise InputError(
             "the columns title (or text) and sentiment, topic, or both",
@@ -35,10 +35,10 @@ def read_rows(path: Path) -> pd.DataFrame:
         )
     if "title" not in table:
         table = table.rename(columns={"text": "title"})
-    return clean_rows(table, str(path), first_row(path))
+    return clean_rows(table, str(path))
 
 
-def clean_rows(table: pd.DataFrame, where: str, first: int = 1) -> pd.DataFrame:
+def clean_rows(table: pd.DataFrame, where: str) -> pd.DataFrame:
     """All four columns as clean text, one row per title and language; the last labels given to a title count.
 
     Titles are what the monitor reads of them: bare, so that one title in two wrappings is one row, on one side of the
@@ -46,7 +46,7 @@ def clean_rows(table: pd.DataFrame, where: str, first: int = 1) -> pd.DataFrame:
     removed here, as it is from what users say.
 
     Args:
-        table: with row numbers from 0; where, first: its name and the number of its first row, for messages.
+        table: its index numbers its rows, and where names it, in messages.
 
     Raises:
         InputError: an unknown tone or language, or no title.
@@ -64,7 +64,7 @@ def clean_rows(table: pd.DataFrame, where: str, first: int = 1) -> pd.DataFrame:
         raise InputError("at least one title", f"only empty cells in {where}", "check the columns")
     rows["language"] = [
         known(tag, f"row {number} of {where}") or detect(title)
-        for number, tag, title in zip(rows.index + first, rows["language"], rows["title"], strict=True)
+        for number, tag, title in zip(rows.index, rows["language"], rows["title"], strict=True)
     ]
     labels = rows.replace("", pd.NA).groupby(["title", "language"], sort=False, as_index=False)[list(TASKS.values())]
     return pd.DataFrame(labels.last().fillna("")[list(COLUMNS)])

@@ -114,7 +114,7 @@ def _retrained(
 ) -> gate.Verdict:
     present = registry.serving(APP, origin)
     verify(present)
-    known = clean_rows(read_table(present / ROWS), str(present))
+    known = clean_rows(read_table(present / ROWS, numbered=True), str(present))
     for task, column in TASKS.items():
         share, n = contradicted(known, corrected, column)
         if n >= ENOUGH and share > MOST_CONTRADICTED:
@@ -179,7 +179,7 @@ def publish(folder: Path, slot: str | None, now: datetime) -> gate.Verdict:
         InputError, ArtefactError: no bundle. RefusedError: a slot nothing serves in.
     """
     load_bundle(folder)
-    rows = clean_rows(read_table(folder / ROWS), str(folder))
+    rows = clean_rows(read_table(folder / ROWS, numbered=True), str(folder))
     origin = registry.origin_of(APP, slot) or folder
     if slot is not None and origin is folder:
         served = ", ".join(known.name for known in registry.origins(APP)) or "none yet"

@@ -11,7 +11,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from fieldtune import registry
-from fieldtune.data.read import check_output, first_row, read_table, write_table
+from fieldtune.data.read import check_output, read_table, write_table
 from fieldtune.errors import InputError
 from fieldtune.progress import say
 from fieldtune.runtime import generator
@@ -36,7 +36,7 @@ def score_table(model: Path, data: Path, out: Path) -> dict[str, Any]:
         InputError: no title or text column, an unknown language. ArtefactError: a damaged model.
     """
     check_output(out, reads=[data])
-    table = read_table(data, every_row=True)
+    table = read_table(data, every_row=True, numbered=True)
     column = next((name for name in ("title", "text") if name in table), None)
     if column is None:
         raise InputError("a column title or text", f"{', '.join(map(str, table.columns))} in {data}", "rename a column")
@@ -75,7 +75,7 @@ def _languages(table: pd.DataFrame, titles: list[str], path: Path) -> list[str]:
     tags = table["language"].fillna("").astype(str) if "language" in table else [""] * len(titles)
     return [
         known(tag, f"row {number} of {path}") or detect(title)
-        for number, (tag, title) in enumerate(zip(tags, titles, strict=True), first_row(path))
+        for number, tag, title in zip(table.index, tags, titles, strict=True)
     ]
 
 
@@ -90,17 +90,17 @@ def detect_table(path: Path, alerts: Path, budget: float, warmup: str, zone: flo
     if not ZONE[0] <= zone < ZONE[1]:
         raise InputError(f"--zone from {ZONE[0]} to below {ZONE[1]}", str(zone), "for example --zone 1.3")
     check_output(alerts, None, reads=[path])
-    table = read_table(path, ["time", "topic", "documents"])
+    table = read_table(path, ["time", "topic", "documents"], numbered=True)
     parsed = {value: parse_time(value, counts.UTC) for value in table["time"].unique()}
     times = [parsed[value] for value in table["time"]]
     if None in times:
-        row = times.index(None)
-        raise InputError(TIMES, f"{table['time'][row]!r} in row {row + first_row(path)} of {path}", "correct it")
+        number = table.index[times.index(None)]
+        raise InputError(TIMES, f"{table['time'][number]!r} in row {number} of {path}", "correct it")
     documents = _numbers(table, "documents", path)
     share = "negative" in table
     negatives = _numbers(table, "negative", path) if share else documents
     topics = table["topic"].astype(str).tolist()
-    grid = counts.grid([t for t in times if t is not None], topics, documents, negatives, first_row(path))
+    grid = counts.grid([t for t in times if t is not None], topics, documents, negatives, table.index.tolist())
     if not 0 < grid.bucket <= 86_400:
         raise InputError("a time step of a day or less", f"{grid.bucket} seconds", "aggregate to days or finer")
     learning = _duration(warmup) if warmup else None
@@ -121,10 +121,8 @@ def detect_table(path: Path, alerts: Path, budget: float, warmup: str, zone: flo
 def _numbers(table: pd.DataFrame, name: str, path: Path) -> Any:
     values = pd.to_numeric(table[name], errors="coerce")
     if values.isna().any():
-        row = int(values.isna().to_numpy().argmax())
-        raise InputError(
-            f"numbers in '{name}'", f"{table[name][row]!r} in row {row + first_row(path)} of {path}", "correct it"
-        )
+        number = table.index[values.isna()][0]
+        raise InputError(f"numbers in '{name}'", f"{table[name][number]!r} in row {number} of {path}", "correct it")
     return values.to_numpy(dtype=np.float64)
 
 

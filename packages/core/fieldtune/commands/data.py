@@ -58,24 +58,20 @@ def check(
     Ends with exit code 1 when there is an error that would stop the training.
     """
     from fieldtune.data.checks import TEXT_COLUMNS, numbered
+    from fieldtune.data.numbered import counted, numbers_of
     from fieldtune.data.picture_checks import lost
-    from fieldtune.data.read import first_row
     from fieldtune.data.tables import task_columns
-    from fieldtune.data.unreadable import ROWS
     from fieldtune.tasks import task_module
 
     columns = {"text": text, "label": label}
     if task in TEXT_COLUMNS:
-        table = task_columns(file, task, rename=columns, labels=parse_map(mapping))
-        numbers, table = table.index.tolist(), table.reset_index(drop=True)
+        table = counted(task_columns(file, task, rename=columns, labels=parse_map(mapping)))
     else:
         table = task_module(task).read(file, rename=columns, labels=parse_map(mapping))
-        first = first_row(file)
-        numbers = table.attrs.get(ROWS, range(first, first + len(table)))
     findings = task_module(task).check(table)
     if labels:
         findings += _doubtful(table, task, model)
-    findings = numbered(lost(table), int) + numbered(findings, numbers.__getitem__)
+    findings = numbered(lost(table), int) + numbered(findings, numbers_of(table).__getitem__)
     told = [finding._asdict() if as_json else _short(finding) for finding in findings]
     show({"rows": len(table), "findings": told}, as_json)
     if any(finding.severity == "error" for finding in findings):

@@ -107,7 +107,8 @@ def numbered(findings: Iterable[Finding], number: Callable[[int], int]) -> list[
     told = []
     for finding in findings:
         rows = tuple(number(row) for row in finding.rows)
-        shown = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
+        once = list(dict.fromkeys(rows))  # a dialogue is several rows
+        shown = ", ".join(map(str, once[:5])) + (", ..." if len(once) > 5 else "")
         told.append(finding._replace(message=f"{finding.message} ({shown})" if rows else finding.message, rows=rows))
     return told
 

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from fieldtune.data.given import given, named
+from fieldtune.data.numbered import counted
 from fieldtune.data.read import check_columns
 from fieldtune.data.tables import training_table
 from fieldtune.errors import InputError
@@ -37,7 +38,7 @@ def agent_turns(
     if {"source", "target"} <= set(frame.columns):
         return training_table(data, "seq2seq")
     check_columns(frame, ["turns"], where)
-    rows, silent, blanks = [], 0, 0
+    rows, numbers, silent, blanks = [], [], 0, 0
     for number, turns in frame["turns"].items():
         said = _turns(turns, f"row {number} of {where}")
         blanks += len(turns) - len(said)
@@ -48,6 +49,7 @@ def agent_turns(
         ]
         silent += not found
         rows += found
+        numbers += [number] * len(found)
     if not rows:
         raise InputError(
             "dialogues in which an agent answers", f"none in {where}", "check the roles: customer and agent"
@@ -56,7 +58,7 @@ def agent_turns(
         say(f"{blanks} turns without text left out ({where})")
     if silent:
         say(f"{silent} of {len(frame)} dialogues without an agent's answer left out ({where})")
-    return pd.DataFrame(rows, columns=["source", "target"])
+    return counted(pd.DataFrame(rows, columns=["source", "target"], index=numbers))
 
 
 def _turns(turns: Any, where: str) -> list[tuple[str, str]]:

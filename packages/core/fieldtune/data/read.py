@@ -110,11 +110,6 @@ def check_columns(frame: pd.DataFrame, required: Sequence[str], where: str, hint
         )
 
 
-def first_row(path: Path | str) -> int:
-    """The number of the first row of a table as its file shows it: a header is row 1."""
-    return 2 if extension(path) in (".csv", ".tsv") else 1
-
-
 def extension(path: Path | str) -> str:
     """What a file's name says of its format, ``.gz`` apart; empty where it says nothing."""
     suffixes = [suffix for suffix in Path(path).suffixes if suffix != ".gz"]

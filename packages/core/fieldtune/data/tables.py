@@ -10,6 +10,7 @@ import pandas as pd
 from fieldtune.data.filled import LEFT_OUT, empty
 from fieldtune.data.given import check_texts, given, named
 from fieldtune.data.labels import SEPARATOR, joined, label_set, numbers
+from fieldtune.data.numbered import counted
 from fieldtune.data.read import check_columns
 from fieldtune.errors import InputError
 from fieldtune.progress import say
@@ -187,7 +188,7 @@ def _without_empty(frame: pd.DataFrame, columns: list[str], where: str) -> pd.Da
         raise InputError(f"text in {', '.join(columns)}", f"only empty cells in {where}", "check the column names")
     if without.any():
         say(f"{int(without.sum())} of {len(frame)} rows without text left out ({where})")
-    kept = frame[~without].reset_index(drop=True)
+    kept = counted(frame[~without])
     for name in columns:
         kept[name] = kept[name].astype(str)
     return kept

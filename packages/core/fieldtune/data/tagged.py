@@ -12,6 +12,7 @@ import pandas as pd
 
 from fieldtune.data.conll import iob2, read_conll
 from fieldtune.data.given import given, named, with_numbers
+from fieldtune.data.numbered import counted
 from fieldtune.data.read import KINDS, check_columns, extension
 from fieldtune.errors import InputError
 from fieldtune.evaluate.sequence import OUTSIDE
@@ -37,10 +38,11 @@ def tagged_table(
         InputError: with the line or the row that is wrong.
     """
     if isinstance(data, (Path, str)) and extension(data) not in KINDS:
-        rows = [(sentence.words, sentence.tags) for sentence in read_conll(Path(data))]
+        found = read_conll(Path(data))
+        rows, numbers = [(one.words, one.tags) for one in found], pd.Index([one.lines[0] for one in found])
     else:
-        rows = _table_rows(data, rename or {})
-    table = pd.DataFrame(rows, columns=["tokens", "tags"])
+        rows, numbers = _table_rows(data, rename or {})
+    table = counted(pd.DataFrame(rows, columns=["tokens", "tags"], index=numbers))
     if labels:
         table["tags"] = [[_mapped(tag, labels, named(data)) for tag in tags] for tags in table["tags"]]
     return table
@@ -84,7 +86,10 @@ def _columns(texts: Sequence[str], tokens: Sequence[list[str]], places: Sequence
     return pd.DataFrame({name: pd.Series(list(values), dtype=object) for name, values in columns.items()})
 
 
-def _table_rows(data: pd.DataFrame | Path | str, rename: Mapping[str, str]) -> list[tuple[list[str], list[str]]]:
+def _table_rows(
+    data: pd.DataFrame | Path | str, rename: Mapping[str, str]
+) -> tuple[list[tuple[list[str], list[str]]], pd.Index]:
+    """Tokens and tags of the rows that have a word, and the numbers of these rows."""
     where, frame = named(data), given(data)
     text, called = rename.get("text", "text"), _called(frame.index, where)
     if "spans" in frame and "tags" not in frame:
@@ -97,12 +102,12 @@ def _table_rows(data: pd.DataFrame | Path | str, rename: Mapping[str, str]) -> l
         ]
         tags = iob2([tags for _, tags in rows], lambda row, place: f"{called(row)} (tag {place + 1})", where)
         rows = [(tokens, mine) for (tokens, _), mine in zip(rows, tags, strict=True)]
-    kept = [row for row in rows if row[0]]
+    kept = [place for place, row in enumerate(rows) if row[0]]
     if not kept:
         raise InputError("rows with words", f"none in {where}", "check the columns")
     if len(kept) < len(rows):
         say(f"{len(rows) - len(kept)} of {len(rows)} rows without a word left out ({where})")
-    return kept
+    return [rows[place] for place in kept], frame.index[kept]
 
 
 def _pair(tokens: Any, tags: Any, row: str) -> tuple[list[str], list[str]]:

@@ -11,13 +11,12 @@ import numpy as np
 import pandas as pd
 
 from fieldtune.data.images import opened
+from fieldtune.data.numbered import counted
 from fieldtune.errors import InputError
 from fieldtune.progress import say
 
 UNREADABLE = "unreadable"
-"""The column that says why, beside answers."""
-ROWS = "rows"
-"""Attributes of a table: numbers, in what it was read from, of lost pictures and of its rows."""
+"""The column that says why, beside answers; and the attribute of a table with the numbers of the lost pictures' rows."""
 TOLD = 10
 
 
@@ -64,11 +63,8 @@ def looked_at(column: pd.Series, folder: Path, where: str, *, optional: Sequence
 
 def marked(kept: pd.DataFrame, lost: pd.Index) -> pd.DataFrame:
     """The rows that are kept, counted from 0; for ``data check`` their numbers and those of lost pictures are noted."""
-    numbers, table = kept.index.tolist(), kept.reset_index(drop=True)
-    gaps = not numbers or numbers[-1] - numbers[0] != len(numbers) - 1
-    # pandas copies what is noted with every piece of the table: a range is small
-    rows = tuple(numbers) if gaps else range(numbers[0], numbers[-1] + 1)
-    table.attrs |= {UNREADABLE: tuple(lost.tolist()), ROWS: rows}
+    table = counted(kept)
+    table.attrs[UNREADABLE] = tuple(lost.tolist())
     return table
 
 
