@@ -260,7 +260,7 @@ def test_users_of_a_batch_are_read_as_in_training_and_unknown_ones_are_told(
     out.unlink()
     users.write_text("user\n1\n2\n3\n4\n5\n6\n")  # a column of another export
     ran = cli(*asked)
-    assert ran.code == 1 and "found none in" in ran.err and "1, 2, 3, 4, 5, ..." in ran.err
+    assert ran.code == 1 and "found none in" in ran.err and "1, 2, 3, 4, 5 and " in ran.err
     assert not out.exists()
 
 

@@ -5,7 +5,7 @@ Faces (command line, page) call this and nothing below it.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from fieldtune import decisions, feedback, registry
 from fieldtune.data.scrub import scrub
 from fieldtune.errors import InputError
 from fieldtune.text.normalise import equality_key
+from fieldtune.text.shown import some_of
 from fieldtune_chatbot import bot, judging, learning, replying, store
 from fieldtune_chatbot.bot import Bot, citable
 from fieldtune_chatbot.build import APP, CURRENT
@@ -222,7 +223,7 @@ def evaluate(
     named, has = {row.document for row in known if row.document}, service.bot.knowledge.source_of()
     if named and named.isdisjoint(has):
         raise InputError(
-            f"questions whose document the bot has (it has {_some(has)})",
+            f"questions whose document the bot has (it has {some_of(sorted(has), 3)})",
             f"none of {len(named)}, e.g. {min(named)}",
             "name documents by their path relative to the --documents of build",
         )
@@ -240,14 +241,9 @@ def absent(service: Service, known: Sequence[KnownQuestion]) -> str:
     if not (lacking := sorted(named.difference(has))):
         return ""
     return (
-        f"{len(lacking)} of {len(named)} documents are not in the bot: {_some(lacking)} (it has: {_some(has)}); "
+        f"{len(lacking)} of {len(named)} documents are not in the bot: {some_of(lacking, 3)} (it has: {some_of(sorted(has), 3)}); "
         "their questions count as not found"
     )
-
-
-def _some(names: Collection[str], most: int = 3) -> str:
-    """The first names, and that there are more."""
-    return ", ".join(sorted(names)[:most]) + (" ..." if len(names) > most else "")
 
 
 def _asked(served: Bot, row: KnownQuestion) -> judging.Asked:

@@ -6,13 +6,12 @@ import numpy as np
 
 from fieldtune.errors import InputError
 from fieldtune.progress import say
+from fieldtune.text.shown import some_of
 from fieldtune_recommender import interests
 from fieldtune_recommender.opening import Shop
 from fieldtune_recommender.records import Taste
 
 SHOWN_HISTORY = 12
-FEW = 5
-"""Unknown names that are told."""
 
 
 def tastes_of(shop: Shop, users: Sequence[str], interest: str = "") -> list[Taste]:
@@ -60,8 +59,8 @@ def taste_from(
     unknown = [item for item in history if item not in shop.items]
     if unknown:
         if not numbers:
-            raise InputError("items of the catalogue in the history", few(unknown), "check the identifiers")
-        say(f"note: {len(unknown)} of the history are not in the catalogue: {few(unknown)}")
+            raise InputError("items of the catalogue in the history", some_of(unknown), "check the identifiers")
+        say(f"note: {len(unknown)} of the history are not in the catalogue: {some_of(unknown)}")
     liked = np.array([number for number in numbers if number not in refused], np.int32)
     ones = np.ones(len(liked), np.float32)
     seen = np.union1d(np.array(numbers + refused, np.int32), tastes_of(shop, [user])[0].seen)
@@ -78,11 +77,6 @@ def busiest(shop: Shop, most: int) -> list[str]:
     """Users with the most events, the busiest first."""
     counts = np.bincount(shop.bundle.data.log.users, minlength=len(shop.users))
     return [shop.bundle.data.users[number] for number in np.argsort(-counts, kind="stable")[:most]]
-
-
-def few(names: Sequence[str]) -> str:
-    """The first of unknown names, as they are told."""
-    return ", ".join(names[:FEW]) + (", ..." if len(names) > FEW else "")
 
 
 def _latest(items: Sequence[str]) -> list[str]:

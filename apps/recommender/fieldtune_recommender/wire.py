@@ -16,11 +16,12 @@ from fieldtune.data.read import read_table, write_table
 from fieldtune.errors import InputError
 from fieldtune.progress import say, track
 from fieldtune.runtime import generator, now
+from fieldtune.text.shown import some_of
 from fieldtune_recommender import bundle, lists, measuring, reading, reasons, wording
 from fieldtune_recommender.opening import Shop, hears, open_shop
 from fieldtune_recommender.records import Suggestion, Taste
 from fieldtune_recommender.remembering import remember, remember_all
-from fieldtune_recommender.tastes import FEW, few, taste_from, tastes_of
+from fieldtune_recommender.tastes import taste_from, tastes_of
 
 
 def recommend(
@@ -107,9 +108,13 @@ def batch(shop: Shop, users: Path, out: Path, k: int, *, diversity: float, progr
     names = [name for name in names if name]
     unknown = [name for name in names if name not in shop.users]
     if len(unknown) == len(names):
-        raise InputError("users of the log", f"none in {users} ({few(unknown) or 'no name'})", "check the identifiers")
+        raise InputError(
+            "users of the log", f"none in {users} ({some_of(unknown) or 'no name'})", "check the identifiers"
+        )
     if unknown:
-        say(f"note: {len(unknown)} of {len(names)} users are not in the log and get what is popular: {few(unknown)}")
+        say(
+            f"note: {len(unknown)} of {len(names)} users are not in the log and get what is popular: {some_of(unknown)}"
+        )
     rows = recommend_all(shop, names, k, diversity=diversity, progress=progress)
     if not rows:
         raise InputError("something to recommend", "every user has seen the whole catalogue", "add items")
@@ -118,7 +123,7 @@ def batch(shop: Shop, users: Path, out: Path, k: int, *, diversity: float, progr
     return {
         "out": str(out),
         "users": len(names),
-        "unknown_users": {"count": len(unknown), "names": unknown[:FEW]},
+        "unknown_users": {"count": len(unknown), "names": unknown[:5]},
         "rows": len(rows),
         "model_version": shop.version,
     }

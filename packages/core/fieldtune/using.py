@@ -25,6 +25,7 @@ from fieldtune.models.readable import warn_unreadable
 from fieldtune.progress import say
 from fieldtune.reporting import classifier_report
 from fieldtune.tasks import Task, task_module
+from fieldtune.text.shown import some_of
 
 _GIVEN_TOO = ("spans", "boxes")
 """Columns of labels in a training table that hold answers where predict writes them."""
@@ -182,6 +183,4 @@ def _remark_strangers(model: Any, table: pd.DataFrame) -> None:
     found = set().union(*row_labels(table, model.card["task"] in SETS)) if types else set()
     strangers = sorted(found - types - {OUT_OF_SCOPE})
     if strangers:
-        say(
-            f"note: labels the model does not know: {', '.join(strangers[:5])} (it knows {', '.join(sorted(types - {''})[:5])})"
-        )
+        say(f"note: labels the model does not know: {some_of(strangers)} (it knows {some_of(sorted(types - {''}))})")

@@ -7,6 +7,7 @@ import typer
 
 from fieldtune.cli_kit import Json, parse_map, show
 from fieldtune.commands.training import LabelColumn, LabelMap, TextColumn
+from fieldtune.text.shown import some_of
 
 FEW = 5  # rows that a finding names to people
 
@@ -83,8 +84,8 @@ def _short(finding: Any) -> dict[str, Any]:
     told = {"kind": finding.kind, "severity": finding.severity, "message": finding.message}
     if not finding.suggested:
         return told
-    more = f" and {len(finding.suggested) - FEW} more (--json lists them)" if len(finding.suggested) > FEW else ""
-    return {**told, "suggested": ", ".join(finding.suggested[:FEW]) + more}
+    more = " (--json lists them)" if len(finding.suggested) > FEW else ""
+    return {**told, "suggested": some_of(finding.suggested, FEW) + more}
 
 
 def _doubtful(table: Any, task: str, model: str) -> list[Any]:

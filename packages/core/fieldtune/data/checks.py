@@ -12,6 +12,7 @@ import pandas as pd
 
 from fieldtune.errors import InputError
 from fieldtune.text.normalise import blank, equality_key, normalise
+from fieldtune.text.shown import some_of
 
 OUT_OF_SCOPE = "oos"
 """The label of rows that belong to no class: they fit thresholds and are never learnt."""
@@ -107,8 +108,7 @@ def numbered(findings: Iterable[Finding], number: Callable[[int], int]) -> list[
     told = []
     for finding in findings:
         rows = tuple(number(row) for row in finding.rows)
-        once = list(dict.fromkeys(rows))  # a dialogue is several rows
-        shown = ", ".join(map(str, once[:5])) + (", ..." if len(once) > 5 else "")
+        shown = some_of(dict.fromkeys(rows))  # each once: a dialogue is several rows
         told.append(finding._replace(message=f"{finding.message} ({shown})" if rows else finding.message, rows=rows))
     return told
 
@@ -263,5 +263,4 @@ def _missing(value: object) -> bool:
 
 
 def _names(names: Iterable[str]) -> str:
-    ordered = sorted(names)
-    return ", ".join(repr(name) for name in ordered[:5]) + (", ..." if len(ordered) > 5 else "")
+    return some_of(map(repr, sorted(names)))

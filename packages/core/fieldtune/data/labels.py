@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fieldtune.data.checks import OUT_OF_SCOPE, Finding, named_labels
 from fieldtune.errors import InputError
 from fieldtune.evaluate.sequence import OUTSIDE
+from fieldtune.text.shown import some_of
 
 SEPARATOR = "|"
 LARGEST = 1e100
@@ -32,8 +33,9 @@ def numbers(column: pd.Series, where: str) -> NDArray[np.float64]:
     values = np.asarray([_number(cell) for cell in column], dtype=np.float64)
     wrong = np.flatnonzero(~np.isfinite(values))
     if len(wrong):
-        rows = ", ".join(map(str, column.index[wrong[:5]]))
-        found = f"{column.iloc[wrong[0]]!r} and {len(wrong)} such in all, in {where} (rows {rows})"
+        found = (
+            f"{column.iloc[wrong[0]]!r} and {len(wrong)} such in all, in {where} (rows {some_of(column.index[wrong])})"
+        )
         raise InputError(
             "a finite number (of at most 1e100) as the label of every row", found, "correct or leave out these rows"
         )

@@ -14,6 +14,7 @@ from fieldtune.data.numbered import counted
 from fieldtune.data.read import check_columns
 from fieldtune.errors import InputError
 from fieldtune.progress import say
+from fieldtune.text.shown import some_of
 
 COLUMNS = {
     "text-classification": (("text", "label"), ()),
@@ -172,8 +173,9 @@ def check_labelled(column: pd.Series, where: str) -> None:
     """Raises InputError where a label is missing: on which rows, as the index numbers them."""
     absent = column.index[column == ""]
     if len(absent):
-        rows = ", ".join(map(str, absent[:5]))
-        raise InputError("a label on every row", f"{len(absent)} without, in {where} (rows {rows})", "fill them")
+        raise InputError(
+            "a label on every row", f"{len(absent)} without, in {where} (rows {some_of(absent)})", "fill them"
+        )
 
 
 def _blank(column: pd.Series) -> pd.Series:

@@ -14,6 +14,7 @@ from fieldtune.data.images import opened
 from fieldtune.data.numbered import counted
 from fieldtune.errors import InputError
 from fieldtune.progress import say
+from fieldtune.text.shown import some_of
 
 UNREADABLE = "unreadable"
 """The column that says why, beside answers; and the attribute of a table with the numbers of the lost pictures' rows."""
@@ -72,14 +73,12 @@ def say_gone(before: Iterable[str], after: Iterable[str], where: str) -> None:
     """Name the labels that went with their last picture."""
     gone = sorted(set(before) - set(after))
     if gone:
-        more = f" and {len(gone) - TOLD} more" if len(gone) > TOLD else ""
-        say(f"note: no picture is left of the labels {', '.join(map(repr, gone[:TOLD]))}{more} ({where})")
+        say(f"note: no picture is left of the labels {some_of(map(repr, gone), TOLD)} ({where})")
 
 
 def told(found: Mapping[int, str], rows: pd.Index) -> str:
     """The first ten, in order, by the numbers of their rows, and how many more."""
-    shown = "; ".join(f"row {rows[place]}, {found[place]}" for place in sorted(found)[:TOLD])
-    return shown + (f"; and {len(found) - TOLD} more" if len(found) > TOLD else "")
+    return some_of((f"row {rows[place]}, {found[place]}" for place in sorted(found)), TOLD, "; ")
 
 
 def _looked(column: pd.Series, folder: Path, optional: Sequence[bool]) -> tuple[list[Any], dict[int, str]]:

@@ -24,6 +24,7 @@ from fieldtune.explain.words import Span, without, word_of
 from fieldtune.models.encoder import pool
 from fieldtune.models.features import EncoderFeatures, NgramFeatures, ProjectedFeatures
 from fieldtune.models.trained import Classifier
+from fieldtune.text.shown import some_of
 from fieldtune.text.words import spans as words
 
 STEPS = 32
@@ -206,7 +207,7 @@ def _check(model: Classifier, spans: Sequence[Span], label: str | None, method: 
     if not spans:
         raise InputError("a text with words", "none in it", "give another --text")
     if label is not None and label not in model.labels:
-        raise InputError(f"a label out of {', '.join(model.labels[:10])}", repr(label), "choose one of them")
+        raise InputError(f"a label out of {some_of(model.labels, 10)}", repr(label), "choose one of them")
     if method not in METHODS:
         raise InputError(f"a method out of {', '.join(METHODS)}", repr(method), "choose one of them")
     if method == "gradients" and not differentiable:

@@ -10,6 +10,7 @@ from pathlib import PurePath
 from typing import Any
 
 from fieldtune.evaluate.significance import wilson
+from fieldtune.text.shown import some_of
 
 PAGE = "README.md"
 DEFAULT_BASE = ("sentence-transformers/all-MiniLM-L6-v2", "apache-2.0")
@@ -99,8 +100,7 @@ def _origin(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "threads", str(card["threads"])
     if card.get("labels"):
         names = list(map(str, card["labels"]))
-        more = f" and {len(names) - 20} more" if len(names) > 20 else ""
-        yield "labels", ", ".join(map(_code, names[:20])) + more
+        yield "labels", some_of(map(_code, names), 20)
     yield "versions", ", ".join(f"{name} {number}" for name, number in sorted(card.get("versions", {}).items()))
 
 

@@ -31,6 +31,7 @@ from fieldtune.models.image_classifier import tensors
 from fieldtune.models.trained import load
 from fieldtune.progress import say
 from fieldtune.tasks import pictured
+from fieldtune.text.shown import some_of
 from fieldtune.train.augment import Change, Sample, apply, moved
 from fieldtune.train.heeds import PICTURES, Names
 from fieldtune.train.problem import Problem, Tensors
@@ -80,7 +81,7 @@ def check(table: pd.DataFrame) -> list[Finding]:
     found = []
     single = sorted(map(str, counts.index[counts == 1]))
     if single:
-        found.append(Finding("single-box-label", "warning", f"labels with one box only: {', '.join(single[:5])}", ()))
+        found.append(Finding("single-box-label", "warning", f"labels with one box only: {some_of(single)}", ()))
     found += too_many(len(counts)) + spelling_twins(
         rows_of([entry["label"] for entry in boxes] for boxes in rows["boxes"])
     )
@@ -148,9 +149,7 @@ def metrics(model: Detector, table: pd.DataFrame) -> dict[str, Any]:
     true = [_true(boxes) for boxes in table["boxes"]]
     strangers = sorted({label for own in true for label in own.labels} - set(model.labels))
     if strangers:
-        say(
-            f"note: labels the model does not know: {', '.join(strangers[:5])} (it knows {', '.join(model.labels[:5])})"
-        )
+        say(f"note: labels the model does not know: {some_of(strangers)} (it knows {some_of(model.labels)})")
     return report(true, model.detect(list(table["image"])))
 
 

@@ -25,6 +25,7 @@ from fieldtune.models.encoder import Encoder, load_encoder_folder
 from fieldtune.models.pieces import SHAPES
 from fieldtune.models.tagger import PieceVectors, Reading, Tagger, WordVectors, see
 from fieldtune.models.word_features import WordFeatures
+from fieldtune.text.shown import some_of
 from fieldtune.train.head import fitting
 from fieldtune.train.heeds import Names
 from fieldtune.train.problem import Problem, Tensors
@@ -69,9 +70,7 @@ def check(table: pd.DataFrame) -> list[Finding]:
     single = {str(name) for name in counts.index[counts == 1]}
     rows = tuple(row for row, names in enumerate(types) if single & set(names))
     if rows:
-        found.append(
-            Finding("single-entity-type", "warning", f"types seen once only: {', '.join(sorted(single)[:5])}", rows)
-        )
+        found.append(Finding("single-entity-type", "warning", f"types seen once only: {some_of(sorted(single))}", rows))
     found += too_many(len(counts)) + spelling_twins(rows_of(types))
     given: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
     for words, tags in zip(table["tokens"], table["tags"], strict=True):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fieldtune.errors import ConfigError
+from fieldtune.text.shown import some_of
 from fieldtune.train.settings import label_weights
 
 _POWERS = {"none": 0.0, "sqrt": 0.5, "balanced": 1.0}
@@ -105,6 +106,6 @@ def _named(chosen: str, labels: Sequence[str]) -> NDArray[np.float64]:
     strangers = sorted(set(named) - set(labels))
     if strangers:
         raise ConfigError(
-            f"class_weights of labels out of {', '.join(labels[:10])}", repr(strangers[0]), "correct the name"
+            f"class_weights of labels out of {some_of(labels, 10)}", repr(strangers[0]), "correct the name"
         )
     return np.asarray([named.get(label, 1.0) for label in labels])

@@ -15,6 +15,7 @@ from transformers import Trainer as HubTrainer
 from fieldtune.batching import Batch, dealt
 from fieldtune.errors import InputError
 from fieldtune.models.folder import staged
+from fieldtune.text.shown import some_of
 from fieldtune.train.best import Best
 from fieldtune.train.checkpoint import prune
 from fieldtune.train.problem import Problem, Tensors
@@ -81,7 +82,7 @@ class Trainer(HubTrainer):
         step, before = self._at
         place = step * self.args.gradient_accumulation_steps + before
         rows = self.plan[place] if place < len(self.plan) else []
-        return ", ".join(map(str, rows[:most])) + (f" and {len(rows) - most} more" if len(rows) > most else "")
+        return some_of(rows, most)
 
     def check_weights(self) -> None:
         """Refuse weights that are no numbers: a finite loss can be followed by a step that ruins them."""
