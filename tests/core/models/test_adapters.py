@@ -14,7 +14,7 @@ from transformers import AutoConfig, AutoModel, DynamicCache
 
 import fieldtune
 from fieldtune.errors import ArtefactError, ConfigError, InputError, MissingExtraError
-from fieldtune.models import adapters
+from fieldtune.models import adapter_options, adapters
 from fieldtune.models.encoder import Encoder, load_encoder_folder, pad
 from fieldtune.models.folder import staged
 from fieldtune.tasks import text_classification as task
@@ -145,7 +145,7 @@ def test_other_encoders_take_them_too(kind: str, method: str) -> None:
     config = AutoConfig.for_model(kind, vocab_size=50, **sizes, **more, **tokens)
     body = AutoModel.from_config(config).eval()
     encoder = SimpleNamespace(body=body, tokenizer=SimpleNamespace(sep_token_id=2), folder=Path("base"))
-    options = {name: getattr(Settings(), name) for name in adapters.OPTIONS[method]}
+    options = {name: getattr(Settings(), name) for name in adapter_options.OPTIONS[method]}
     if method == "prefix" and kind in ("deberta-v2", "mpnet"):
         with pytest.raises(ConfigError, match="--method lora"):
             adapters.adapted(encoder, method, options)
@@ -188,6 +188,24 @@ def test_without_peft_the_message_names_the_extra(tiny_encoder: Path, monkeypatc
     with pytest.raises(MissingExtraError, match=r"fieldtune\[adapters\]"):
         trainable(tiny_encoder, "lora", Settings())
     trainable(tiny_encoder, "adapter", Settings())  # ours needs none
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"rank": 10**9, "alpha": 16.0}, {"rank": 0, "alpha": 16.0}, {"rank": "8", "alpha": 16.0}, {"rank": 8},
+        {"rank": 8, "alpha": float("nan")}, {"rank": 8, "alpha": 16.0, "prefix_length": 8}, ["rank", "alpha"], None,
+    ],
+)  # fmt: skip
+def test_sizes_that_a_file_makes_up_are_refused(
+    trained: dict[str, tuple[Path, np.ndarray]], tiny_encoder: Path, tmp_path: Path, options: object
+) -> None:
+    folder, _ = trained["lora"]
+    config = json.loads((folder / "adapter.json").read_text())
+    (tmp_path / "adapter.json").write_text(json.dumps(config | {"options": options}))
+    (tmp_path / "adapter.safetensors").write_bytes((folder / "adapter.safetensors").read_bytes())
+    with pytest.raises(ArtefactError, match="adapter for this encoder"):
+        adapters.attach(load_encoder_folder(tiny_encoder), tmp_path)
 
 
 def test_an_adapter_of_another_encoder_is_refused(

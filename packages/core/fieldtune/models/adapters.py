@@ -16,20 +16,10 @@ from torch import nn
 
 from fieldtune.errors import ArtefactError, ConfigError, InputError, MissingExtraError
 from fieldtune.models import inserted
-from fieldtune.train.settings import Settings
+from fieldtune.models.adapter_options import OPTIONS, checked
 
 MERGED = ("lora", "dora", "adalora", "ia3", "osf")
 WEIGHTS, CONFIG = "adapter.safetensors", "adapter.json"
-_LOW_RANK = ("rank", "alpha")
-OPTIONS: dict[str, tuple[str, ...]] = {
-    "lora": _LOW_RANK,
-    "dora": _LOW_RANK,
-    "adalora": _LOW_RANK,
-    "ia3": (),
-    "prefix": ("prefix_length",),
-    "adapter": ("adapter_size", "adapter_places"),
-}
-"""Method -> the settings it is built with."""
 METHODS = tuple(OPTIONS)
 SUBSPACE = "osf"
 """Not a method to choose: how continual learning trains a layer outside of what it mostly uses (arXiv 2504.07097)."""
@@ -54,7 +44,7 @@ class Adapter:
 
     Attributes:
         method: one of :data:`METHODS`.
-        options: the settings of :data:`OPTIONS` it was built with.
+        options: those it was built with, see :data:`fieldtune.models.adapter_options.OPTIONS`.
         names: its parameters, as the body names them.
         share: its parameters over all of the adapted body's.
         tensors: its values once they are merged; empty while they take part in the forward pass.
@@ -141,8 +131,8 @@ def attach(encoder: Any, folder: Path) -> None:
     """
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        method, known = str(config["method"]), Settings().updated(config["options"])  # sizes within their ranges
-        adapter = adapted(encoder, method, {name: getattr(known, name) for name in OPTIONS[method]})
+        method = str(config["method"])
+        adapter = adapted(encoder, method, checked(method, config["options"]))
         tensors = load_file(folder / WEIGHTS)
         if set(tensors) != set(adapter.names) or not all(tensor.isfinite().all() for tensor in tensors.values()):
             raise ValueError("weights of other names, or that are no numbers")

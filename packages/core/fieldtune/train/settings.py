@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar
 
 from fieldtune.errors import ConfigError
+from fieldtune.models import adapter_options
 
 _RANGES: dict[str, tuple[float, float]] = {
     "epochs": (1, math.inf), "max_steps": (0, math.inf), "learning_rate": (0, math.inf),
@@ -16,12 +17,12 @@ _RANGES: dict[str, tuple[float, float]] = {
     "memory_rows": (0, math.inf), "keep_strength": (0, math.inf),
     "epsilon": (0, 100), "delta": (0, 0.1),
     "image_size": (0, 2048), "top_layers": (0, math.inf),
-    "rank": (1, 4096), "alpha": (1e-3, math.inf), "adapter_size": (1, 4096), "prefix_length": (1, 512),
+    **adapter_options.RANGES,
 }  # fmt: skip
 
 _WORDS = {
     "keeps": ("statistics", "replay", "ewc", "lwf", "osf", "none"),
-    "adapter_places": ("feed-forward", "both"),
+    "adapter_places": adapter_options.PLACES,
     "noisy": ("auto", "keep", "drop"),
 }
 # What suits a method better than the task's own defaults: few parameters that start near zero learn faster.

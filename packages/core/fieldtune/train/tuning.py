@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from fieldtune.batching import by_length
-from fieldtune.models import adapters
+from fieldtune.models import adapter_options, adapters
 from fieldtune.models.encoder import Encoder, load_encoder_folder, pad, pool
 from fieldtune.train import heeds
 from fieldtune.train.problem import Problem, Tensors
@@ -43,7 +43,7 @@ def text_heeds(method: str, *tuning: str) -> heeds.Names:
     """
     if method in ("linear", "head"):
         return heeds.TEXTS if method == "linear" else heeds.ENCODED
-    own = ("top_layers",) if method == TOP else adapters.OPTIONS.get(method, ())
+    own = ("top_layers",) if method == TOP else adapter_options.OPTIONS.get(method, ())
     return heeds.TUNED | {*tuning, *own}
 
 
@@ -55,7 +55,7 @@ def trainable(model: str | Path, method: str, settings: Settings) -> Encoder:
         encoder.body.set_attn_implementation("eager")
     set_dropout(encoder.body, settings.dropout)
     if method in adapters.METHODS:
-        adapters.adapted(encoder, method, {name: getattr(settings, name) for name in adapters.OPTIONS[method]})
+        adapters.adapted(encoder, method, {name: getattr(settings, name) for name in adapter_options.OPTIONS[method]})
     if method == TOP:
         freeze_below(encoder.body, settings.top_layers)
     if not torch.cuda.is_available() and method != "adalora":  # PEFT adds to a layer's output in place
