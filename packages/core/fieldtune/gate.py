@@ -88,25 +88,22 @@ def decide(
         raise InputError("scores of every candidate on the same held-out items", "none, or different counts", "rescore")
     means = {name: float(values.mean()) for name, values in arrays.items()}
     best = max(arrays, key=lambda name: means[name])  # max keeps the first of equals
-    standings = []
-    for name, values in arrays.items():
-        interval = paired_bootstrap(values, arrays[incumbent or best], rng)
-        standings.append(Standing(name, means[name], interval.low, interval.high))
+    standings = tuple(_standing(name, values, arrays[incumbent or best], rng) for name, values in arrays.items())
     if incumbent is None:
         reason = f"{best} scores {means[best]:.4f}, " + (f"the best of {len(arrays)}" if len(arrays) > 1 else UNOPPOSED)
-        return Verdict(True, best, reason, tuple(standings))
+        return Verdict(True, best, reason, standings)
     if best != incumbent and len(arrays[incumbent]) < FEWEST:
         reason = (
             f"{len(arrays[incumbent])} held-out rows are too few to replace what serves now, {FEWEST} are the fewest"
         )
-        return Verdict(False, incumbent, reason, tuple(standings))
+        return Verdict(False, incumbent, reason, standings)
     kinds = _kinds(parts or {}, len(arrays[incumbent]))
     losses = {name: _losses(values, arrays[incumbent], kinds) for name, values in arrays.items()}
     if losses[best]:
         fitting = {name: values for name, values in scores.items() if not losses[name]}
         if len(fitting) > 1:
             shipped = decide(fitting, rng, incumbent, parts)
-            return Verdict(shipped.promoted, shipped.winner, shipped.reason, tuple(standings))
+            return Verdict(shipped.promoted, shipped.winner, shipped.reason, standings)
         reason = f"{best} at {means[best]:.4f} against {means[incumbent]:.4f}, but worse on {'; '.join(losses[best])}"
     elif best == incumbent:
         reason = f"what serves now is the best of {len(arrays)} at {means[incumbent]:.4f}"
@@ -114,8 +111,13 @@ def decide(
         sure, told = _gains(arrays[best], arrays[incumbent], kinds, rng)
         reason = f"{best} is {'surely' if sure else 'not surely'} better than what serves now: {told}"
         if sure:
-            return Verdict(True, best, reason, tuple(standings))
-    return Verdict(False, incumbent, reason, tuple(standings))
+            return Verdict(True, best, reason, standings)
+    return Verdict(False, incumbent, reason, standings)
+
+
+def _standing(name: str, values: Array, other: Array, rng: np.random.Generator) -> Standing:
+    interval = paired_bootstrap(values, other, rng)
+    return Standing(name, float(values.mean()), interval.low, interval.high)
 
 
 def _kinds(parts: Mapping[str, ArrayLike], n: int) -> dict[str, Flags]:

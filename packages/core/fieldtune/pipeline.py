@@ -126,11 +126,9 @@ def finetune(
             again = valid is None and _worthwhile_again(job, rows)
             if again:
                 trained = _train_again(job, trained, rows)
-            notes: dict[str, Any] = {"choice": choice} if choice else {}
-            notes |= {"trained_again": True} if again else {}
-            notes["tables"] = {"train": table_digest(rows.everything), "valid": table_digest(rows.valid)}
             _track(chosen, work, metrics)
-            _write(job, path, trained, run, metrics, len(rows.everything if again else rows.train), notes)
+            learnt = len(rows.everything if again else rows.train)
+            _write(job, path, trained, run, metrics, learnt, _notes(rows, choice, again))
     return Finetuned(path, metrics, method, task)
 
 
@@ -227,6 +225,13 @@ def _train_again(job: _Job, measured: Any, rows: Rows) -> Any:
     trained = job.train_on_everything(rows)
     job.about.adopt(trained, measured)
     return trained
+
+
+def _notes(rows: Rows, choice: dict[str, Any] | None, again: bool) -> dict[str, Any]:
+    """What else the card keeps of the run."""
+    notes: dict[str, Any] = {"tables": {"train": table_digest(rows.everything), "valid": table_digest(rows.valid)}}
+    notes |= {"choice": choice} if choice else {}
+    return notes | ({"trained_again": True} if again else {})
 
 
 def _track(settings: Settings, work: Path, metrics: Any) -> None:

@@ -9,22 +9,23 @@ from typing import Any
 
 import pandas as pd
 
+from fieldtune.data.given import Given, tabled
 from fieldtune.errors import InputError
 from fieldtune.fingerprint import fingerprint, start
 from fieldtune.models.encoder import DEFAULT
 from fieldtune.models.folder import locked
 from fieldtune.pipeline import finetune
-from fieldtune.tasks import heeded, resolved, task_module
+from fieldtune.tasks import Task, heeded, resolved, task_module
 from fieldtune.train.search import Found, search, space
 
 
 def find_settings(
     task: str,
-    train: pd.DataFrame | Path | str,
+    train: Given,
     *,
     out: Path | str,
     trials: int = 20,
-    valid: pd.DataFrame | Path | str | None = None,
+    valid: Given | None = None,
     model: str = DEFAULT,
     method: str = "full",
     settings: Mapping[str, Any] | None = None,
@@ -57,16 +58,9 @@ def find_settings(
         raise InputError(
             "a method with settings left to search for", repr(method), "choose one that is tuned, like full"
         )
-    rows = about.read(train, rename=rename, labels=labels)
-    held_out = about.read(valid, rename=rename, labels=labels) if valid is not None else about.split(rows, seed)[1]
-    if valid is None:
-        rows = about.split(rows, seed)[0]
-    if held_out.empty:
-        raise InputError(
-            "validation rows, on which trials are compared",
-            f"none left of {len(rows)} training rows",
-            "give more rows that differ (equal ones stay together), or --valid FILE",
-        )
+    rows = about.read(tabled(train), rename=rename, labels=labels)
+    held_out = about.read(tabled(valid), rename=rename, labels=labels) if valid is not None else None
+    rows, held_out = _comparable(about, rows, held_out, seed)
     run = fingerprint(task, method, start(about, method, model, chosen), chosen, seed, (rows, held_out))
     digest = hashlib.sha256(json.dumps([run, ranges], sort_keys=True).encode()).hexdigest()
 
@@ -79,3 +73,18 @@ def find_settings(
 
     with locked(Path(out)):
         return search(one, trials, Path(out), seed=seed, run=digest, fixed=fixed, ranges=ranges, defaults=defaults)
+
+
+def _comparable(
+    about: Task, rows: pd.DataFrame, held_out: pd.DataFrame | None, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows to learn from and those on which all trials are compared, split off where the user gave none."""
+    if held_out is None:
+        rows, held_out = about.split(rows, seed)
+    if held_out.empty:
+        raise InputError(
+            "validation rows, on which trials are compared",
+            f"none left of {len(rows)} training rows",
+            "give more rows that differ (equal ones stay together), or --valid FILE",
+        )
+    return rows, held_out

@@ -67,16 +67,7 @@ def read_table(
     kind = extension(path)
     if kind not in KINDS:
         raise InputError(f"a table ending in {', '.join(KINDS)} (.gz allowed)", str(path), "convert or rename it")
-    if kind == ".parquet":
-        frame = _without_nulls(_parquet(read_bytes(path), path))
-        frame = frame.set_axis(range(1, len(frame) + 1)) if numbered else frame
-    else:
-        text = decode(read_bytes(path), path, encoding)
-        frame = (
-            _json_lines(text, path)
-            if kind == ".jsonl"
-            else _separated(*separator(text, "\t" if kind == ".tsv" else ""), path, numbered)
-        )
+    frame = _frame(path, kind, encoding, numbered)
     if frame.empty:
         raise InputError("at least one row", f"none in {path}", "check that the export worked")
     check_columns(frame, required, str(path), hint)
@@ -90,6 +81,17 @@ def read_table(
         if name not in frame:
             frame[name] = ""
     return frame
+
+
+def _frame(path: Path, kind: str, encoding: str, numbered: bool) -> pd.DataFrame:
+    """All rows of a file; of JSON lines the index is always the line."""
+    if kind == ".parquet":
+        frame = _without_nulls(_parquet(read_bytes(path), path))
+        return frame.set_axis(range(1, len(frame) + 1)) if numbered else frame
+    text = decode(read_bytes(path), path, encoding)
+    if kind == ".jsonl":
+        return _json_lines(text, path)
+    return _separated(*separator(text, "\t" if kind == ".tsv" else ""), path, numbered)
 
 
 def check_once(names: Sequence[Any], where: str) -> None:

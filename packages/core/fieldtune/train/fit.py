@@ -24,7 +24,7 @@ from fieldtune.train.best import Best
 from fieldtune.train.checkpoint import newest, step
 from fieldtune.train.problem import Problem
 from fieldtune.train.quick import plain
-from fieldtune.train.ranks import adaptive
+from fieldtune.train.ranks import Ranks, adaptive
 from fieldtune.train.settings import Settings
 from fieldtune.train.stopping import stoppable
 from fieldtune.train.track import Track, opened, run_name
@@ -70,25 +70,35 @@ def fit(
         raise InputError("batches to train on", "none", "give more rows")
     if torch.distributed.is_initialized() and not problem.divisible:
         raise InputError("one process for a loss that compares rows", "several", "leave --processes out")
-    ranks = adaptive(module, math.ceil(len(plan) / settings.accumulate))
+    steps = math.ceil(len(plan) / settings.accumulate)
+    ranks = adaptive(module, steps)
     if ranks:
         problem = ranks.penalised(problem)
     arguments = _arguments(settings, folder, seed, dtype)
     trainer = Trainer(module, problem, plan, arguments, optimizer, best)
     checkpoint = newest(folder)
-    if best:
-        trainer.add_callback(callbacks.Look(best, module))
-        if checkpoint:
-            best.load(checkpoint)
-    trainer.add_callback(callbacks.SaveRegularly(settings.checkpoint_steps))
+    if best and checkpoint:
+        best.load(checkpoint)
     if show and checkpoint:
-        steps = math.ceil(len(plan) / settings.accumulate)
         say(f"{description}: going on after step {step(checkpoint)} of {steps}")
-    if ranks:
-        trainer.add_callback(callbacks.Adapt(ranks))
+    _accompany(trainer, module, settings, best, ranks)
     with callbacks.shown(description, trainer) if show else contextlib.nullcontext():
         _run(trainer, checkpoint, _opened(settings, arguments, folder, checkpoint))
     trainer.check_weights()
+    _settle(module, best, ranks)
+
+
+def _accompany(trainer: Trainer, module: nn.Module, settings: Settings, best: Best | None, ranks: Ranks | None) -> None:
+    """What is done beside the steps; a look comes before the checkpoint that is to hold it."""
+    if best:
+        trainer.add_callback(callbacks.Look(best, module))
+    trainer.add_callback(callbacks.SaveRegularly(settings.checkpoint_steps))
+    if ranks:
+        trainer.add_callback(callbacks.Adapt(ranks))
+
+
+def _settle(module: nn.Module, best: Best | None, ranks: Ranks | None) -> None:
+    """Leave a trained module as a loaded one is, with the weights that are to stay."""
     if best:
         best.settle(module)
     module.cpu().eval()  # what uses the weights from here on runs on the processor
