@@ -5,6 +5,7 @@ Targets: train, chatbot build, monitor run, feedback retrain. Each instant start
 """
 
 import argparse
+import fnmatch
 import hashlib
 import json
 import os
@@ -160,7 +161,8 @@ def start(arguments: list[object], home: Path) -> subprocess.Popen[bytes]:
 
 def staging(place: Path) -> set[str]:
     """Checkpoints that are being written, or were when the process was killed."""
-    return {folder.name for folder in place.rglob(STAGED)}
+    below = (names for _, names, _ in os.walk(place))  # which passes over what vanishes meanwhile; rglob raises
+    return {name for names in below for name in fnmatch.filter(names, STAGED)}
 
 
 def killed(target: Target, base: Path, place: Path, seconds: float, saves: int = 0) -> tuple[bool, bool]:
