@@ -104,6 +104,9 @@ def test_what_tunes_the_encoder_leaves_doubtful_rows_out_where_they_are_many(
     assert (weights(spoilt, "auto") == weights(spoilt, "drop")).all()
     assert said().count(f"of {len(right)} rows are left out") == 2
     assert (weights(right, "auto") == weights(right, "keep")).all()
+    with monkeypatch.context() as patch:  # a class that is hard to learn keeps its rows
+        patch.setattr(noise, "MOST_LOST", 0.1)
+        assert (weights(spoilt, "auto") == weights(spoilt, "keep")).all()
     monkeypatch.setattr(noise, "KNOWN", 1 + spoilt["label"].value_counts().max())  # of rare classes nothing can be said
     assert (weights(spoilt, "auto") == weights(spoilt, "keep")).all()
     assert (weights(spoilt, "auto", "head") == weights(spoilt, "keep", "head")).all()

@@ -34,5 +34,5 @@ def test_what_is_no_list_of_texts_is_refused_in_the_same_words(model: fieldtune.
 
 
 def test_a_table_that_is_none_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="DataFrame or a path; found list"):
+    with pytest.raises(InputError, match="a dict of columns or a path; found list"):
         fieldtune.finetune("text-classification", [("a", "b")], method="linear", out=tmp_path / "m")  # type: ignore[arg-type]

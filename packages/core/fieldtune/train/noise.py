@@ -27,6 +27,8 @@ MANY, SPOILT = 2_000, 0.085
 right labels, of seven sets, 0 to .078 were suspects; with a tenth of the labels wrong, .092 to .13."""
 KNOWN = 10
 """Rows of a class, from which models that did not see one of them can tell that it is none."""
+MOST_LOST = 0.4
+"""Of a class: where more of its rows are suspects, they are rather hard to learn, as those of rare classes are, than wrong."""
 _WORDS = r"(?u)[㐀-鿿]|[^\W㐀-鿿]+"  # every ideograph is a word
 _SHARPNESS = 4.0  # of the ridge scores, which lie between -1 and 1
 _SHOWN = 3
@@ -103,14 +105,15 @@ def unsuspected(
 
     Args:
         few_too: leave suspects out however few they are; otherwise only those of classes of :data:`KNOWN` rows, where they are
-            :data:`SPOILT` of at least :data:`MANY` rows.
+            :data:`SPOILT` of at least :data:`MANY` rows and no class would lose more than :data:`MOST_LOST`.
     """
     everything = np.arange(len(targets))
     judged = few_too | (np.bincount(targets, minlength=classes)[targets] >= KNOWN)
     if not few_too and judged.sum() < MANY:
         return everything
     doubted = judged & (suspects(out_of_fold(texts, vectors, targets, classes, generator(seed)), targets) >= 0)
-    if not few_too and doubted[judged].mean() < SPOILT:
+    lost = np.bincount(targets[doubted], minlength=classes) / np.maximum(np.bincount(targets, minlength=classes), 1)
+    if not few_too and (doubted[judged].mean() < SPOILT or lost.max() > MOST_LOST):
         return everything
     left = np.bincount(targets[~doubted], minlength=classes)
     kept = np.flatnonzero(~doubted | (left[targets] == 0))
