@@ -662,10 +662,10 @@ def test_promotion_and_rollback_reach_a_running_monitor(model, tmp_path, home):
     ("topics", "found"),
     [
         (
-            {"bankz": ["zzz"], "ferriez": ["zzz"]},
+            {"bankz": [], "ferriez": []},
             "found bankz, ferriez; fix: did you mean 'banks' for 'bankz', 'ferries'",
         ),
-        ({"banks": [], "Ferries": ["ferry"]}, "found Ferries; fix: did you mean 'ferries' for 'Ferries'"),
+        ({"banks": [], "Ferries": []}, "found Ferries; fix: did you mean 'ferries' for 'Ferries'"),
         ({"banks": [], "rail": []}, "found rail; fix: use one of these, or give the topic keywords"),
     ],
 )
@@ -682,12 +682,32 @@ def test_a_topic_that_nothing_would_find_is_refused(model, tmp_path, cli, topics
     assert not alerts.exists()
 
 
-def test_a_topic_of_keywords_alone_beside_a_model_is_told(model, tmp_path, capsys):
-    tables = '[[topics]]\nname = "banks"\n[[topics]]\nname = "rail"\nkeywords = ["rail"]\n'
+def test_a_topic_of_keywords_alone_beside_a_model_is_told_and_found(model, tmp_path, capsys):
+    topics = {"banks": [], "rail": ["strike"], "ferry": ["zzz"]}
+    tables = "".join(f"[[topics]]\nname = {json.dumps(n)}\nkeywords = {json.dumps(w)}\n" for n, w in topics.items())
     (tmp_path / "m.toml").write_text(f'model = "model"\n{tables}')
     judge, _ = wire.judge_of(read_config(tmp_path / "m.toml"))
-    assert "does not know the topics rail: only their keywords find them" in capsys.readouterr().err
-    assert judge([Document("1", "1", "Qwpl rail zzxv", "", "", "x", "en", 0, 0, 0)])
+    said = capsys.readouterr().err
+    assert "does not know the topic rail: only its keywords find it\n" in said
+    assert "the topic ferry: only its keywords find it; did you mean ferries, which nobody watches?" in said
+    titles = (NAMES[0], f"{NAMES[0]} strike", "Qwpl strike zzxv")
+    given = [Document(title, title, title, "", "", title, "en", 0, 0, 0) for title in titles]
+    plain, both, strange = (judgement.topics for judgement in judge(given))
+    assert "rail" in both and both == (*plain, "rail")
+    assert strange == ("rail",)
+
+
+def test_a_damaged_bundle_is_refused_before_its_topics_are_read(model, tmp_path, cli):
+    damaged = tmp_path / "damaged"
+    shutil.copytree(model, damaged)
+    (damaged / "monitor.json").write_text('{"slots": {"topic-en": "x"}}')
+    (tmp_path / "m.toml").write_text('model = "damaged"\n[[topics]]\nname = "banks"\n')
+    (tmp_path / "s.csv").write_text("title\nBanks fall\n")
+    alerts = ("--alerts", tmp_path / "a.jsonl")
+    ran = cli("monitor", "replay", "--config", tmp_path / "m.toml", "--input", tmp_path / "s.csv", *alerts)
+    assert ran.code == 1
+    assert "monitor.json" in ran.err
+    assert "AttributeError" not in ran.err
 
 
 def judged(config, wording, names):

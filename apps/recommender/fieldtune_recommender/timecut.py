@@ -17,7 +17,7 @@ from fieldtune_recommender.records import Log, Times
 HELD_OUT_SHARE = 0.2
 RANKER_SHARE = 0.1
 STRAY_SHARE = 0.01
-YEAR = 365 * 86_400
+TEN_YEARS = 10 * 365 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,12 @@ def stable_order(times: Times) -> NDArray[np.intp]:
 def beyond(times: Times) -> float:
     """From when on times are far beyond the rest, as of an event in 2099 in a log that ends today; infinity where none is.
 
-    It takes a gap longer than all that lies before it, and than a year, with at most one event in a hundred after it.
+    It takes a gap longer than all that lies before it, and than ten years, with at most one event in a hundred after it.
     No clock is asked: a log of other days than ours is one too.
     """
     ordered = np.sort(times)
     for place in range(max(len(ordered) - int(STRAY_SHARE * len(ordered)), 1), len(ordered)):
-        if ordered[place] - ordered[place - 1] > max(ordered[place - 1] - ordered[0], YEAR):
+        if ordered[place] - ordered[place - 1] > max(ordered[place - 1] - ordered[0], TEN_YEARS):
             return float(ordered[place])
     return float("inf")
 

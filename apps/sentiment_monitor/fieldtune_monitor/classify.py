@@ -168,15 +168,20 @@ def _tones(model: Any, threshold: float, titles: Sequence[str]) -> list[tuple[st
 
 
 def make_judge(
-    read: Read | None, by_keywords: Callable[[str], tuple[str, ...]], names: Sequence[str], keep: int = 100_000
+    read: Read | None,
+    by_keywords: Callable[[str], tuple[str, ...]],
+    names: Sequence[str],
+    keep: int = 100_000,
+    untaught: frozenset[str] = frozenset(),
 ) -> Judge:
     """A function from documents to judgements.
 
     Args:
         read: the bundle, or None: then topic and tone come from the rows' own columns.
-        by_keywords: text -> topics, for what no topic model knows.
+        by_keywords: text -> topics, for stories that no topic model places.
         names: the configured topics; any other topic is dropped.
         keep: distinct titles whose opinion is remembered between calls; what a newsroom puts around one is not read.
+        untaught: topics that the model does not know: their keywords count for the stories that it places, too.
     """
     memory: dict[tuple[str, str], Opinion] = {}
     wanted = frozenset(names)
@@ -191,17 +196,23 @@ def make_judge(
             memory.update(zip(new, read([t for t, _ in new], [lang for _, lang in new]), strict=True))
         nothing = Opinion("", False, "", {}, False)
         return [
-            _judge(d, memory.get(key, nothing), by_keywords, wanted) for d, key in zip(documents, keys, strict=True)
+            _judge(d, memory.get(key, nothing), by_keywords, wanted, untaught)
+            for d, key in zip(documents, keys, strict=True)
         ]
 
     return judge
 
 
 def _judge(
-    document: Document, opinion: Opinion, by_keywords: Callable[[str], tuple[str, ...]], wanted: frozenset[str]
+    document: Document,
+    opinion: Opinion,
+    by_keywords: Callable[[str], tuple[str, ...]],
+    wanted: frozenset[str],
+    untaught: frozenset[str],
 ) -> Judgement:
     if opinion.in_scope and opinion.topic in wanted:
-        topics: tuple[str, ...] = (opinion.topic,)
+        named = by_keywords(document.title) or by_keywords(document.text) if untaught else ()
+        topics: tuple[str, ...] = (opinion.topic, *(name for name in named if name in untaught))
     elif not opinion.topic and document.topic in wanted:
         topics = (document.topic,)
     else:

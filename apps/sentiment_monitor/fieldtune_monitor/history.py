@@ -5,7 +5,7 @@ A replay is the same loop as `run` over an empty store; alerts are written at th
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -134,21 +134,34 @@ def backtest(
     names = set(topics) if topics else {alert.topic for alert in alerts} | {event.topic for event in events}
     times = [alert.opened for alert in alerts] + [event.start for event in events] + [event.end for event in events]
     first, last = span or (min(times, default=0), max(times, default=0))
-    watched = [event for event in events if event.topic in names and event.end >= first and event.start <= last]
+    watched, _, _ = sorted_out(events, (first, last), names)
     figures = rates(alerts, watched, len(names), last - first, early=0, late=AFTER, wait=wait)
     return {**figures, "topics": len(names), "from": windows.iso(first), "to": windows.iso(last)}
 
 
+def sorted_out(
+    events: Sequence[Event], span: tuple[int, int] | None, topics: Collection[str] | None
+) -> tuple[list[Event], list[Event], list[Event]]:
+    """The events that were watched, those of other topics, and those of these topics at another time."""
+    watched, strange, outside = [], [], []
+    for event in events:
+        if topics and event.topic not in topics:
+            strange.append(event)
+        elif span and (event.end < span[0] or event.start > span[1]):
+            outside.append(event)
+        else:
+            watched.append(event)
+    return watched, strange, outside
+
+
 def left_out(events: Sequence[Event], span: tuple[int, int] | None, topics: Sequence[str] | None) -> list[str]:
     """What :func:`backtest` leaves out of the events, a line for each reason."""
-    strange = [event for event in events if topics and event.topic not in topics]
+    _, strange, outside = sorted_out(events, span, topics)
     names = ", ".join(sorted({event.topic for event in strange}))
-    early = [e for e in events if span and e not in strange and (e.end < span[0] or e.start > span[1])]
     told = [(len(strange), f"of topics that are not watched: {names}")]
     if span:
-        told.append(
-            (len(early), f"outside the time that was watched, {windows.iso(span[0])} to {windows.iso(span[1])}")
-        )
+        watched = f"{windows.iso(span[0])} to {windows.iso(span[1])}"
+        told.append((len(outside), f"outside the time that was watched, {watched}"))
     return [f"note: {count} events left out, {why}" for count, why in told if count]
 
 

@@ -30,29 +30,28 @@ def matcher(keywords: Mapping[str, Sequence[str]]) -> Callable[[str], tuple[str,
     return topics_of
 
 
-def by_keywords_alone(keywords: Mapping[str, Sequence[str]], known: Sequence[str]) -> list[str]:
-    """The topics that the model does not know, and that only their keywords find.
+def untaught(keywords: Mapping[str, Sequence[str]], known: Sequence[str]) -> dict[str, str]:
+    """The topics that the model does not know and only their keywords find -> the one that is nearly named so, or "".
 
     Args:
         keywords: topic name -> keywords.
         known: the topics of the model; none where it has no topic model, and nothing is said then.
 
     Raises:
-        ConfigError: a topic that nothing would ever find: the model does not know it, and it has no keywords or is
-            nearly the name of a topic that the model knows and nobody watches.
+        ConfigError: a topic that nothing would ever find: the model does not know it, and it has no keywords.
     """
     strange = [name for name in keywords if known and name not in known]
     free = {name.casefold(): name for name in known if name not in keywords}
     near = {name: difflib.get_close_matches(name.casefold(), free, n=1, cutoff=0.6) for name in strange}
-    wrong = [name for name in strange if near[name] or not keywords[name]]
-    if wrong:
-        meant = [f"{free[near[name][0]]!r} for {name!r}" for name in wrong if near[name]]
+    meant = {name: free[found[0]] if found else "" for name, found in near.items()}
+    if wrong := [name for name in strange if not keywords[name]]:
+        guesses = [f"{meant[name]!r} for {name!r}" for name in wrong if meant[name]]
         raise ConfigError(
             f"topics that the model knows ({', '.join(known)})",
             ", ".join(wrong),
-            f"did you mean {', '.join(meant)}?" if meant else "use one of these, or give the topic keywords",
+            f"did you mean {', '.join(guesses)}?" if guesses else "use one of these, or give the topic keywords",
         )
-    return strange
+    return meant
 
 
 def _pattern(name: str, words: Sequence[str]) -> re.Pattern[str]:

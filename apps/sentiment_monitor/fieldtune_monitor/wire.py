@@ -26,7 +26,7 @@ from fieldtune_monitor.classify import Judge, load_bundle, make_judge, topics_kn
 from fieldtune_monitor.config import ALERTS, Config
 from fieldtune_monitor.monitor import APP, Monitor, Setup, restore
 from fieldtune_monitor.sinks import Send, deliver, hand_over, jsonl_sink, stream_sink
-from fieldtune_monitor.topics import by_keywords_alone, matcher
+from fieldtune_monitor.topics import matcher, untaught
 
 STORE = "monitor"
 LOCK = int.from_bytes(hashlib.sha256(b"fieldtune monitor run").digest()[:8], "big", signed=True)
@@ -48,7 +48,7 @@ def judge_of(config: Config) -> tuple[Judge, str]:
     """The judge of a configuration and the version of its model ("none" without one).
 
     Raises:
-        ConfigError: from `topics.by_keywords_alone`.
+        ConfigError: from `topics.untaught`.
     """
     keywords = {topic.name: topic.keywords for topic in config.topics}
     by_keywords, names = matcher(keywords), list(keywords)
@@ -56,9 +56,14 @@ def judge_of(config: Config) -> tuple[Judge, str]:
         say("no `model` in the configuration: tone is read from the column `sentiment`, topics from keywords")
         return make_judge(None, by_keywords, names), "none"
     folder = registry.serving(APP, config.place(config.model))
-    if alone := by_keywords_alone(keywords, topics_known(folder)):
-        say(f"note: the model does not know the topics {', '.join(alone)}: only their keywords find them")
-    return make_judge(load_bundle(folder), by_keywords, names), registry.version_of(folder)
+    read = load_bundle(folder)  # which verifies it, before anything else is read from it
+    strange = untaught(keywords, topics_known(folder))
+    for name, meant in strange.items():
+        say(
+            f"note: the model does not know the topic {name}: only its keywords find it"
+            + (f"; did you mean {meant}, which nobody watches?" if meant else "")
+        )
+    return make_judge(read, by_keywords, names, untaught=frozenset(strange)), registry.version_of(folder)
 
 
 def setup(config: Config, engine: Engine, sinks: dict[str, bool], judged: tuple[Judge, str] | None = None) -> Setup:

@@ -66,7 +66,7 @@ def _text(value: Any, key: str = "") -> str:
     if isinstance(value, float):
         if _TIMED.search(key) and _FIRST <= value < _LAST:
             return iso(datetime.fromtimestamp(value, UTC))
-        return f"{value:.0f}" if 1e4 <= abs(value) < 1e15 else f"{value + 0.0:.4g}"  # no -0
+        return f"{value:.0f}" if 9999.5 <= abs(value) < 1e15 else f"{value + 0.0:.4g}"  # no -0
     return str(value)
 
 

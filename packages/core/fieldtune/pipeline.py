@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -219,7 +219,8 @@ def _worthwhile_again(job: _Job, rows: Rows) -> bool:
 
 
 def _train_again(job: _Job, measured: Any, rows: Rows) -> Any:
-    """A model of all rows, calibrated as the one that was measured."""
+    """A model of all rows, calibrated as the one that was measured, and trained with what settled itself in that."""
+    job = replace(job, settings=job.settings.updated(measured.card.get("settled", {})))
     if job.progress:
         say(f"note: measured on {len(rows.valid)} rows kept apart; training again on all {len(rows.everything)}")
     trained = job.train_on_everything(rows)
@@ -253,7 +254,7 @@ def _write(
         "run": run,
         "metrics": metrics,
         "figure": job.about.FIGURE,
-        "rows": rows,
+        "rows": rows - trained.card.get("left_out", 0),
         "versions": versions(),
         "threads": threads(),
         "out_of_scope_label": OUT_OF_SCOPE,

@@ -11,7 +11,6 @@ from sklearn.linear_model import LogisticRegression
 import fieldtune
 from fieldtune.tasks import few
 from fieldtune.text.names import readable
-from fieldtune.train import fewshot
 from fieldtune.train.fewshot import (
     LEAST_WAY,
     MASKED,
@@ -111,7 +110,8 @@ def test_what_the_encoder_knows_is_what_leaving_each_row_out_says() -> None:
         assert told_apart(vectors, targets) == pytest.approx(shares[-1], abs=1e-6)
     assert min(shares) < 0.65
     assert max(shares) == 1
-    assert told_apart(np.eye(3, dtype=np.float32), np.arange(3)) == 0
+    assert told_apart(np.eye(3, dtype=np.float32), np.arange(3)) is None
+    assert (way_of(None), mask_of(None)) == (1, 0)
 
 
 def test_the_way_gets_shorter_and_more_is_masked_as_the_classes_lie_apart_already() -> None:
@@ -119,17 +119,13 @@ def test_the_way_gets_shorter_and_more_is_masked_as_the_classes_lie_apart_alread
     assert [mask_of(told) for told in (0.0, 0.65, 0.7, 0.75, 1.0)] == pytest.approx([0, 0, 0.15, MASKED, MASKED])
 
 
-def test_the_weights_end_on_the_straight_line_to_where_training_ends(
-    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_weights_end_on_the_straight_line_to_where_training_ends(tiny_encoder: Path, tmp_path: Path) -> None:
     texts, targets = ["my card is lost", "the card", "refund my order", "refund"], np.array([0, 0, 1, 1])
     found = []
-    monkeypatch.setattr(fewshot, "mask_of", lambda _: 0.0)  # one training in all three
     for way in (0.0, 0.5, 1.0):
-        monkeypatch.setattr(fewshot, "way_of", lambda _, way=way: way)
         encoder = trainable(tiny_encoder, "full", Settings())
         tune_contrastive(
-            encoder, texts, targets, {}, Settings(max_steps=3, learning_rate=1e-2), told=1.0, seed=0,
+            encoder, texts, targets, {}, Settings(max_steps=3, learning_rate=1e-2), way=way, mask=0.0, seed=0,
             folder=tmp_path / str(way), show=False,
         )  # fmt: skip
         found.append(encoder.body.state_dict())
@@ -143,8 +139,8 @@ def test_the_weights_end_on_the_straight_line_to_where_training_ends(
 def test_what_it_knows_is_told_by_the_frozen_vectors_and_each_text_counts_once(
     tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: pd.DataFrame
 ) -> None:
-    shares: list[float] = []
-    monkeypatch.setattr(few, "tune_contrastive", lambda *_, told, **__: shares.append(told))
+    ways: list[tuple[float, float]] = []
+    monkeypatch.setattr(few, "tune_contrastive", lambda *_, way, mask, **__: ways.append((way, mask)))
     mixed = np.random.default_rng(0).permutation(list("abcdefghijklmnopqr")).tolist()  # a row each tells nothing
     for texts, named in ((rows["text"].tolist(), rows["label"].tolist()), (rows["text"].tolist(), mixed)):
         labels = tuple(sorted(set(named)))
@@ -153,8 +149,10 @@ def test_what_it_knows_is_told_by_the_frozen_vectors_and_each_text_counts_once(
             given = few.Rows(texts * times, np.tile(targets, times), labels)
             few.train(given, "fewshot", str(tiny_encoder), Settings(), seed=0, folder=tmp_path, show=False)
         vectors = fieldtune.load_encoder(tiny_encoder, Settings().max_length).encode(texts)
-        assert shares[-2:] == [told_apart(vectors, targets)] * 2
-    assert shares[0] > shares[2]
+        told = told_apart(vectors, targets)
+        assert ways[-2:] == [(way_of(told), mask_of(told))] * 2
+    assert ways[0][0] < ways[2][0] == 1
+    assert ways[0][1] > ways[2][1] == 0
 
 
 def test_names_that_are_words() -> None:

@@ -90,8 +90,6 @@ def _short(finding: Any) -> dict[str, Any]:
 
 def _doubtful(table: Any, task: str, model: str) -> list[Any]:
     from fieldtune.errors import InputError
-    from fieldtune.models.readable import warn_unreadable
-    from fieldtune.models.trained import load_encoder
     from fieldtune.progress import say
     from fieldtune.tasks import task_module
     from fieldtune.train.noise import doubtful
@@ -99,6 +97,4 @@ def _doubtful(table: Any, task: str, model: str) -> list[Any]:
     if task != "text-classification":
         raise InputError("--labels with task text-classification", repr(task), "leave --labels out")
     say(f"looking for wrong labels among {len(table)} rows: this embeds every text and fits ten models")
-    length = task_module(task).DEFAULTS.max_length
-    warn_unreadable(load_encoder(model, length), table["text"].fillna("").astype(str).tolist())
-    return list(doubtful(table, model, length))
+    return list(doubtful(table, model, task_module(task).DEFAULTS.max_length))

@@ -38,7 +38,7 @@ def tabled(data: Given) -> pd.DataFrame | Path | str:
 
 def _cells(column: Any) -> bool:
     listed = pd.api.types.is_list_like(column, allow_sets=False) and not isinstance(column, Mapping)
-    return listed and hasattr(column, "__len__")
+    return listed and hasattr(column, "__len__") and getattr(column, "ndim", 1) == 1
 
 
 def given(data: pd.DataFrame | Path | str, *, every_row: bool = False) -> pd.DataFrame:

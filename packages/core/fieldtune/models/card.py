@@ -90,6 +90,8 @@ def _origin(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if card.get("base"):
         yield "their licence", card.get("licence") or "not known: see where they come from"
     yield "rows it learnt from", f"{card['rows']}" if "rows" in card else "not known"
+    if card.get("left_out"):
+        yield "rows left out", f"{card['left_out']}, whose label is likely wrong (`--set noisy=keep` keeps them)"
     if "fewshot" in card:
         yield "where its weights ended", _way(**card["fewshot"])
     if "data" in run:
@@ -104,8 +106,10 @@ def _origin(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "versions", ", ".join(f"{name} {number}" for name, number in sorted(card.get("versions", {}).items()))
 
 
-def _way(told_apart: float, way: float) -> str:
+def _way(told_apart: float | None, way: float) -> str:
     place = "at the new weights" if way == 1 else f"{way:.0%} of the way from the old weights to the new"
+    if told_apart is None:
+        return f"{place}: one row a class does not tell what the encoder knew before"
     return f"{place}, since the encoder told the classes of {told_apart:.0%} of the rows before it was tuned"
 
 

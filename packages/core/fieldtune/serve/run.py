@@ -79,7 +79,7 @@ def run(service: Service, app: Guard, sock: socket.socket, announce: Callable[[]
         **options,
     )  # fmt: skip
     gc.collect()
-    gc.freeze()  # going through all that was loaded for what nobody needs any more stops every answer for a quarter second
+    gc.freeze()  # a full collection through all that is loaded would stop every answer for a quarter second
     announce()
     sys.stdout.flush()  # whoever started this process may read a pipe
     Server(config, service).run(sockets=[sock])

@@ -17,7 +17,7 @@ from fieldtune.models.trained import Classifier, load_encoder
 from fieldtune.progress import say
 from fieldtune.runtime import generator
 from fieldtune.text.names import readable
-from fieldtune.train.fewshot import told_apart, tune_contrastive, way_of
+from fieldtune.train.fewshot import mask_of, told_apart, tune_contrastive, way_of
 from fieldtune.train.head import Places, Vectors, name_rows, probe
 from fieldtune.train.heeds import ENCODED, STEPS, Names
 from fieldtune.train.selftrain import head_with, helps, spread
@@ -78,9 +78,12 @@ def train(
     single = np.unique(rows.keys, return_index=True)[1]
     encoder, told = trainable(model, "full", settings), told_apart(vectors[single], rows.targets[single])
     way = way_of(told)
-    if show:
-        say(f"few-shot: before, the encoder told {told:.0%} of the rows' classes; it goes {way:.0%} of the way")
-    tune_contrastive(encoder, rows.texts, rows.targets, names, settings, told=told, seed=seed, folder=folder, show=show)
+    if show and told is not None:
+        say(f"few-shot: the encoder tells the class of {told:.0%} of the rows; its weights go {way:.0%} of the way")
+    tune_contrastive(
+        encoder, rows.texts, rows.targets, names, settings,
+        way=way, mask=mask_of(told), seed=seed, folder=folder, show=show,
+    )  # fmt: skip
     features = EncoderFeatures(encoder, settings.max_length)
     again = (features([names[place] for place in sorted(names)]), named[1]) if named else None
     penalty = (INVERSE_PENALTY * len(rows.labels),)

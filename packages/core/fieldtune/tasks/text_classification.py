@@ -107,14 +107,15 @@ def train(
     if method == "head" and settings.epsilon:
         return Classifier(frozen, *_private(vectors, targets, len(labels), settings), labels)
     # A head cannot learn wrong labels by heart, and finding them costs more than training it.
-    if settings.noisy == "drop" or (settings.noisy == "auto" and method != "head"):
-        always = settings.noisy == "drop"
-        trusted = unsuspected(written, vectors, targets, len(labels), seed, few_too=always, show=show)
-        written, vectors, targets = [written[row] for row in trusted], vectors[trusted], targets[trusted]
+    noisy = "keep" if method == "head" and settings.noisy == "auto" else settings.noisy
+    trusted = unsuspected(written, vectors, targets, len(labels), seed, noisy=noisy, show=show)
+    left_out = len(written) - len(trusted)
+    written, vectors, targets = [written[row] for row in trusted], vectors[trusted], targets[trusted]
+    noted = {"left_out": left_out, "settled": {"noisy": "drop" if left_out else "keep"}} if noisy != "keep" else {}
     keys = [text_key(text) for text in written]
     start = probe(vectors, targets, keys, len(labels), seed, name_rows(labels, frozen, vectors, targets))
     if method == "head":
-        return Classifier(frozen, *start, labels)
+        return Classifier(frozen, *start, labels, card=noted)
     encoder = trainable(model, method, settings)
     tokens = encoder.tokens(written, settings.max_length)
     module = Headed(Body(encoder), *start, settings.dropout)
@@ -125,7 +126,7 @@ def train(
         tune(module, made, tokens, settings, seed=seed, folder=folder, show=show)
     # Other weights than the default were asked for, and so was what they do to decisions.
     lean = weights.log().numpy() if settings.class_weights == DEFAULTS.class_weights else None
-    return Classifier(EncoderFeatures(encoder, settings.max_length), *module.weights(), labels, lean=lean)
+    return Classifier(EncoderFeatures(encoder, settings.max_length), *module.weights(), labels, lean=lean, card=noted)
 
 
 def finish(model: Classifier, valid: pd.DataFrame) -> dict[str, Any]:

@@ -47,7 +47,8 @@ def tune_contrastive(
     names: Mapping[int, str],
     settings: Settings,
     *,
-    told: float,
+    way: float,
+    mask: float,
     seed: int,
     folder: Path,
     show: bool,
@@ -60,7 +61,8 @@ def tune_contrastive(
         names: class -> its name in words, for those that have one worth reading.
         settings: ``batch_rows``, ``temperature`` (the least), ``learning_rate`` (the highest), ``max_steps`` (0: as many as
             the rows are worth) and the usual ones.
-        told: the share of rows whose class the encoder knows before, see :func:`told_apart`.
+        way: how far the weights go from where they are to where training ends, see :func:`way_of`; 1: all the way.
+        mask: the share of words to mask, see :func:`mask_of`.
     """
     places = sorted(names)
     known = np.concatenate([targets, np.asarray(places, dtype=np.int64)])
@@ -79,7 +81,7 @@ def tune_contrastive(
     plan = batches(known, len(texts), settings.batch_rows, settings.max_steps * settings.accumulate, generator(seed))
     run(
         module,
-        problem(encoder, tokens, torch.from_numpy(known), len(texts), settings, mask_of(told), seed),
+        problem(encoder, tokens, torch.from_numpy(known), len(texts), settings, mask, seed),
         plan,
         settings,
         body=module,
@@ -90,15 +92,15 @@ def tune_contrastive(
     )
     with torch.no_grad():
         for weight, before in zip(learnt, start, strict=True):
-            weight.copy_(before.lerp(weight, way_of(told)))
+            weight.copy_(before.lerp(weight, way))
 
 
-def told_apart(vectors: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
-    """The share of rows that lie nearest to the mean of their own class, themselves left out of it.
+def told_apart(vectors: NDArray[np.float32], targets: NDArray[np.int64]) -> float | None:
+    """The share of rows that lie nearest to the mean of their own class, themselves left out of it; None where none can tell.
 
     Args:
         vectors: float32 ``[rows, d]`` of unit length, before tuning; of texts that say the same, one.
-        targets: int64 ``[rows]``, their classes; a class of one row tells nothing, and 0 is returned where all are.
+        targets: int64 ``[rows]``, their classes; a class of one row tells nothing.
     """
     classes, own, counts = np.unique(targets, return_inverse=True, return_counts=True)
     sums = np.zeros((len(classes), vectors.shape[1]), dtype=np.float32)
@@ -107,17 +109,17 @@ def told_apart(vectors: NDArray[np.float32], targets: NDArray[np.int64]) -> floa
     near = vectors @ _unit(sums).T
     near[np.arange(len(own)), own] = (vectors * _unit(others)).sum(axis=1)
     told = (near.argmax(axis=1) == own)[counts[own] > 1]
-    return float(told.mean()) if len(told) else 0.0
+    return float(told.mean()) if len(told) else None
 
 
-def way_of(told: float) -> float:
+def way_of(told: float | None) -> float:
     """How far the weights go from where they are to where training ends: less far where the encoder knows the classes."""
-    return float(np.interp(told, TOLD_APART, (1.0, LEAST_WAY)))
+    return float(np.interp(told or 0.0, TOLD_APART, (1.0, LEAST_WAY)))
 
 
-def mask_of(told: float) -> float:
+def mask_of(told: float | None) -> float:
     """The share of words to mask: none where it does not know them, for the word that tells a class is to be learnt."""
-    return float(np.interp(told, TOLD_APART, (0.0, MASKED)))
+    return float(np.interp(told or 0.0, TOLD_APART, (0.0, MASKED)))
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

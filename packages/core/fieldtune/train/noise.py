@@ -15,20 +15,24 @@ from fieldtune.data.checks import OUT_OF_SCOPE, Finding, text_key
 from fieldtune.data.noise import suspects
 from fieldtune.data.split import folds
 from fieldtune.evaluate.calibration import softmax
+from fieldtune.models.readable import warn_unreadable
 from fieldtune.models.trained import load_encoder
 from fieldtune.progress import say
 from fieldtune.runtime import generator
+from fieldtune.text.shown import some_of
 from fieldtune.train.head import Places, Vectors, fitting
 
 FOLDS = 5
 KIND = "likely-wrong-label"
 MANY, SPOILT = 2_000, 0.085
 """Rows, and the share of suspects among them, from which labels are taken to be spoilt. Of two thousand rows and more with
-right labels, of seven sets, 0 to .078 were suspects; with a tenth of the labels wrong, .092 to .13."""
+right labels, of seven sets, 0 to .078 were suspects; with a tenth of the labels wrong, .092 to .14."""
 KNOWN = 10
 """Rows of a class, from which models that did not see one of them can tell that it is none."""
 MOST_LOST = 0.4
-"""Of a class: where more of its rows are suspects, they are rather hard to learn, as those of rare classes are, than wrong."""
+"""Of a class: where more of its rows are suspects, they may as well be hard to learn, as those of rare classes are."""
+LOOKED_AT = 20_000
+"""Rows, drawn at random, from which it is told whether labels are spoilt, before all of them are judged."""
 _WORDS = r"(?u)[㐀-鿿]|[^\W㐀-鿿]+"  # every ideograph is a word
 _SHARPNESS = 4.0  # of the ridge scores, which lie between -1 and 1
 _SHOWN = 3
@@ -80,49 +84,62 @@ def doubtful(table: pd.DataFrame, model: str, max_length: int, seed: int = 0) ->
         return []
     texts = table["text"].iloc[rows].astype(str).tolist()
     targets = np.searchsorted(np.asarray(names), label.iloc[rows].to_numpy(dtype=str)).astype(np.int64)
-    vectors = load_encoder(model, max_length, cached=True).encode(texts)
-    instead = suspects(out_of_fold(texts, vectors, targets, len(names), generator(seed)), targets)
+    encoder = load_encoder(model, max_length, cached=True)
+    warn_unreadable(encoder, texts)
+    instead = suspects(out_of_fold(texts, encoder.encode(texts), targets, len(names), generator(seed)), targets)
     wrong = np.flatnonzero(instead >= 0)
     if not len(wrong):
         return []
     suggested = tuple(names[instead[place]] for place in wrong)
-    told = ", ".join(f"{names[targets[place]]!r} rather {names[instead[place]]!r}" for place in wrong[:_SHOWN])
-    message = f"labels that are likely wrong ({told}{', ...' if len(wrong) > _SHOWN else ''}): {len(wrong)} rows"
+    told = some_of((f"{names[targets[place]]!r} rather {names[instead[place]]!r}" for place in wrong), _SHOWN)
+    message = f"labels that are likely wrong ({told}): {len(wrong)} rows"
     return [Finding(KIND, "warning", message, tuple(rows[wrong].tolist()), suggested)]
 
 
 def unsuspected(
-    texts: Sequence[str],
-    vectors: Vectors,
-    targets: Places,
-    classes: int,
-    seed: int,
-    *,
-    few_too: bool,
-    show: bool,
+    texts: Sequence[str], vectors: Vectors, targets: Places, classes: int, seed: int, *, noisy: str, show: bool
 ) -> NDArray[np.int64]:
-    """The rows whose label may stand; of a class that would lose all its rows, all of them.
+    """The rows to learn from: without suspects, but for those of small classes and of classes that would lose too many.
 
     Args:
-        few_too: leave suspects out however few they are; otherwise only those of classes of :data:`KNOWN` rows, where they are
-            :data:`SPOILT` of at least :data:`MANY` rows and no class would lose more than :data:`MOST_LOST`.
+        noisy: ``keep``: all rows; ``drop``: without suspects; ``auto``: without them where labels are spoilt, see
+            :data:`MANY`.
     """
     everything = np.arange(len(targets))
-    judged = few_too | (np.bincount(targets, minlength=classes)[targets] >= KNOWN)
-    if not few_too and judged.sum() < MANY:
+    if noisy == "keep" or (noisy == "auto" and len(targets) < MANY):
         return everything
-    doubted = judged & (suspects(out_of_fold(texts, vectors, targets, classes, generator(seed)), targets) >= 0)
-    lost = np.bincount(targets[doubted], minlength=classes) / np.maximum(np.bincount(targets, minlength=classes), 1)
-    if not few_too and (doubted[judged].mean() < SPOILT or lost.max() > MOST_LOST):
+
+    def judged(rows: Places) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        written = [texts[row] for row in rows]
+        return _suspected(written, vectors[rows], targets[rows], classes, seed)
+
+    if noisy == "auto" and len(targets) > LOOKED_AT:
+        part = np.sort(generator(seed).permutation(len(targets))[:LOOKED_AT])
+        if not _spoilt(*judged(part)):
+            return everything
+    wrong, known = judged(everything)
+    if noisy == "auto" and not _spoilt(wrong, known):
         return everything
-    left = np.bincount(targets[~doubted], minlength=classes)
-    kept = np.flatnonzero(~doubted | (left[targets] == 0))
+    lost = np.bincount(targets[wrong], minlength=classes) / np.maximum(np.bincount(targets, minlength=classes), 1)
+    kept = np.flatnonzero(~wrong | (lost > MOST_LOST)[targets])
     if show and len(kept) < len(targets):
         say(
-            f"note: {len(targets) - len(kept)} of {len(targets)} rows are left out, their label is likely wrong; see them "
-            "with fieldtune data check --labels, keep them with --set noisy=keep"
+            f"note: {len(targets) - len(kept)} of {len(targets)} rows are left out, their label is likely wrong; see such "
+            "rows with fieldtune data check --labels, keep them with --set noisy=keep"
         )
     return kept
+
+
+def _suspected(
+    texts: Sequence[str], vectors: Vectors, targets: Places, classes: int, seed: int
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which rows are suspects, and of which it can be told."""
+    known = np.bincount(targets, minlength=classes)[targets] >= KNOWN
+    return known & (suspects(out_of_fold(texts, vectors, targets, classes, generator(seed)), targets) >= 0), known
+
+
+def _spoilt(wrong: NDArray[np.bool_], known: NDArray[np.bool_]) -> bool:
+    return bool(known.sum() >= MANY and wrong.sum() >= SPOILT * known.sum())
 
 
 def _words(texts: Sequence[str]) -> Any:

@@ -96,7 +96,7 @@ def _rank(
         with joined(rank, processes, meeting):
             model = train(*given, folder=folder, **named)
             if rank == 0:
-                model.card = card
+                model.card = {**model.card, **card}
                 with staged(folder / TRAINED) as temporary:
                     model.save(temporary)
     except errors.FieldtuneError as error:
