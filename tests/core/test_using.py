@@ -152,6 +152,9 @@ def test_what_cannot_be_is_refused(folder: Path, tiny_encoder: Path, tmp_path: P
         fieldtune.predict(folder, HELD_OUT.iloc[:0])
     with pytest.raises(InputError, match="a dict of columns or a path; found list"):
         fieldtune.predict(folder, ["my card"])
+    for wrong in (HELD_OUT, np.array([["a", "b"]]), "my card", {"a"}):
+        with pytest.raises(InputError, match="a list of cells for every column"):
+            fieldtune.predict(folder, {"text": wrong})
     number = trained("regression", table_of("regression"), tiny_encoder, tmp_path / "number", progress=False)
     with pytest.raises(InputError, match="a classifier for --report"):
         fieldtune.measure(number, table_of("regression"), report=tmp_path / "page")
