@@ -23,6 +23,10 @@ class InputError(FieldtuneError):
     """The data, a path or an argument is wrong: correct it and run again."""
 
 
+class DivergedError(InputError):
+    """A training met a loss or weights that are no finite numbers: try gentler settings."""
+
+
 class ConfigError(FieldtuneError):
     """A configuration file or setting is wrong: correct the named key."""
 

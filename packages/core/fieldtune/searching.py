@@ -40,12 +40,12 @@ def find_settings(
     same call goes on, and no more than two models ever lie on disk.
 
     Args:
-        trials: how many are to be finished; the first is the task's defaults.
+        trials: how many are to be tried; the first is the task's defaults. One that diverges or has no figure counts too.
         settings: fixed ones, which are not searched.
         task, train, valid, model, method, seed, progress, rename, labels: see :func:`fieldtune.pipeline.finetune`.
 
     Raises:
-        InputError: no trials, or nothing to search for with this method; ArtefactError, ConfigError: see `finetune`.
+        InputError: no trials, nothing to search for with this method, or no trial with a figure; ArtefactError, ConfigError: see `finetune`.
     """
     if trials < 1:
         raise InputError("at least one trial", str(trials), "give --trials 20")

@@ -8,6 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.numpy import load_file
+from safetensors.torch import load_file as torch_file
+from scipy.special import log_softmax, softmax
 from sklearn.linear_model import Ridge
 
 import fieldtune
@@ -127,6 +130,81 @@ def test_forgetting_is_the_best_there_was_less_what_there_is() -> None:
     assert continual.forgetting(accuracy[:1, :1]) == 0.0
 
 
+def apart(block: dict[str, str]) -> pd.DataFrame:
+    """A validation row a class, so that all rows of a block are learnt."""
+    return pd.DataFrame({"text": [f"{text} apart" for text in block.values()], "label": [*block]})
+
+
+def rows_squared(folder: Path, table: pd.DataFrame) -> dict[str, torch.Tensor]:
+    """Slow and exact: the mean over rows of the squared gradient of a row's log-loss, of a model as it was saved."""
+    model = fieldtune.load(folder)
+    encoder, head = load_encoder_folder(folder), torch.from_numpy(model.weight)
+    weights = dict(encoder.body.named_parameters())
+    found = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+    for text, label in zip(table["text"], table["label"], strict=True):
+        ids = torch.tensor(encoder.tokens([text], 128))
+        hidden = encoder.body(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state[0]
+        pooled = hidden.mean(0) if encoder.pooling == "mean" else hidden[0]
+        logits = head @ (pooled / pooled.norm()) + torch.from_numpy(model.bias)
+        loss = torch.logsumexp(logits, 0) - logits[model.labels.index(label)]
+        for name, gradient in zip(
+            weights, torch.autograd.grad(loss, [*weights.values()], allow_unused=True), strict=True
+        ):
+            found[name] += 0 if gradient is None else gradient**2 / len(table)
+    return found
+
+
+def test_what_a_later_block_adds_to_the_importance_is_of_its_own_labels_alone(
+    tiny_encoder: Path, tmp_path: Path
+) -> None:
+    given = {"keeps": "ewc", "label_smoothing": 0.1, "keep_strength": 1e5}
+    learn(rows(BLOCKS[0]), tiny_encoder, tmp_path / "one", apart(BLOCKS[0]), **given)
+    learn(rows(BLOCKS[1]), tmp_path / "one", tmp_path / "two", apart(BLOCKS[1]), **given)
+    one, two = (fieldtune.load(tmp_path / name).memory.tensors for name in ("one", "two"))
+    wanted = rows_squared(tmp_path / "two", rows(BLOCKS[1]))
+    assert {name.removeprefix("encoder.body.") for name in two} == {name for name in wanted if "embeddings" not in name}
+    for name, value in two.items():
+        own = wanted[name.removeprefix("encoder.body.")].numpy()
+        np.testing.assert_allclose(value - one[name], own, rtol=1e-2, atol=1e-3 * own.max() + 1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("keeps", ["replay", "ewc", "lwf", "osf", "none"])
+def test_a_second_block_is_learnt_with_the_loss_that_keeps_the_first(
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keeps: str
+) -> None:
+    own = {"ewc": {"keep_strength": 1e4}, "lwf": {"keep_strength": 2.0}, "replay": {"memory_rows": 3}}.get(keeps, {})
+    given = {"keeps": keeps, "label_smoothing": 0.1, **own}
+    told: list[float] = []
+
+    def watched(module: Any, made: Any, tokens: Any, settings: Any, **more: Any) -> None:
+        tune(module, made, tokens, settings, **more)
+        told.append(made.loss(module, made.collate([*range(len(tokens))])).item())
+
+    tune = going_on.tune
+    monkeypatch.setattr(going_on, "tune", watched)
+    learn(rows(BLOCKS[0]), tiny_encoder, tmp_path / "one", apart(BLOCKS[0]), **given)
+    learn(rows(BLOCKS[1]), tmp_path / "one", tmp_path / "two", apart(BLOCKS[1]), **given)
+    one, two = (fieldtune.load(tmp_path / name) for name in ("one", "two"))
+    table = rows(BLOCKS[1])
+    if keeps == "replay":  # 3 rows of an old class, 12 of a new one: each is seen four times
+        assert len(one.memory.rehearsed) == 6
+        table = pd.concat([table, *[pd.DataFrame(one.memory.rehearsed, columns=["text", "label"])] * 4])
+    logits, before = (model.logits(list(table["text"])).astype(np.float64) for model in (two, one))
+    targets = np.eye(4)[[two.labels.index(label) for label in table["label"]]] * 0.9 + 0.1 / 4
+    plain = -(targets * log_softmax(logits, axis=1)).sum()
+    kept = 0.0
+    if keeps == "lwf":
+        heated = log_softmax(logits[:, [two.labels.index(label) for label in one.labels]] / 2, axis=1)
+        kept = 2.0 * -(softmax(before / 2, axis=1) * heated).sum() * 4
+    if keeps == "ewc":
+        start, end = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
+        for name, value in one.memory.tensors.items():
+            part = name.removeprefix("encoder.body.")
+            kept += 1e4 * float((value * (end[part] - start[part]) ** 2).sum()) / 2 * len(table)
+    assert told[-1] == pytest.approx(plain + kept, rel=1e-4)
+    assert (kept > 1e-3 * plain) == (keeps in ("ewc", "lwf"))
+
+
 @pytest.mark.parametrize("keeps", ["statistics", "replay", "ewc", "lwf", "osf", "none"])
 def test_two_blocks_are_learnt_one_after_the_other(tiny_encoder: Path, tmp_path: Path, keeps: str) -> None:
     learn(rows(BLOCKS[0]), tiny_encoder, tmp_path / "one", keeps=keeps)
@@ -157,11 +235,9 @@ def test_what_later_blocks_measure_on_was_never_learnt(tiny_encoder: Path, tmp_p
 
 
 def test_orthogonal_training_leaves_the_strong_half_of_every_layer(tiny_encoder: Path, tmp_path: Path) -> None:
-    from safetensors.torch import load_file
-
     learn(rows(BLOCKS[0]), tiny_encoder, tmp_path / "one", keeps="osf")
     learn(rows(BLOCKS[1]), tmp_path / "one", tmp_path / "two", keeps="osf")
-    before, after = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
+    before, after = (torch_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
     moved = 0.0
     for name in (name for name in before if name.endswith("query.weight")):
         left, _, right = torch.linalg.svd(before[name], full_matrices=False)
@@ -183,13 +259,10 @@ def test_rehearsed_rows_are_repeated_until_old_classes_are_as_frequent_as_new_on
 
 
 def test_statistics_forget_no_row(tiny_encoder: Path, tmp_path: Path) -> None:
-    apart = [
-        pd.DataFrame({"text": [f"{text} apart" for text in block.values()], "label": [*block]}) for block in BLOCKS
-    ]
-    learn(rows(BLOCKS[0]), tiny_encoder, tmp_path / "one", apart[0])
-    learn(rows(BLOCKS[1]), tmp_path / "one", tmp_path / "two", apart[1])
+    learn(rows(BLOCKS[0]), tiny_encoder, tmp_path / "one", apart(BLOCKS[0]))
+    learn(rows(BLOCKS[1]), tmp_path / "one", tmp_path / "two", apart(BLOCKS[1]))
     both = pd.concat([rows(BLOCKS[0]), rows(BLOCKS[1])])
-    learn(both, tiny_encoder, tmp_path / "joint", pd.concat(apart))
+    learn(both, tiny_encoder, tmp_path / "joint", pd.concat([apart(block) for block in BLOCKS]))
     texts = ["the card", "my refund order", "how to transfer"]
     one_by_one, joint = (fieldtune.load(tmp_path / name).logits(texts) for name in ("two", "joint"))
     np.testing.assert_allclose(one_by_one, joint, atol=1e-3)

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from fieldtune.batching import Batch
-from fieldtune.errors import ArtefactError, InputError
+from fieldtune.errors import ArtefactError, DivergedError
 from fieldtune.tasks import text_classification as task
 from fieldtune.tasks.supervised import Headed
 from fieldtune.train.checkpoint import claimed, newest
@@ -71,14 +71,14 @@ def test_k_micro_batches_equal_one_batch(tiny_encoder: Path, tmp_path: Path, mic
 
 
 def test_loss_that_is_not_finite_stops_the_run(tiny_encoder: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="finite loss"):
+    with pytest.raises(DivergedError, match="finite loss"):
         train(tiny_encoder, [list(range(8))], 1, tmp_path / "run", [float("nan")] * 4)
 
 
 def test_weights_that_are_not_finite_stop_the_run(tiny_encoder: Path, tmp_path: Path) -> None:
     module, tokens, encoder = build(tiny_encoder)
     problem = task.problem(tokens, torch.from_numpy(TARGETS), torch.ones(4), encoder, 0.0)
-    with pytest.raises(InputError, match=r"finite loss.*weights"):  # the only step has a finite loss and ruins them
+    with pytest.raises(DivergedError, match=r"finite loss.*weights"):  # the only step has a finite loss and ruins them
         fit(
             module,
             problem,

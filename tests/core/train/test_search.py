@@ -1,6 +1,8 @@
-"""Hyper-parameter search: counts finished trials, goes on after SIGKILL, keeps one model, never ends below the defaults."""
+"""Hyper-parameter search: counts trials, goes on after SIGKILL and after a trial that failed, keeps one model, never ends
+below the defaults."""
 
 import os
+import signal
 import sqlite3
 import time
 from collections.abc import Mapping
@@ -12,7 +14,7 @@ import pandas as pd
 import pytest
 
 import fieldtune
-from fieldtune.errors import ArtefactError, InputError
+from fieldtune.errors import ArtefactError, DivergedError, InputError
 from fieldtune.searching import find_settings
 from fieldtune.tasks import heeded, task_module
 from fieldtune.train.search import BEST, STUDY, WORK, search, space
@@ -47,6 +49,84 @@ def test_a_search_in_pieces_proposes_what_one_in_one_piece_does(tmp_path: Path) 
         pieces = found(tmp_path / "pieces", trials)
         assert len(pieces.trials) == trials
     assert pieces.trials == whole.trials
+
+
+def failing(settings: Mapping[str, Any], folder: Path) -> float:
+    """The same, but that half of all settings diverge or give no figure; it leaves files in its folder all the same."""
+    value = trained(settings, folder)
+    if settings["epochs"] < 5:
+        raise DivergedError("a finite loss", "nan at step 3", "lower the learning rate")
+    return float("nan") if settings["dropout"] > 0.15 else value
+
+
+def test_trials_that_diverge_or_have_no_figure_are_counted_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = search(failing, 10, tmp_path / "whole", seed=0, run="a", fixed={}, ranges=RANGES, defaults=DEFAULTS)
+    said = capsys.readouterr().err
+    assert said.count("nan at step 3") > 0
+    assert said.count("its figure on the validation rows is nan") > 0
+    assert said.count(" failed: ") == whole.failed == 10 - len(whole.trials)
+    assert all(trial["epochs"] >= 5 and trial["dropout"] <= 0.15 for trial in whole.trials)
+    proposed = {line.partition(": ")[2] for line in said.splitlines() if line.startswith("trial") and " of 10" in line}
+    assert len(proposed) == 10  # none is proposed twice
+    for trials in (1, 4, 10):
+        pieces = search(
+            failing, trials, tmp_path / "pieces", seed=0, run="a", fixed={}, ranges=RANGES, defaults=DEFAULTS
+        )
+    assert (pieces.trials, pieces.failed) == (whole.trials, whole.failed)
+    assert sorted(path.name for path in (tmp_path / "pieces").iterdir()) == [BEST, STUDY]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from fieldtune.train.search import search
+from tests.core.train.test_search import DEFAULTS, RANGES, failing
+
+def train(settings, folder):
+    place = Path(sys.argv[1]) / f"at-{settings['learning_rate']}"
+    if not place.exists():  # the first time these settings are tried
+        place.touch()
+        folder.mkdir()
+        os.kill(os.getpid(), signal.SIGKILL)
+    assert folder.exists()  # what the cut trial left
+    return failing(settings, folder)
+
+search(train, 3, Path(sys.argv[2]), seed=0, run="a", fixed={}, ranges=RANGES, defaults=DEFAULTS)
+"""
+
+
+def test_killed_in_every_trial_it_ends_as_one_that_was_not(tmp_path: Path) -> None:
+    marks, out = tmp_path / "marks", tmp_path / "out"
+    marks.mkdir()
+    codes = [run("-c", KILLED, marks, out).code for _ in range(4)]
+    assert codes == [-signal.SIGKILL] * 3 + [0]
+    whole = search(failing, 3, tmp_path / "whole", seed=0, run="a", fixed={}, ranges=RANGES, defaults=DEFAULTS)
+    cut = search(failing, 3, out, seed=0, run="a", fixed={}, ranges=RANGES, defaults=DEFAULTS)
+    assert (cut.trials, cut.failed, cut.settings) == (whole.trials, whole.failed, whole.settings)
+    assert cut.failed > 0
+    assert (cut.best / "rate").read_text() == (whole.best / "rate").read_text()
+
+
+def test_too_few_validation_rows_for_a_figure_end_in_an_error(tiny_encoder: Path, tmp_path: Path) -> None:
+    table = pd.DataFrame({"text": [f"my card {n}" for n in range(12)], "label": [str(n / 3) for n in range(12)]})
+    fixed = {"epochs": 1, "max_steps": 1}
+    with pytest.raises(InputError, match=r"none: all 2 diverged, or have no figure.*--valid"):
+        find_settings(
+            "regression", table, model=str(tiny_encoder), out=tmp_path, trials=2, progress=False, settings=fixed
+        )
+
+
+def test_a_training_that_diverges_does_not_end_the_search(tiny_encoder: Path, tmp_path: Path) -> None:
+    table = pd.DataFrame({"text": [f"{word} {n}" for word in ("card", "refund") for n in range(10)]})
+    table["label"] = table["text"].str.split().str[0]
+    given: dict[str, Any] = {"model": str(tiny_encoder), "out": tmp_path / "out", "progress": False}
+    for trials in (1, 2):  # the second call is another trial, not the first one again
+        with pytest.raises(InputError, match=f"none: all {trials} diverged"):
+            find_settings(
+                "text-classification", table, trials=trials, settings={"learning_rate": 1e30, "max_steps": 3}, **given
+            )
 
 
 def test_a_folder_of_another_search_is_refused(tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ def register(app: typer.Typer) -> None:
 def search(
     task: Annotated[str, typer.Option(help="text-classification, embedding, ...")],
     train: Annotated[Path, typer.Option(help="Training table.")],
-    trials: Annotated[int, typer.Option(help="How many are to be finished in all, those of an earlier call included.")],
+    trials: Annotated[
+        int, typer.Option(help="How many are to be tried in all, those of an earlier call and failed ones included.")
+    ],
     valid: Annotated[Path | None, typer.Option(help="Validation table; without it a tenth of the rows.")] = None,
     model: Annotated[str, typer.Option(help="Encoder: default, a folder, or a hub name.")] = "default",
     method: Annotated[str, typer.Option(help="A method that is fine-tuned, such as full.")] = "full",
@@ -49,4 +51,4 @@ def search(
         labels=parse_map(mapping),
     )
     best = {"model": str(found.best), "value": found.value, "settings": found.settings}
-    show({"best": best, "trials": found.trials}, as_json)
+    show({"best": best, "trials": found.trials, "failed": found.failed}, as_json)

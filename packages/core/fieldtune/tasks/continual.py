@@ -23,7 +23,7 @@ from fieldtune.models.memory import Block, Memory
 from fieldtune.models.trained import CARD, Classifier, load, load_encoder
 from fieldtune.runtime import generator
 from fieldtune.tasks import labelled
-from fieldtune.tasks.supervised import Headed
+from fieldtune.tasks.supervised import Headed, inputs_of, supervised
 from fieldtune.train import continual
 from fieldtune.train.heeds import ENCODED, TUNED, Names
 from fieldtune.train.losses import cross_entropy
@@ -173,7 +173,9 @@ def _tuned(
     if settings.keeps == "replay":
         done.memory.rehearsed = [*memory.rehearsed, *_exemplars(done, table, settings.memory_rows)]
     if settings.keeps == "ewc":
-        done.memory.tensors = _importance(module, made, len(texts), memory, seed)
+        # Of the labels alone: with the pull back in the loss, the past would be counted once more in every block.
+        plain = supervised(inputs_of(encoder, tokens), torch.from_numpy(targets), cross_entropy)
+        done.memory.tensors = _importance(module, plain, len(texts), memory, seed)
     return done
 
 

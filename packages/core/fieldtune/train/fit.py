@@ -61,8 +61,8 @@ def fit(
         best: looks at the module now and then; it ends with the weights that did best, else with the last ones.
 
     Raises:
-        InputError: no batch, no room for a checkpoint, or the loss or a weight is not a finite number; the checkpoint
-            before it stays.
+        InputError: no batch, or no room for a checkpoint; DivergedError: the loss or a weight is not a finite number. The
+            checkpoint before it stays.
         ArtefactError: all checkpoints of the run are damaged.
         SystemExit: with 143, once the checkpoint that a SIGTERM asked for is written; KeyboardInterrupt for Ctrl-C.
     """

@@ -1,17 +1,19 @@
 """Hyper-parameter search: Optuna proposes settings, `finetune` trains them, one model is kept.
 
 Everything lies in one folder: the study as SQLite, the trial at work, the best model so far. Killed at any moment, the
-same call goes on: a trial that was cut is trained on from its own checkpoint, and the count is of finished trials. How a
-trial is trained is the caller's function; this module knows no task.
+same call goes on: a trial that was cut is trained on from its own checkpoint. One that diverges, or whose figure is no
+number, has failed: it is counted, and the next is another. How a trial is trained is the caller's function; this module
+knows no task.
 """
 
+import math
 import shutil
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fieldtune.errors import ArtefactError, MissingExtraError
+from fieldtune.errors import ArtefactError, DivergedError, InputError, MissingExtraError
 from fieldtune.models.folder import replace
 from fieldtune.progress import say
 
@@ -41,12 +43,14 @@ class Found:
         value: its figure on the validation rows.
         settings: what it was trained with, beside the defaults.
         trials: per finished trial its settings and figure, in order.
+        failed: how many more were tried and have no figure.
     """
 
     best: Path
     value: float
     settings: dict[str, Any]
     trials: list[dict[str, Any]]
+    failed: int = 0
 
 
 def space(defaults: Mapping[str, Any], names: Collection[str]) -> dict[str, Range]:
@@ -74,11 +78,11 @@ def search(
     ranges: Mapping[str, Range],
     defaults: Mapping[str, Any],
 ) -> Found:
-    """Run trials until ``trials`` are finished.
+    """Run trials until there are ``trials``, those that failed included.
 
     Args:
         train: settings and a folder to write the model into -> the figure to raise; called again with the same
-            arguments after a kill, it must go on where it was.
+            arguments after a kill, it must go on where it was. A DivergedError of it is a trial that failed.
         folder: of the search; locked by the caller.
         seed: of the proposals; each trial's are drawn from the seed and its number, so a resumed search proposes alike.
         run: a digest of what is searched for: a folder of another search is refused.
@@ -87,7 +91,8 @@ def search(
         defaults: the first trial's values.
 
     Raises:
-        MissingExtraError: Optuna is not installed. ArtefactError: ``folder`` is another search's.
+        MissingExtraError: Optuna is not installed. ArtefactError: ``folder`` is another search's. InputError: no trial
+            has a figure.
     """
     optuna = _optuna()
     folder.mkdir(parents=True, exist_ok=True)
@@ -99,16 +104,27 @@ def search(
     if not study.trials:
         study.enqueue_trial({name: defaults[name] for name in proposed})
     work = folder / WORK
-    while (done := len(_finished(optuna, study))) < trials:
-        study.sampler = optuna.samplers.TPESampler(seed=seed + done, n_startup_trials=5)
+    while (tried := _tried(optuna, study, proposed)) < trials:
+        study.sampler = optuna.samplers.TPESampler(seed=seed + tried, n_startup_trials=5)
         number, settings = _next(optuna, study, proposed)
-        say(f"trial {done + 1} of {trials}: " + ", ".join(f"{name} {value:.3g}" for name, value in settings.items()))
-        value = train({**fixed, **settings}, work)
-        if all(value > other.value for other in _finished(optuna, study)):
+        say(f"trial {tried + 1} of {trials}: " + ", ".join(f"{name} {value:.3g}" for name, value in settings.items()))
+        value, why = _figure(train, {**fixed, **settings}, work)
+        if why:
+            say(f"trial {tried + 1} failed: {why}")
+        elif all(value > other.value for other in _finished(optuna, study)):
             replace(work, folder / BEST)
-        study.tell(number, value)
-        shutil.rmtree(work, ignore_errors=True)
-    return _found(_finished(optuna, study), folder / BEST)
+        shutil.rmtree(work, ignore_errors=True)  # before it is told, or a kill between would leave it to the next trial
+        study.tell(number, **({"state": optuna.trial.TrialState.FAIL} if why else {"values": value}))
+    return _found(_finished(optuna, study), tried, folder / BEST)
+
+
+def _figure(train: Train, settings: Mapping[str, Any], work: Path) -> tuple[float, str]:
+    """The figure of a trial, and why it has failed if it has."""
+    try:
+        value = train(settings, work)
+    except DivergedError as error:
+        return math.nan, str(error)
+    return value, "" if math.isfinite(value) else f"its figure on the validation rows is {value}"
 
 
 def _optuna() -> Any:
@@ -140,6 +156,12 @@ def _finished(optuna: Any, study: Any) -> list[Any]:
     return list(study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)))
 
 
+def _tried(optuna: Any, study: Any, space: Mapping[str, Any]) -> int:
+    """How many trials came to an end; one that was killed while it was proposed has not all its settings."""
+    ended = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.FAIL)
+    return sum(trial.params.keys() == space.keys() for trial in study.get_trials(deepcopy=False, states=ended))
+
+
 def _next(optuna: Any, study: Any, space: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
     """The trial a kill left at work, else a new one; one that was killed while it was proposed counts for nothing."""
     for cut in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
@@ -150,7 +172,13 @@ def _next(optuna: Any, study: Any, space: Mapping[str, Any]) -> tuple[int, dict[
     return trial.number, dict(trial.params)
 
 
-def _found(finished: list[Any], best: Path) -> Found:
+def _found(finished: list[Any], tried: int, best: Path) -> Found:
+    if not finished:
+        raise InputError(
+            "a trial with a figure to compare",
+            f"none: all {tried} diverged, or have no figure on the validation rows",
+            "give more validation rows (--valid FILE), or correct what is set by --set",
+        )
     first = max(finished, key=lambda trial: (trial.value, -trial.number))  # the first of equals was kept
     told = [{"trial": place, "value": trial.value, **trial.params} for place, trial in enumerate(finished)]
-    return Found(best, first.value, dict(first.params), told)
+    return Found(best, first.value, dict(first.params), told, tried - len(finished))

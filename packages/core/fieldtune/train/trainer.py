@@ -13,7 +13,7 @@ from transformers import PrinterCallback, ProgressCallback, TrainingArguments
 from transformers import Trainer as HubTrainer
 
 from fieldtune.batching import Batch, dealt
-from fieldtune.errors import InputError
+from fieldtune.errors import DivergedError
 from fieldtune.models.folder import staged
 from fieldtune.text.shown import some_of
 from fieldtune.train.best import Best
@@ -155,8 +155,8 @@ class _Rows(torch.utils.data.Dataset[int]):
         return row
 
 
-def _not_finite(found: str) -> InputError:
-    return InputError(
+def _not_finite(found: str) -> DivergedError:
+    return DivergedError(
         "a finite loss",
         found,
         "lower the learning rate (--set learning_rate=5e-5) or look for broken rows with `fieldtune data check`",
