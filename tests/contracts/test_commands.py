@@ -42,6 +42,7 @@ NOW = {
     "feedback erase": ["--user"],
     "data list": ["--json"],
     "data get": [],
+    "data scrub": ["--out", "--text", "--names", "--json"],
     "data check": [],
     "doctor": ["--json"],
     "chatbot mine": ["--dialogues", "--out"],

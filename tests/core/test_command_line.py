@@ -410,6 +410,22 @@ def test_doctor_and_data(cli: Cli, table: Path, monkeypatch: pytest.MonkeyPatch,
     check_refused(cli("data", "get", "nothing"), "data list")
 
 
+def test_doctor_names_the_extra_of_whatever_is_missing(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fieldtune.commands import doctor
+
+    told = cli("doctor", "--json").json
+    assert told["back_end"]["models"].startswith("torch on ")
+    assert not told["missing"] or "fieldtune[postgres]" in str(told["missing"])
+    there = doctor._version
+    absent = {"peft": "adapters", "optuna": "search", "onnx": "onnx", "tensorboard": "track", "starlette": "serve",
+              "bm25s": "chatbot", "streamlit": "ui"}  # fmt: skip
+    monkeypatch.setattr(doctor, "_version", lambda name: None if name in absent else there(name))
+    missing = {one["package"]: one["install"] for one in cli("doctor", "--json").json["missing"]}
+    assert {name: missing.get(name) for name in absent} == {
+        name: f"pip install 'fieldtune[{extra}]'" for name, extra in absent.items()
+    }
+
+
 def test_feedback_commands(cli: Cli, tmp_path: Path) -> None:
     from datetime import UTC, datetime
 

@@ -11,9 +11,9 @@ import pytest
 import fieldtune
 from fieldtune.errors import ArtefactError, InputError, RefusedError
 from fieldtune.exporting import export_model
-from fieldtune.infer import export
+from fieldtune.infer import export, parity
 from fieldtune.infer.int8 import balance, largest
-from fieldtune.infer.onnx_graph import check, run, session
+from fieldtune.infer.onnx_graph import OnnxFeatures, check, run, session
 from fieldtune.models.folder import verify
 
 TEXTS = ["my card is lost", "refund", "the order to the account is how to cancel my card", "账户余额", "", "refund"]
@@ -34,7 +34,7 @@ def trained(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("export") / "onnx"
     told = export_model(trained, out, None)
-    assert told["max_difference"] <= export.TOLERANCE
+    assert told["max_difference"] <= parity.TOLERANCE
     assert told["same_answers"] == 1.0
     return out
 
@@ -68,22 +68,98 @@ def test_without_out_it_lies_beside_the_model(cli: Any, trained: Path, tmp_path:
     assert cli("models", "verify", tmp_path / "mine-onnx").code == 0
 
 
-def test_int8_needs_labelled_rows_and_is_refused_where_it_answers_worse(
-    trained: Path, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with pytest.raises(InputError, match="labelled rows"):
-        export_model(trained, tmp_path / "int8", None, int8=True)
-    model = fieldtune.load(trained)
-    labels = [model.labels[place] for place in model.logits(TEXTS).argmax(axis=1)]
-    graph = (exported / "model.onnx").read_bytes()  # tracing it again would take seconds
+WORDS = ("card", "lost", "refund", "order", "account", "transfer", "cancel", "how")
+MANY = [f"{one} {other} my {third}" for one in WORDS for other in WORDS for third in WORDS]  # 512
+
+
+def labels_of(model: Any, texts: list[str]) -> list[str]:
+    return [model.labels[place] for place in model.logits(texts).argmax(axis=1)]
+
+
+@pytest.fixture
+def traced(exported: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """Tracing the graph again would take seconds."""
+    graph = (exported / "model.onnx").read_bytes()
     monkeypatch.setattr(export, "write_graph", lambda encoder, path: path.write_bytes(graph))
-    told = export.export(model, tmp_path / "int8", TEXTS, labels=labels, int8=True)
-    assert told["accuracy"] >= told["accuracy_exact"] - export.DROP
+    return graph
+
+
+@pytest.mark.usefixtures("traced")
+def test_int8_is_judged_on_enough_rows_and_on_others_than_its_scales_were_measured_on(
+    trained: Path, tmp_path: Path
+) -> None:
+    model = fieldtune.load(trained)
+    told = export.export(model, tmp_path / "int8", MANY, labels=labels_of(model, MANY), int8=True)
+    assert told["texts"] == len(MANY) - parity.SHOWN
+    assert told["accuracy"] >= 1.0 - parity.DROP and told["same_answers"] >= parity.SAME
     assert verify(tmp_path / "int8")
-    monkeypatch.setattr(export, "COSINE", 1.01)
-    with pytest.raises(RefusedError, match="without --int8"):
-        export.export(model, tmp_path / "worse", TEXTS, labels=labels, int8=True)
-    assert not (tmp_path / "worse").exists()
+    pd.DataFrame({"text": MANY}).to_csv(tmp_path / "bare.csv", index=False)
+    told = export_model(trained, tmp_path / "agreed", tmp_path / "bare.csv", int8=True)
+    assert told["same_answers"] >= parity.SAME and "accuracy" not in told
+    few = [*MANY[: parity.LEAST + parity.SHOWN - 1], *MANY[:100]]  # repeated rows are no further rows
+    with pytest.raises(RefusedError, match=r"expected 462 different held-out rows.*found 461"):
+        export.export(model, tmp_path / "few", few, labels=labels_of(model, few), int8=True)
+    with pytest.raises(RefusedError, match="462"):
+        export_model(trained, tmp_path / "few", None, int8=True)
+    assert not (tmp_path / "few").exists()
+
+
+def deaf(graph: bytes) -> bytes:
+    """The graph of an encoder that reads every word as the same one."""
+    import onnx
+    from onnx import helper, numpy_helper
+
+    model = onnx.load_from_string(graph)
+    for node in model.graph.node:
+        node.input[:] = ["deaf" if name == "input_ids" else name for name in node.input]
+    model.graph.initializer.append(numpy_helper.from_array(np.array(0, dtype=np.int64), "nothing"))
+    model.graph.initializer.append(numpy_helper.from_array(np.array(7, dtype=np.int64), "word"))
+    model.graph.node.insert(0, helper.make_node("Mul", ["input_ids", "nothing"], ["silence"]))
+    model.graph.node.insert(1, helper.make_node("Add", ["silence", "word"], ["deaf"]))
+    return bytes(model.SerializeToString())
+
+
+def test_a_graph_that_answers_otherwise_is_refused(
+    trained: Path, traced: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "write_graph", lambda encoder, path: path.write_bytes(deaf(traced)))
+    monkeypatch.setattr(parity, "COSINE", -1.0)  # by its answers alone
+    model = fieldtune.load(trained)
+    (tmp_path / "model.onnx").write_bytes(deaf(traced))
+    model.features.encoder.tokenizer.save_pretrained(tmp_path)
+    mine = labels_of(parity.with_reader(model, OnnxFeatures(tmp_path, 256), {}), MANY)
+    assert len(set(mine)) == 1 < len(set(labels_of(model, MANY)))
+    for labels in (labels_of(model, MANY), mine, None):  # less accurate; as accurate as can be; who knows
+        for int8 in (True, False):
+            with pytest.raises(RefusedError):
+                export.export(model, tmp_path / "wrong", MANY, labels=labels, int8=int8)
+        assert not (tmp_path / "wrong").exists()
+
+
+@pytest.mark.usefixtures("traced")
+@pytest.mark.parametrize("task", ["regression", "multi-label-classification", "text-pair", "reranking"])
+def test_every_head_on_vectors_of_texts_is_exported(task: str, tiny_encoder: Path, tmp_path: Path) -> None:
+    texts, turned = MANY[::16], MANY[::-16]
+    labels = ["card|lost" if "card" in text else "refund" if "refund" in text else "lost" for text in texts]
+    rows: dict[str, Any] = {"text": texts, "label": labels}
+    if task == "regression":
+        rows["label"] = [float(len(text)) for text in texts]
+    if task in ("text-pair", "reranking"):
+        names = ("text_a", "text_b") if task == "text-pair" else ("query", "document")
+        rows = {names[0]: texts, names[1]: turned, "label": [str(len(text) % 2) for text in texts]}
+    fieldtune.finetune(task, rows, method="head", model=str(tiny_encoder), out=tmp_path / "m", progress=False)
+    pd.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
+    told = export_model(tmp_path / "m", tmp_path / "onnx", tmp_path / "t.csv")
+    assert told["max_difference"] <= parity.TOLERANCE
+    assert (told.get("same_answers") == 1.0) == (task in ("multi-label-classification", "text-pair"))
+    assert verify(tmp_path / "onnx")
+    mine, theirs = fieldtune.load(tmp_path / "m"), fieldtune.load(tmp_path / "onnx")
+    asked = list(zip(texts, turned, strict=True)) if "pair" in task or task == "reranking" else texts
+    verb = {"regression": "values", "reranking": "score"}.get(task, "probabilities")
+    np.testing.assert_allclose(getattr(theirs, verb)(asked), getattr(mine, verb)(asked), rtol=1e-4, atol=1e-4)
+    if task == "regression":
+        with pytest.raises(InputError, match="labels or embeds"):
+            export_model(tmp_path / "m", tmp_path / "int8", tmp_path / "t.csv", int8=True)
 
 
 def test_balancing_keeps_every_number_and_evens_out_the_dimensions(exported: Path, tmp_path: Path) -> None:
@@ -108,7 +184,7 @@ def test_a_model_of_n_grams_has_nothing_to_export(tmp_path: Path) -> None:
         {"text": [f"{word} {row}" for word in "ab" for row in range(12)], "label": ["x"] * 12 + ["y"] * 12}
     )
     fieldtune.finetune("text-classification", table, method="linear", out=tmp_path / "linear", progress=False)
-    with pytest.raises(InputError, match="with an encoder"):
+    with pytest.raises(InputError, match="an encoder's vectors"):
         export_model(tmp_path / "linear", tmp_path / "out", None)
 
 

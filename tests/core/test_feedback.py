@@ -4,9 +4,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+
 from fieldtune import feedback, registry
 from fieldtune.data.scrub import contacts, hides, scrub
 from fieldtune.feedback import Feedback
+from fieldtune.infer.cache import Cache
 from tests.conftest import Ran
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -53,3 +56,18 @@ def test_the_opposite_word_replaces_the_earlier_one_of_the_same_user_only(home: 
             feedback.record(connection, Feedback("chatbot", "answer", kind, user), NOW)
         kept = {(row.kind, row.user) for row in feedback.rows(connection)}
     assert kept == {("thumb_up", "bob"), ("thumb_down", "ann"), ("correction", "ann")}
+
+
+def test_erasing_a_user_forgets_the_vectors_of_what_they_wrote(cli: Callable[..., Ran]) -> None:
+    mine, theirs = "my card was eaten", "the rate is too high"
+    for user, text in (("ann", mine), ("bob", theirs)):
+        row = Feedback("monitor", text, "tone", user, payload={"rows": [{"text": text}], "label": "negative"})
+        with registry.open_home().begin() as connection:
+            feedback.record(connection, row, NOW)
+    spaces = (b"one encoder", b"another")
+    for space in spaces:
+        Cache().put(space, [mine, theirs], np.ones((2, 300), dtype=np.float32) * [[3.0], [5.0]])
+    ran = cli("feedback", "erase", "--user", "ann", "--json")
+    assert (ran.code, ran.json["erased"], ran.json["vectors"]) == (0, 1, 2)
+    assert all(list(Cache().get(space, [mine, theirs])) == [theirs] for space in spaces)
+    assert "memory.json" in cli("feedback", "erase", "--help").out

@@ -138,6 +138,13 @@ def erase(connection: Connection, session: str) -> int:
     return connection.execute(text("DELETE FROM history WHERE session = :session"), {"session": session}).rowcount
 
 
+def said(connection: Connection, session: str) -> list[str]:
+    """What stands in a conversation, of every tenant."""
+    return list(
+        connection.execute(text("SELECT body FROM history WHERE session = :session"), {"session": session}).scalars()
+    )
+
+
 def history(connection: Connection, session: str, tenant: str = "default") -> list[dict[str, Any]]:
     """The turns of one conversation, the oldest first."""
     rows = connection.execute(

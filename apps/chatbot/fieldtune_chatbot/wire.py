@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 from fieldtune import decisions, feedback, registry
 from fieldtune.data.scrub import scrub
 from fieldtune.errors import InputError
+from fieldtune.infer.cache import Cache
 from fieldtune.text.normalise import equality_key
 from fieldtune.text.shown import some_of
 from fieldtune_chatbot import bot, judging, learning, replying, store
@@ -202,6 +203,7 @@ def erase(user: str, stores: Iterable[Path]) -> int:
         if not (folder / "fieldtune.db").is_file():
             raise InputError("a chatbot's store", f"no fieldtune.db in {folder}", "check --store")
         with store.open_chatbot(folder).begin() as connection:
+            Cache().forget(store.said(connection, user))
             turns += store.erase(connection, user)
     return turns
 

@@ -117,6 +117,19 @@ def erased(connection: Connection) -> frozenset[str]:
     return frozenset(connection.execute(text("SELECT user_hash FROM erased_users")).scalars())
 
 
+def texts(connection: Connection, user: str) -> list[str]:
+    """Every text in this user's rows, as it was stored, and so as a training may have read it."""
+    found = connection.execute(text("SELECT payload FROM feedback WHERE user_id = :user"), {"user": user}).scalars()
+    return sorted({one for payload in found for one in _strings(json.loads(payload))})
+
+
+def _strings(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [one for part in inner for one in _strings(part)]
+
+
 def erase(connection: Connection, user: str) -> int:
     """Delete this user's rows; returns their number."""
     return connection.execute(text("DELETE FROM feedback WHERE user_id = :user"), {"user": user}).rowcount

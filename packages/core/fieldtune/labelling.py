@@ -126,7 +126,7 @@ class Pool:
             kind = getattr(model, "card", {}).get("task", "something else")
             raise InputError("a model that labels texts or words", f"one for {kind}", "give another --model")
         if isinstance(model.features, EncoderFeatures):
-            model.features = EncoderFeatures(model.features.encoder, model.features.max_length, Cache())
+            model.features = model.features.kept(Cache())
         first: dict[str, tuple[Any, str]] = {}
         rows = read_table(table, [text], hint=NAME_IT, every_row=True, numbered=True)
         for number, one in rows[text].fillna("").astype(str).items():

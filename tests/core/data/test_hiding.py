@@ -78,3 +78,27 @@ def test_entities_stand_where_the_text_as_it_was_given_has_them(tmp_path: Path) 
     assert spans[0]["text"] == "Oslo"
     assert all(asked[span["start"] : span["end"]] == span["text"] for span in spans)
     assert about.metrics(load(tmp_path / "m"), about.read(table))["entity_f1"] == 1.0
+
+
+def test_names_of_a_list_are_hidden_in_a_table(cli: Callable[..., Any], tmp_path: Path) -> None:
+    rows = {"note": ["Ann Lee paid 3.5", "mark it, Mark", "write to jo@post.example", ""], "who": ["Ann Lee"] * 4}
+    pd.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "names.txt").write_text("ann lee\n\nMark\n", encoding="utf-8")
+    asked = (
+        "data",
+        "scrub",
+        tmp_path / "t.csv",
+        "--names",
+        tmp_path / "names.txt",
+        "--out",
+        tmp_path / "o.csv",
+        "--json",
+    )
+    assert "--text COLUMN" in cli(*asked).err
+    ran = cli(*asked, "--text", "note")
+    assert ran.code == 0, ran.err
+    assert ran.json["hidden"] == {"name": 2, "email": 1}
+    told = read_table(tmp_path / "o.csv", every_row=True)
+    assert told["note"].tolist() == ["[name] paid 3.5", "mark it, [name]", "write to [email]", ""]
+    assert told["who"].tolist() == rows["who"]
+    assert "Mark" in read_table(tmp_path / "t.csv", every_row=True)["note"][1]

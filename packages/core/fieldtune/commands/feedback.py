@@ -81,17 +81,19 @@ def erase(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Delete at once the user's feedback, what the recommender recorded of lists made for that name, and the chatbot's
-    conversations in the session of that name.
+    """Delete at once the user's feedback, the vectors of its texts that are kept under FIELDTUNE_HOME, what the
+    recommender recorded of lists made for that name, and the chatbot's conversations in the session of that name.
 
     A conversation goes with its questions, answers and decisions. The user is remembered by a hash of the name: the
     next `chatbot build` leaves out what they taught, and so does a version that `feedback retrain chatbot` ships.
     Until then the chatbot knows it still. Not undone: what is in versions made before (delete their folders under
     FIELDTUNE_HOME/versions), in tables of typed answers (delete their rows in STORE/typed-*.csv), in the weights of
-    models, and in what the monitor and the recommender learnt; for those, train again.
+    models and in the texts that those which go on learning rehearse (memory.json), and in what the monitor and the
+    recommender learnt; for those, train again. Backups, tables you exported and queues of `label` are yours to clean.
     """
     from fieldtune import feedback as said
     from fieldtune import registry
+    from fieldtune.infer.cache import Cache
     from fieldtune.runtime import now
 
     if not user.strip():
@@ -102,8 +104,9 @@ def erase(
         if module is not None and hasattr(module, "erase"):
             found |= module.erase(user, store or [])
     with registry.open_home().begin() as connection:
+        texts = said.texts(connection, user)
         rows = said.forget(connection, user, now())
-    show({"user": user, "erased": rows, **found}, as_json)
+    show({"user": user, "erased": rows, "vectors": Cache().forget(texts), **found}, as_json)
 
 
 def _unknown(app: str) -> InputError:

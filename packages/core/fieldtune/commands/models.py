@@ -92,7 +92,12 @@ def rollback(
 
 @models.command()
 def export(
-    folder: Annotated[Path, typer.Argument(help="Model folder of a text classifier or an embedding model.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="Model folder: one label or several, a number or a vector for a text; pairs by --method head."
+        ),
+    ],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -100,8 +105,12 @@ def export(
         ),
     ] = None,
     to: Annotated[str, typer.Option(help="onnx.")] = "onnx",
-    int8: Annotated[bool, typer.Option("--int8", help="8-bit weights, if they answer as well on --data.")] = False,
-    data: Annotated[Path | None, typer.Option(help="Held-out table to compare on; labelled for --int8.")] = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="8-bit weights, if they answer as well on --data, 462 rows or more.")
+    ] = False,
+    data: Annotated[
+        Path | None, typer.Option(help="Held-out table to compare on; with labels --int8 is judged by accuracy too.")
+    ] = None,
     text: TextColumn = "text",
     label: LabelColumn = "label",
     mapping: LabelMap = None,

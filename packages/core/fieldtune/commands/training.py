@@ -154,7 +154,6 @@ def encode(
     """Embed a column of texts."""
     import numpy as np
 
-    from fieldtune.data.hiding import as_trained
     from fieldtune.data.read import check_output, read_table, written
     from fieldtune.models import load, load_encoder
     from fieldtune.models.folder import MANIFEST
@@ -172,9 +171,9 @@ def encode(
             f"{model}, which counts n-grams or reads other things",
             "train it with --method head or full",
         )
-    texts = table[[text]].rename(columns={text: "text"}).fillna("").astype(str)
-    warn_unreadable(embedder, texts["text"].tolist())
-    vectors = embedder.encode(as_trained(texts, getattr(trained, "card", {}))["text"].tolist())
+    texts = table[text].fillna("").astype(str).tolist()
+    warn_unreadable(embedder, texts)
+    vectors = embedder.encode(texts)
     with written(out) as temporary, temporary.open("wb") as handle:
         np.save(handle, vectors, allow_pickle=False)
     show({"out": str(out), "rows": len(vectors), "dimensions": vectors.shape[1]}, as_json)

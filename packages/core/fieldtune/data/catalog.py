@@ -12,6 +12,8 @@ from pathlib import Path
 
 from fieldtune.errors import InputError, RefusedError
 
+LARGEST = 2**24
+"""Bytes of a file that is downloaded; the largest known one has 5 million."""
 _INTENTS = "https://raw.githubusercontent.com/PolyAI-LDN/task-specific-datasets/master/banking_data"
 
 
@@ -89,11 +91,13 @@ def fetch(name: str, out: Path) -> Path:
 def _download(address: str, digest: str, file: Path) -> None:
     try:
         with urllib.request.urlopen(address, timeout=60) as answer:
-            raw = answer.read()
+            raw = answer.read(LARGEST + 1)
     except OSError as error:
         raise InputError(
             f"an answer from {address}", str(error), "try again with a network, or set FIELDTUNE_DATA"
         ) from error
+    if len(raw) > LARGEST:
+        raise RefusedError(f"at most {LARGEST:,} bytes of {file.name}", "more", "the set changed; report it")
     found = hashlib.sha256(raw).hexdigest()
     if found != digest:
         raise RefusedError(f"sha256 {digest[:12]}... of {file.name}", f"{found[:12]}...", "the set changed; report it")

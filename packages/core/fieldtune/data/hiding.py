@@ -2,45 +2,64 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from fieldtune.data.read import decode, read_bytes
 from fieldtune.data.scrub import find, scrub
-from fieldtune.data.tagged import parted
+from fieldtune.errors import InputError
 
 TEXTS = ("text", "query", "positive", "negative", "source", "target", "text_a", "text_b", "document")
 """Columns of texts, as the tasks name them."""
 TOKENS = "tokens"
-TAGGED = "token-classification"
 
 
-def hidden(table: pd.DataFrame) -> tuple[pd.DataFrame, Counter[str]]:
+def hidden(
+    table: pd.DataFrame, columns: Sequence[str] = TEXTS, names: Sequence[str] = ()
+) -> tuple[pd.DataFrame, Counter[str]]:
     """The table with "[email]" and the like in its texts, and in how many cells each kind was; it may be the same table.
 
     A word of a tagged row is replaced whole, so that each keeps its tag.
+
+    Args:
+        columns: of texts, those that are there.
+        names: of people, to hide too.
     """
     found: Counter[str] = Counter()
     changed: dict[str, pd.Series] = {}
-    for name in (name for name in (*TEXTS, TOKENS) if name in table):
-        cells = [_words(cell) if name == TOKENS else _text(cell) for cell in table[name]]
+    for name in (name for name in (*columns, TOKENS) if name in table):
+        cells = [in_words(cell, names) if name == TOKENS else _text(cell, names) for cell in table[name]]
         found.update(kind for _, kinds in cells for kind in kinds)
         if any(kinds for _, kinds in cells):
             changed[name] = pd.Series([cell for cell, _ in cells], index=table.index, dtype=table[name].dtype)
     return (table.assign(**changed) if changed else table), found
 
 
-def as_trained(table: pd.DataFrame, card: Mapping[str, Any]) -> pd.DataFrame:
-    """The table as a model learnt to read it: with the same hidden, where its card says that this was done in training.
+def was_hidden(card: Mapping[str, Any]) -> bool:
+    """Whether a model's card says that this was done in its training."""
+    return bool(card.get("run", {}).get("settings", {}).get("scrub"))
 
-    Of tagged rows only the words change: what is said of them is told by places in the text as it was given.
+
+def as_trained(table: pd.DataFrame, card: Mapping[str, Any]) -> pd.DataFrame:
+    """Labelled rows as a model learnt them: with the same hidden, in texts that are answers too, where its card says so.
+
+    What it only reads it hides by itself, see :func:`fieldtune.models.asked.reads_as_trained`.
     """
-    if not card.get("run", {}).get("settings", {}).get("scrub"):
-        return table
-    if card.get("task") != TAGGED:
-        return hidden(table)[0]
-    table = table if TOKENS in table else parted(table["text"].tolist())
-    return table.assign(**{TOKENS: hidden(table[[TOKENS]])[0][TOKENS]})
+    return hidden(table)[0] if was_hidden(card) else table
+
+
+def listed(file: Path) -> tuple[str, ...]:
+    """The names in a file, one a line.
+
+    Raises:
+        InputError: no such file, no UTF-8, or nothing in it.
+    """
+    names = tuple(line.strip() for line in decode(read_bytes(file), file).splitlines() if line.strip())
+    if not names:
+        raise InputError("a name a line", f"none in {file}", "write one, or leave --names out")
+    return names
 
 
 def said(found: Counter[str]) -> str:
@@ -49,13 +68,13 @@ def said(found: Counter[str]) -> str:
     return f"personal data hidden before training: {kinds} (--set scrub=false leaves it)"
 
 
-def _text(cell: Any) -> tuple[Any, Sequence[str]]:
-    return scrub(cell) if isinstance(cell, str) else (cell, ())
+def _text(cell: Any, names: Sequence[str]) -> tuple[Any, Sequence[str]]:
+    return scrub(cell, names=names) if isinstance(cell, str) else (cell, ())
 
 
-def _words(words: Any) -> tuple[Any, Sequence[str]]:
+def in_words(words: Any, names: Sequence[str] = ()) -> tuple[Any, Sequence[str]]:
     """Words of a row; a number that goes over several of them is hidden in each."""
-    places = find(" ".join(words))
+    places = find(" ".join(words), tuple(names))
     if not places:
         return words, ()
     kept, start = [], 0

@@ -25,6 +25,11 @@ from fieldtune.progress import say
 KINDS = (".csv", ".tsv", ".jsonl", ".parquet")
 ROWS = 20_000
 """Rows of a table that are written at a time."""
+UNPACKED = 2**31
+"""Bytes that a ``.gz`` file may unpack to; more than :data:`SMALL` of them only where they are not :data:`RATIO` times its
+own: tables of texts are some 3 to 30 times as large as their ``.gz``."""
+SMALL, RATIO = 2**25, 100
+_PIECE = 2**20
 _NAMES = {"utf-8-sig": "UTF-8"}
 _SAVE = {".csv": "CSV UTF-8 in the spreadsheet", ".tsv": "UTF-8 text in the spreadsheet"}
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # JSON's way to write a half of a character, or both
@@ -122,11 +127,26 @@ def read_bytes(path: Path) -> bytes:
     """The file's bytes, unpacked when it ends in ``.gz``."""
     try:
         raw = path.read_bytes()
-        return gzip.decompress(raw) if path.suffix == ".gz" else raw
+        return _unpacked(raw, path) if path.suffix == ".gz" else raw
     except FileNotFoundError as error:
         raise InputError("a file", f"nothing at {path}", "check the path") from error
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"a readable file at {path}", str(error), "check the file and its permissions") from error
+
+
+def _unpacked(raw: bytes, path: Path) -> bytes:
+    """What a ``.gz`` file holds. It is unpacked once before to count, in pieces, so a bomb costs no memory."""
+    most, size = min(UNPACKED, max(SMALL, RATIO * len(raw))), 0
+    with gzip.GzipFile(fileobj=io.BytesIO(raw)) as packed:
+        while piece := packed.read(_PIECE):
+            size += len(piece)
+            if size > most:
+                raise InputError(
+                    f"a .gz file that unpacks to at most {most:,} bytes",
+                    f"more in the {len(raw):,} bytes of {path}",
+                    "unpack it yourself if you trust it, and give the plain file",
+                )
+    return gzip.decompress(raw)
 
 
 def read_toml(path: Path | str) -> dict[str, Any]:

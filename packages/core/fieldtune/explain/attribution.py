@@ -19,8 +19,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fieldtune.data.scrub import traced
 from fieldtune.errors import InputError
-from fieldtune.explain.words import Span, without, word_of
+from fieldtune.explain.words import Span, apart, without, word_of
+from fieldtune.models import asked
 from fieldtune.models.encoder import pool
 from fieldtune.models.features import EncoderFeatures, NgramFeatures, ProjectedFeatures
 from fieldtune.models.trained import Classifier
@@ -44,7 +46,7 @@ class Explanation:
     """Why a text got a label.
 
     Attributes:
-        text: the text.
+        text: the text as it was written; what is hidden from the model counts as one word of it.
         label: the label whose score is explained: the predicted one, or the one asked for.
         method: one of :data:`METHODS`.
         spans: start and end of each word.
@@ -97,7 +99,7 @@ def explain(
     """
     differentiable = isinstance(model.features, EncoderFeatures)
     method = method or ("gradients" if differentiable else "occlusion")
-    spans = words(text)
+    given, (text, spans, places) = text, _parted(model, text)
     _check(model, spans, label, method, differentiable)
     place = model.labels.index(label) if label is not None else int(model.logits([text])[0].argmax())
 
@@ -119,10 +121,10 @@ def explain(
     orders = [np.argsort(-weights[seen], kind="stable"), *(rng.permutation(len(seen)) for _ in range(RANDOM_ORDERS))]
     deleted = [deletion(score, shown, known, order) for order in orders]
     return Explanation(
-        text,
+        given,
         model.labels[place],
         method,
-        tuple(spans),
+        tuple(places),
         tuple(weights.tolist()),
         float(score([text])[0]),
         error,
@@ -130,6 +132,14 @@ def explain(
         float(np.mean(deleted[1:])),
         len(spans) - len(seen),
     )
+
+
+def _parted(model: Classifier, text: str) -> tuple[str, list[Span], list[Span]]:
+    """The text as the model reads it, where its words are, and where they are in the text as it was written."""
+    if not asked.hides(model):
+        return text, words(text), words(text)
+    hidden, places = traced(text)
+    return hidden, *apart(words(hidden), places)
 
 
 def read(features: Any, text: str, spans: Sequence[Span]) -> list[int]:

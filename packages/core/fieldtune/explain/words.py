@@ -26,6 +26,25 @@ def word_of(offsets: Sequence[Span], spans: Sequence[Span]) -> list[int]:
     return found
 
 
+def apart(spans: Sequence[Span], places: Sequence[Span]) -> tuple[list[Span], list[Span]]:
+    """Words of a text from which something was hidden, a placeholder one of them; and where each stands in the original.
+
+    Args:
+        spans: the words as they are parted in the text that is left.
+        places: of each of its characters, what :func:`fieldtune.data.scrub.traced` gave.
+    """
+    here: list[Span] = []
+    there: list[Span] = []
+    for start, end in spans:
+        first, last = places[start][0], places[end - 1][1]
+        if there and first < there[-1][1]:  # "[", "email", "]" stand for one thing
+            here[-1], there[-1] = (here[-1][0], end), (there[-1][0], last)
+        else:
+            here.append((start, end))
+            there.append((first, last))
+    return here, there
+
+
 def without(text: str, spans: Sequence[Span]) -> str:
     """The text with these words cut out; what stood around them stays."""
     kept, place = [], 0

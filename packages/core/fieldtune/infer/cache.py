@@ -71,14 +71,20 @@ class Cache:
 
         self._do(write)
 
-    def forget(self, texts: Sequence[str]) -> None:
-        """Delete what is kept of these texts, whatever the encoder."""
+    def forget(self, texts: Sequence[str]) -> int:
+        """Delete what is kept of these texts, whatever the encoder; returns how many vectors that were."""
+        gone = 0
 
         def delete(database: sqlite3.Connection) -> None:
-            database.executemany("DELETE FROM vectors WHERE text = ?", [(_key(text),) for text in texts])
+            nonlocal gone
+            database.execute("PRAGMA secure_delete=ON")  # its bytes too, not only its place
+            gone = database.executemany(
+                "DELETE FROM vectors WHERE text = ?", [(_key(text),) for text in texts]
+            ).rowcount
 
-        if self.file.is_file():
+        if self.file.is_file() and texts:
             self._do(delete)
+        return gone
 
     def _do(self, work: Callable[[sqlite3.Connection], None], writes: bool = True) -> None:
         """One transaction on a connection of its own, so threads share none.

@@ -25,6 +25,8 @@ _DOMAINS = ("", "ai.onnx")
 class OnnxFeatures:
     """Unit-length embeddings by a graph; the same two verbs as :class:`fieldtune.models.features.EncoderFeatures`."""
 
+    hides = False
+
     def __init__(self, folder: Path, max_length: int) -> None:
         self.folder, self.max_length = folder, max_length
         self.session = session(folder / GRAPH)
@@ -37,7 +39,7 @@ class OnnxFeatures:
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         from fieldtune.models import asked
 
-        distinct, inverse = np.unique(np.asarray(asked.texts(texts), dtype=object), return_inverse=True)
+        distinct, inverse = np.unique(np.asarray(asked.texts(texts, self.hides), dtype=object), return_inverse=True)
         tokens = reader(self.tokenizer, self.max_length)([str(text) for text in distinct])
         size = self.session.get_outputs()[0].shape[1]
         out = np.zeros((len(distinct), size), dtype=np.float32)

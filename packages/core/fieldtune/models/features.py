@@ -21,7 +21,13 @@ PROJECTION = "random_projection"
 
 
 class Features(Protocol):
-    """Texts -> matrix ``[texts, features]``, dense float32 or sparse CSR."""
+    """Texts -> matrix ``[texts, features]``, dense float32 or sparse CSR.
+
+    Attributes:
+        hides: whether personal data in the texts is hidden first, see :mod:`fieldtune.models.asked`.
+    """
+
+    hides: bool
 
     @property
     def width(self) -> int:
@@ -42,6 +48,8 @@ class EncoderFeatures:
         cache: a :class:`fieldtune.infer.cache.Cache` that keeps them between runs, or None.
     """
 
+    hides = False
+
     def __init__(self, encoder: Any, max_length: int, cache: Any = None) -> None:
         from fieldtune.infer.engine import Engine
 
@@ -53,8 +61,14 @@ class EncoderFeatures:
         return int(self.encoder.dimensions)
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        texts = asked.texts(texts)
+        texts = asked.texts(texts, self.hides)
         return self._engine.encode(texts, show=len(texts) > 2000)
+
+    def kept(self, cache: Any) -> "EncoderFeatures":
+        """The same, its vectors kept between runs."""
+        same = EncoderFeatures(self.encoder, self.max_length, cache)
+        same.hides = self.hides
+        return same
 
     def save(self, folder: Path) -> dict[str, NDArray[np.float32]]:
         self.encoder.save(folder)
@@ -63,6 +77,8 @@ class EncoderFeatures:
 
 class ProjectedFeatures:
     """Random features of an encoder's embeddings, see :func:`fieldtune.train.continual.projected`."""
+
+    hides = False
 
     def __init__(self, features: EncoderFeatures, projection: NDArray[np.float32]) -> None:
         self.features, self.projection = features, projection
@@ -81,6 +97,8 @@ class ProjectedFeatures:
 
 class NgramFeatures:
     """TF-IDF over character n-grams inside words: needs no pretrained model and reads any language."""
+
+    hides = False
 
     def __init__(self, vocabulary: Sequence[str], idf: NDArray[np.float32]) -> None:
         from sklearn.feature_extraction.text import TfidfVectorizer
@@ -107,7 +125,7 @@ class NgramFeatures:
         return cls(vectoriser.get_feature_names_out().tolist(), vectoriser.idf_)
 
     def __call__(self, texts: Sequence[str]) -> Any:
-        texts = asked.texts(texts)
+        texts = asked.texts(texts, self.hides)
         if not texts:  # scikit-learn refuses none
             return csr_matrix((0, len(self.vocabulary)), dtype=np.float32)
         return self._vectoriser.transform(texts).astype(np.float32)

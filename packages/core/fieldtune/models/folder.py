@@ -1,7 +1,7 @@
 """Model folders on disk: staged, hashed, renamed into place; verified before anything in them is read.
 
 Everything fieldtune saves goes through :func:`staged`, everything it loads through :func:`verify`. Knows nothing of
-what the files mean, except that a pickle among them is refused.
+what the files mean; which kinds are dangerous, :mod:`fieldtune.models.guard` knows.
 """
 
 import contextlib
@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from fieldtune.errors import ArtefactError, InputError, RefusedError
+from fieldtune.models.guard import files as guard
 
 MANIFEST = "MANIFEST.json"
 CHECKPOINTS = "checkpoints"
 RUN = "run.json"
 SEAL = "seal"
-_PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".joblib", ".ckpt", ".h5", ".msgpack"}
+_ARRAY = ".npy"
+"""What a folder of an application may hold too: plain numbers, which it reads with ``allow_pickle=False``."""
 
 
 @contextlib.contextmanager
@@ -170,9 +172,12 @@ def verify(path: Path, *, ours: frozenset[str] = frozenset()) -> dict[str, Any]:
     manifest = _read_manifest(path)
     listed = manifest["files"]
     present = {file.relative_to(path).as_posix(): file for file in _files(path)}
+    arrays = _ARRAY if manifest.get("application") else None
     for name, file in present.items():
-        if (file.suffix in _PICKLES and name not in ours) or file.is_symlink() or not file.is_file():
-            raise ArtefactError("safetensors and JSON only", f"{name} in {path}", "do not load it: it could run code")
+        if file.is_symlink():
+            raise ArtefactError("files, and no links", f"{name} in {path}", "do not load it: it leads elsewhere")
+        if name not in ours and file.suffix != arrays:
+            guard.check(file)
     for name in sorted(set(present) - set(listed)):
         raise ArtefactError("only the files of the manifest", f"{name} added to {path}", _REBUILD)
     for name, facts in listed.items():

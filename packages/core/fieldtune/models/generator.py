@@ -49,10 +49,11 @@ class Generator:
     max_target: int
     forms: dict[str, str] = field(default_factory=dict)
     card: dict[str, Any] = field(default_factory=dict)
+    hides = False
 
     def generate(self, sources: Sequence[str]) -> list[str]:
         """A reply each, by greedy decoding, in order; sources of like length are written together."""
-        sources = asked.texts(sources)
+        sources = asked.texts(sources, self.hides)
         tokens = source_tokens(self.tokenizer, sources, self.max_source, self.kind)
         batches = by_length([len(ids) + self.max_target for ids in tokens], TOKEN_BUDGET)
         found = [""] * len(sources)
@@ -63,7 +64,7 @@ class Generator:
 
     def log_loss(self, sources: Sequence[str], targets: Sequence[str]) -> NDArray[np.float64]:
         """Mean negative log-likelihood of each target's tokens, in nats, ``[rows]``."""
-        pairs = tokenised(self, asked.texts(sources), asked.texts(targets))
+        pairs = tokenised(self, asked.texts(sources, self.hides), asked.texts(targets, self.hides))
         found = np.zeros(len(pairs))
         with torch.inference_mode():
             for row, pair in enumerate(pairs):

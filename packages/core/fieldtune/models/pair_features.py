@@ -19,14 +19,17 @@ from fieldtune.infer.engine import TOKEN_BUDGET, running
 from fieldtune.models import asked
 from fieldtune.models.asked import Pair as Pair
 from fieldtune.models.encoder import Encoder, load_encoder_folder, pad, pool
-from fieldtune.models.features import VOCABULARY, EncoderFeatures, NgramFeatures
+from fieldtune.models.features import VOCABULARY, Features, NgramFeatures
+from fieldtune.models.trained import features_of
 from fieldtune.progress import track
 
 Tokens = list[list[int]]
 
 
 class PairFeatures(Protocol):
-    """Pairs -> matrix ``[pairs, features]``, dense float32 or sparse CSR."""
+    """Pairs -> matrix ``[pairs, features]``, dense float32 or sparse CSR; ``hides`` as of texts."""
+
+    hides: bool
 
     def __call__(self, pairs: Sequence[Pair]) -> Any: ...
 
@@ -38,12 +41,14 @@ class PairFeatures(Protocol):
 class Together:
     """Unit vectors of an encoder that reads both texts at once, each word beside those of the other (cross-encoder)."""
 
+    hides = False
+
     def __init__(self, encoder: Encoder, max_length: int) -> None:
         self.encoder, self.max_length = encoder, max_length
         self._body: nn.Module | None = None
 
     def __call__(self, pairs: Sequence[Pair]) -> NDArray[np.float32]:
-        pairs = asked.pairs(pairs)
+        pairs = asked.pairs(pairs, self.hides)
         distinct = list(dict.fromkeys(pairs))
         vectors = np.zeros((len(distinct), self.encoder.dimensions), dtype=np.float32)
         ids, types = pair_tokens(self.encoder, distinct, self.max_length)
@@ -68,8 +73,10 @@ class Apart:
     """How the vectors of both texts differ and agree, ``|a - b|`` and ``a * b``; each text is read once, by itself
     (as the classifier of Reimers and Gurevych 2019, arXiv 1908.10084, does)."""
 
-    def __init__(self, features: EncoderFeatures) -> None:
-        self.features, self.encoder = features, features.encoder
+    hides = False
+
+    def __init__(self, features: Features) -> None:
+        self.features, self.encoder = features, getattr(features, "encoder", None)
 
     def __call__(self, pairs: Sequence[Pair]) -> NDArray[np.float32]:
         first, second = (self.features(side) for side in sides(pairs))
@@ -82,11 +89,13 @@ class Apart:
 class PairNgrams:
     """The n-grams of either text, those that both have, and how many of them that is. Needs no encoder."""
 
-    def __init__(self, ngrams: NgramFeatures) -> None:
-        self.ngrams = ngrams
+    hides = False
+
+    def __init__(self, features: NgramFeatures) -> None:
+        self.features = features
 
     def __call__(self, pairs: Sequence[Pair]) -> Any:
-        first, second = (self.ngrams(side) for side in sides(pairs))
+        first, second = (self.features(side) for side in sides(pairs))
         common = first.multiply(second)
         shared = np.asarray((first > 0).multiply(second > 0).sum(axis=1)).ravel()
         counts = [np.diff(side.indptr).astype(np.float64) for side in (first, second)]
@@ -100,15 +109,16 @@ class PairNgrams:
         return hstack([first, second, common, csr_matrix(np.stack(overlap, axis=1))], format="csr").astype(np.float32)
 
     def save(self, folder: Path) -> dict[str, NDArray[np.float32]]:
-        return self.ngrams.save(folder)
+        return self.features.save(folder)
 
 
 def pair_features_of(path: Path, card: dict[str, Any], tensors: dict[str, NDArray[np.float32]]) -> PairFeatures:
     """The features that a model folder was saved with."""
     if card["method"] == "linear":
         return PairNgrams(NgramFeatures(json.loads((path / VOCABULARY).read_text(encoding="utf-8")), tensors["idf"]))
-    encoder, longest = load_encoder_folder(path), int(card["max_length"])
-    return Apart(EncoderFeatures(encoder, longest)) if card["method"] == "head" else Together(encoder, longest)
+    if card["method"] == "head":
+        return Apart(features_of(path, card, tensors))
+    return Together(load_encoder_folder(path), int(card["max_length"]))
 
 
 def pair_tokens(encoder: Encoder, pairs: Sequence[Pair], max_length: int) -> tuple[Tokens, Tokens | None]:

@@ -27,7 +27,9 @@ _SMALLEST = 1e-7
 
 
 class WordVectors(Protocol):
-    """Sentences -> matrix ``[words of all sentences, features]``, dense float32 or sparse CSR."""
+    """Sentences -> matrix ``[words of all sentences, features]``, dense float32 or sparse CSR; ``hides`` as of texts."""
+
+    hides: bool
 
     def __call__(self, sentences: Sequence[Words]) -> Any: ...
 
@@ -43,12 +45,15 @@ class PieceVectors:
         casing: float32 ``[shapes, size of the encoder's word vectors]``, added to the word vector of every piece.
     """
 
+    hides = False
+
     def __init__(self, encoder: Encoder, max_length: int, casing: Floats) -> None:
         self.encoder, self.max_length, self.casing = encoder, max_length, casing
         self._body: nn.Module | None = None
 
     def __call__(self, sentences: Sequence[Words]) -> Floats:
         """float32 ``[words, dimensions + shapes]``."""
+        sentences = asked.sentences(sentences, self.hides)
         reads = Reading(self.encoder, sentences, self.max_length)
         offsets = np.cumsum([0, *map(len, sentences)])
         out = np.zeros((offsets[-1], self.encoder.dimensions + len(SHAPES)), dtype=np.float32)

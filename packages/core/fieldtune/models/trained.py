@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save_file
 
 from fieldtune.data.checks import OUT_OF_SCOPE as OUT_OF_SCOPE
 from fieldtune.errors import ArtefactError, FieldtuneError
-from fieldtune.models import guard
+from fieldtune.models import asked, guard
 from fieldtune.models.card import PAGE, markdown
 from fieldtune.models.encoder import DEFAULT, MAX_LENGTH, load_encoder_folder, positions
 from fieldtune.models.features import (
@@ -196,11 +196,13 @@ def load(path: Path | str) -> Any:
     try:
         card = json.loads((path / CARD).read_text(encoding="utf-8"))
         module, name = MODELS[card["task"]]
-        return getattr(import_module(module), name).load(path, card)
+        model = getattr(import_module(module), name).load(path, card)
     except FieldtuneError:
         raise
     except Exception as error:  # whatever a library makes of files that belong together and do not fit
         raise unusable(path, f"{type(error).__name__}: {error}") from error
+    asked.reads_as_trained(model, card)
+    return model
 
 
 def unusable(path: Path, found: str) -> ArtefactError:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from fieldtune.models import asked
 from fieldtune.models.features import VOCABULARY
 from fieldtune.models.pieces import Words
 
@@ -20,6 +21,8 @@ _OUTSIDE = "\x00"  # stands for the words before the first and after the last
 
 class WordFeatures:
     """Sentences -> sparse 0/1 matrix ``[words, features]``; features that training did not keep are left out."""
+
+    hides = False
 
     def __init__(self, vocabulary: Sequence[str]) -> None:
         self.vocabulary = list(vocabulary)
@@ -33,6 +36,7 @@ class WordFeatures:
         return cls(sorted(name for name, count in counts.items() if count >= least))
 
     def __call__(self, sentences: Sequence[Words]) -> csr_matrix:
+        sentences = asked.sentences(sentences, self.hides)
         ends, columns = [0], []
         for words in sentences:
             for names in described(words):

@@ -14,7 +14,7 @@ from starlette.routing import Route, Router
 
 from fieldtune.errors import InputError
 from fieldtune.serve.body import rows_of
-from fieldtune.serve.guard import GONE, Guard, Receive, Refusal, Scope, Send
+from fieldtune.serve.guard import GONE, RETRY, Guard, Load, Receive, Refusal, Scope, Send
 from fieldtune.serve.keys import Buckets, Keys
 from fieldtune.serve.limits import Limits
 from fieldtune.serve.metrics import CONTENT_TYPE, Metrics
@@ -24,7 +24,6 @@ from fieldtune.serve.rows import Row
 
 Answer = dict[str, Any]
 Result = TypeVar("Result")
-RETRY = 1.0  # seconds after which a full queue has surely moved
 
 
 class Model(Protocol):
@@ -77,7 +76,8 @@ class Service:
         router = Router(routes, redirect_slashes=False, default=_nowhere, lifespan=self._lifespan)
         buckets = Buckets(self.limits.rate, self.limits.burst)
         paths = frozenset(route.path for route in routes)
-        return Guard(router, paths, hosts, keys, buckets, self.metrics, lambda: self.draining)
+        load = Load(int(self.limits.connections))
+        return Guard(router, paths, hosts, keys, buckets, self.metrics, lambda: self.draining, load)
 
     @asynccontextmanager
     async def _lifespan(self, _: Any) -> AsyncIterator[None]:

@@ -24,6 +24,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 OPEN = ("/health", "/ready")  # for balancers, which hold no key; they say nothing
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+RETRY = 1.0  # seconds after which a full service has surely moved
 GONE = 499  # the client left before the answer (nginx's number); nobody reads it but the log
 
 
@@ -38,6 +39,14 @@ class Refusal(Exception):
             self.headers["Retry-After"] = whole(retry)
 
 
+@dataclass
+class Load:
+    """Requests in work at a time: how many there may be, and how many there are."""
+
+    most: int
+    now: int = 0
+
+
 @dataclass(frozen=True)
 class Guard:
     """The routes, and who may reach them."""
@@ -49,6 +58,7 @@ class Guard:
     buckets: Buckets
     metrics: Metrics
     closing: Callable[[], bool]
+    load: Load
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -69,6 +79,7 @@ class Guard:
                     message["headers"].append((b"connection", b"close"))
             await send(message)
 
+        self.load.now += 1
         try:
             self._admit(scope["path"], headers)
             await self.routes(scope, receive, named)
@@ -78,6 +89,7 @@ class Guard:
             event("failed", logging.ERROR, id=identity, error=place(error))
             await answer(Refusal(500, "this request failed; the log tells where"), identity)(scope, receive, named)
         finally:
+            self.load.now -= 1
             seconds, route = time.monotonic() - started, self._route(scope)
             self.metrics.request(route, status, seconds)
             event("request", id=identity, route=route, status=status, milliseconds=round(1000 * seconds, 1))
@@ -87,6 +99,8 @@ class Guard:
             raise Refusal(421, "expected a host that this service answers to; fix: fieldtune serve --allow-host NAME")
         if path in OPEN:
             return
+        if self.load.now > self.load.most:
+            raise Refusal(503, "expected fewer requests at a time; fix: wait and try again", retry=RETRY)
         owner = self._owner(headers.get("authorization", ""))
         wait = self.buckets.wait(owner, time.monotonic())
         if wait:

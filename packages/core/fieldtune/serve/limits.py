@@ -28,7 +28,8 @@ class Limits:
         rate: requests a second and key that are accepted in the long run; 0 for no limit.
         burst: requests of one key that are accepted at once.
         cache: answers kept for texts that come again, exactly; 0 keeps nothing of any text.
-        connections: open at a time.
+        head_s: for a request's head to arrive, and between two requests of a connection.
+        connections: requests in work, and connections open, at a time; of more, those that ask nothing are closed.
         drain_s: once told to stop, how long new requests are still answered, so that balancers can look elsewhere.
     """
 
@@ -41,6 +42,7 @@ class Limits:
     window_ms: float = 2.0
     deadline_s: float = 30.0
     body_s: float = 10.0
+    head_s: float = 5.0
     rate: float = 0.0
     burst: int = 20
     cache: int = 0

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -21,6 +22,7 @@ from fieldtune.errors import InputError
 from fieldtune.serve import log
 from fieldtune.serve.app import Service
 from fieldtune.serve.guard import Guard
+from fieldtune.serve.heads import Heads
 
 BACKLOG = 2048
 
@@ -71,12 +73,13 @@ def address(sock: socket.socket) -> str:
 def run(service: Service, app: Guard, sock: socket.socket, announce: Callable[[], None]) -> None:
     """Serve until told to stop; ``announce`` is called when requests may come."""
     log.start()
-    options: dict[str, Any] = {"http": "h11", "loop": "asyncio", "ws": "none", "lifespan": "on"}
     limits = service.limits
+    http = partial(Heads, head_s=limits.head_s, most=int(limits.connections))
+    options: dict[str, Any] = {"http": http, "loop": "asyncio", "ws": "none", "lifespan": "on"}
     config = uvicorn.Config(
         app, log_config=None, access_log=False, server_header=False, proxy_headers=False, backlog=BACKLOG,
-        limit_concurrency=int(limits.connections), timeout_graceful_shutdown=int(limits.deadline_s + limits.body_s) + 1,
-        **options,
+        timeout_keep_alive=max(int(limits.head_s), 1),
+        timeout_graceful_shutdown=int(limits.deadline_s + limits.body_s) + 1, **options,
     )  # fmt: skip
     gc.collect()
     gc.freeze()  # a full collection through all that is loaded would stop every answer for a quarter second

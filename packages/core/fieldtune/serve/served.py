@@ -8,9 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from fieldtune.data.hiding import as_trained
 from fieldtune.errors import InputError
-from fieldtune.models import load
+from fieldtune.models import asked, load
 from fieldtune.models.folder import MANIFEST, digest
 from fieldtune.models.trained import embedder_of
 from fieldtune.serve.rows import Row
@@ -77,15 +76,18 @@ class Served:
     def _predict(self, texts: list[tuple[str, ...]]) -> list[dict[str, Any]]:
         table = pd.DataFrame(texts, columns=list(self.inputs), dtype=object)
         found = self.about.predict(self.model, table).to_dict("records")
-        return [{**_shaped(one), "truncated": self._cut(row)} for one, row in zip(found, texts, strict=True)]
+        return [{**_shaped(one), "truncated": self._shortened(row)} for one, row in zip(found, texts, strict=True)]
 
     def _encode(self, texts: list[tuple[str, ...]]) -> list[dict[str, Any]]:
         if self._embedder is None:
             raise InputError("a model that embeds texts", f"one for {self.task}", "use /predict")
-        read = as_trained(pd.DataFrame({"text": [text for (text,) in texts]}, dtype=object), self.card)
-        vectors = self._embedder.encode(read["text"].tolist())
+        vectors = self._embedder.encode([text for (text,) in texts])
         found = zip(vectors, texts, strict=True)
-        return [{"vector": vector.tolist(), "truncated": self._cut(row)} for vector, row in found]
+        return [{"vector": vector.tolist(), "truncated": self._shortened(row)} for vector, row in found]
+
+    def _shortened(self, texts: tuple[str, ...]) -> bool:
+        """Whether it stopped reading before the end of what it reads of a row."""
+        return self._cut(tuple(asked.texts(texts, asked.hides(self.model))))
 
     def _cut(self, texts: tuple[str, ...]) -> bool:
         """Whether the model stopped reading before the end of a row. A token has at least one byte."""
@@ -101,6 +103,8 @@ def _reader(model: Any) -> tuple[Any, int] | None:
     features: Any = getattr(model, "features", None)
     if hasattr(features, "encoder") and hasattr(features, "max_length"):
         return features.encoder.tokenizer, int(features.max_length)
+    if hasattr(features, "tokenizer"):  # a graph
+        return features.tokenizer, int(features.max_length)
     return (model.tokenizer, int(model.max_source)) if hasattr(model, "max_source") else None
 
 

@@ -89,11 +89,11 @@ def task_module(task: str) -> Task:
         raise InputError(f"a task out of {', '.join(TASKS)}", repr(task), "choose one of them")
     module = import_module(f"fieldtune.tasks.{task.replace('-', '_')}")
     own = {field.name: getattr(module, field.name) for field in fields(Task) if hasattr(module, field.name)}
-    return Task(**own | {name: partial(_as_trained, own[name]) for name in ("metrics", "correct", "predict")})
+    return Task(**own | {name: partial(_as_trained, own[name]) for name in ("metrics", "correct")})
 
 
 def _as_trained(act: Callable[[Any, Any], Any], model: Any, table: Any) -> Any:
-    """What ``act`` makes of the table as the model learnt to read it: without personal data, where its card says so."""
+    """What ``act`` makes of labelled rows as the model learnt them: a text that is the answer lacks personal data too."""
     from fieldtune.data.hiding import as_trained
 
     return act(model, as_trained(table, getattr(model, "card", {})))

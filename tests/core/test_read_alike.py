@@ -1,0 +1,140 @@
+"""Personal data is hidden from a model that was trained without it, by whatever way a text reaches it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fieldtune
+from fieldtune.data.scrub import scrub, traced
+from fieldtune.explain.attribution import explain
+from fieldtune.labelling import judge, vectors_of
+from fieldtune.models.trained import embedder_of
+from fieldtune.runtime import generator
+from fieldtune.serve.rows import Row
+from fieldtune.serve.served import Served
+
+ASKED = "call me back at 202-555-0147 about the card"
+READ = "call me back at [phone] about the card"
+WORDS = ["card", "lost", "refund", "order", "my", "account"]
+
+
+def pairs(count: int = 24) -> list[tuple[str, str]]:
+    return [
+        (f"{WORDS[row % 6]} the {WORDS[row * 5 % 6]} {row}", f"{WORDS[row % 6]} is {row % 7}") for row in range(count)
+    ]
+
+
+def table(task: str) -> dict[str, Any]:
+    """Rows to learn a task from."""
+    both = pairs()
+    texts, others = [one for one, _ in both], [other for _, other in both]
+    labels = [("a", "b")[row % 2] for row in range(len(both))]
+    rows: dict[str, dict[str, Any]] = {
+        "text-classification": {"text": texts, "label": labels},
+        "multi-label-classification": {"text": texts, "label": [json.dumps([label]) for label in labels]},
+        "regression": {"text": texts, "label": [float(row % 5) for row in range(len(both))]},
+        "text-pair": {"text_a": texts, "text_b": others, "label": labels},
+        "token-classification": {
+            "tokens": [text.split() for text in texts], "tags": [["B-X", *["O"] * (len(text.split()) - 1)] for text in texts],
+        },
+        "embedding": {"query": texts, "positive": others},
+        "reranking": {"query": texts, "document": others},
+        "dialogue": {"source": texts, "target": others},
+    }  # fmt: skip
+    return rows[task]
+
+
+def asks(model: Any, text: str) -> list[Any]:
+    """What the public methods of a model that read texts say to this one."""
+    two, words = [(text, "my card")], [text.split()]
+    said = {
+        "logits": [words] if hasattr(model, "tag") else [two] if "pair" in model.card["task"] else [[text]],
+        "probabilities": [two] if "pair" in model.card["task"] else [[text]],
+        "values": [[text]], "encode": [[text]], "score": [two], "generate": [[text]],
+    }  # fmt: skip
+    return [getattr(model, name)(*given) for name, given in said.items() if hasattr(model, name)]
+
+
+@pytest.mark.parametrize(
+    ("task", "method"),
+    [
+        ("text-classification", "head"), ("text-classification", "linear"), ("multi-label-classification", "linear"),
+        ("regression", "head"), ("text-pair", "head"), ("text-pair", "linear"), ("text-pair", "full"),
+        ("token-classification", "head"), ("token-classification", "linear"), ("embedding", "head"),
+        ("reranking", "head"), ("dialogue", "copy"), ("dialogue", "full"),
+    ],
+)  # fmt: skip
+def test_a_loaded_model_reads_a_number_as_its_training_rows_had_it(
+    task: str, method: str, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    steps = {"max_steps": 1} if method == "full" else {}
+    done = fieldtune.finetune(
+        task, table(task), method=method, model=str(tiny_encoder), out=tmp_path / "m", progress=False, settings=steps
+    )
+    model = fieldtune.load(done.path)
+    found = asks(model, ASKED)
+    assert found
+    for mine, read in zip(found, asks(model, READ), strict=True):
+        np.testing.assert_array_equal(mine, read)
+    if model.card["task"] in ("embedding", "regression"):  # and it can tell numbers apart where nothing is hidden
+        model.features.hides = False
+        assert any(not np.array_equal(*two) for two in zip(asks(model, ASKED), asks(model, READ), strict=True))
+
+
+@pytest.fixture(scope="module")
+def classifier(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("classifier") / "m"
+    fieldtune.finetune(
+        "text-classification",
+        table("text-classification"),
+        method="head",
+        model=str(tiny_encoder),
+        out=out,
+        progress=False,
+    )
+    return out
+
+
+def test_every_way_to_ask_reads_alike(classifier: Path, cli: Callable[..., Any], tmp_path: Path) -> None:
+    model = fieldtune.load(classifier)
+    (mine, read), embedder = judge(model, [ASKED, READ]).sure, embedder_of(model)
+    assert mine == read and embedder is not None
+    for vectors in (vectors_of(model, [ASKED, READ]), embedder.encode([ASKED, READ]), model.features([ASKED, READ])):
+        np.testing.assert_array_equal(vectors[0], vectors[1])
+    for verb in ("predict", "encode"):
+        first, second = Served(classifier).compute([Row(verb, (ASKED,)), Row(verb, (READ,))])
+        assert first == second
+    pd.DataFrame({"text": [ASKED, READ]}).to_csv(tmp_path / "t.csv", index=False)
+    ran = cli("encode", "--model", classifier, "--data", tmp_path / "t.csv", "--out", tmp_path / "v.npy")
+    assert ran.code == 0, ran.err
+    np.testing.assert_array_equal(*np.load(tmp_path / "v.npy"))
+
+
+@pytest.mark.parametrize("method", ["gradients", "occlusion"])
+def test_an_explanation_is_of_what_was_read_and_shows_what_was_written(classifier: Path, method: str) -> None:
+    model = fieldtune.load(classifier)
+    mine, read = (explain(model, text, rng=generator(0), method=method) for text in (ASKED, READ))
+    assert mine.score == read.score
+    assert mine.weights[:4] == read.weights[:4] and mine.weights[5:] == read.weights[7:]
+    if method == "gradients":  # what was typed as [phone] is three words, the number that stands for it one
+        assert mine.weights[4] == pytest.approx(sum(read.weights[4:7]))
+    assert mine.text == ASKED
+    assert mine.words == "call me back at 202-555-0147 about the card".split()
+
+
+def test_every_character_knows_where_it_comes_from() -> None:
+    text = "Ann, jo@post.example or (202) 555-0147, card 4111 1111 1111 1111."
+    hidden, places = traced(text)
+    assert hidden == scrub(text).text == "Ann, [email] or [phone], card [card]."
+    assert len(places) == len(hidden)
+    for sign, (start, end) in zip(hidden, places, strict=True):
+        assert text[start:end] == sign or text[start:end] in (
+            "jo@post.example",
+            "(202) 555-0147",
+            "4111 1111 1111 1111",
+        )
