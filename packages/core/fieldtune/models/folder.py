@@ -23,8 +23,10 @@ MANIFEST = "MANIFEST.json"
 CHECKPOINTS = "checkpoints"
 RUN = "run.json"
 SEAL = "seal"
+CARD = "fieldtune.json"
+"""What a folder of a single model holds."""
 _ARRAY = ".npy"
-"""What a folder of an application may hold too: plain numbers, which it reads with ``allow_pickle=False``."""
+"""What other folders may hold too, indexes say: plain numbers, read with ``allow_pickle=False``."""
 
 
 @contextlib.contextmanager
@@ -172,7 +174,7 @@ def verify(path: Path, *, ours: frozenset[str] = frozenset()) -> dict[str, Any]:
     manifest = _read_manifest(path)
     listed = manifest["files"]
     present = {file.relative_to(path).as_posix(): file for file in _files(path)}
-    arrays = _ARRAY if manifest.get("application") else None
+    arrays = None if CARD in listed else _ARRAY
     for name, file in present.items():
         if file.is_symlink():
             raise ArtefactError("files, and no links", f"{name} in {path}", "do not load it: it leads elsewhere")

@@ -28,12 +28,12 @@ from fieldtune.models.features import (
     NgramFeatures,
     ProjectedFeatures,
 )
+from fieldtune.models.folder import CARD as CARD
 from fieldtune.models.folder import CHECKPOINTS, RUN, verify
 from fieldtune.models.guard.weights import finite
 from fieldtune.models.labelled import Labelled
 from fieldtune.models.memory import Memory
 
-CARD = "fieldtune.json"
 HEAD = "head.safetensors"
 GRAPH = "model.onnx"  # in the place of the encoder's weights, where a model was exported
 CALIBRATION = "calibration.json"
