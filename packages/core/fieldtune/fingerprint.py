@@ -1,8 +1,12 @@
 """What a run is: equal fingerprints give equal bits, on one machine with the same versions. Trains nothing."""
 
+import contextlib
 import hashlib
+import hmac
 import json
+import os
 import platform
+import secrets
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
@@ -15,8 +19,11 @@ import pandas as pd
 from fieldtune.errors import ConfigError
 from fieldtune.models.encoder import ENCODERS, WRITERS, check, find, licence, positions
 from fieldtune.models.folder import MANIFEST, digest, verify
+from fieldtune.runtime import home
 from fieldtune.tasks import Task
 from fieldtune.train.settings import Settings
+
+_KEY = "digests.key"
 
 
 def fingerprint(
@@ -27,7 +34,8 @@ def fingerprint(
     seed: int,
     tables: Iterable[pd.DataFrame],
 ) -> dict[str, Any]:
-    """Task, method, digests of the weights it starts from, settings, seed and a digest of the rows.
+    """Task, method, digests of the weights it starts from, settings, seed and a digest of the rows, which is
+    :func:`veiled` where their privacy is promised.
 
     Args:
         model: digests of the weights it starts from, see :func:`start`.
@@ -39,7 +47,7 @@ def fingerprint(
         "model": model,
         "settings": settings.as_dict(),
         "seed": seed,
-        "data": rows_digest(tables),
+        "data": veiled(rows_digest(tables)) if settings.epsilon else rows_digest(tables),
     }
 
 
@@ -53,9 +61,34 @@ def rows_digest(tables: Iterable[pd.DataFrame]) -> str:
     return data.hexdigest()
 
 
-def table_digest(table: pd.DataFrame) -> str:
-    """The same of one table, in whatever order its rows stand."""
-    return hashlib.sha256(b"".join(sorted(hashlib.sha256(row).digest() for row in _rows(table)))).hexdigest()
+def table_digest(table: pd.DataFrame, *, private: bool = False) -> str:
+    """The same of one table, in whatever order its rows stand; :func:`veiled` where they are private."""
+    plain = hashlib.sha256(b"".join(sorted(hashlib.sha256(row).digest() for row in _rows(table)))).hexdigest()
+    return veiled(plain) if private else plain
+
+
+def veiled(told: str) -> str:
+    """A digest that can be told again in this FIELDTUNE_HOME alone: HMAC with a key that never leaves it.
+
+    Whoever knows all rows but one could try candidates for the last one until a plain digest fits.
+    """
+    return hmac.new(_key(home() / _KEY), told.encode(), hashlib.sha256).hexdigest()
+
+
+def _key(file: Path) -> bytes:
+    """32 random bytes, drawn when they are first wanted; of processes that do so at once, one is heard."""
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_name(f".{file.name}.{os.getpid()}")
+        temporary.unlink(missing_ok=True)
+        with open(temporary, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as handle:
+            handle.write(secrets.token_bytes(32))
+            handle.flush()
+            os.fsync(handle.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, file)
+        temporary.unlink()
+    return file.read_bytes()
 
 
 def start(about: Task, method: str, model: str, settings: Settings) -> list[str]:

@@ -31,6 +31,8 @@ from fieldtune.train.track import kinds, opened, run_name
 
 BETRAYED = 1000  # training rows of which a loss is looked at
 REFIT = "refit"
+_BETRAYING = ("membership_auc", "rivals", "leaked")
+"""Figures of which the training rows could be guessed, as from a digest."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def finetune(
                 trained = _train_again(job, trained, rows)
             _track(chosen, work, metrics)
             learnt = len(rows.everything if again else rows.train)
-            _write(job, path, trained, run, metrics, learnt, _notes(rows, choice, again))
+            _write(job, path, trained, run, _shipped(job, metrics), learnt, _notes(job, rows, choice, again))
     return Finetuned(path, metrics, method, task)
 
 
@@ -204,6 +206,19 @@ def _measured(job: _Job, trained: Any, rows: Rows, rivals: bool) -> dict[str, An
     return metrics
 
 
+def _shipped(job: _Job, metrics: dict[str, Any]) -> dict[str, Any]:
+    """What the folder keeps of the figures: of a private model none that other weights or training rows gave."""
+    if not job.settings.epsilon:
+        return metrics
+    if job.progress:
+        left_out = ", ".join(name for name in _BETRAYING if name in metrics)
+        say(
+            "note: private are the rows it learnt from; validation rows are not: thresholds and figures in the folder come of "
+            f"them{f'. Not kept in it, since they come of training rows: {left_out}' if left_out else ''}"
+        )
+    return {name: value for name, value in metrics.items() if name not in _BETRAYING}
+
+
 def _uncalibrated(job: _Job, trained: Any, valid: pd.DataFrame) -> dict[str, list[str]]:
     """What too few validation rows left as it was, for the card; it is said too."""
     lacking = job.about.uncalibrated(trained, valid) if job.about.uncalibrated else []
@@ -228,9 +243,10 @@ def _train_again(job: _Job, measured: Any, rows: Rows) -> Any:
     return trained
 
 
-def _notes(rows: Rows, choice: dict[str, Any] | None, again: bool) -> dict[str, Any]:
+def _notes(job: _Job, rows: Rows, choice: dict[str, Any] | None, again: bool) -> dict[str, Any]:
     """What else the card keeps of the run."""
-    notes: dict[str, Any] = {"tables": {"train": table_digest(rows.everything), "valid": table_digest(rows.valid)}}
+    tables, private = {"train": rows.everything, "valid": rows.valid}, bool(job.settings.epsilon)
+    notes: dict[str, Any] = {"tables": {name: table_digest(table, private=private) for name, table in tables.items()}}
     notes |= {"choice": choice} if choice else {}
     return notes | ({"trained_again": True} if again else {})
 

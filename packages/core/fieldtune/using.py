@@ -149,12 +149,14 @@ def _added(about: Task, trained: Any, inputs: pd.DataFrame) -> Any:
 def seen(card: Mapping[str, Any], table: pd.DataFrame) -> str:
     """Whether this is the whole table that a model was trained on, "train", or validated on, "valid"; rows in any order.
 
-    Else "not known": a card holds a digest of each table and none of its rows, which could be guessed from it.
+    Else "not known": a card holds a digest of each table and none of its rows. That of private rows can be told in the
+    FIELDTUNE_HOME alone where they were learnt.
     """
     known = card.get("tables", {})
     if not known:
         return "not known"
-    own = table_digest(as_trained(table, card))
+    private = bool(card.get("run", {}).get("settings", {}).get("epsilon"))
+    own = table_digest(as_trained(table, card), private=private)
     return next((name for name in _SEEN if known.get(name) == own), "not known")
 
 

@@ -1,20 +1,28 @@
-"""Differential privacy of a head: its accountant against opacus and against the definition, its gradient, its attack."""
+"""Differential privacy of a head: its accountant against opacus and the definition, its steps against clipped gradients of
+single rows, its noise against its formula; what an attack learns, and what the folder keeps."""
 
+import hashlib
+import hmac
+import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from opacus.accountants import PRVAccountant
 from scipy.integrate import quad
-from scipy.stats import norm
+from scipy.stats import kstest, norm
 from sklearn.metrics import roc_auc_score
 
 import fieldtune
 from fieldtune.errors import ConfigError
 from fieldtune.evaluate.privacy import membership_auc
+from fieldtune.fingerprint import rows_digest, table_digest
 from fieldtune.train import private
+from fieldtune.using import seen
 
 
 @pytest.mark.filterwarnings("ignore:Optimal order")  # of opacus' search for a first bound
@@ -34,7 +42,58 @@ def test_delta_is_the_hockey_stick_divergence_of_two_gaussians() -> None:
         assert private.delta_of(epsilon, mu) == pytest.approx(found, rel=1e-5)
 
 
-def test_with_hardly_any_privacy_it_is_gradient_descent_on_clipped_rows() -> None:
+class Silent(np.random.Generator):
+    """Draws nothing but zeros."""
+
+    def __init__(self) -> None:
+        super().__init__(np.random.PCG64(0))
+
+    def normal(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Any:
+        return np.zeros(size)
+
+
+def some_rows() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, 3, 60)
+    vectors = np.eye(8)[targets] + 0.5 * rng.normal(size=(60, 8))
+    vectors[::2] *= 0.1  # short ones, whose gradients need no clipping
+    return (vectors / np.maximum(1, np.linalg.norm(vectors, axis=1, keepdims=True))).astype(np.float32), targets
+
+
+def test_without_its_noise_it_descends_the_gradients_of_single_rows_each_clipped() -> None:
+    vectors, targets = some_rows()
+    rows = torch.cat([torch.from_numpy(vectors).double(), torch.ones(60, 1).double()], dim=1) / 2**0.5
+    weight, seen, shortened = torch.zeros(3, 9, dtype=torch.float64), [], 0
+    for _ in range(private.STEPS):
+        total = torch.zeros_like(weight)
+        for row, target in zip(rows, targets, strict=True):
+            moving = weight.clone().requires_grad_()
+            loss = torch.nn.functional.cross_entropy((moving @ row)[None], torch.tensor([target]))
+            (gradient,) = torch.autograd.grad(loss, [moving])
+            shortened += bool(gradient.norm() > private.CLIP)
+            total += gradient * min(1.0, private.CLIP / float(gradient.norm()))
+        weight = weight - private.RATE * total / 60
+        seen.append(weight)
+    wanted = (torch.stack(seen[private.STEPS // 2 :]).mean(0) / 2**0.5).numpy()
+    assert 0.1 < shortened / (60 * private.STEPS) < 0.9
+    found, bias = private.private_head(vectors, targets, 3, 1.0, 1e-5, Silent())
+    np.testing.assert_allclose(found, wanted[:, :-1], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(bias, wanted[:, -1], rtol=1e-4, atol=1e-4)
+
+
+def test_the_noise_is_as_large_as_its_formula_says() -> None:
+    # One class: no row has a gradient. A step's noise is in every weight from there on, and the last half is averaged.
+    vectors, epsilon, delta, half = np.zeros((50, 40_000), dtype=np.float32), 1.0, 1e-5, private.STEPS // 2
+    weight, _ = private.private_head(vectors, np.zeros(50, int), 1, epsilon, delta, np.random.default_rng(0))
+    shares = np.concatenate([np.ones(half), np.arange(half, 0, -1) / half])
+    step = private.noise_for(epsilon, delta) * private.CLIP * private.RATE / 50
+    wanted = step * np.linalg.norm(shares) / math.sqrt(2)
+    assert weight.std() == pytest.approx(wanted, rel=0.02)  # of 40,000 draws the deviation is known to .35 %
+    assert abs(weight.mean()) < 5 * wanted / math.sqrt(weight.size)
+    assert kstest(weight[0] / wanted, "norm").pvalue > 1e-3
+
+
+def test_with_hardly_any_privacy_it_learns_and_with_much_only_noise_is_left() -> None:
     rng = np.random.default_rng(0)
     targets = rng.integers(0, 3, 300)
     vectors = np.eye(8)[targets] + 0.3 * rng.normal(size=(300, 8))
@@ -43,7 +102,7 @@ def test_with_hardly_any_privacy_it_is_gradient_descent_on_clipped_rows() -> Non
     assert ((vectors @ weight.T + bias).argmax(axis=1) == targets).mean() > 0.95
     strict, _ = private.private_head(vectors, targets, 3, 0.05, 1e-6, np.random.default_rng(1))
     again, _ = private.private_head(vectors, targets, 3, 0.05, 1e-6, np.random.default_rng(2))
-    assert np.linalg.norm(strict - again) > 10 * np.linalg.norm(weight)  # nothing but noise is left
+    assert np.linalg.norm(strict - again) > 10 * np.linalg.norm(weight)
 
 
 def test_membership_is_the_area_under_the_curve_of_the_losses() -> None:
@@ -55,22 +114,60 @@ def test_membership_is_the_area_under_the_curve_of_the_losses() -> None:
     assert math.isnan(membership_auc([], [1.0]))
 
 
-def test_a_private_head_is_trained_once_and_says_what_it_keeps(tiny_encoder: Path, tmp_path: Path) -> None:
-    rows = [
-        (f"{text} {end}", label) for text, label in (("my card", "card"), ("a refund", "refund")) for end in range(20)
-    ]
-    table = pd.DataFrame(rows, columns=["text", "label"])
-    done = fieldtune.finetune(
-        "text-classification", table, method="head", model=str(tiny_encoder), out=tmp_path / "a", progress=False,
+ROWS = pd.DataFrame(
+    [(f"{text} {end}", label) for text, label in (("my card", "card"), ("a refund", "refund")) for end in range(20)],
+    columns=["text", "label"],
+)
+
+
+def privately(encoder: Path, out: Path, valid: pd.DataFrame | None = None) -> fieldtune.Finetuned:
+    return fieldtune.finetune(
+        "text-classification", ROWS, valid=valid, method="head", model=str(encoder), out=out, progress=True, rivals=True,
         settings={"epsilon": 2, "delta": 1e-3},
     )  # fmt: skip
+
+
+def test_the_folder_of_a_private_head_confirms_no_guess_of_its_rows(
+    tiny_encoder: Path, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    valid = pd.DataFrame({"text": ["card lost", "refund to me"], "label": ["card", "refund"]})
+    done = privately(tiny_encoder, tmp_path / "a", valid)
+    assert "validation rows are not" in capsys.readouterr().err
+    assert done.metrics["rivals"].keys() == {"linear"}
+    held = {file.name: file.read_bytes() for file in done.path.iterdir()}
+    card = json.loads(held["fieldtune.json"])
+    assert not {"membership_auc", "rivals"} & card["metrics"].keys()
+    guesses = [
+        table_digest(ROWS),
+        table_digest(valid),
+        rows_digest([ROWS, valid]),
+        rows_digest([ROWS]),
+        rows_digest([valid]),
+    ]
+    key = (home / "digests.key").read_bytes()
+    assert (home / "digests.key").stat().st_mode & 0o777 == 0o600
+    for guess in guesses:
+        own = hmac.new(key, guess.encode(), hashlib.sha256).hexdigest().encode()
+        assert not [name for name, text in held.items() if guess.encode() in text or key in text]
+        told = [name for name, text in held.items() if own in text]
+        assert bool(told) == (guess in guesses[:3])  # the digests the folder has, for whoever has the key
+    assert seen(card, ROWS.iloc[::-1]) == "train"
+    assert seen(card, valid) == "valid"
+    assert privately(tiny_encoder, tmp_path / "a", valid).metrics == card["metrics"]  # known again, not trained again
+    assert "already trained" in capsys.readouterr().err
+    monkeypatch.setenv("FIELDTUNE_HOME", str(tmp_path / "elsewhere"))
+    assert seen(card, ROWS) == "not known"
+
+
+def test_a_private_head_is_trained_once_and_says_what_it_keeps(tiny_encoder: Path, tmp_path: Path) -> None:
+    done = privately(tiny_encoder, tmp_path / "a")
     assert done.metrics["privacy"] == {"epsilon": 2.0, "delta": 1e-3}
     assert 0 <= done.metrics["membership_auc"] <= 1
     assert fieldtune.load(done.path).card["rows"] == 36
     with pytest.raises(ConfigError, match=r"'epsilon'.*--method head"):
         fieldtune.finetune(
             "text-classification",
-            table,
+            ROWS,
             model=str(tiny_encoder),
             out=tmp_path / "b",
             progress=False,
