@@ -91,8 +91,8 @@ def finetune(
         rename: column wanted -> the user's name for it.
         labels: label in the file -> label wanted.
         rivals: also train the plain model and the frozen encoder and record their metrics beside this one's.
-        apart: whether texts of ``valid`` that also stand in ``train`` are worth a remark; not where the caller knows, and
-            uses no metrics of this fit.
+        apart: whether rows of ``valid`` that also stand in ``train`` are worth a remark; not where the caller knows, and
+            uses no metrics of this fit. The card counts them all the same.
         unlabelled: rows without a label, for the task's methods that learn from them too.
         processes: local processes that share every batch and this machine's threads. More than one are started afresh,
             so a script calls this under ``if __name__ == "__main__":``.
@@ -130,7 +130,8 @@ def finetune(
                 trained = _train_again(job, trained, rows)
             _track(chosen, work, metrics)
             learnt = len(rows.everything if again else rows.train)
-            _write(job, path, trained, run, _shipped(job, metrics), learnt, _notes(job, rows, choice, again))
+            notes = _notes(job, rows, choice, again=again, split_off=valid is None)
+            _write(job, path, trained, run, _shipped(job, metrics), learnt, notes)
     return Finetuned(path, metrics, method, task)
 
 
@@ -193,7 +194,9 @@ def _possible(about: Task, task: str, method: str, settings: Settings, seed: int
 def _measured(job: _Job, trained: Any, rows: Rows, rivals: bool) -> dict[str, Any]:
     """Calibrate the model; its figures on the validation rows, and what else a card shows."""
     about, settings = job.about, job.settings
-    metrics: dict[str, Any] = about.finish(trained, rows.valid) if len(rows.valid) else {"n": 0}
+    metrics: dict[str, Any] = {"n": 0}
+    if len(rows.valid):
+        metrics = {**about.finish(trained, rows.valid), "leaked": rows.leaked.counts}
     metrics |= _uncalibrated(job, trained, rows.valid)
     metrics |= _betrayed(about, trained, rows)
     metrics |= _adapter_share(trained)
@@ -243,12 +246,14 @@ def _train_again(job: _Job, measured: Any, rows: Rows) -> Any:
     return trained
 
 
-def _notes(job: _Job, rows: Rows, choice: dict[str, Any] | None, again: bool) -> dict[str, Any]:
+def _notes(job: _Job, rows: Rows, choice: dict[str, Any] | None, **ways: bool) -> dict[str, Any]:
     """What else the card keeps of the run."""
     tables, private = {"train": rows.everything, "valid": rows.valid}, bool(job.settings.epsilon)
     notes: dict[str, Any] = {"tables": {name: table_digest(table, private=private) for name, table in tables.items()}}
     notes |= {"choice": choice} if choice else {}
-    return notes | ({"trained_again": True} if again else {})
+    return notes | {
+        name: True for name, way in {"trained_again": ways["again"], "split_off": ways["split_off"]}.items() if way
+    }
 
 
 def _track(settings: Settings, work: Path, metrics: Any) -> None:

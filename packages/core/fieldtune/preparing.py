@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from fieldtune.data.checks import TEXT_COLUMNS, leakage, strangers
+from fieldtune.data.checks import strangers
 from fieldtune.data.given import Given, tabled
 from fieldtune.data.hiding import hidden, said
 from fieldtune.data.labels import row_labels
+from fieldtune.data.leaks import Leaked, leaked
 from fieldtune.data.tables import SETS
 from fieldtune.errors import InputError
 from fieldtune.progress import say
@@ -29,12 +30,14 @@ class Rows:
         valid: kept apart, to calibrate and measure on.
         everything: ``train``, and ``valid`` too where it was split off the user's training rows.
         unlabelled: one table of rows without a label, or none.
+        leaked: those of ``valid`` that also stand in ``train``, or nearly do.
     """
 
     train: pd.DataFrame
     valid: pd.DataFrame
     everything: pd.DataFrame
     unlabelled: tuple[pd.DataFrame, ...]
+    leaked: Leaked
 
     @property
     def tables(self) -> tuple[pd.DataFrame, ...]:
@@ -69,15 +72,19 @@ def prepared(
     if scrub:
         rows, held_out, *others = _hidden((rows, held_out, *more), progress)
         more = tuple(others)
-    _check(about, rows, held_out if apart else None, task, progress)
+    _check(about, rows, progress)
     everything = rows
     if held_out is None:
         rows, held_out = about.split(rows, seed)
+    found = leaked(rows, held_out, task)
+    # Rows split off here are never the same, and customers write alike.
+    for finding in found.findings() if progress and apart and valid is not None else ():
+        say(f"note: {finding.message}")
     for finding in strangers(*(row_labels(part, task in SETS) for part in (rows, held_out))) if progress else ():
         say(f"note: {finding.message}")
     if held_out.empty:
         _unmeasured(len(rows), method, method in about.MEASURED, progress)
-    return Rows(rows, held_out, everything, more)
+    return Rows(rows, held_out, everything, more, found)
 
 
 def _unmeasured(rows: int, method: str, pointless: bool, progress: bool) -> None:
@@ -119,13 +126,8 @@ def _hidden(tables: Sequence[pd.DataFrame | None], progress: bool) -> list[Any]:
     return [table for table, _ in done]
 
 
-def _check(about: Task, rows: pd.DataFrame, held_out: pd.DataFrame | None, task: str, progress: bool) -> None:
-    findings = about.check(rows)
-    if held_out is not None and task in TEXT_COLUMNS:
-        findings += leakage(rows, held_out, TEXT_COLUMNS[task])
-    elif held_out is not None and about.leaks:
-        findings += about.leaks(rows, held_out)
-    for finding in findings:
+def _check(about: Task, rows: pd.DataFrame, progress: bool) -> None:
+    for finding in about.check(rows):
         if finding.severity == "error":
             raise InputError("training rows a model can learn from", finding.message, "correct the table")
         if progress:

@@ -21,6 +21,7 @@ from fieldtune.data.unreadable import UNREADABLE
 from fieldtune.errors import InputError
 from fieldtune.fingerprint import table_digest
 from fieldtune.models import Classifier, load
+from fieldtune.models.card import NOT_UNSEEN, leakage
 from fieldtune.models.readable import warn_unreadable
 from fieldtune.progress import say
 from fieldtune.reporting import classifier_report
@@ -31,7 +32,7 @@ _GIVEN_TOO = ("spans", "boxes")
 """Columns of labels in a training table that hold answers where predict writes them."""
 NAME_IT = "name it with --text COLUMN"
 _SEEN = {
-    "train": "note: {} was trained on these rows: the figures tell what it remembers, not how it does on new rows",
+    "train": f"note: {{}} was trained on these rows: {NOT_UNSEEN}, they tell what it remembers",
     "valid": "note: {} was calibrated on these rows: the figures flatter it a little",
 }
 
@@ -165,6 +166,8 @@ def remark_seen(card: Mapping[str, Any], table: pd.DataFrame, which: str = "the 
     found = seen(card, table)
     if found in _SEEN:
         say(_SEEN[found].format(which))
+    if found == "valid" and (leak := leakage(card)):
+        say(f"note: {leak}")
     return found
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from fieldtune.data.checks import Finding, check_table, leakage, numbered
+from fieldtune.data.checks import Finding, check_table, numbered
 from fieldtune.errors import InputError
 
 SOUND = pd.DataFrame({"text": ["lost card", "new card", "卡丢了", "办新卡"], "label": ["lost", "new", "lost", "new"]})
@@ -79,12 +79,6 @@ def test_embedding_pairs() -> None:
 def test_rows_are_positions_whatever_the_index() -> None:
     frame = with_rows((" ", "new")).set_index(pd.Index([9, 9, 9, 9, 9]))
     assert rows_by_kind(check_table(frame, "text-classification")) == {"empty-text": (4,)}
-
-
-def test_leakage() -> None:
-    valid = pd.DataFrame({"text": ["Lost card?", "other", "", "卡丟了。"]})
-    assert leakage(SOUND, valid)[0].rows == (0, 3)
-    assert leakage(SOUND, valid.iloc[1:3]) == []
 
 
 def test_refuses() -> None:

@@ -79,6 +79,9 @@ def check(
     text: TextColumn = "text",
     label: LabelColumn = "label",
     mapping: LabelMap = None,
+    against: Annotated[
+        Path | None, typer.Option(help="A training table: which rows of the file also stand in it, or nearly do.")
+    ] = None,
     labels: Annotated[
         bool, typer.Option("--labels", help="Also look for wrong labels: slow, it reads every text.")
     ] = False,
@@ -90,17 +93,22 @@ def check(
     Ends with exit code 1 when there is an error that would stop the training.
     """
     from fieldtune.data.checks import TEXT_COLUMNS, numbered
+    from fieldtune.data.leaks import leaked
     from fieldtune.data.numbered import counted, numbers_of
     from fieldtune.data.picture_checks import lost
     from fieldtune.data.tables import task_columns
     from fieldtune.tasks import task_module
 
-    columns = {"text": text, "label": label}
-    if task in TEXT_COLUMNS:
-        table = counted(task_columns(file, task, rename=columns, labels=parse_map(mapping)))
-    else:
-        table = task_module(task).read(file, rename=columns, labels=parse_map(mapping))
+    def read(path: Path) -> Any:
+        columns = {"text": text, "label": label}
+        if task not in TEXT_COLUMNS:
+            return task_module(task).read(path, rename=columns, labels=parse_map(mapping))
+        return counted(task_columns(path, task, rename=columns, labels=parse_map(mapping)))
+
+    table = read(file)
     findings = task_module(task).check(table)
+    if against is not None:
+        findings += leaked(read(against), table, task).findings()
     if labels:
         findings += _doubtful(table, task, model)
     findings = numbered(lost(table), int) + numbered(findings, numbers_of(table).__getitem__)

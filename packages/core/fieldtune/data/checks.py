@@ -40,7 +40,7 @@ class Finding(NamedTuple):
     severity: Literal["error", "warning"]
     message: str
     rows: tuple[int, ...]
-    """Row numbers in the table, from 0; for `leakage`, in the held-out table."""
+    """Row numbers in the table, from 0; of what is found in two tables, in the held-out one."""
     suggested: tuple[str, ...] = ()
     """For `likely-wrong-label`, the label that each of the rows likely has."""
 
@@ -66,10 +66,10 @@ def check_table(frame: pd.DataFrame, task: str, longest: int = LONGEST) -> list[
     found += _repeats(keys, labels)
     if task == "embedding":
         same = [row for row, key in enumerate(keys) if key[0] and key[0] == key[1]]
-        found += _some("same-text", "warning", "query and positive are the same text", same)
+        found += some("same-text", "warning", "query and positive are the same text", same)
         told = zip(keys, map(text_key, frame.get("negative", [""] * len(frame))), strict=True)
         same = [row for row, (key, wrong) in enumerate(told) if wrong and key[1] == wrong]
-        found += _some("negative-is-positive", "warning", "negatives that say what the positive says, not used", same)
+        found += some("negative-is-positive", "warning", "negatives that say what the positive says, not used", same)
     return sorted(found, key=lambda finding: finding.severity)
 
 
@@ -86,19 +86,12 @@ def check_labels(keys: Sequence[Hashable], labels: pd.Series, what: str) -> list
     return sorted(_labels(labels) + _repeats(keys, labels, what), key=lambda finding: finding.severity)
 
 
-def repeated(keys: Sequence[Hashable], held_out: Sequence[Hashable], what: str) -> list[Finding]:
-    """Held-out rows that show the same as a row of train, by their keys; ``what`` is a word for what they show."""
-    seen = set(keys)
-    rows = [row for row, key in enumerate(held_out) if key in seen]
-    return _some("leakage", "warning", f"held-out {what}s also stand in train: figures will flatter", rows)
-
-
 def strangers(train: Iterable[Collection[str]], valid: Sequence[Collection[str]]) -> list[Finding]:
     """Held-out rows with a label that no row of train has; each is given by its labels."""
     known = {OUT_OF_SCOPE}.union(*train)
     rows = [row for row, own in enumerate(valid) if not known.issuperset(own)]
     names = _names({label for row in rows for label in valid[row]} - known)
-    return _some(
+    return some(
         "unseen-label", "warning", f"held-out rows of labels that train never saw ({names}), counted as wrong", rows
     )
 
@@ -116,14 +109,6 @@ def numbered(findings: Iterable[Finding], number: Callable[[int], int]) -> list[
 def placed(findings: Iterable[Finding], places: Sequence[int]) -> list[Finding]:
     """Findings on some rows of a table, those at ``places``, as findings on the table."""
     return [finding._replace(rows=tuple(places[row] for row in finding.rows)) for finding in findings]
-
-
-def leakage(train: pd.DataFrame, valid: pd.DataFrame, columns: Sequence[str] = ("text",)) -> list[Finding]:
-    """Held-out rows whose texts also stand in train, but for case, spacing and punctuation at the ends."""
-    seen = {tuple(map(text_key, row)) for row in zip(*(train[column] for column in columns), strict=True)}
-    rows = zip(*(valid[column] for column in columns), strict=True)
-    shared = [i for i, row in enumerate(rows) if any(key := tuple(map(text_key, row))) and key in seen]
-    return _some("leakage", "warning", "held-out texts also stand in train: figures will flatter", shared)
 
 
 def _columns(frame: pd.DataFrame, task: str) -> tuple[str, ...]:
@@ -147,8 +132,8 @@ def _texts(column: pd.Series, longest: int) -> list[Finding]:
     empty = [i for i, text in enumerate(texts) if not missing[i] and blank(text)]
     name = column.name
     return [
-        *_some("missing-text", "error", f"no value in column '{name}'", np.flatnonzero(missing).tolist()),
-        *_some("empty-text", "warning", f"nothing but white space in column '{name}'", empty),
+        *some("missing-text", "error", f"no value in column '{name}'", np.flatnonzero(missing).tolist()),
+        *some("empty-text", "warning", f"nothing but white space in column '{name}'", empty),
         *over_long(column, longest),
     ]
 
@@ -156,14 +141,14 @@ def _texts(column: pd.Series, longest: int) -> list[Finding]:
 def over_long(column: pd.Series, longest: int = LONGEST) -> list[Finding]:
     """Kind over-long: texts that an encoder will not read to their end."""
     long = [row for row, text in enumerate(column) if not _missing(text) and len(str(text)) > longest]
-    return _some("over-long", "warning", f"column '{column.name}' beyond {longest} letters", long)
+    return some("over-long", "warning", f"column '{column.name}' beyond {longest} letters", long)
 
 
 def _labels(column: pd.Series) -> list[Finding]:
     gone = [i for i, label in enumerate(column) if _missing(label)]
     labels = {i: str(label) for i, label in enumerate(column) if not _missing(label)}
     counts = pd.Series(labels.values(), dtype=object).value_counts()
-    found = _some("missing-label", "error", "no label", gone)
+    found = some("missing-label", "error", "no label", gone)
     counts = counts.drop(OUT_OF_SCOPE, errors="ignore")
     if labels and len(counts) < 2:
         only = f"every label is '{counts.index[0]}'" if len(counts) else f"every label is '{OUT_OF_SCOPE}', no class"
@@ -185,7 +170,7 @@ def named_labels(rows: Sequence[int], labels: Sequence[str]) -> list[Finding]:
     found = too_many(len(own))
     single = {name: numbers[0] for name, numbers in own.items() if len(numbers) == 1}
     what = f"labels with one row only ({_names(single)})"
-    found += _some("single-row-class", "warning", what, sorted(single.values()))
+    found += some("single-row-class", "warning", what, sorted(single.values()))
     return found + spelling_twins(own)
 
 
@@ -219,7 +204,7 @@ def spelling_twins(own: Mapping[str, Sequence[int]]) -> list[Finding]:
     twins = sorted((names for names in spellings.values() if len(names) > 1), key=min)
     for names in twins[:_TOLD]:
         what = f"labels that differ in spelling only ({_names(names)})"
-        found += _some("label-spelling", "warning", what, sorted({row for name in names for row in own[name]}))
+        found += some("label-spelling", "warning", what, sorted({row for name in names for row in own[name]}))
     return found
 
 
@@ -239,12 +224,13 @@ def _repeats(keys: Sequence[Hashable], labels: pd.Series | None, what: str = "te
             seen.add(given[row])
         conflicts += rows if len(seen - {None}) > 1 else []
     return [
-        *_some("duplicate", "warning", "rows repeat an earlier one", sorted(again)),
-        *_some("conflicting-labels", "warning", f"rows share a {what} but not the label", sorted(conflicts)),
+        *some("duplicate", "warning", "rows repeat an earlier one", sorted(again)),
+        *some("conflicting-labels", "warning", f"rows share a {what} but not the label", sorted(conflicts)),
     ]
 
 
-def _some(kind: str, severity: Literal["error", "warning"], what: str, rows: list[int]) -> list[Finding]:
+def some(kind: str, severity: Literal["error", "warning"], what: str, rows: list[int]) -> list[Finding]:
+    """A finding with the number of its rows, or none without rows."""
     if not rows:
         return []
     return [Finding(kind, severity, f"{what}: {len(rows)} rows", tuple(rows))]

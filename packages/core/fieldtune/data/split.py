@@ -1,11 +1,11 @@
 """Which rows train and which are held out.
 
-Knows labels, groups and row numbers, no texts; duplicates between two tables of the user's are for `checks.leakage`
+Knows labels, groups and row numbers, no texts; duplicates between two tables of the user's are for `data.leaks`
 to find.
 """
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from fieldtune.errors import InputError
 from fieldtune.runtime import generator
 
 Indices = NDArray[np.int64]
+FOLDS = 5
 
 
 def stratified(
@@ -60,6 +61,37 @@ def tenth(
     return table.iloc[rows].reset_index(drop=True), table.iloc[held_out].reset_index(drop=True)
 
 
+def rarest(rows: Sequence[Collection[Hashable]]) -> list[Hashable]:
+    """Of each row's labels the one that fewest rows have, "" where it has none: what to stratify rows of several by.
+
+    Every label's rarest rows are then spread evenly, and with them about all that they have beside it; whole combinations,
+    which are often unique, would leave the rows of many labels on one side (compare Sechidis, Tsoumakas and Vlahavas 2011,
+    "On the stratification of multi-label data").
+    """
+    counts = Counter(label for row in rows for label in set(row))
+    return [min(row, key=lambda label: (counts[label], str(label)), default="") for row in rows]
+
+
+def joined(*keys: Sequence[Hashable]) -> list[int]:
+    """A group for each row: rows that share any of their keys, or are linked by rows that do, are in one.
+
+    Args:
+        keys: sequences of one length, each a key per row; equal values of two sequences are not the same key.
+    """
+    top = list(range(len(keys[0])))
+
+    def root(row: int) -> int:
+        while top[row] != row:
+            top[row] = row = top[top[row]]
+        return row
+
+    for column in keys:
+        first: dict[Hashable, int] = {}
+        for row, key in enumerate(column):
+            top[root(row)] = root(first.setdefault(key, row))
+    return [root(row) for row in range(len(top))]
+
+
 def _drawn(units: Sequence[list[int]], count: int, size: int, rng: np.random.Generator) -> list[int]:
     """At most `count` rows in whole units; where every unit is larger, the smallest, if it is not all `size` rows."""
     order = [units[place] for place in rng.permutation(len(units))]
@@ -93,3 +125,13 @@ def folds(
             place = seen.setdefault(labels[row], int(rng.integers(count)))
             fold_of[keys[row]], seen[labels[row]] = place % count, place + 1
     return np.asarray([fold_of[key] for key in keys], dtype=np.int64)
+
+
+def crossed(labels: Sequence[Hashable]) -> list[tuple[Indices, Indices]]:
+    """(the rows of the others, its own rows) for each of five folds, labels spread evenly; [] for fewer than two rows.
+
+    What judges rows is fitted on the others, so that its figures are not those of the rows it was fitted to.
+    """
+    fold = folds(labels, range(len(labels)), FOLDS, generator(0))
+    parts = [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in np.unique(fold)]
+    return parts if len(parts) > 1 else []

@@ -17,7 +17,7 @@ DEFAULT_BASE = ("sentence-transformers/all-MiniLM-L6-v2", "apache-2.0")
 """What ``--model default`` is, and its licence."""
 _SHARES = ("accuracy", "exact_match", "subset_accuracy", "in_interval", "in_scope.kept", "in_scope.accuracy")
 """Figures that are shares of independent rows; of others the rows' own values would be needed."""
-_SIZES = ("n", "blocks", "candidates", "trainable_share", "in_scope.threshold")
+_SIZES = ("n", "folds", "blocks", "candidates", "trainable_share", "in_scope.threshold")
 """Numbers that were set or counted, not measured on rows."""
 _KNOBS = (
     ("temperature", "temperature"),
@@ -25,6 +25,7 @@ _KNOBS = (
     ("width", "half the width of the 90 % interval"),
 )
 _ASIDE = ("per_class", "per_tag", "per_type", "rivals", "choice")
+NOT_UNSEEN = "the figures are not those of unseen rows"
 _USES = {
     "seq2seq": "What it writes can be wrong in any way: have a person or a rule check it.",
     "dialogue": "What it writes can be wrong in any way: not for customers without a person who checks it.",
@@ -120,13 +121,40 @@ def _figures(card: Mapping[str, Any]) -> str:
         return "## Figures\n\nNot measured (n = 0): no rows were kept apart."
     rows = [(name, f"{value:.4g}", _interval(name, value, n)) for name, value in flat(metrics) if name not in _SIZES]
     lines = [f"| {_code(name)} | {value} | {interval} |" for name, value, interval in rows]
-    told = f"Measured on {n} rows that were kept apart from those it learnt from."
+    told = f"Measured on {n} rows{_apart(card)}"
+    if "folds" in metrics:
+        told += (
+            f" Thresholds and temperature were fitted on these rows too; so that no row is judged by what was fitted to it, "
+            f"the figures are from {metrics['folds']:.0f} folds, each judged by what the others fitted."
+        )
     refit = " It was then trained again on all of them." if card.get("trained_again") else ""
     better = outdone(card["method"], metrics, card["figure"]) if "figure" in card else ""
     warning = f"\n\n**Another method is the better choice on these rows:** {better}." if better else ""
     return "\n".join(
         [f"## Figures\n\n{told}{refit}{warning}\n", "| figure | value | 95 % interval |", "|---|---|---|", *lines]
     )
+
+
+def _apart(card: Mapping[str, Any]) -> str:
+    if leak := leakage(card):
+        return f". **{leak[0].upper()}{leak[1:]}.**"
+    near = card.get("metrics", {}).get("leaked", {}).get("near", 0)
+    return (
+        f" that were kept apart from those it learnt from{f'; {near} of them are nearly one of those' if near else ''}."
+    )
+
+
+def leakage(card: Mapping[str, Any]) -> str:
+    """What to say where the model was measured on rows that it learnt from, or nearly did; else "".
+
+    Rows that fieldtune split off itself are never the same as a training row, and customers write alike: of these, ones
+    nearly the same are no leak.
+    """
+    counts = card.get("metrics", {}).get("leaked", {})
+    exact, near = counts.get("exact", 0), 0 if card.get("split_off") else counts.get("near", 0)
+    if not exact + near:
+        return ""
+    return f"{exact} of these rows also stand among the training rows, {near} more nearly do: {NOT_UNSEEN}"
 
 
 def outdone(method: str, metrics: Mapping[str, Any], figure: str) -> str:

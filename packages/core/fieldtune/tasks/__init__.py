@@ -70,7 +70,6 @@ class Task:
     SHARED: Words = ()  # methods several processes can share: the loss of a batch is the sum of its parts'
     SELECTS: bool = False  # `train` also takes `valid`, and keeps the weights that did best on it
     weights: Callable[[str, Settings], list[str]] | None = None  # digests of what it starts from, if no text encoder
-    leaks: Callable[[Table, Table], list[Finding]] | None = None  # on rows in both, where equal rows are no equal texts
     uncalibrated: Callable[[Any, Table], list[str]] | None = None
     """(model, valid) -> what of the model these rows, perhaps none, were too few to fit, in words."""
     losses: Callable[[Any, Table], NDArray[np.float64]] | None = None  # per row, where a model could betray its rows

@@ -19,6 +19,7 @@ from fieldtune.data.images import height_width, is_grey, key, stack
 from fieldtune.data.labelled_images import image_table, unlabelled_images
 from fieldtune.data.parts import PART, of_part, places_of_part
 from fieldtune.data.picture_checks import mixed
+from fieldtune.data.split import Indices
 from fieldtune.errors import ConfigError, InputError
 from fieldtune.evaluate.calibration import softmax
 from fieldtune.evaluate.skewed import balanced_accuracy, best_cut, mean_auc
@@ -52,7 +53,6 @@ _LARGEST = 96  # pixels of the longer side unless the settings say otherwise
 _FINE = 40  # up to this many pixels the first convolutions keep the size
 _LOOKED = 50  # pictures looked at for size and colour
 read = image_table
-leaks = pictured.leaks
 weights = pictured.weights
 adopt = labelled.adopt
 
@@ -139,13 +139,16 @@ def train(
 def finish(model: ImageClassifier, valid: pd.DataFrame) -> dict[str, Any]:
     """Fit temperature, in-scope threshold and cut on validation rows; returns the metrics on them."""
     valid = of_part(valid, "valid")
-    logits = model.logits(list(valid["image"]))
-    labelled.calibrate(model, logits, valid["label"])
-    known = valid["label"].isin(model.labels).to_numpy()
+    logits, given = model.logits(list(valid["image"])), valid["label"]
+    return _figures(model, logits, given, labelled.calibrate(model, logits, given, _fit))
+
+
+def _fit(model: ImageClassifier, logits: NDArray[np.float32], given: pd.Series) -> None:
+    labelled.fit(model, logits, given)
+    known = given.isin(model.labels).to_numpy()
     if len(model.labels) == 2 and known.any():
-        positive = (valid["label"] == model.labels[1]).to_numpy()
+        positive = (given == model.labels[1]).to_numpy()
         model.cut = best_cut(positive[known], softmax(logits[known], model.temperature)[:, 1])
-    return _figures(model, logits, valid["label"])
 
 
 def uncalibrated(model: ImageClassifier, valid: pd.DataFrame) -> list[str]:
@@ -245,15 +248,21 @@ def _score(
     return score
 
 
-def _figures(model: ImageClassifier, logits: NDArray[np.float32], given: pd.Series) -> dict[str, Any]:
+def _figures(
+    model: ImageClassifier,
+    logits: NDArray[np.float32],
+    given: pd.Series,
+    parts: Sequence[tuple[ImageClassifier, Indices]] = (),
+) -> dict[str, Any]:
     known = {label: place for place, label in enumerate(model.labels)}
-    inside = ~given.isin([OUT_OF_SCOPE]).to_numpy()
-    targets = np.array([known.get(label, -1) for label in given[inside]])
-    probabilities = softmax(logits[inside], model.temperature).astype(np.float32)
+    targets, inside = given.map(known).fillna(-1).to_numpy(dtype=np.int64), (given != OUT_OF_SCOPE).to_numpy()
+    decided = np.empty(len(given), dtype=np.int64)
+    for judge, own in parts or [(model, np.arange(len(given)))]:
+        decided[own] = judge.decide(softmax(logits[own], judge.temperature).astype(np.float32))
     return {
-        **labelled.figures(model, logits, given),
-        "auc": mean_auc(targets, probabilities),
-        "balanced_accuracy": balanced_accuracy(targets, model.decide(probabilities)),
+        **labelled.figures(model, logits, given, parts),
+        "auc": mean_auc(targets[inside], softmax(logits[inside], model.temperature).astype(np.float32)),
+        "balanced_accuracy": balanced_accuracy(targets[inside], decided[inside]),
         **({"cut": model.cut} if len(model.labels) == 2 else {}),
     }
 

@@ -3,7 +3,8 @@
 It knows labels and a model's probabilities, not what the model looks at: a text, a pair of texts, an image.
 """
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fieldtune.data.checks import OUT_OF_SCOPE
-from fieldtune.data.split import tenth
+from fieldtune.data.split import Indices, crossed, tenth
 from fieldtune.errors import InputError
 from fieldtune.evaluate.calibration import fit_temperature, softmax, threshold_keeping
 from fieldtune.evaluate.classification import row_probabilities, tally
@@ -45,20 +46,39 @@ def finish(model: Labelled, items: Sequence[Any], given: pd.Series) -> dict[str,
 
     Rows of a label that training never saw count as wrong in the metrics and take no part in the temperature.
     """
-    return calibrate(model, np.concatenate(list(_logits(model, items))), given)
+    logits = np.concatenate(list(_logits(model, items)))
+    return figures(model, logits, given, calibrate(model, logits, given))
 
 
-def calibrate(model: Labelled, logits: NDArray[np.float32], given: pd.Series) -> dict[str, Any]:
-    """The same from logits at hand."""
+def fit(model: Labelled, logits: NDArray[np.float32], given: pd.Series) -> None:
+    """Fit temperature and in-scope threshold of ``model``."""
     inside, outside = given.isin(model.labels).to_numpy(), (given == OUT_OF_SCOPE).to_numpy()
-    if outside.all():
-        raise _nothing_inside(len(given))
     if inside.sum() >= CALIBRATION_ROWS:
         model.temperature = fit_temperature(logits[inside], places(model.labels, given[inside]))
-    pieces = _pieces(model, logits)
-    score = np.concatenate([model.scope_of(_calibrated(model, piece))[1] for piece in pieces])
+    score = np.concatenate([model.scope_of(_calibrated(model, piece))[1] for piece in _pieces(model, logits)])
     model.threshold = _threshold(score, inside, outside)
-    return _figures(model, pieces, given)
+
+
+def calibrate(
+    model: Any, logits: NDArray[np.float32], given: pd.Series, fit: Callable[..., None] = fit
+) -> list[tuple[Any, Indices]]:
+    """Fit ``model`` to all rows; what each of them is to be judged by is fitted to the others, by folds.
+
+    Args:
+        fit: (model, logits, given) -> None, fits a model in place.
+
+    Returns:
+        Per fold the model that judges it, and its rows; the model and all rows where there is one row alone.
+    """
+    if (given == OUT_OF_SCOPE).all():
+        raise _nothing_inside(len(given))
+    parts = []
+    for others, own in crossed(given.tolist()):
+        judge = copy(model)
+        fit(judge, logits[others], given.iloc[others])
+        parts.append((judge, own))
+    fit(model, logits, given)
+    return parts or [(model, np.arange(len(given)))]
 
 
 def adopt(model: Labelled, measured: Labelled) -> None:
@@ -89,7 +109,7 @@ def _rough(inside: int) -> str:
 
 def metrics(model: Labelled, items: Sequence[Any], given: pd.Series) -> dict[str, Any]:
     """accuracy, macro_f1, weighted_f1, ece, log_loss, n, per_class; with out-of-scope rows also in_scope figures."""
-    return _figures(model, _logits(model, items), given)
+    return _figures(model, ((model, piece) for piece in _logits(model, items)), given)
 
 
 def correct(model: Labelled, items: Sequence[Any], given: pd.Series) -> NDArray[np.float64]:
@@ -121,23 +141,32 @@ def predict(model: Labelled, items: Sequence[Any]) -> pd.DataFrame:
     return pd.DataFrame(columns | {f"p_{name}": probabilities[:, place] for place, name in enumerate(model.labels)})
 
 
-def figures(model: Labelled, logits: NDArray[np.float32], given: pd.Series) -> dict[str, Any]:
-    """The same from logits at hand."""
-    return _figures(model, _pieces(model, logits), given)
+def figures(
+    model: Labelled, logits: NDArray[np.float32], given: pd.Series, parts: Sequence[tuple[Labelled, Indices]] = ()
+) -> dict[str, Any]:
+    """The same from logits at hand; with ``parts``, each row is judged as :func:`calibrate` says."""
+    if not parts:
+        return _figures(model, ((model, piece) for piece in _pieces(model, logits)), given)
+    pieces = ((judge, piece) for judge, own in parts for piece in _pieces(judge, logits[own]))
+    found = _figures(model, pieces, given.iloc[np.concatenate([own for _, own in parts])])
+    return found | ({"folds": len(parts)} if len(parts) > 1 else {})
 
 
-def _figures(model: Labelled, pieces: Iterable[NDArray[np.float32]], given: pd.Series) -> dict[str, Any]:
-    """Figures from logits that come in pieces: of a row only its own probabilities are kept, so memory stays flat."""
+def _figures(
+    model: Labelled, pieces: Iterable[tuple[Labelled, NDArray[np.float32]]], given: pd.Series
+) -> dict[str, Any]:
+    """Figures from logits that come in pieces, each with the model that judges it: of a row only its own probabilities
+    are kept, so memory stays flat."""
     labels: list[str] = given.tolist()
     predicted: list[str] = []
     columns: list[tuple[NDArray[Any], ...]] = []
-    for logits in pieces:
-        probabilities = _calibrated(model, logits)
-        names = [model.labels[place] for place in model.decide(probabilities)]
+    for judge, logits in pieces:
+        probabilities = _calibrated(judge, logits)
+        names = [judge.labels[place] for place in judge.decide(probabilities)]
         own = row_probabilities(
             labels[len(predicted) : len(predicted) + len(names)], names, probabilities, model.labels
         )
-        columns.append((model.scope_of(probabilities)[0], *own))
+        columns.append((judge.scope_of(probabilities)[0], *own))
         predicted += names
     kept, sure, chosen = (np.concatenate(column) for column in zip(*columns, strict=True))
     mask = (given != OUT_OF_SCOPE).to_numpy()

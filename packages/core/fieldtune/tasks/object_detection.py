@@ -20,7 +20,7 @@ from fieldtune.data.checks import Finding, placed, rows_of, spelling_twins, too_
 from fieldtune.data.images import Pixels, height_width, key, stack
 from fieldtune.data.parts import PART, of_part, places_of_part
 from fieldtune.data.picture_checks import mixed
-from fieldtune.data.split import tenth
+from fieldtune.data.split import rarest, tenth
 from fieldtune.errors import ConfigError, InputError
 from fieldtune.evaluate.detection import Boxes, average_precision, report
 from fieldtune.models.convnet import seeded
@@ -53,7 +53,6 @@ _LONGEST = 320  # pixels of the canvas unless the settings say otherwise
 _STEP = 16  # the canvas is a multiple of the coarsest stride
 _SURE = 0.5
 read = box_table
-leaks = pictured.leaks
 weights = pictured.weights
 
 
@@ -97,11 +96,8 @@ def split(table: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     if PART in table and {"train", "valid"} <= set(table[PART]):
         return of_part(table, "train"), of_part(table, "valid")
     table = of_part(table, "train")
-    counts = pd.Series([entry["label"] for boxes in table["boxes"] for entry in boxes], dtype=object).value_counts()
-    rarest = [
-        min((entry["label"] for entry in boxes), key=lambda name: counts[name], default="") for boxes in table["boxes"]
-    ]
-    return tenth(table, [key(picture) for picture in table["image"]], seed, rarest)
+    names = [{entry["label"] for entry in boxes} for boxes in table["boxes"]]
+    return tenth(table, [key(picture) for picture in table["image"]], seed, rarest(names))
 
 
 def train(

@@ -9,14 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from torch import nn
 
 from fieldtune.batching import Batch
-from fieldtune.data.checks import Finding, repeated
-from fieldtune.data.images import key
-from fieldtune.data.parts import of_part
 from fieldtune.models.convnet import Still
 from fieldtune.models.encoder import DEFAULT
 from fieldtune.models.folder import MANIFEST, digest, verify
@@ -87,12 +83,6 @@ def changes(
     """What is drawn for these examples: maps ``[n, 2, 3]`` and tones ``[n, 2]``, see :mod:`fieldtune.train.augment`."""
     drawn = [draw(change, seed, example, size) for example in examples]
     return np.stack([affine for affine, _ in drawn]), np.array([tone for _, tone in drawn])
-
-
-def leaks(rows: pd.DataFrame, held_out: pd.DataFrame) -> list[Finding]:
-    """Held-out pictures that also stand in train."""
-    seen, held = of_part(rows, "train")["image"], of_part(held_out, "valid")["image"]
-    return repeated([key(picture) for picture in seen], [key(picture) for picture in held], "picture")
 
 
 def weights(model: str, settings: Settings) -> list[str]:

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from fieldtune.data.checks import Finding, rows_of, spelling_twins, too_many
+from fieldtune.data.checks import Finding, rows_of, spelling_twins, text_key, too_many
 from fieldtune.data.split import tenth
 from fieldtune.data.tagged import parted, tagged_table, word_table
 from fieldtune.evaluate.calibration import fit_temperature
@@ -85,7 +85,7 @@ def check(table: pd.DataFrame) -> list[Finding]:
 def split(table: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """A tenth of the rows for validation, as many with entities as without; equal sentences stay on one side."""
     some = [any(tag != OUTSIDE for tag in tags) for tags in table["tags"]]
-    keys = [" ".join(words).lower() for words in table["tokens"]]
+    keys = [text_key(" ".join(words)) for words in table["tokens"]]
     return tenth(table, keys, seed, some)
 
 

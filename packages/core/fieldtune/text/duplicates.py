@@ -5,7 +5,7 @@ meaning. Signatures may be stored: the permutations are fixed for good, whatever
 """
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ ROWS = 4
 """Rows of a band. With 32 bands a pair of similarity s is a candidate with 1 - (1 - s^4)^32: .9998 at .7."""
 
 _EMPTY = np.uint32(0xFFFFFFFF)
+_PIECE = 4096
+"""Rows compared at once: 32 pairs of each fit into memory."""
 _CHUNK = 1 << 15
 """Shingles hashed at once: their 64-bit hashes stay in the processor's cache."""
 
@@ -46,6 +48,59 @@ def similarity(one: Signatures, other: Signatures) -> NDArray[np.float64]:
     """Estimated Jaccard similarity, over the last axis; standard error at most .045 with 128 permutations."""
     share: NDArray[np.float64] = np.mean(one == other, axis=-1, dtype=np.float64)
     return share
+
+
+def nearly(
+    rows: Sequence[Sequence[str]],
+    others: Sequence[Sequence[str]],
+    *,
+    equal: tuple[Sequence[Hashable], Sequence[Hashable]],
+    threshold: float,
+) -> NDArray[np.bool_]:
+    """Which rows are nearly one of the others, bool [rows]: every text of it is that similar to the other's.
+
+    Args:
+        rows, others: texts, a sequence per column: ``rows[column][row]``. Rows with a text without letters are nearly none.
+        equal: of each row, and of each other, what must be equal besides.
+        threshold: of the similarity as 128 permutations estimate it.
+
+    The others are read in pieces, so memory grows with the rows alone. Of a piece only the first with a band in common is
+    compared: where a table is all of one pattern, pairs would otherwise be as many as its rows squared.
+    """
+    numbers: dict[Hashable, int] = {}
+    groups = [np.array([numbers.setdefault(one, len(numbers)) for one in side], dtype=np.uint64) for side in equal]
+    drawn, keys = _banded(rows, groups[0])
+    found = np.zeros(len(drawn), dtype=bool)
+    waiting = np.flatnonzero((drawn != _EMPTY).any(axis=2).all(axis=1))
+    for start in range(0, len(groups[1]) if len(waiting) else 0, _PIECE):
+        piece = slice(start, start + _PIECE)
+        other, theirs = _banded([column[piece] for column in others], groups[1][piece])
+        for first in range(0, len(waiting), _PIECE):
+            some = waiting[first : first + _PIECE]
+            mine, its = _pairs(keys[some], theirs)
+            alike = similarity(drawn[some[mine]], other[its]).min(axis=1) >= threshold
+            found[some[mine[alike]]] = True
+        waiting = waiting[~found[waiting]]
+    return found
+
+
+def _banded(columns: Sequence[Sequence[str]], groups: NDArray[np.uint64]) -> tuple[Signatures, NDArray[np.uint64]]:
+    """Signatures [rows, columns, permutations], and band keys [rows, bands] of all columns and the group together."""
+    drawn = [signatures(column) for column in columns]
+    keys = np.broadcast_to(_finish(groups + np.uint64(1))[:, None], (len(groups), drawn[0].shape[1] // ROWS))
+    for signature in drawn:
+        keys = _finish(keys ^ _band_keys(signature))
+    return np.stack(drawn, axis=1), keys
+
+
+def _pairs(ours: NDArray[np.uint64], theirs: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row numbers, ours and theirs: each of ours with the first of theirs in each band, every pair once."""
+    known, first = np.unique(theirs, return_index=True)
+    place = np.minimum(np.searchsorted(known, ours), len(known) - 1)
+    mine, band = np.nonzero(known[place] == ours)
+    its = first[place[mine, band]] // theirs.shape[1]
+    both = np.unique(mine * len(theirs) + its)
+    return both // len(theirs), both % len(theirs)
 
 
 class StoryIndex:
