@@ -131,7 +131,7 @@ def test_a_row_without_words_is_given_no_opinion(model, tmp_path):
 
 
 def test_only_rows_that_measure_a_model_are_said_to_flatter(tmp_path, home, capsys):
-    plan, flattered = replace(PLAN, progress=True), "held-out texts also stand in train"
+    plan, flattered = replace(PLAN, progress=True), "held-out rows also stand in train"
     rows = titles(KNOWN)
     training.train_bundle(rows, tmp_path / "apart", plan)
     training.train_bundle(rows.groupby("sentiment").head(8), tmp_path / "few", plan)

@@ -130,7 +130,9 @@ def finetune(
                 trained = _train_again(job, trained, rows)
             _track(chosen, work, metrics)
             learnt = len(rows.everything if again else rows.train)
-            notes = _notes(job, rows, choice, again=again, split_off=valid is None)
+            selected = about.SELECTS and len(rows.valid) > 0 and "epochs" in heeded(task, method, chosen)
+            ways = {"trained_again": again, "split_off": valid is None, "selected": selected}
+            notes = _notes(job, rows, choice) | {name: True for name, way in ways.items() if way}
             _write(job, path, trained, run, _shipped(job, metrics), learnt, notes)
     return Finetuned(path, metrics, method, task)
 
@@ -246,14 +248,11 @@ def _train_again(job: _Job, measured: Any, rows: Rows) -> Any:
     return trained
 
 
-def _notes(job: _Job, rows: Rows, choice: dict[str, Any] | None, **ways: bool) -> dict[str, Any]:
+def _notes(job: _Job, rows: Rows, choice: dict[str, Any] | None) -> dict[str, Any]:
     """What else the card keeps of the run."""
     tables, private = {"train": rows.everything, "valid": rows.valid}, bool(job.settings.epsilon)
-    notes: dict[str, Any] = {"tables": {name: table_digest(table, private=private) for name, table in tables.items()}}
-    notes |= {"choice": choice} if choice else {}
-    return notes | {
-        name: True for name, way in {"trained_again": ways["again"], "split_off": ways["split_off"]}.items() if way
-    }
+    notes = {"tables": {name: table_digest(table, private=private) for name, table in tables.items()}}
+    return notes | ({"choice": choice} if choice else {})
 
 
 def _track(settings: Settings, work: Path, metrics: Any) -> None:

@@ -50,6 +50,14 @@ def test_a_rival_that_did_better_is_told() -> None:
         assert page.count("Another method is the better choice") == told
 
 
+def test_how_the_figures_were_taken_is_told() -> None:
+    card = {"task": "image-classification", "method": "full", "metrics": {"accuracy": 0.9, "n": 50, "folds": 5}}
+    for selected in (True, False):
+        page = markdown({**card, "selected": selected})
+        assert "the figures are from 5 folds, each judged by what the others fitted" in page and "`folds`" not in page
+        assert ("did best on these rows" in page) == selected
+
+
 def test_where_few_rows_left_the_weights_is_told_in_one_line() -> None:
     card = {"task": "text-classification", "method": "fewshot", "metrics": {"n": 0}}
     for way, told in ((1.0, "at the new weights"), (0.6, "60% of the way from the old weights to the new")):

@@ -274,7 +274,7 @@ def test_odd_input_is_told(base: Path, tmp_path: Path, capsys: pytest.CaptureFix
     mixed.at[2, "label"] = "once"
     done = train(mixed, valid=pd.DataFrame({"image": mixed["image"][:3], "label": ["a", "never", "b"]}))
     told = capsys.readouterr().err
-    assert "held-out pictures also stand in train: figures will flatter: 3 rows" in told
+    assert "held-out rows also stand in train: figures will flatter: 3 rows" in told
     assert "labels with one row only ('once')" in told
     assert done.metrics["per_class"]["never"]["recall"] == 0
     assert load(done.path).plan["channels"] == 3

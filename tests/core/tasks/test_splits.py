@@ -68,6 +68,13 @@ def test_a_dialogue_is_on_one_side(opening: str) -> None:
         assert not [target for target in held_out["target"] if target in quoted]
 
 
+def test_what_nearly_everyone_begins_with_leaves_rows_to_measure_on() -> None:
+    table, _ = hidden(talks(60, "hello"))
+    table.loc[[0, 3], "source"] = ["good morning", "good evening"]  # of two dialogues
+    _, held_out = dialogue.split(table, 0)
+    assert len(held_out) >= 12 and "hello" not in set(held_out["source"])
+
+
 def test_rows_of_two_columns_stay_together_by_their_source() -> None:
     table = agent_turns(
         pd.DataFrame({"source": [f"q {row // 2}" for row in range(60)], "target": list(map(str, range(60)))})

@@ -124,8 +124,12 @@ def _figures(card: Mapping[str, Any]) -> str:
     told = f"Measured on {n} rows{_apart(card)}"
     if "folds" in metrics:
         told += (
-            f" Thresholds and temperature were fitted on these rows too; so that no row is judged by what was fitted to it, "
-            f"the figures are from {metrics['folds']:.0f} folds, each judged by what the others fitted."
+            f" Thresholds and temperature were fitted on these rows too; the figures are from {metrics['folds']:.0f} folds, "
+            "each judged by what the others fitted."
+        )
+    if card.get("selected"):
+        told += (
+            " Its weights are those that did best on these rows, of several looks at them, which flatters it a little."
         )
     refit = " It was then trained again on all of them." if card.get("trained_again") else ""
     better = outdone(card["method"], metrics, card["figure"]) if "figure" in card else ""

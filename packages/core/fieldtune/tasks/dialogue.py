@@ -29,7 +29,7 @@ def split(table: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     dialogues, sources = list(numbers_of(table)), [text_key(source) for source in table["source"]]
     rows, held_out = tenth(table, joined(dialogues, sources), seed)
-    if len(held_out):
+    if len(held_out) >= len(table) / 20:
         return rows, held_out
     rows, held_out = tenth(table, dialogues, seed)
     learnt = set(rows["source"].map(text_key))
