@@ -58,6 +58,17 @@ def test_how_the_figures_were_taken_is_told() -> None:
         assert ("did best on these rows" in page) == selected
 
 
+def test_what_is_not_known_of_the_rows_is_not_claimed() -> None:
+    card = {"task": "text-classification", "method": "head", "metrics": {"n": 50}}
+    for known, apart in (
+        ({}, False),
+        ({"split_off": True}, True),
+        ({"metrics": {"n": 50, "leaked": {"exact": 0}}}, True),
+    ):
+        page = markdown(card | known)
+        assert ("kept apart from those it learnt from" in page) == apart == ("is not told" not in page)
+
+
 def test_where_few_rows_left_the_weights_is_told_in_one_line() -> None:
     card = {"task": "text-classification", "method": "fewshot", "metrics": {"n": 0}}
     for way, told in ((1.0, "at the new weights"), (0.6, "60% of the way from the old weights to the new")):

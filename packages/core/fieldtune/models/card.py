@@ -142,7 +142,10 @@ def _figures(card: Mapping[str, Any]) -> str:
 def _apart(card: Mapping[str, Any]) -> str:
     if leak := leakage(card):
         return f". **{leak[0].upper()}{leak[1:]}.**"
-    near = card.get("metrics", {}).get("leaked", {}).get("near", 0)
+    counts = card.get("metrics", {}).get("leaked")
+    if counts is None and not card.get("split_off"):  # a private model does not tell
+        return "; whether it learnt from any of them is not told."
+    near = (counts or {}).get("near", 0)
     return (
         f" that were kept apart from those it learnt from{f'; {near} of them are nearly one of those' if near else ''}."
     )
