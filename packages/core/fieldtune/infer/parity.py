@@ -112,6 +112,7 @@ def _exact(features: EncoderFeatures, texts: list[str]) -> NDArray[np.float32]:
 
 
 def judge(told: dict[str, Any], int8: bool) -> None:
+    """Refuse a graph by what :func:`compare` told: RefusedError says what was wanted and what was found."""
     same = told.get("same_answers", 1.0)
     if not int8:
         if told["max_difference"] > TOLERANCE or same < 1.0:
