@@ -90,13 +90,16 @@ def test_int8_is_judged_on_enough_rows_and_on_others_than_its_scales_were_measur
 ) -> None:
     model = fieldtune.load(trained)
     told = export.export(model, tmp_path / "int8", MANY, labels=labels_of(model, MANY), int8=True)
-    assert told["texts"] == len(MANY) - parity.SHOWN
+    assert told["texts"] == parity.LEAST  # what is left goes to the scales, up to 512 rows
     assert told["accuracy"] >= 1.0 - parity.DROP and told["same_answers"] >= parity.SAME
     assert verify(tmp_path / "int8")
+    judging, shown = parity.apart([*MANY, *map(str.upper, MANY)])
+    assert (len(judging), len(shown)) == (512, 512)
+    assert not {[*MANY, *map(str.upper, MANY)][row] for row in judging} & set(shown)
     pd.DataFrame({"text": MANY}).to_csv(tmp_path / "bare.csv", index=False)
     told = export_model(trained, tmp_path / "agreed", tmp_path / "bare.csv", int8=True)
     assert told["same_answers"] >= parity.SAME and "accuracy" not in told
-    few = [*MANY[: parity.LEAST + parity.SHOWN - 1], *MANY[:100]]  # repeated rows are no further rows
+    few = [*MANY[: parity.LEAST + parity.SHOWN[0] - 1], *MANY[:100]]  # repeated rows are no further rows
     with pytest.raises(RefusedError, match=r"expected 462 different held-out rows.*found 461"):
         export.export(model, tmp_path / "few", few, labels=labels_of(model, few), int8=True)
     with pytest.raises(RefusedError, match="462"):
