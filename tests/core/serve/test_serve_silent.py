@@ -1,6 +1,7 @@
 """Connections that ask nothing keep nobody out, and a service with too much to do says so itself."""
 
 import json
+import resource
 import socket
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fieldtune.serve.run import more_files
 from tests import processes
 from tests.core.serve.echo import Running, sample, until
 
@@ -72,3 +74,14 @@ def test_too_many_requests_are_refused_in_json_counted_and_logged(begun: tuple[R
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert sum(line.get("status") == 503 for line in lines) == len(refused)
     assert {one.json["request_id"] for one in refused} <= {line.get("id") for line in lines}
+
+
+def test_it_may_hold_as_many_sockets_as_the_system_allows() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        for soft, wanted in ((256, 300), (256, 200), (256, before[1] + 1)):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, before[1]))
+            more_files(wanted)
+            assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == min(max(soft, wanted), before[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

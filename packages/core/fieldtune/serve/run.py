@@ -6,6 +6,7 @@ answers what comes for a moment, then stops listening and finishes what it accep
 
 import gc
 import os
+import resource
 import signal
 import socket
 import sys
@@ -25,6 +26,7 @@ from fieldtune.serve.guard import Guard
 from fieldtune.serve.heads import Heads
 
 BACKLOG = 2048
+_SOCKETS = 4  # silent ones beyond the connections that are wanted, for the seconds until they are closed
 
 
 class Server(uvicorn.Server):
@@ -70,10 +72,19 @@ def address(sock: socket.socket) -> str:
     return f"http://[{host}]:{port}" if sock.family == socket.AF_INET6 else f"http://{host}:{port}"
 
 
+def more_files(wanted: int) -> None:
+    """Let this process hold so many files and sockets, as far as the system allows: 1,024, the usual, is soon full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 def run(service: Service, app: Guard, sock: socket.socket, announce: Callable[[], None]) -> None:
     """Serve until told to stop; ``announce`` is called when requests may come."""
     log.start()
     limits = service.limits
+    more_files(_SOCKETS * int(limits.connections))
     http = partial(Heads, head_s=limits.head_s, most=int(limits.connections))
     options: dict[str, Any] = {"http": http, "loop": "asyncio", "ws": "none", "lifespan": "on"}
     config = uvicorn.Config(
