@@ -154,7 +154,10 @@ class _Job:
     def train(self, rows: Rows) -> Any:
         """A model of the training rows."""
         select = {"valid": rows.valid} if self.about.SELECTS and len(rows.valid) else {}
-        return self._fit(rows.train, rows, self.work, **select)
+        trained = self._fit(rows.train, rows, self.work, **select)
+        if self.settings.keep_best and self.progress and "epochs" not in trained.card.get("settled", {}):
+            say("note: keep_best kept the last weights: there was nothing to compare epochs on, or no epochs")
+        return trained
 
     def train_on_everything(self, rows: Rows) -> Any:
         """A model of these and of what was kept apart."""
@@ -240,11 +243,14 @@ def _worthwhile_again(job: _Job, rows: Rows) -> bool:
 
 def _train_again(job: _Job, measured: Any, rows: Rows) -> Any:
     """A model of all rows, calibrated as the one that was measured, and trained with what settled itself in that."""
-    job = replace(job, settings=job.settings.updated(measured.card.get("settled", {})))
+    settled = measured.card.get("settled", {})
+    job = replace(job, settings=job.settings.updated(settled))
     if job.progress:
         say(f"note: measured on {len(rows.valid)} rows kept apart; training again on all {len(rows.everything)}")
     trained = job.train_on_everything(rows)
     job.about.adopt(trained, measured)
+    if settled:
+        trained.card = {**trained.card, "settled": settled}
     return trained
 
 

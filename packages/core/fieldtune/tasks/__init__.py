@@ -68,7 +68,7 @@ class Task:
     UNLABELLED: Words = ()  # methods whose `train` takes `unlabelled` texts
     read_unlabelled: Callable[..., Table] | None = None  # (path or table, rename) -> the table of these texts
     SHARED: Words = ()  # methods several processes can share: the loss of a batch is the sum of its parts'
-    SELECTS: bool = False  # `train` also takes `valid`, and keeps the weights that did best on it
+    SELECTS: bool = False  # `train` also takes `valid`, and keeps the weights that did best on it (texts: if told to)
     weights: Callable[[str, Settings], list[str]] | None = None  # digests of what it starts from, if no text encoder
     uncalibrated: Callable[[Any, Table], list[str]] | None = None
     """(model, valid) -> what of the model these rows, perhaps none, were too few to fit, in words."""

@@ -24,10 +24,10 @@ from fieldtune.models.features import EncoderFeatures, NgramFeatures
 from fieldtune.models.regressor import Regressor
 from fieldtune.models.trained import load_encoder
 from fieldtune.runtime import generator
-from fieldtune.tasks.supervised import Headed, inputs_of, supervised
+from fieldtune.tasks.supervised import Headed, KeptApart, inputs_of, supervised
 from fieldtune.train.heeds import Names
 from fieldtune.train.settings import Settings
-from fieldtune.train.tuning import TOP, TUNED, Body, text_heeds, trainable, tune
+from fieldtune.train.tuning import TOP, TUNED, Body, selecting, text_heeds, trainable, tune
 from fieldtune.train.words import words_at_hand
 
 COLUMNS = (("text", "label"), ())
@@ -38,6 +38,7 @@ RIVALS = ("linear", "head")
 ENCODERLESS = ("linear",)
 SHARED = (*TUNED, TOP)
 FIGURE = "r2"
+SELECTS = True
 SHARE = 0.9
 """Of new rows whose number the interval holds."""
 _PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0)
@@ -46,7 +47,7 @@ read = partial(training_table, task="regression")
 
 def heeds(method: str, settings: Settings) -> Names:
     """The settings a method reads."""
-    return text_heeds(method)
+    return text_heeds(method, *selecting(method, settings))
 
 
 def check(table: pd.DataFrame) -> list[Finding]:
@@ -66,9 +67,17 @@ def split(table: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def train(
-    table: pd.DataFrame, method: str, model: str, settings: Settings, *, seed: int, folder: Path, show: bool
+    table: pd.DataFrame,
+    method: str,
+    model: str,
+    settings: Settings,
+    *,
+    seed: int,
+    folder: Path,
+    show: bool,
+    valid: pd.DataFrame | None = None,
 ) -> Regressor:
-    """Fit on ``table`` (columns text, label)."""
+    """Fit on ``table`` (columns text, label); on ``valid`` epochs are compared where the settings keep the best."""
     written, values = texts(table), table["label"].to_numpy(dtype=np.float64)
     unit = (float(values.mean()), float(values.std()) or 1.0)
     targets = (values - unit[0]) / unit[1]
@@ -84,9 +93,23 @@ def train(
     module = Headed(Body(encoder), *start, settings.dropout)
     wanted = torch.from_numpy(targets.astype(np.float32))[:, None]
     made = supervised(inputs_of(encoder, tokens), wanted, squared_error)
-    with words_at_hand(encoder, tokens):
-        tune(module, made, tokens, settings, seed=seed, folder=folder, show=show)
-    return Regressor(EncoderFeatures(encoder, settings.max_length), *module.weights(), *unit)
+    apart = _apart(encoder, valid, unit, settings)
+    with words_at_hand(encoder, tokens, apart.tokens if apart else ()):
+        kept = tune(
+            module, made, tokens, settings, seed=seed, folder=folder, show=show, score=apart.score if apart else None
+        )
+    noted = {"settled": {"epochs": kept}} if apart else {}
+    return Regressor(EncoderFeatures(encoder, settings.max_length), *module.weights(), *unit, card=noted)
+
+
+def _apart(encoder: Any, valid: pd.DataFrame | None, unit: tuple[float, float], settings: Settings) -> KeptApart | None:
+    """The validation rows, where the best epoch is to be kept."""
+    if valid is None or not settings.keep_best:
+        return None
+    tokens = encoder.tokens(texts(valid), settings.max_length)
+    wanted = (valid["label"].to_numpy(dtype=np.float64) - unit[0]) / unit[1]
+    # Less the squared error orders epochs as r2 does, and one row has it too.
+    return KeptApart(tokens, inputs_of(encoder, tokens), lambda told: -float(((told[:, 0] - wanted) ** 2).mean()))
 
 
 def finish(model: Regressor, valid: pd.DataFrame) -> dict[str, Any]:

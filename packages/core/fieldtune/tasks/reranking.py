@@ -83,7 +83,7 @@ def train(
             "only such as answer it" if targets.max() else "only such as do not",
             "give rows with label 0 and label 1, or more documents with --set hard_negatives=4",
         )
-    features, weight, bias = learn(
+    features, weight, bias, _ = learn(
         _pairs(table), targets, _CLASSES, method, model, settings, seed=seed, folder=folder, show=show
     )
     return Reranker(features, weight[1] - weight[0], float(bias[1] - bias[0]))

@@ -1,12 +1,14 @@
 """A loss per example on an encoder: what the tasks share whose rows each have an answer of their own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from fieldtune.batching import by_length
 from fieldtune.models.encoder import Encoder, pad
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.tuning import Body
@@ -14,6 +16,7 @@ from fieldtune.train.tuning import Body
 Inputs = Callable[[list[int]], Tensors]
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 _READ = ("ids", "mask", "types")
+_PIECE = 4096  # tokens at a time of rows that are only looked at
 
 
 class Headed(nn.Module):
@@ -47,6 +50,35 @@ def inputs_of(encoder: Encoder, tokens: list[list[int]], types: list[list[int]] 
         return {"ids": ids, "mask": mask, **given}
 
     return read
+
+
+@dataclass(frozen=True)
+class KeptApart:
+    """Rows kept apart, on which a module is looked at while it is tuned.
+
+    Attributes:
+        tokens: of each row.
+        inputs: as of the training rows, see :func:`inputs_of`.
+        figure: logits float32 ``[rows, outputs]`` -> how good they are, higher is better.
+    """
+
+    tokens: list[list[int]]
+    inputs: Inputs
+    figure: Callable[[NDArray[np.float32]], float]
+
+    def score(self, module: nn.Module) -> float:
+        """The figure of a module in evaluation mode."""
+        device, pieces = next(module.parameters()).device, by_length([len(ids) for ids in self.tokens], _PIECE)
+        found = [
+            module(*(batch[name].to(device) for name in _READ if name in batch)) for batch in map(self.inputs, pieces)
+        ]
+        order = np.argsort([row for piece in pieces for row in piece])
+        return self.figure(torch.cat(found).float().cpu().numpy()[order])
+
+
+def accuracy_on(targets: Sequence[int] | NDArray[np.int64]) -> Callable[[NDArray[np.float32]], float]:
+    """The share of rows whose largest logit is their target's."""
+    return lambda logits: float((logits.argmax(axis=1) == np.asarray(targets)).mean())
 
 
 def supervised(inputs: Inputs, targets: torch.Tensor, loss: Loss, weights: torch.Tensor | None = None) -> Problem:

@@ -23,7 +23,7 @@ from fieldtune.models.features import EncoderFeatures, NgramFeatures
 from fieldtune.models.trained import Classifier, load_encoder
 from fieldtune.runtime import generator
 from fieldtune.tasks import AUTO, CANDIDATES, continual, few, labelled
-from fieldtune.tasks.supervised import Headed, inputs_of, supervised
+from fieldtune.tasks.supervised import Headed, KeptApart, accuracy_on, inputs_of, supervised
 from fieldtune.train.head import name_rows, probe, widest_margin
 from fieldtune.train.heeds import CLASSES, ENCODED, Names
 from fieldtune.train.losses import class_weights, cross_entropy
@@ -31,7 +31,7 @@ from fieldtune.train.noise import unsuspected
 from fieldtune.train.private import private_head
 from fieldtune.train.problem import Problem
 from fieldtune.train.settings import Settings
-from fieldtune.train.tuning import TOP, TUNED, Body, text_heeds, trainable, tune
+from fieldtune.train.tuning import TOP, TUNED, Body, selecting, text_heeds, trainable, tune
 from fieldtune.train.words import words_at_hand
 
 COLUMNS = (("text", "label"), ())
@@ -44,6 +44,7 @@ MEASURED = (AUTO,)
 UNLABELLED = ("selftrain",)
 SHARED = (*TUNED, TOP)
 FIGURE = labelled.FIGURE
+SELECTS = True
 read = partial(training_table, task="text-classification")
 read_unlabelled = text_column
 check = partial(check_table, task="text-classification")
@@ -61,7 +62,7 @@ def heeds(method: str, settings: Settings) -> Names:
         # Trained again on all rows, it would spend their privacy twice.
         read = ENCODED - {"refit"} | {"epsilon", "delta"} if settings.epsilon else ENCODED | {"epsilon", "noisy"}
     else:
-        read = text_heeds(method, "noisy", *CLASSES)
+        read = text_heeds(method, "noisy", *CLASSES, *selecting(method, settings))
     return read | {"multi_label"}
 
 
@@ -91,8 +92,10 @@ def train(
     folder: Path,
     show: bool,
     unlabelled: Sequence[str] = (),
+    valid: pd.DataFrame | None = None,
 ) -> Classifier:
-    """Fit on ``table`` (columns text, label); out-of-scope rows are never a class."""
+    """Fit on ``table`` (columns text, label); out-of-scope rows are never a class. On ``valid`` epochs are compared where
+    the settings keep the best."""
     table, labels, targets = labelled.classes(table)
     if method == "continual":
         return continual.learn(table, model, settings, seed=seed, folder=folder, show=show)
@@ -111,7 +114,9 @@ def train(
     trusted = unsuspected(written, vectors, targets, len(labels), seed, noisy=noisy, show=show)
     left_out = len(written) - len(trusted)
     written, vectors, targets = [written[row] for row in trusted], vectors[trusted], targets[trusted]
-    noted = {"left_out": left_out, "settled": {"noisy": "drop" if left_out else "keep"}} if noisy != "keep" else {}
+    noted: dict[str, Any] = (
+        {"left_out": left_out, "settled": {"noisy": "drop" if left_out else "keep"}} if noisy != "keep" else {}
+    )
     keys = [text_key(text) for text in written]
     start = probe(vectors, targets, keys, len(labels), seed, name_rows(labels, frozen, vectors, targets))
     if method == "head":
@@ -122,8 +127,13 @@ def train(
     weights = class_weights(targets, labels, settings.class_weights)
     loss = (settings.label_smoothing, settings.focal_gamma)
     made = problem(tokens, torch.from_numpy(targets), weights, encoder, *loss)
-    with words_at_hand(encoder, tokens):
-        tune(module, made, tokens, settings, seed=seed, folder=folder, show=show)
+    apart = _apart(encoder, valid, labels, settings)
+    with words_at_hand(encoder, tokens, apart.tokens if apart else ()):
+        kept = tune(
+            module, made, tokens, settings, seed=seed, folder=folder, show=show, score=apart.score if apart else None
+        )
+    if apart:
+        noted = {**noted, "settled": {**noted.get("settled", {}), "epochs": kept}}
     # Other weights than the default were asked for, and so was what they do to decisions.
     lean = weights.log().numpy() if settings.class_weights == DEFAULTS.class_weights else None
     return Classifier(EncoderFeatures(encoder, settings.max_length), *module.weights(), labels, lean=lean, card=noted)
@@ -182,6 +192,14 @@ def _private(
     """A head with differential privacy. Its noise comes from the system: with a known seed it could be taken off."""
     rng = generator(secrets.randbits(128))
     return private_head(vectors, targets, classes, settings.epsilon, settings.delta or 0.1 / len(vectors), rng)
+
+
+def _apart(encoder: Any, valid: pd.DataFrame | None, labels: tuple[str, ...], settings: Settings) -> KeptApart | None:
+    """The validation rows of known labels, where the best epoch is to be kept and there are any."""
+    if valid is None or not settings.keep_best or not (known := valid["label"].isin(labels)).any():
+        return None
+    tokens = encoder.tokens(texts(valid[known]), settings.max_length)
+    return KeptApart(tokens, inputs_of(encoder, tokens), accuracy_on(labelled.places(labels, valid["label"][known])))
 
 
 def _linear(texts: list[str], targets: NDArray[np.int_], labels: tuple[str, ...], seed: int) -> Classifier:

@@ -21,16 +21,17 @@ class Best:
     Args:
         score: the module, in evaluation mode -> how good it is; higher is better, NaN is never best.
         steps: the optimizer steps after which to look.
+        patience: the run may end after so many looks without a better one; 0 looks to the end.
     """
 
-    def __init__(self, score: Callable[[nn.Module], float], steps: Iterable[int]) -> None:
-        self._score, self._steps = score, frozenset(steps)
+    def __init__(self, score: Callable[[nn.Module], float], steps: Iterable[int], patience: int = 0) -> None:
+        self._score, self._steps, self._patience = score, frozenset(steps), patience
         self.highest, self.step = float("-inf"), 0
         self._weights: dict[str, torch.Tensor] = {}
 
     def look(self, module: nn.Module, step: int) -> None:
         """Score the module after ``step`` if it is one of the steps to look at; of equals the first is best."""
-        if step not in self._steps:
+        if step not in self._steps or self.exhausted(step - 1):  # resumed at the very end, it looks no further either
             return
         training = module.training
         module.eval()
@@ -40,6 +41,10 @@ class Best:
         if value > self.highest:
             self.highest, self.step = value, step
             self._weights = {name: tensor.detach().cpu().clone() for name, tensor in module.state_dict().items()}
+
+    def exhausted(self, step: int) -> bool:
+        """Whether by ``step`` patience has run out."""
+        return 0 < self._patience <= sum(self.step < looked <= step for looked in self._steps)
 
     def settle(self, module: nn.Module) -> None:
         """Give the module the best weights; none were looked at: it keeps its own."""

@@ -17,13 +17,14 @@ from fieldtune.train.track import Track
 
 
 class Look(TrainerCallback):
-    """Lets :class:`fieldtune.train.best.Best` see the module after each step."""
+    """Lets :class:`fieldtune.train.best.Best` see the module after each step, and ends the run when its patience has."""
 
     def __init__(self, best: Best, module: nn.Module) -> None:
         self._best, self._module = best, module
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._best.look(self._module, state.global_step)
+        control.should_training_stop |= self._best.exhausted(state.global_step)
 
 
 class SaveRegularly(TrainerCallback):

@@ -25,6 +25,7 @@ CLASSES: Names = frozenset({"label_smoothing", "class_weights", "focal_gamma"})
 
 WHERE = {
     "delta": "with --set epsilon=...",
+    "patience": "with --set keep_best=true",
     "track_dir": "with --set track=...",
     "memory_rows": "by --method continual with --set keeps=replay",
     "keep_strength": "by --method continual with --set keeps=ewc or lwf",

@@ -3,6 +3,8 @@
 Tests and other optimizers call :func:`fieldtune.train.fit.fit` itself.
 """
 
+import itertools
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -61,9 +63,19 @@ def planned(epochs: Sequence[list[Batch]], settings: Settings) -> list[Batch]:
 
 
 def by_tokens(lengths: Sequence[int], settings: Settings, seed: int) -> list[Batch]:
-    """The batches of a run, each filled to the token budget, in another order every epoch."""
+    """The batches of a run, see :func:`epochs_by_tokens`."""
+    return planned(epochs_by_tokens(lengths, settings, seed), settings)
+
+
+def epochs_by_tokens(lengths: Sequence[int], settings: Settings, seed: int) -> list[list[Batch]]:
+    """Per epoch its batches, each filled to the token budget, in another order every epoch."""
     rng = generator(seed)
-    return planned([epoch(lengths, settings.token_budget, rng) for _ in range(settings.epochs)], settings)
+    return [epoch(lengths, settings.token_budget, rng) for _ in range(settings.epochs)]
+
+
+def ends(epochs: Sequence[list[Batch]], planned: int, accumulate: int) -> list[int]:
+    """The optimizer step at the end of each epoch, of a plan of ``planned`` batches."""
+    return [math.ceil(min(end, planned) / accumulate) for end in itertools.accumulate(map(len, epochs))]
 
 
 def adamw(body: nn.Module | None, module: nn.Module, settings: Settings) -> torch.optim.Optimizer:

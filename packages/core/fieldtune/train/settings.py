@@ -13,7 +13,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "epochs": (1, math.inf), "max_steps": (0, math.inf), "learning_rate": (0, math.inf),
     "head_learning_rate": (0, math.inf), "token_budget": (1, math.inf), "batch_rows": (2, math.inf),
     "accumulate": (1, math.inf), "max_length": (3, math.inf), "max_target": (2, math.inf), "warmup": (0, 0.99), "weight_decay": (0, math.inf),
-    "label_smoothing": (0, 1), "focal_gamma": (0, 20), "hard_negatives": (0, 100), "temperature": (1e-4, math.inf), "dropout": (0, 0.99), "checkpoint_steps": (0, math.inf),
+    "label_smoothing": (0, 1), "focal_gamma": (0, 20), "hard_negatives": (0, 100), "temperature": (1e-4, math.inf), "dropout": (0, 0.99), "patience": (0, math.inf), "checkpoint_steps": (0, math.inf),
     "memory_rows": (0, math.inf), "keep_strength": (0, math.inf),
     "epsilon": (0, 100), "delta": (0, 0.1),
     "image_size": (0, 2048), "top_layers": (0, math.inf),
@@ -63,6 +63,9 @@ class Settings:
         cached_gradients: compute a contrastive batch in pieces, each twice, so that its memory does not grow with it.
         temperature: divides cosine similarities in the contrastive loss.
         dropout: in the encoder; 0 for a deterministic gradient.
+        keep_best: end with the weights of the epoch that did best on the validation rows, by the task's own figure, not with
+            the last ones; of tuning on text-classification, text-pair and regression.
+        patience: stop after so many epochs without a better one; 0 trains all epochs.
         checkpoint_steps: save every so many steps; 0 saves about once a minute.
         image_size: pixels of a picture's longer side as the model sees it; 0 for what suits the pictures.
         augment: show pictures a little differently each time.
@@ -106,6 +109,8 @@ class Settings:
     cached_gradients: bool = False
     temperature: float = 0.05
     dropout: float = 0.1
+    keep_best: bool = False
+    patience: int = 0
     checkpoint_steps: int = 0
     epsilon: float = 0.0
     delta: float = 0.0

@@ -10,9 +10,10 @@ from fieldtune.batching import by_length
 from fieldtune.models import adapter_options, adapters
 from fieldtune.models.encoder import Encoder, load_encoder_folder, pad, pool
 from fieldtune.train import heeds
+from fieldtune.train.best import Best
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.quick import quicken
-from fieldtune.train.run import by_tokens, run, training_dtype
+from fieldtune.train.run import ends, epochs_by_tokens, planned, run, training_dtype
 from fieldtune.train.settings import Settings
 from fieldtune.train.top import freeze_below, known_below
 
@@ -45,6 +46,17 @@ def text_heeds(method: str, *tuning: str) -> heeds.Names:
         return heeds.TEXTS if method == "linear" else heeds.ENCODED
     own = ("top_layers",) if method == TOP else adapter_options.OPTIONS.get(method, ())
     return heeds.TUNED | {*tuning, *own}
+
+
+def selecting(method: str, settings: Settings) -> tuple[str, ...]:
+    """The settings by which a task keeps the best epoch's weights, where the method can.
+
+    Under ``top`` the layers below know the training rows by heart and no others; AdaLoRA's ranks fall to the end, so
+    earlier weights are of other ranks.
+    """
+    if method not in TUNED or method == "adalora":
+        return ()
+    return ("keep_best", "patience") if settings.keep_best else ("keep_best",)
 
 
 def trainable(model: str | Path, method: str, settings: Settings) -> Encoder:
@@ -109,15 +121,24 @@ def tune(
     seed: int,
     folder: Path,
     show: bool,
-) -> None:
+    score: Callable[[nn.Module], float] | None = None,
+) -> int:
     """Fine-tune ``module`` in place: token-budget batches over all epochs, the head at its own learning rate.
 
     Args:
         module: has ``encoder``, the pretrained part; all its other parameters are new and learn fast.
         problem: whose items are rows.
         tokens: per row, what its cost is measured by.
+        score: how good a module is on rows kept apart, looked at after each epoch; None keeps the last weights.
+
+    Returns:
+        the epoch whose weights it ends with, counted from 1.
     """
     lengths = [len(ids) for ids in tokens]
-    plan = by_tokens(lengths, settings, seed)
+    epochs = epochs_by_tokens(lengths, settings, seed)
+    plan = planned(epochs, settings)
+    steps = ends(epochs, len(plan), settings.accumulate)
+    best = Best(score, steps, settings.patience) if score else None
     with known_below(module, problem, lengths, settings.token_budget, training_dtype()) as known:
-        run(module, known, plan, settings, body=module.encoder, seed=seed, folder=folder, show=show)
+        run(module, known, plan, settings, body=module.encoder, seed=seed, folder=folder, show=show, best=best)
+    return steps.index(best.step if best and best.step else steps[-1]) + 1
