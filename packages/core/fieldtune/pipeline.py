@@ -155,7 +155,7 @@ class _Job:
         """A model of the training rows."""
         select = {"valid": rows.valid} if self.about.SELECTS and len(rows.valid) else {}
         trained = self._fit(rows.train, rows, self.work, **select)
-        if self.settings.keep_best and self.progress and "epochs" not in trained.card.get("settled", {}):
+        if self.progress and self.settings.keep_best and "epochs" not in trained.card.get("settled", {}):
             say("note: keep_best kept the last weights: there was nothing to compare epochs on, or no epochs")
         return trained
 

@@ -164,7 +164,11 @@ def test_without_validation_rows_the_last_weights_are_kept_and_it_is_said(
 ) -> None:
     rows = pd.DataFrame({"text": ["card", "refund"], "label": ["a", "b"]})
     fieldtune.finetune(
-        "text-classification", rows, model=str(tiny_encoder), out=tmp_path, settings={"epochs": 1, "keep_best": True}
+        "text-classification",
+        rows,
+        model=str(tiny_encoder),
+        out=tmp_path / "a",
+        settings={"epochs": 1, "keep_best": True},
     )
     assert "keep_best kept the last weights" in capsys.readouterr().err
 

@@ -27,7 +27,7 @@ from fieldtune.runtime import generator
 from fieldtune.tasks.supervised import Headed, KeptApart, inputs_of, supervised
 from fieldtune.train.heeds import Names
 from fieldtune.train.settings import Settings
-from fieldtune.train.tuning import TOP, TUNED, Body, selecting, text_heeds, trainable, tune
+from fieldtune.train.tuning import TOP, TUNED, Body, keeps_best, selecting, text_heeds, trainable, tune
 from fieldtune.train.words import words_at_hand
 
 COLUMNS = (("text", "label"), ())
@@ -93,7 +93,7 @@ def train(
     module = Headed(Body(encoder), *start, settings.dropout)
     wanted = torch.from_numpy(targets.astype(np.float32))[:, None]
     made = supervised(inputs_of(encoder, tokens), wanted, squared_error)
-    apart = _apart(encoder, valid, unit, settings)
+    apart = _apart(encoder, valid, unit, settings) if keeps_best(method, settings) else None
     with words_at_hand(encoder, tokens, apart.tokens if apart else ()):
         kept = tune(
             module, made, tokens, settings, seed=seed, folder=folder, show=show, score=apart.score if apart else None
@@ -103,8 +103,8 @@ def train(
 
 
 def _apart(encoder: Any, valid: pd.DataFrame | None, unit: tuple[float, float], settings: Settings) -> KeptApart | None:
-    """The validation rows, where the best epoch is to be kept."""
-    if valid is None or not settings.keep_best:
+    """The validation rows, if there are any."""
+    if valid is None:
         return None
     tokens = encoder.tokens(texts(valid), settings.max_length)
     wanted = (valid["label"].to_numpy(dtype=np.float64) - unit[0]) / unit[1]

@@ -31,7 +31,7 @@ from fieldtune.train.noise import unsuspected
 from fieldtune.train.private import private_head
 from fieldtune.train.problem import Problem
 from fieldtune.train.settings import Settings
-from fieldtune.train.tuning import TOP, TUNED, Body, selecting, text_heeds, trainable, tune
+from fieldtune.train.tuning import TOP, TUNED, Body, keeps_best, selecting, text_heeds, trainable, tune
 from fieldtune.train.words import words_at_hand
 
 COLUMNS = (("text", "label"), ())
@@ -127,7 +127,7 @@ def train(
     weights = class_weights(targets, labels, settings.class_weights)
     loss = (settings.label_smoothing, settings.focal_gamma)
     made = problem(tokens, torch.from_numpy(targets), weights, encoder, *loss)
-    apart = _apart(encoder, valid, labels, settings)
+    apart = _apart(encoder, valid, labels, settings) if keeps_best(method, settings) else None
     with words_at_hand(encoder, tokens, apart.tokens if apart else ()):
         kept = tune(
             module, made, tokens, settings, seed=seed, folder=folder, show=show, score=apart.score if apart else None
@@ -195,8 +195,8 @@ def _private(
 
 
 def _apart(encoder: Any, valid: pd.DataFrame | None, labels: tuple[str, ...], settings: Settings) -> KeptApart | None:
-    """The validation rows of known labels, where the best epoch is to be kept and there are any."""
-    if valid is None or not settings.keep_best or not (known := valid["label"].isin(labels)).any():
+    """The validation rows of known labels, if there are any."""
+    if valid is None or not (known := valid["label"].isin(labels)).any():
         return None
     tokens = encoder.tokens(texts(valid[known]), settings.max_length)
     return KeptApart(tokens, inputs_of(encoder, tokens), accuracy_on(labelled.places(labels, valid["label"][known])))

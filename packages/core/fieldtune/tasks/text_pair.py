@@ -24,7 +24,7 @@ from fieldtune.train.head import probe, widest_margin
 from fieldtune.train.heeds import CLASSES, Names
 from fieldtune.train.losses import class_weights, cross_entropy
 from fieldtune.train.settings import Settings
-from fieldtune.train.tuning import TOP, TUNED, Body, selecting, text_heeds, trainable, tune
+from fieldtune.train.tuning import TOP, TUNED, Body, keeps_best, selecting, text_heeds, trainable, tune
 from fieldtune.train.words import words_at_hand
 
 COLUMNS = (("text_a", "text_b", "label"), ())
@@ -71,7 +71,9 @@ def train(
     compared where the settings keep the best."""
     table, labels, targets = labelled.classes(table)
     known = valid[valid["label"].isin(labels)] if valid is not None else table[:0]
-    apart = (pairs(known), labelled.places(labels, known["label"])) if settings.keep_best and len(known) else None
+    apart = (
+        (pairs(known), labelled.places(labels, known["label"])) if keeps_best(method, settings) and len(known) else None
+    )
     features, weight, bias, noted = learn(
         pairs(table), targets, labels, method, model, settings, seed=seed, folder=folder, show=show, apart=apart
     )

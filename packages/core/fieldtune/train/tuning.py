@@ -22,6 +22,10 @@ TUNED = ("full", *adapters.METHODS)
 TOP = "top"
 """The one that trains its upper layers alone: for tasks that train nothing before them, and by :func:`tune`."""
 
+_SELECTING = tuple(method for method in TUNED if method != "adalora")
+"""Methods that may keep the best epoch's weights. Under :data:`TOP` the layers below know the training rows by heart and no
+others; AdaLoRA's ranks fall to the end, so earlier weights are of other ranks."""
+
 
 class Body(nn.Module):
     """An encoder's body with pooling: ids, mask (and, of pairs, token types) -> unit vectors, float32 ``[rows, d]``."""
@@ -48,13 +52,14 @@ def text_heeds(method: str, *tuning: str) -> heeds.Names:
     return heeds.TUNED | {*tuning, *own}
 
 
-def selecting(method: str, settings: Settings) -> tuple[str, ...]:
-    """The settings by which a task keeps the best epoch's weights, where the method can.
+def keeps_best(method: str, settings: Settings) -> bool:
+    """Whether a task that can is to keep the best epoch's weights."""
+    return method in _SELECTING and settings.keep_best
 
-    Under ``top`` the layers below know the training rows by heart and no others; AdaLoRA's ranks fall to the end, so
-    earlier weights are of other ranks.
-    """
-    if method not in TUNED or method == "adalora":
+
+def selecting(method: str, settings: Settings) -> tuple[str, ...]:
+    """The settings that such a task reads for it."""
+    if method not in _SELECTING:
         return ()
     return ("keep_best", "patience") if settings.keep_best else ("keep_best",)
 
