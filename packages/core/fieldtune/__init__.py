@@ -21,6 +21,10 @@ _WHERE = {
 __all__ = ["__version__", *_WHERE]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         from importlib.metadata import version  # takes longer than all else here

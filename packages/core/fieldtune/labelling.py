@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from fieldtune.data.checks import text_key
 from fieldtune.data.queue import Queue
 from fieldtune.data.read import read_table
+from fieldtune.data.tables import NAME_IT
 from fieldtune.data.tagged import parted
 from fieldtune.errors import InputError
 from fieldtune.evaluate.calibration import softmax
@@ -20,9 +22,9 @@ from fieldtune.models.folder import MANIFEST, digest
 from fieldtune.models.tagger import Tagger
 from fieldtune.models.trained import Classifier, load
 from fieldtune.runtime import generator
+from fieldtune.text.shown import some_of
 from fieldtune.train.active import agreement, choose_rows, doubt, enough
 
-NAME_IT = "name it with --text COLUMN"
 _PLANE = 256
 _PIECE = 1024  # texts judged at a time: the vectors of their words are held
 
@@ -114,6 +116,16 @@ class Pool:
     model: Classifier | Tagger
     name: str
 
+    @property
+    def tags(self) -> bool:
+        """Whether words are labelled, not texts."""
+        return isinstance(self.model, Tagger)
+
+    @property
+    def kind(self) -> str:
+        """Of what its labels are, see :class:`fieldtune.data.queue.Queue`."""
+        return "words" if self.tags else "texts"
+
     @classmethod
     def read(cls, table: Path, folder: Path, text: str) -> "Pool":
         """Load both.
@@ -136,6 +148,21 @@ class Pool:
             raise InputError(f"texts in column {text!r}", f"none in {table}", "check the table")
         places, texts = zip(*first.values(), strict=True)
         return cls(list(texts), list(places), model, digest(folder / MANIFEST))
+
+
+def strangers(pool: Pool, answers: pd.DataFrame) -> list[str]:
+    """What is odd about answers (columns text, label): texts that the pool does not hold, labels that are new to its model."""
+    known = {text_key(text) for text in pool.texts}
+    elsewhere = [text for text in answers["text"] if text_key(text) not in known]
+    labels = dict.fromkeys(label for cell in answers["label"] for label in (cell.split() if pool.tags else [cell]))
+    new = [repr(label) for label in labels if label not in pool.model.labels]
+    return [
+        *(
+            [f"{len(elsewhere)} answers to texts that are not in the pool, kept too: {elsewhere[0]!r:.60}"]
+            * bool(elsewhere)
+        ),
+        *([f"labels that the model does not know yet: {some_of(new, 10)}"] if new else []),
+    ]
 
 
 def next_rows(pool: Pool, queue: Queue, known: list[str], strategy: str, count: int, seed: int) -> list[dict[str, Any]]:

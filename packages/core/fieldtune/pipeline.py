@@ -19,7 +19,7 @@ from fieldtune.models.adapters import adapter_of
 from fieldtune.models.card import base_of
 from fieldtune.models.encoder import DEFAULT
 from fieldtune.models.folder import CHECKPOINTS, MANIFEST, locked, recover, replaceable, staged, verify
-from fieldtune.models.readable import encoder_of, warn_unreadable
+from fieldtune.models.readable import encoder_of, warn_unread
 from fieldtune.models.trained import CARD, OUT_OF_SCOPE, save_page
 from fieldtune.preparing import Rows, prepared
 from fieldtune.progress import say
@@ -206,7 +206,7 @@ def _measured(job: _Job, trained: Any, rows: Rows, rivals: bool) -> dict[str, An
     metrics |= _betrayed(about, trained, rows)
     metrics |= _adapter_share(trained)
     if job.progress:
-        warn_unreadable(trained, about.texts(rows.train), linear="linear" in about.METHODS)
+        warn_unread(trained, about.texts(rows.train), linear="linear" in about.METHODS)
     if rivals and len(rows.valid):
         metrics["rivals"] = _rivals(job, rows)
     if settings.epsilon:

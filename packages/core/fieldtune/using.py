@@ -16,13 +16,13 @@ from fieldtune.data.given import Given, given, named, tabled
 from fieldtune.data.hiding import as_trained
 from fieldtune.data.labels import row_labels
 from fieldtune.data.read import check_columns, in_pieces
-from fieldtune.data.tables import SETS
+from fieldtune.data.tables import NAME_IT, SETS
 from fieldtune.data.unreadable import UNREADABLE
 from fieldtune.errors import InputError
 from fieldtune.fingerprint import table_digest
 from fieldtune.models import Classifier, load
 from fieldtune.models.card import NOT_UNSEEN, leakage
-from fieldtune.models.readable import warn_unreadable
+from fieldtune.models.readable import warn_unread
 from fieldtune.progress import say
 from fieldtune.reporting import classifier_report
 from fieldtune.tasks import Task, task_module
@@ -30,7 +30,6 @@ from fieldtune.text.shown import some_of
 
 _GIVEN_TOO = ("spans", "boxes")
 """Columns of labels in a training table that hold answers where predict writes them."""
-NAME_IT = "name it with --text COLUMN"
 _SEEN = {
     "train": f"note: {{}} was trained on these rows: {NOT_UNSEEN}, they tell what it remembers",
     "valid": "note: {} was calibrated on these rows: the figures flatter it a little",
@@ -72,7 +71,7 @@ def measure(
     found: dict[str, Any] = about.metrics(trained, table)
     found |= {"seen": remark_seen(trained.card, table), "seconds": time.monotonic() - started}
     _remark_strangers(trained, table)
-    warn_unreadable(trained, about.texts(table), linear="linear" in about.METHODS)
+    warn_unread(trained, about.texts(table), linear="linear" in about.METHODS)
     return found if report is None else {**found, "report": str(classifier_report(trained, table, found, report))}
 
 
@@ -98,12 +97,12 @@ def answers(trained: Any, data: Given, *, rename: Mapping[str, str] | None = Non
     """The same in pieces of rows, so that no more of the answers than one piece is held."""
     about, names, data = task_module(trained.card["task"]), rename or {}, tabled(data)
     if about.read_inputs:
-        table, inputs = about.read_inputs(data, names.get("text", "text"))
+        table, inputs = about.read_inputs(data, names)
     else:
         table, inputs = _inputs(data, [names.get(name, name) for name in about.INPUTS], about.INPUTS)
     _remark_nothing(inputs, about, named(data))
     texts = [text for name in about.INPUTS if name != "image" for text in inputs[name]]
-    warn_unreadable(trained, texts, linear="linear" in about.METHODS)
+    warn_unread(trained, texts, linear="linear" in about.METHODS)
     start = 0
     for piece in in_pieces(table):
         added = _added(about, trained, inputs.iloc[start : start + len(piece)].reset_index(drop=True))
@@ -133,9 +132,8 @@ def _remark_nothing(inputs: pd.DataFrame, about: Task, where: str) -> None:
         nothing &= inputs[UNREADABLE] == ""
     if nothing.any():
         which = f" in {' or '.join(needed)}" if len(needed) > 1 else ""
-        say(
-            f"note: {int(nothing.sum())} rows have no text{which} ({where}): the answers to them are guesses on nothing"
-        )
+        what = f"no text{which}" if needed else f"neither {' nor '.join(about.INPUTS)}"
+        say(f"note: {int(nothing.sum())} rows have {what} ({where}): the answers to them are guesses on nothing")
 
 
 def _added(about: Task, trained: Any, inputs: pd.DataFrame) -> Any:

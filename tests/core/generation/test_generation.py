@@ -17,7 +17,7 @@ from fieldtune.evaluate.generation import report, rouge_l, slot_accuracy
 from fieldtune.models import generator as writing
 from fieldtune.models.generator import Generator
 from fieldtune.tasks import generation
-from fieldtune.text import casing
+from fieldtune.text import detokenise
 from fieldtune.train.fit import fit
 from fieldtune.train.settings import Settings
 from fieldtune.train.tuning import set_dropout
@@ -56,8 +56,8 @@ def test_slots_count_as_often_as_they_stand() -> None:
 
 
 def test_casing_comes_back() -> None:
-    forms = casing.learn(["Ask the Help Centre. We use PayPal, don't we?", "Use the Help Centre of PayPal (24/7)."])
-    assert casing.restore("we use paypal , don ' t we ? the help centre ( 24 / 7 ) .", forms) == (
+    forms = detokenise.learn(["Ask the Help Centre. We use PayPal, don't we?", "Use the Help Centre of PayPal (24/7)."])
+    assert detokenise.restore("we use paypal , don ' t we ? the help centre ( 24 / 7 ) .", forms) == (
         "We use PayPal, don't we? The Help Centre (24 / 7)."
     )
 

@@ -46,17 +46,19 @@ def label(
     from fieldtune.data.queue import Queue
     from fieldtune.data.read import check_output, write_table
     from fieldtune.data.tables import training_table
-    from fieldtune.labelling import Pool, next_rows, turn
+    from fieldtune.labelling import Pool, next_rows, strangers, turn
 
     rename = {"text": text, "label": label_column}
     if out is not None:
         check_output(out, reads=[pool])
-    kept = Queue(queue or pool.with_name(f"{pool.stem}.labels.sqlite"))
+    asked = Pool.read(pool, model, text)
+    kept = Queue(queue or pool.with_name(f"{pool.stem}.labels.sqlite"), asked.kind)
     if answers is not None:
         table = training_table(answers, "text-classification", rename=rename)
         kept.answer(list(zip(table["text"], table["label"], strict=True)))
+        for remark in strangers(asked, table):
+            say(f"note: {remark}")
     known = training_table(train, "text-classification", rename=rename)["text"].tolist() if train else []
-    asked = Pool.read(pool, model, text)
     rows = next_rows(asked, kept, known, strategy, count, seed)
     agreements, stop = turn(asked, kept, WATCHED, seed)
     if ask:

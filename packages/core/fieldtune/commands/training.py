@@ -18,6 +18,10 @@ LabelMap = Annotated[
     list[str] | None,
     typer.Option("--map", help="""Rename labels: 0=negative,1=positive; repeatable. One with a comma: '"a, b"=c'."""),
 ]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--column", help="A column by the task's name for it, text_a=question; repeatable."),
+]
 FEW = 30  # validation rows below which a figure says little
 
 
@@ -53,6 +57,7 @@ def train(
     settings: Annotated[list[str] | None, typer.Option("--set", help="key=value, repeatable.")] = None,
     text: TextColumn = "text",
     label: LabelColumn = "label",
+    columns: Columns = None,
     mapping: LabelMap = None,
     unlabelled: Annotated[Path | None, typer.Option(help="Rows without a label, for --method selftrain.")] = None,
     seed: Annotated[int, typer.Option(help="Of the split, the batches and dropout.")] = 0,
@@ -78,7 +83,7 @@ def train(
         out=out,
         settings=dict(pair(item, "--set") for item in settings or []),
         seed=seed,
-        rename={"text": text, "label": label},
+        rename=_renamed(task, text, label, columns),
         labels=parse_map(mapping),
         rivals=True,
         unlabelled=unlabelled,
@@ -94,17 +99,21 @@ def evaluate(
     data: Annotated[Path, typer.Option(help="Table with the same columns as in training.")],
     text: TextColumn = "text",
     label: LabelColumn = "label",
+    columns: Columns = None,
     mapping: LabelMap = None,
     report: Annotated[Path | None, typer.Option(help="Folder for a report with pictures (classifiers).")] = None,
     as_json: Json = False,
 ) -> None:
     """Measure a model on rows it has not seen."""
     from fieldtune.data.read import check_output
+    from fieldtune.models import load
     from fieldtune.using import measure
 
     if report is not None:
         check_output(report / "report.html", (".html",))
-    show(measure(model, data, rename={"text": text, "label": label}, labels=parse_map(mapping), report=report), as_json)
+    trained = load(model)
+    rename = _renamed(trained.card["task"], text, label, columns)
+    show(measure(trained, data, rename=rename, labels=parse_map(mapping), report=report), as_json)
 
 
 def predict(
@@ -114,6 +123,7 @@ def predict(
     ],
     out: Annotated[Path, typer.Option(help="Table to write: .csv, .tsv, .jsonl or .parquet.")],
     text: TextColumn = "text",
+    columns: Columns = None,
     as_json: Json = False,
 ) -> None:
     """Label every row; input columns and order are kept, rows without text included.
@@ -122,21 +132,14 @@ def predict(
     """
     from fieldtune.data.read import check_output, write_pieces
     from fieldtune.models import load
-    from fieldtune.tasks import task_module
     from fieldtune.using import answers
 
     check_output(out, reads=[data])
     trained = load(model)
-    inputs = task_module(trained.card["task"]).INPUTS
-    if text != "text" and "text" not in inputs:
-        raise InputError(
-            "--text with a model that reads one column of texts",
-            f"a model for {trained.card['task']}, which reads {', '.join(inputs)}",
-            "leave --text out, and name the columns of the table so",
-        )
+    rename = _renamed(trained.card["task"], text, "label", columns)
     written: dict[str, int] = {}
     words = out.suffix in (".csv", ".tsv")
-    write_pieces(_counted(answers(trained, data, rename={"text": text}), written, words), out)
+    write_pieces(_counted(answers(trained, data, rename=rename), written, words), out)
     kept: dict[str, float] = (
         {"in_scope": written["in_scope"] / max(written["answered"], 1)} if "in_scope" in written else {}
     )
@@ -155,13 +158,14 @@ def encode(
     import numpy as np
 
     from fieldtune.data.read import check_output, read_table, written
+    from fieldtune.data.tables import NAME_IT
     from fieldtune.models import load, load_encoder
     from fieldtune.models.folder import MANIFEST
-    from fieldtune.models.readable import warn_unreadable
+    from fieldtune.models.readable import warn_unread
     from fieldtune.models.trained import CARD, embedder_of
 
     check_output(out, (".npy",))
-    table = read_table(data, [text], hint="name it with --text COLUMN", every_row=True)
+    table = read_table(data, [text], hint=NAME_IT, every_row=True)
     ours = any((Path(model) / name).is_file() for name in (MANIFEST, CARD))
     trained = load(model) if ours else load_encoder(model)
     embedder = embedder_of(trained)
@@ -172,11 +176,34 @@ def encode(
             "train it with --method head or full",
         )
     texts = table[text].fillna("").astype(str).tolist()
-    warn_unreadable(embedder, texts)
+    warn_unread(embedder, texts)
     vectors = embedder.encode(texts)
     with written(out) as temporary, temporary.open("wb") as handle:
         np.save(handle, vectors, allow_pickle=False)
     show({"out": str(out), "rows": len(vectors), "dimensions": vectors.shape[1]}, as_json)
+
+
+def _renamed(task: str, text: str, label: str, columns: list[str] | None) -> dict[str, str]:
+    """Column that the task reads -> the user's name for it.
+
+    Raises:
+        InputError: an option for a column that the task does not read.
+    """
+    from fieldtune.tasks import task_module
+
+    about = task_module(task)
+    known = list(dict.fromkeys([*about.INPUTS, *about.COLUMNS[0], *about.COLUMNS[1]]))
+    asked = [("text", text, "--text"), ("label", label, "--label")]
+    given = {name: (theirs, option) for name, theirs, option in asked if theirs != name}
+    given |= {name: (theirs, "--column") for name, theirs in (pair(item, "--column") for item in columns or [])}
+    for name, (_, option) in given.items():
+        if name not in known:
+            raise InputError(
+                f"a column that {task} reads: {', '.join(known)}",
+                f"{option} for {name!r}",
+                f"leave it out, or name one of these with --column {known[0]}=COLUMN",
+            )
+    return {name: theirs for name, (theirs, _) in given.items()}
 
 
 def remark(method: str, metrics: dict[str, Any], figure: str) -> None:
@@ -187,7 +214,7 @@ def remark(method: str, metrics: dict[str, Any], figure: str) -> None:
         say(
             f"note: measured on {metrics['n']} rows, which is too few to rely on; give more with --valid or more to train"
         )
-    elif better := outdone(method, metrics, figure):
+    if better := outdone(method, metrics, figure):
         say(f"note: {better}")
 
 

@@ -71,10 +71,12 @@ def box_table(
     return table
 
 
-def unboxed_images(data: pd.DataFrame | Path | str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def unboxed_images(
+    data: pd.DataFrame | Path | str, rename: Mapping[str, str] | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What to predict on: the table as it is kept, and beside it the column ``image``; of a set in parts, the test part."""
     if isinstance(data, pd.DataFrame):
-        return unlabelled_images(data)
+        return unlabelled_images(data, rename)
     path = Path(data)
     if path.suffix == ".json" or _is_voc(path):
         table = _rows(path, {}, str(path))
@@ -82,7 +84,7 @@ def unboxed_images(data: pd.DataFrame | Path | str) -> tuple[pd.DataFrame, pd.Da
             table = table[table[PART] == "test"].reset_index(drop=True)
         names = [str(Path(picture).name) for picture in table["image"]]
         return pd.DataFrame({"image": names}), looked_at(table["image"], Path(), str(path))
-    return unlabelled_images(path)
+    return unlabelled_images(path, rename)
 
 
 def _is_voc(path: Path) -> bool:
@@ -127,13 +129,18 @@ def _decoded(cell: Any, row: Any, where: str) -> list[dict[str, Any]]:
     try:
         found = json.loads(cell) if isinstance(cell, str) and cell.strip() else cell
         names = ["" if empty(entry["label"]) else str(entry["label"]) for entry in (found or [])]
-        return [{"label": name, "box": list(entry["box"])} for name, entry in zip(names, found or [], strict=True)]
+        return [{"label": name, "box": _four(entry["box"])} for name, entry in zip(names, found or [], strict=True)]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             'boxes as [{"label": ..., "box": [x0, y0, x1, y1]}]',
             f"{str(cell)[:60]!r} in row {row} of {where}",
             "correct it",
         ) from error
+
+
+def _four(box: Any) -> list[float]:
+    x0, y0, x1, y1 = box
+    return [float(x0), float(y0), float(x1), float(y1)]
 
 
 def _repaired(
@@ -154,13 +161,10 @@ def _repaired(
 
 def _clipped(entry: dict[str, Any], size: tuple[int, int]) -> tuple[list[float] | None, str]:
     """The box inside its picture, or None; and what was done."""
-    try:
-        given = [float(value) for value in entry["box"]]
-    except (TypeError, ValueError):
-        return None, "empty"
     if entry.get("crowd"):
         return None, "crowd"
-    if len(given) != 4 or not all(map(math.isfinite, given)) or given[2] <= given[0] or given[3] <= given[1]:
+    given: list[float] = entry["box"]
+    if not all(map(math.isfinite, given)) or given[2] <= given[0] or given[3] <= given[1]:
         return None, "empty"
     height, width = size
     limits = (width, height, width, height)

@@ -28,13 +28,15 @@ def agent_turns(
     A turn after a customer's first words alone has these as its source; later ones name who spoke.
 
     Args:
-        data: JSON lines with ``turns`` [{role, text}] (see ``chatbot mine``), or a table of columns source, target.
-        rename, labels: taken for the sake of the other tasks' signature, unused.
+        data: JSON lines with ``turns`` [{role, text}] (see ``chatbot mine``) or, as chats are exported, ``messages``
+            [{role, content}]; or a table of columns source, target.
+        rename: {"turns": the user's name for it}.
+        labels: taken for the sake of the other tasks' signature, unused.
 
     Raises:
         InputError: no such columns, a turn without role or text, an unknown role, or no turn of an agent.
     """
-    where, frame = named(data), given(data)
+    where, frame = named(data), _turned(given(data), rename)
     if {"source", "target"} <= set(frame.columns):
         return training_table(data, "seq2seq")
     check_columns(frame, ["turns"], where)
@@ -59,6 +61,36 @@ def agent_turns(
     if silent:
         say(f"{silent} of {len(frame)} dialogues without an agent's answer left out ({where})")
     return counted(pd.DataFrame(rows, columns=["source", "target"], index=numbers))
+
+
+def asked(
+    data: pd.DataFrame | Path | str, rename: Mapping[str, str] | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What to answer: the table as it is kept, and beside it the column source.
+
+    Of dialogues it is what was said up to the customer's last turn, as :func:`agent_turns` writes it.
+
+    Raises:
+        InputError: neither source nor turns, or turns that are none.
+    """
+    where, table = named(data), given(data, every_row=True)
+    frame, source = _turned(table, rename), (rename or {}).get("source", "source")
+    if source in frame or "turns" not in frame:
+        check_columns(frame, [source], where, "give dialogues, as for training")
+        return table, pd.DataFrame({"source": frame[source].fillna("").astype(str)}).reset_index(drop=True)
+    sources = []
+    for number, turns in frame["turns"].items():
+        said = _turns(turns, f"row {number} of {where}")
+        while said and said[-1][0] == AGENT:
+            said.pop()
+        sources.append(_source(said[-KEPT:]) if said else "")
+    return table, pd.DataFrame({"source": sources}, dtype=object)
+
+
+def _turned(frame: pd.DataFrame, rename: Mapping[str, str] | None) -> pd.DataFrame:
+    """Turns under that name; chats are exported as messages."""
+    theirs = (rename or {}).get("turns", "turns" if "turns" in frame else "messages")
+    return frame.rename(columns={theirs: "turns"})
 
 
 def _turns(turns: Any, where: str) -> list[tuple[str, str]]:

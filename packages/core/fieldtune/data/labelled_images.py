@@ -52,7 +52,9 @@ def image_table(
     return marked(kept, lost)
 
 
-def unlabelled_images(data: pd.DataFrame | Path | str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def unlabelled_images(
+    data: pd.DataFrame | Path | str, rename: Mapping[str, str] | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What to predict on: the table as it is kept, and beside it the column ``image``.
 
     Of an ``.npz`` these are the pictures of its test part (all, where it has none); of a folder, all pictures below it,
@@ -68,8 +70,9 @@ def unlabelled_images(data: pd.DataFrame | Path | str) -> tuple[pd.DataFrame, pd
         names = [file.relative_to(data).as_posix() for file in files]
         return pd.DataFrame({"image": names}), looked_at(pd.Series(files, dtype=object), Path(), str(data))
     table, numbers = with_numbers(data)
-    check_columns(table, ["image"], named(data))
-    return table, looked_at(table["image"].set_axis(numbers), _beside(data), named(data))
+    image = (rename or {}).get("image", "image")
+    check_columns(table, [image], named(data))
+    return table, looked_at(table[image].set_axis(numbers), _beside(data), named(data))
 
 
 def pictures_below(folder: Path) -> list[Path]:

@@ -54,17 +54,19 @@ def image_text_table(
     return marked(kept, lost)
 
 
-def unlabelled_image_texts(data: pd.DataFrame | Path | str, text: str = "text") -> tuple[pd.DataFrame, pd.DataFrame]:
+def unlabelled_image_texts(
+    data: pd.DataFrame | Path | str, rename: Mapping[str, str] | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What to predict on: the table as it is kept, and beside it image and text; rows with neither are kept too.
 
     A picture that cannot be read is missing; the column ``unreadable`` says why.
     """
     table, numbers = with_numbers(data)
-    if text != "text":
-        check_columns(table, [text], named(data))
-    table = table.assign(**{name: "" for name in ("image", text) if name not in table})
+    check_columns(table, [theirs for ours, theirs in (rename or {}).items() if theirs != ours], named(data))
+    image, text = ((rename or {}).get(name, name) for name in ("image", "text"))
+    table = table.assign(**{name: "" for name in (image, text) if name not in table})
     folder = Path() if isinstance(data, pd.DataFrame) else Path(data).parent
-    column = table["image"].set_axis(numbers)
+    column = table[image].set_axis(numbers)
     looked = looked_at(column, folder, named(data), optional=[empty(cell) for cell in column])
     return table, looked.assign(text=_texts(table[text]).to_numpy())
 

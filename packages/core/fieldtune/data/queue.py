@@ -13,10 +13,11 @@ from pathlib import Path
 import pandas as pd
 
 from fieldtune.data.checks import text_key
-from fieldtune.errors import ArtefactError
+from fieldtune.errors import ArtefactError, InputError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS rows (key TEXT PRIMARY KEY, text TEXT NOT NULL, place INTEGER NOT NULL, label TEXT);
+CREATE TABLE IF NOT EXISTS about (kind TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS turns (model TEXT PRIMARY KEY, predicted TEXT NOT NULL, agreement REAL);
 """
 
@@ -24,14 +25,22 @@ CREATE TABLE IF NOT EXISTS turns (model TEXT PRIMARY KEY, predicted TEXT NOT NUL
 class Queue:
     """The rows that were asked for, with the labels they got.
 
+    Args:
+        file: made where there is none.
+        kind: of what the labels are, ``texts`` or ``words``.
+
     Raises:
-        ArtefactError: the file is no queue.
+        ArtefactError: the file is no queue. InputError: one of labels of another kind.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, kind: str = "texts") -> None:
         self.file = file
         with self._open() as database:
             database.executescript(_SCHEMA)
+            database.execute("INSERT INTO about SELECT ? WHERE NOT EXISTS (SELECT * FROM about)", (kind,))
+            (found,) = database.execute("SELECT kind FROM about").fetchone()
+        if found != kind:
+            raise InputError(f"a queue of labels of {kind}", f"one of {found} at {file}", "name another --queue")
 
     def ask(self, rows: Sequence[tuple[int, str]]) -> None:
         """Put rows into the queue: their place in the pool and their text; one that is there stays as it is."""

@@ -30,6 +30,8 @@ UNPACKED = 2**31
 own: tables of texts are some 3 to 30 times as large as their ``.gz``."""
 SMALL, RATIO = 2**25, 100
 _PIECE = 2**20
+_WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".ods")
+_ZIPPED = b"PK\x03\x04"  # so do workbooks of spreadsheets begin, which are archives
 _NAMES = {"utf-8-sig": "UTF-8"}
 _SAVE = {".csv": "CSV UTF-8 in the spreadsheet", ".tsv": "UTF-8 text in the spreadsheet"}
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # JSON's way to write a half of a character, or both
@@ -70,6 +72,11 @@ def read_table(
     """
     path = Path(path)
     kind = extension(path)
+    if kind in _WORKBOOKS:
+        raise InputError(f"a table ending in {', '.join(KINDS)}", f"a workbook, {path}", f"save it as {_SAVE['.csv']}")
+    if kind == ".json":
+        fix = "write it as JSON lines, an object a line, into a file ending in .jsonl"
+        raise InputError(f"a table ending in {', '.join(KINDS)}", str(path), fix)
     if kind not in KINDS:
         raise InputError(f"a table ending in {', '.join(KINDS)} (.gz allowed)", str(path), "convert or rename it")
     frame = _frame(path, kind, encoding, numbered)
@@ -247,6 +254,8 @@ def decode(raw: bytes, path: Path, encoding: str = "utf-8-sig") -> str:
     Raises:
         InputError: it is in another encoding (which line shows it, and how to convert), or the encoding is unknown.
     """
+    if raw.startswith(_ZIPPED):
+        raise InputError(f"text in {path}", "a workbook or another zip archive", f"save it as {_SAVE['.csv']}")
     first = raw.partition(b"\n")[0]
     if not encoding.lower().startswith("utf-16") and (b"\0" in first or first.startswith(_UTF16)):
         raise InputError(f"{_NAMES.get(encoding, encoding)} text in {path}", "UTF-16", _as_utf8(path, "utf-16"))
@@ -296,7 +305,11 @@ def _separated(text: str, mark: str, path: Path, numbered: bool) -> pd.DataFrame
             )
             return frame.set_axis(_row_numbers(text, mark, len(frame))) if numbered else frame
     except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
-        reason = _long_row(text, mark) or str(error).strip().replace("Error tokenizing data. C error: ", "")
+        reason = (
+            _long_row(text, mark)
+            or _open_quote(text)
+            or str(error).strip().replace("Error tokenizing data. C error: ", "")
+        )
         raise InputError(
             f"a well-formed table in {path}", reason, "correct that line (quotes, separators, a comma at its end)"
         ) from error
@@ -333,6 +346,18 @@ def _long_row(text: str, mark: str) -> str:
     return ""
 
 
+def _open_quote(text: str) -> str:
+    """Where the quotation mark stands that is never closed; empty where all are."""
+    if text.count('"') % 2 == 0:
+        return ""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    line = 1
+    with contextlib.suppress(csv.Error):
+        for _ in reader:
+            line = reader.line_num + 1
+    return f"a quotation mark in line {line} that is not closed"
+
+
 def _json_lines(text: str, path: Path) -> pd.DataFrame:
     rows, numbers = [], []
     for number, line in enumerate(text.split("\n"), 1):
@@ -343,7 +368,8 @@ def _json_lines(text: str, path: Path) -> pd.DataFrame:
         except (ValueError, RecursionError) as error:
             raise InputError(f"JSON on every line of {path}", f"line {number}: {error}", "correct that line") from error
         if not isinstance(row, dict):
-            raise InputError(f"a JSON object on every line of {path}", f"line {number}: {type(row).__name__}", "fix it")
+            fix = "write the objects of the list one a line" if isinstance(row, list) else "correct that line"
+            raise InputError(f"a JSON object on every line of {path}", f"line {number}: {type(row).__name__}", fix)
         rows.append(row)
         numbers.append(number)
     if _HALF.search(text):

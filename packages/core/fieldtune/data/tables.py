@@ -27,12 +27,13 @@ COLUMNS = {
     "image-classification": (("image", "label"), ("part",)),
     "image-text": (("label",), ("image", "text")),
 }
-_NAMED = "name it with --text COLUMN or --label COLUMN"
+NAME_IT = 'name it with --text COLUMN (in Python rename={"text": COLUMN})'
+_NAMED = 'name it with --text COLUMN or --label COLUMN (in Python rename={"text": COLUMN})'
 HINTS = {
     "text-classification": _NAMED,
     "multi-label-classification": _NAMED,
     "regression": _NAMED,
-    "text-pair": "name the label with --label COLUMN",
+    "text-pair": 'name it with --column text_a=COLUMN (in Python rename={"text_a": COLUMN})',
 }
 """Tasks whose columns the commands can rename, and how."""
 SETS = ("multi-label-classification",)
@@ -117,7 +118,7 @@ def text_column(data: pd.DataFrame | Path | str, *, rename: Mapping[str, str] | 
         InputError: the column is missing, or no row is left.
     """
     name, where, frame = (rename or {}).get("text", "text"), named(data), given(data)
-    check_columns(frame, [name], where, "name it with --text COLUMN")
+    check_columns(frame, [name], where, NAME_IT)
     check_texts(frame[name], where)
     return _without_empty(frame[[name]].rename(columns={name: "text"}), ["text"], where)
 

@@ -14,6 +14,7 @@ from fieldtune.data.conll import iob2, read_conll
 from fieldtune.data.given import given, named, with_numbers
 from fieldtune.data.numbered import counted
 from fieldtune.data.read import KINDS, check_columns, extension
+from fieldtune.data.tables import NAME_IT
 from fieldtune.errors import InputError
 from fieldtune.evaluate.sequence import OUTSIDE
 from fieldtune.progress import say
@@ -48,7 +49,9 @@ def tagged_table(
     return table
 
 
-def word_table(data: pd.DataFrame | Path | str, text: str = "text") -> tuple[pd.DataFrame, pd.DataFrame]:
+def word_table(
+    data: pd.DataFrame | Path | str, rename: Mapping[str, str] | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What ``predict`` reads: the user's table, and beside it ``text``, ``tokens`` and their ``places`` in the text.
 
     Words are those of a CoNLL file (then the table is made of them, joined by spaces), those of a column ``tokens``, or
@@ -57,17 +60,18 @@ def word_table(data: pd.DataFrame | Path | str, text: str = "text") -> tuple[pd.
     Raises:
         InputError: neither column, or tokens that do not stand in the text.
     """
+    text, words_in = ((rename or {}).get(name, name) for name in ("text", "tokens"))
     if isinstance(data, (Path, str)) and extension(data) not in KINDS:
         found = [sentence.words for sentence in read_conll(Path(data), words_only=True)]
         table = pd.DataFrame({"text": [" ".join(tokens) for tokens in found], "tokens": pd.Series(found, dtype=object)})
-        text, numbers = "text", pd.Index(range(1, len(found) + 1))
+        text, words_in, numbers = "text", "tokens", pd.Index(range(1, len(found) + 1))
     else:
         table, numbers = with_numbers(data)
-    if "tokens" not in table:
-        check_columns(table, [text], named(data), "name it with --text COLUMN")
+    if words_in not in table:
+        check_columns(table, [text], named(data), NAME_IT)
         return table, parted(table[text].fillna("").astype(str).tolist())
     called = _called(numbers, named(data))
-    tokens = [_texts(cell, "tokens", called(row)) for row, cell in enumerate(table["tokens"])]
+    tokens = [_texts(cell, "tokens", called(row)) for row, cell in enumerate(table[words_in])]
     texts = table[text].fillna("").astype(str).tolist() if text in table else [" ".join(one) for one in tokens]
     pairs = zip(texts, tokens, strict=True)
     places = [_located(one, parts, called(row)) for row, (one, parts) in enumerate(pairs)]
@@ -91,9 +95,10 @@ def _table_rows(
 ) -> tuple[list[tuple[list[str], list[str]]], pd.Index]:
     """Tokens and tags of the rows that have a word, and the numbers of these rows."""
     where, frame = named(data), given(data)
+    frame = frame.rename(columns={rename[ours]: ours for ours in ("tokens", "tags", "spans") if ours in rename})
     text, called = rename.get("text", "text"), _called(frame.index, where)
     if "spans" in frame and "tags" not in frame:
-        check_columns(frame, [text, "spans"], where, "name it with --text COLUMN")
+        check_columns(frame, [text, "spans"], where, NAME_IT)
         rows = _from_spans(frame[text].tolist(), frame["spans"].tolist(), called)
     else:
         check_columns(frame, ["tokens", "tags"], where, "give text and spans")

@@ -21,9 +21,9 @@ from fieldtune.models.copier import Copier
 from fieldtune.models.encoder import WRITERS, check, find, load_encoder_folder, pad
 from fieldtune.models.trained import save_card
 from fieldtune.progress import track
-from fieldtune.text import casing
+from fieldtune.text import detokenise
 
-CASING = "casing.json"
+WRITING = "writing.json"
 TOKEN_BUDGET = 8192
 """Tokens of the texts written together, sources and longest replies; one step reads all weights for one token of each."""
 
@@ -38,7 +38,7 @@ class Generator:
         kind: ``"encoder-decoder"``, ``"seq2seq"`` or ``"causal"``.
         max_source: tokens kept of a source, the last ones.
         max_target: tokens written at most.
-        forms: how words are written that the tokenizer reads in lower case; empty for others.
+        writing: how texts are written that the tokenizer reads in lower case; None where it reads capitals.
         card: the rest of ``fieldtune.json``.
     """
 
@@ -47,7 +47,7 @@ class Generator:
     kind: str
     max_source: int
     max_target: int
-    forms: dict[str, str] = field(default_factory=dict)
+    writing: detokenise.Writing | None = None
     card: dict[str, Any] = field(default_factory=dict)
     hides = False
 
@@ -77,7 +77,8 @@ class Generator:
         """Write the model into ``folder`` (use :func:`fieldtune.models.folder.staged` around it)."""
         self.body.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
-        (folder / CASING).write_text(json.dumps(self.forms, ensure_ascii=False, sort_keys=True), encoding="utf-8")
+        written = self.writing and self.writing.as_dict()
+        (folder / WRITING).write_text(json.dumps(written, ensure_ascii=False, sort_keys=True), encoding="utf-8")
         save_card(folder, {**self.card, "max_target": self.max_target})
 
     @classmethod
@@ -86,8 +87,9 @@ class Generator:
         if card["method"] == "copy":
             return Copier.load(folder, card)
         body, tokenizer, kind = load_body(folder)
-        forms = json.loads((folder / CASING).read_text(encoding="utf-8"))
-        return cls(body, tokenizer, kind, int(card["max_length"]), int(card["max_target"]), forms, card)
+        written = json.loads((folder / WRITING).read_text(encoding="utf-8"))
+        how = None if written is None else detokenise.Writing(**written)
+        return cls(body, tokenizer, kind, int(card["max_length"]), int(card["max_target"]), how, card)
 
     def _write(self, tokens: list[list[int]]) -> list[str]:
         pad_id = padding(self.tokenizer)
@@ -103,7 +105,7 @@ class Generator:
         if self.kind == "causal":
             written = written[:, ids.shape[1] :]
         texts = self.tokenizer.batch_decode(written, skip_special_tokens=True)
-        return [casing.restore(text, self.forms) if self.forms else text.strip() for text in texts]
+        return [detokenise.restore(text, self.writing) if self.writing else text.strip() for text in texts]
 
 
 def start_body(model: str | Path) -> tuple[Any, Any, str]:

@@ -1,4 +1,6 @@
-"""Whether a model can read a text at all: an encoder knows the scripts of its tokenizer, n-grams read anything."""
+"""Whether a model can read a text at all, and to its end: an encoder knows the scripts of its tokenizer and so many
+tokens, n-grams read anything.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -27,13 +29,39 @@ def readable(trained: Any, texts: list[str]) -> NDArray[np.bool_]:
     return np.asarray(unknown <= UNKNOWN_LIMIT * (unknown + known), dtype=np.bool_)
 
 
-def warn_unreadable(trained: Any, texts: Sequence[str], *, linear: bool = False) -> None:
-    """Say on stderr that the tokenizer of a model's encoder does not know the script of the texts, where it does not.
+def reads(trained: Any) -> tuple[Any, int] | None:
+    """The tokenizer of a model that stops reading, and after how many tokens; None where it reads to the end."""
+    features: Any = getattr(trained, "features", None)
+    if hasattr(features, "max_length") and not getattr(features, "in_windows", False):
+        tokenizer = getattr(getattr(features, "encoder", features), "tokenizer", None)
+        return None if tokenizer is None else (tokenizer, int(features.max_length))
+    return (trained.tokenizer, int(trained.max_source)) if hasattr(trained, "max_source") else None
+
+
+def cut_share(trained: Any, texts: Sequence[str]) -> float:
+    """Share of texts that are longer than what the model reads of each."""
+    reading = reads(trained)
+    if reading is None or not texts:
+        return 0.0
+    tokenizer, longest = reading
+    long = [text for text in texts if len(text.encode()) > longest - 2]  # a token has at least one byte
+    return sum(len(ids) > longest for ids in reader(tokenizer, longest + 1)(long)) / len(texts) if long else 0.0
+
+
+def warn_unread(trained: Any, texts: Sequence[str], *, linear: bool = False) -> None:
+    """Say on stderr that a model stops before the end of some texts, or does not know their script, where that is so.
 
     Args:
         linear: whether the task has a method that counts n-grams instead.
     """
-    share = unknown_share(trained, list(texts[:: max(1, -(-len(texts) // SAMPLE))]))
+    sample = list(texts[:: max(1, -(-len(texts) // SAMPLE))])
+    if cut := cut_share(trained, sample):
+        longest = reads(trained)[1]  # type: ignore[index]
+        say(
+            f"note: {cut:.0%} of the texts are longer than the {longest} tokens that are read of each; "
+            "to read more, train with a larger --set max_length"
+        )
+    share = unknown_share(trained, sample)
     if share > UNKNOWN_LIMIT:
         ways = "train with --method linear, or with" if linear else "use"
         say(

@@ -46,6 +46,7 @@ class PieceVectors:
     """
 
     hides = False
+    in_windows = True
 
     def __init__(self, encoder: Encoder, max_length: int, casing: Floats) -> None:
         self.encoder, self.max_length, self.casing = encoder, max_length, casing

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from fieldtune.serve.guard import GONE, Refusal
 from fieldtune.serve.limits import Limits, cut
 from fieldtune.text.normalise import whole
+from fieldtune.text.shown import some_of
 
 Rows = list[tuple[tuple[str, ...], bool]]
 """Per row the texts that the model reads, and whether any of them was cut off."""
@@ -28,7 +29,8 @@ async def rows_of(request: Request, inputs: Sequence[str], limits: Limits) -> Ro
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refusal(415, "expected JSON; fix: send the header Content-Type: application/json")
     parsed = _parse(await _read(request, limits))
-    return [_row(row, inputs, limits) for row in _rows(parsed, inputs, limits)]
+    rows = enumerate(_rows(parsed, inputs, limits), 1)
+    return [_row(row, f"row {number}", inputs, limits) for number, row in rows]
 
 
 async def _read(request: Request, limits: Limits) -> bytes:
@@ -63,32 +65,48 @@ def _parse(body: bytes) -> Any:
 def _rows(parsed: Any, inputs: Sequence[str], limits: Limits) -> list[Any]:
     kinds = [name for name in ("texts", "rows") if isinstance(parsed, dict) and isinstance(parsed.get(name), list)]
     if len(kinds) != 1 or len(parsed) != 1:
-        raise _shape(inputs)
+        raise _shape(inputs, _members(parsed))
     rows: list[Any] = parsed[kinds[0]]
     if len(rows) > limits.rows:
         raise Refusal(422, f"expected at most {limits.rows} rows; found {len(rows)}; fix: send fewer at a time")
     if kinds == ["rows"]:
         return rows
-    if len(inputs) != 1 or not all(isinstance(text, str) for text in rows):
-        raise _shape(inputs)
+    if len(inputs) != 1:
+        raise _shape(inputs, "texts")
+    for place, text in enumerate(rows):
+        if not isinstance(text, str):
+            raise _shape(inputs, f"{_kind(text)} as text {place + 1}")
     return [{inputs[0]: text} for text in rows]
 
 
-def _row(row: Any, inputs: Sequence[str], limits: Limits) -> tuple[tuple[str, ...], bool]:
-    if not isinstance(row, dict) or set(row) != set(inputs):
-        raise _shape(inputs)
-    cells = [cut(_text(row[name], inputs), limits.chars) for name in inputs]
+def _row(row: Any, where: str, inputs: Sequence[str], limits: Limits) -> tuple[tuple[str, ...], bool]:
+    """What the model reads of a row; other columns are passed over, as ``predict`` does with those of a table."""
+    if not isinstance(row, dict):
+        raise _shape(inputs, f"{_kind(row)} as {where}")
+    if missing := [name for name in inputs if name not in row]:
+        raise _shape(inputs, f"{where} without {missing[0]!r}")
+    cells = [cut(_text(row[name], f"{name!r} in {where}", inputs), limits.chars) for name in inputs]
     return tuple(whole(text) for text, _ in cells), any(shorter for _, shorter in cells)
 
 
-def _text(cell: Any, inputs: Sequence[str]) -> str:
+def _text(cell: Any, where: str, inputs: Sequence[str]) -> str:
     """A cell as the text a table would hold; nothing is an empty text."""
     if cell is not None and not isinstance(cell, (str, int, float)):
-        raise _shape(inputs)
+        raise _shape(inputs, f"{_kind(cell)} as {where}")
     return "" if cell is None else str(cell)
 
 
-def _shape(inputs: Sequence[str]) -> Refusal:
+def _members(parsed: Any) -> str:
+    return f"an object of {some_of(map(repr, parsed), 5)}" if isinstance(parsed, dict) and parsed else _kind(parsed)
+
+
+def _kind(value: Any) -> str:
+    """What JSON calls a value."""
+    names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def _shape(inputs: Sequence[str], found: str) -> Refusal:
     example = json.dumps({"rows": [dict.fromkeys(inputs, "...")]})
     short = ' or {"texts": ["..."]}' if len(inputs) == 1 else ""
-    return Refusal(422, f"expected {example}{short}; found another shape")
+    return Refusal(422, f"expected {example}{short}; found {found:.200}")

@@ -73,8 +73,8 @@ class Task:
     uncalibrated: Callable[[Any, Table], list[str]] | None = None
     """(model, valid) -> what of the model these rows, perhaps none, were too few to fit, in words."""
     losses: Callable[[Any, Table], NDArray[np.float64]] | None = None  # per row, where a model could betray its rows
-    read_inputs: Callable[[Table | Path | str, str], tuple[Table, Table]] | None = None
-    """(data, text) -> the user's table and what `predict` looks at, where that is no table of texts."""
+    read_inputs: Callable[[Table | Path | str, Mapping[str, str]], tuple[Table, Table]] | None = None
+    """(data, rename) -> the user's table and what `predict` looks at, where that is no table of texts."""
 
 
 @cache

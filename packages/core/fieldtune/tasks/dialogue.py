@@ -5,6 +5,7 @@ A row is one turn of the agent with the turns before it; the work is done in :mo
 
 import pandas as pd
 
+from fieldtune.data import dialogues
 from fieldtune.data.checks import text_key
 from fieldtune.data.dialogues import agent_turns
 from fieldtune.data.numbered import numbers_of
@@ -17,6 +18,7 @@ ENCODERLESS: tuple[str, ...] = ()
 DEFAULTS, METHODS, RIVALS, FIGURE = generation.DEFAULTS, generation.METHODS, generation.RIVALS, generation.FIGURE
 SHARED, heeds = generation.SHARED, generation.heeds
 read = agent_turns
+read_inputs = dialogues.asked
 check, train, finish = generation.check, generation.train, generation.finish
 adopt, metrics, correct, predict = generation.adopt, generation.metrics, generation.correct, generation.predict
 

@@ -23,7 +23,7 @@ from fieldtune.models.copier import Copier
 from fieldtune.models.features import EncoderFeatures
 from fieldtune.models.generator import Generator
 from fieldtune.models.trained import load_encoder
-from fieldtune.text import casing
+from fieldtune.text import detokenise
 from fieldtune.train.heeds import ENCODED, TUNED, Names
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.quick import quicken
@@ -94,13 +94,13 @@ def train(
 
 
 def start(model: str, targets: Sequence[str], settings: Settings) -> Generator:
-    """The model before training: slots of the targets are tokens of their own, and lower-case words learn their form."""
+    """The model before training: slots of the targets are tokens of their own, and what is written in lower case learns how it was written."""
     body, tokenizer, kind = writing.start_body(model)
     fresh = sorted({slot for target in targets for slot in generation.SLOT.findall(target)})
     _name(body, tokenizer, fresh)
     lower = tokenizer.decode(tokenizer("A", add_special_tokens=False)["input_ids"]).strip() == "a"
-    forms = casing.learn(targets) if lower else {}
-    return Generator(body, tokenizer, kind, settings.max_length, settings.max_target, forms)
+    written = detokenise.learn(targets) if lower else None
+    return Generator(body, tokenizer, kind, settings.max_length, settings.max_target, written)
 
 
 def _name(body: Any, tokenizer: Any, names: list[str]) -> None:

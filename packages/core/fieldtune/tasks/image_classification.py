@@ -53,6 +53,7 @@ _LARGEST = 96  # pixels of the longer side unless the settings say otherwise
 _FINE = 40  # up to this many pixels the first convolutions keep the size
 _LOOKED = 50  # pictures looked at for size and colour
 read = image_table
+read_inputs = unlabelled_images
 weights = pictured.weights
 adopt = labelled.adopt
 
@@ -63,11 +64,6 @@ def heeds(method: str, settings: Settings) -> Names:
         return ALWAYS | {"image_size"}
     own = {"top": ("learning_rate", "top_layers"), "full": ("learning_rate", "augment")}
     return PICTURES | {"label_smoothing", "class_weights", *own.get(method, ())}
-
-
-def read_inputs(data: pd.DataFrame | Path | str, text: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The table a user gives to ``predict``, and beside it the column ``image``."""
-    return unlabelled_images(data)
 
 
 def texts(table: pd.DataFrame) -> list[str]:

@@ -53,17 +53,13 @@ _LONGEST = 320  # pixels of the canvas unless the settings say otherwise
 _STEP = 16  # the canvas is a multiple of the coarsest stride
 _SURE = 0.5
 read = box_table
+read_inputs = unboxed_images
 weights = pictured.weights
 
 
 def heeds(method: str, settings: Settings) -> Names:
     """The settings a method reads."""
     return PICTURES | {"learning_rate", "augment"}
-
-
-def read_inputs(data: pd.DataFrame | Path | str, text: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The table a user gives to ``predict``, and beside it the column ``image``."""
-    return unboxed_images(data)
 
 
 def texts(table: pd.DataFrame) -> list[str]:

@@ -15,7 +15,7 @@ from fieldtune.data.checks import OUT_OF_SCOPE, Finding, text_key
 from fieldtune.data.noise import suspects
 from fieldtune.data.split import folds
 from fieldtune.evaluate.calibration import softmax
-from fieldtune.models.readable import warn_unreadable
+from fieldtune.models.readable import warn_unread
 from fieldtune.models.trained import load_encoder
 from fieldtune.progress import say
 from fieldtune.runtime import generator
@@ -85,7 +85,7 @@ def doubtful(table: pd.DataFrame, model: str, max_length: int, seed: int = 0) ->
     texts = table["text"].iloc[rows].astype(str).tolist()
     targets = np.searchsorted(np.asarray(names), label.iloc[rows].to_numpy(dtype=str)).astype(np.int64)
     encoder = load_encoder(model, max_length, cached=True)
-    warn_unreadable(encoder, texts)
+    warn_unread(encoder, texts)
     instead = suspects(out_of_fold(texts, encoder.encode(texts), targets, len(names), generator(seed)), targets)
     wrong = np.flatnonzero(instead >= 0)
     if not len(wrong):

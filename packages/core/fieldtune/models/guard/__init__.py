@@ -7,6 +7,7 @@ Knows nothing of tasks. Nothing here executes, unpickles or follows what a file 
 from collections.abc import Collection
 from pathlib import Path
 
+from fieldtune.errors import ArtefactError
 from fieldtune.models.guard import configs, files, jsons, tokenizers, weights
 
 CONFIG = "config.json"
@@ -49,6 +50,9 @@ def pretrained(folder: Path, kinds: Collection[str], parts: Collection[str] = ()
         ArtefactError: what was found, by file and key.
     """
     if not (folder / CONFIG).exists():  # a folder of something else: said before any of its files is blamed
+        if (folder / "fieldtune.json").exists():
+            found = f"a model of fieldtune without one in {folder}"
+            raise ArtefactError("an encoder", found, "go on from one trained by --method head, full or continual")
         configs.config(None, folder / CONFIG, kinds, parts)
     harmless(folder)
     below = files.below(folder)

@@ -1,0 +1,5 @@
+"""``python -m fieldtune``: the command line."""
+
+from fieldtune.cli import main
+
+main()
