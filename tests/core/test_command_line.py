@@ -22,6 +22,7 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 
+import fieldtune
 from fieldtune.cli_kit import parse_map
 from tests.conftest import Ran
 from tests.processes import FIELDTUNE, begin
@@ -741,3 +742,55 @@ def test_small_helps(cli: Cli, model: Path, table: Path) -> None:
     ran = cli("label", "--model", model, "--pool", table, "-n", 0)
     assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
     assert "'-n'" in ran.err
+
+
+def test_columns_of_any_task_go_by_the_users_names(cli: Callable[..., Ran], tmp_path: Path) -> None:
+    rows = [(f"{word} {n}", f"{other} {n}", "same" if word == other else "other", n)
+            for n in range(12) for word in ("card", "refund") for other in ("card", "refund")]  # fmt: skip
+    pd.DataFrame(rows, columns=["s1", "s2", "gold", "id"]).to_csv(tmp_path / "p.csv", index=False)
+    named = ["--column", "text_a=s1", "--column", "text_b=s2"]
+    base = ["--task", "text-pair", "--train", tmp_path / "p.csv", "--method", "linear", "--out", tmp_path / "m"]
+    ran = cli("train", *base)
+    assert (ran.code, "--column text_a=COLUMN" in ran.err) == (1, True)
+    ran = cli("train", *base, "--text", "s1")
+    assert (ran.code, "a column that text-pair reads" in ran.err, "--text" in ran.err) == (1, True, True)
+    ran = cli("train", *base, *named, "--label", "gold")
+    assert ran.code == 0, ran.err
+    assert (
+        cli(
+            "predict", "--model", tmp_path / "m", "--data", tmp_path / "p.csv", "--out", tmp_path / "o.csv", *named
+        ).code
+        == 0
+    )
+    assert list(pd.read_csv(tmp_path / "o.csv").columns[:4]) == ["s1", "s2", "gold", "id"]
+    ran = cli(
+        "evaluate", "--model", tmp_path / "m", "--data", tmp_path / "p.csv", *named, "--column", "label=gold", "--json"
+    )
+    assert ran.json["n"] == len(rows)
+
+
+def test_the_package_runs_and_names_what_it_holds() -> None:
+    ran = subprocess.run([sys.executable, "-m", "fieldtune", "--version"], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip()
+    assert {"finetune", "load", "predict"} <= set(dir(fieldtune))
+
+
+def test_a_model_without_an_encoder_cannot_be_gone_on_from(cli: Callable[..., Ran], tmp_path: Path) -> None:
+    rows = pd.DataFrame({"text": ["lost card", "refund order"] * 9, "label": ["card", "refund"] * 9})
+    rows.to_csv(tmp_path / "t.csv", index=False)
+    base = ["train", "--task", "text-classification", "--train", tmp_path / "t.csv"]
+    assert cli(*base, "--method", "linear", "--out", tmp_path / "a").code == 0
+    ran = cli(*base, "--method", "full", "--model", tmp_path / "a", "--out", tmp_path / "b")
+    assert (ran.code, "a model of fieldtune without one" in ran.err) == (1, True)
+
+
+@pytest.mark.parametrize("method", ["head", "linear"])
+def test_that_texts_are_not_read_to_their_end_is_told(
+    cli: Callable[..., Ran], tiny_encoder: Path, tmp_path: Path, method: str
+) -> None:
+    rows = [("how is my order " * 9 + word, word) for word in ("card", "refund") for _ in range(6)]
+    pd.DataFrame(rows, columns=["text", "label"]).to_csv(tmp_path / "t.csv", index=False)
+    ran = cli("train", "--task", "text-classification", "--train", tmp_path / "t.csv", "--method", method, "--model",
+              tiny_encoder, "--out", tmp_path / "m", *(["--set", "max_length=16"] if method == "head" else []))  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert ("100% of the texts are longer than the 16 tokens that are read" in ran.err) == (method == "head")

@@ -17,7 +17,7 @@ import pytest
 
 import fieldtune
 from fieldtune.data.queue import Queue
-from fieldtune.errors import ArtefactError
+from fieldtune.errors import ArtefactError, InputError
 from fieldtune.evaluate.calibration import softmax
 
 WORDS = {"card": "card lost", "refund": "refund order", "transfer": "transfer account"}
@@ -170,3 +170,20 @@ def test_of_words_the_least_sure_one_decides(tiny_encoder: Path, tmp_path: Path,
     probabilities = [softmax(model.logits([text.split()]), model.temperature) for text in texts]
     least = [min(np.sort(words, axis=1)[:, -1] - np.sort(words, axis=1)[:, -2]) for words in probabilities]
     assert [row["text"] for row in ran.json["rows"]] == [texts[place] for place in np.argsort(least, kind="stable")]
+
+
+def test_answers_that_are_odd_are_told_and_kept(setting: list[Any], tmp_path: Path, cli: Callable[..., Any]) -> None:
+    text = pd.read_csv(tmp_path / "pool.csv")["words"].iloc[1]
+    rows = [(text, "card"), ("nowhere in it", "tpyo")]
+    pd.DataFrame(rows, columns=["words", "label"]).to_csv(tmp_path / "answers.csv", index=False)
+    ran = cli(*setting, "--answers", tmp_path / "answers.csv", "--json")
+    assert ran.json["labelled"] == 2
+    assert "1 answers to texts that are not in the pool, kept too: 'nowhere in it'" in ran.err
+    assert "labels that the model does not know yet: 'tpyo'" in ran.err
+
+
+def test_tags_of_words_are_not_put_among_labels_of_texts(tmp_path: Path) -> None:
+    Queue(tmp_path / "q", "texts").answer([("a b", "card")])
+    with pytest.raises(InputError, match="a queue of labels of words; found one of texts"):
+        Queue(tmp_path / "q", "words")
+    assert Queue(tmp_path / "q", "texts").labelled().to_numpy().tolist() == [["a b", "card"]]

@@ -131,14 +131,17 @@ def test_what_predict_writes_can_be_read_again(cells: Path) -> None:
         box_table(cells / "rows.csv")
 
 
-def test_numbers_that_are_none_have_no_area(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    boxes = [
-        [
-            {"label": "a", "box": [float("nan"), 0, 5, 5]},
-            {"label": "a", "box": [0, 0, 5]},
-            {"label": "a", "box": ["x"] * 4},
-        ]
-    ]
+def test_numbers_that_are_none_have_no_area(capsys: pytest.CaptureFixture[str]) -> None:
+    boxes = [[{"label": "a", "box": [float("nan"), 0, 5, 5]}]]
     table = box_table(pd.DataFrame({"image": [np.zeros((9, 9), np.uint8)], "boxes": boxes}))
     assert table["boxes"].tolist() == [[]]
-    assert "3 boxes without area" in capsys.readouterr().err
+    assert "1 boxes without area" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("box", [[0, 0, 5], ["x"] * 4, [0, 0, 5, 5, 5], 7, None])
+def test_a_box_that_is_none_is_refused_with_its_row(tmp_path: Path, box: object) -> None:
+    Image.fromarray(np.zeros((30, 40, 3), np.uint8)).save(tmp_path / "one.png")
+    rows = [{"image": "one.png", "boxes": [{"label": "a", "box": one}]} for one in ([1, 2, 3, 4], box)]
+    (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(InputError, match="row 2 of "):
+        box_table(tmp_path / "t.jsonl")

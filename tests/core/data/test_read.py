@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -271,3 +272,27 @@ def test_answers_stand_beside_every_row(cli: Callable[..., Ran], tmp_path: Path)
     assert ran.code == 0, ran.err
     answers = pd.read_csv(tmp_path / "p.csv", dtype=str, keep_default_na=False)
     assert answers["id"].tolist() == ["1", "", "3", ""]
+
+
+@pytest.mark.parametrize("name", ["t.xlsx", "t.csv", "t.jsonl"])
+def test_a_workbook_is_to_be_saved_as_csv(name: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / name, "w") as archive:
+        archive.writestr("xl/workbook.xml", "<w/>" * 50)
+    with pytest.raises(InputError, match="workbook.*save it as CSV UTF-8"):
+        read_table(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["t.json", "t.jsonl"])
+def test_a_json_list_is_to_be_written_as_lines(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text('[{"text": "a", "label": "b"}]')
+    with pytest.raises(InputError, match=r"an object a line|objects of the list one a line"):
+        read_table(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("content", "line"), [('text,label\n"open,x\nhello,y\n', 2), ('text,label\n"a\nb",x\n"open,y\n', 4)]
+)
+def test_a_quote_that_is_not_closed_is_named_with_its_line(content: str, line: int, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(content)
+    with pytest.raises(InputError, match=f"quotation mark in line {line} that is not closed"):
+        read_table(tmp_path / "t.csv")

@@ -1,5 +1,7 @@
 """Models that write: ROUGE-L against its reference, loss on the reply alone, exact tasks learnt, reload, odd input."""
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,37 @@ def test_casing_comes_back() -> None:
     assert detokenise.restore("we use paypal , don ' t we ? the help centre ( 24 / 7 ) .", forms) == (
         "We use PayPal, don't we? The Help Centre (24 / 7)."
     )
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["refund order=12", "send order=31 now", "order=44"],
+        ["Case #A-10/B", "see Case #A-7/C", "Case #A-9/D"],
+        ["a_b (c) 5% 3.5", "d_e (f) 7% 1.5"],
+        ["say {{Order Number}}: 5", "ask {{Order Number}}: 7"],
+        ["x = 1 ; y", "y = 2 ; z"],
+    ],
+)
+def test_what_a_lower_case_tokenizer_parts_is_put_together_as_it_was_written(texts: list[str]) -> None:
+    from tokenizers.pre_tokenizers import BertPreTokenizer
+
+    writing = detokenise.learn(texts)
+    for text in texts:
+        words = re.findall(r"\{\{[^{}]*\}\}|[^{}]+", text)  # slots are tokens of their own
+        parts = [
+            part for one in words for part in ([one] if one[0] == "{" else _parted(BertPreTokenizer(), one.lower()))
+        ]
+        restored = detokenise.restore(" ".join(parts), writing)
+        assert restored[1:].lower() == text[1:].lower()
+
+
+def _parted(tokenizer: Any, text: str) -> list[str]:
+    return [piece for piece, _ in tokenizer.pre_tokenize_str(text)]
+
+
+def test_a_space_that_comes_and_goes_is_no_rule() -> None:
+    assert not {"a-", "-a"} & set(detokenise.learn(["a-b", "c - d", "e-f", "g - h"]).gaps)
 
 
 @pytest.fixture(scope="module")
@@ -225,3 +258,23 @@ def test_a_model_of_another_kind_is_refused(tiny_encoder: Path, causal: Path, tm
         fieldtune.finetune(
             "text-classification", table, valid=table, model=str(causal), out=tmp_path / "out", progress=False
         )
+
+
+def test_chats_as_they_are_exported_are_read_and_answered(tmp_path: Path, cli: Any) -> None:
+    said = ["lost my card", "it is frozen", "and now", "a new one comes"]
+    roles = ["user", "assistant"] * 2
+    chat = [{"role": role, "content": text} for role, text in zip(roles, said, strict=True)]
+    lines = [json.dumps({"messages": chat[:end], "id": end}) for end in (2, 3, 4)]
+    (tmp_path / "chats.jsonl").write_text("\n".join(lines))
+    assert cli("train", "--task", "dialogue", "--train", tmp_path / "chats.jsonl", "--method", "copy", "--out",
+               tmp_path / "m").code == 0  # fmt: skip
+    assert (
+        cli(
+            "predict", "--model", tmp_path / "m", "--data", tmp_path / "chats.jsonl", "--out", tmp_path / "o.jsonl"
+        ).code
+        == 0
+    )
+    found = pd.read_json(tmp_path / "o.jsonl", lines=True)
+    assert found["id"].tolist() == [2, 3, 4]
+    assert found["predicted"].tolist() == ["it is frozen", "a new one comes", "a new one comes"]
+    assert found["messages"][0][1]["content"] == "it is frozen"

@@ -55,7 +55,6 @@ def test_rows_of_several_columns(serving: Serve, echo: Echo) -> None:
         ({"texts": ["a"], "rows": []}, 422),
         ({"texts": ["a"], "more": 1}, 422),
         ({"rows": [{}]}, 422),
-        ({"rows": [{"text": "a", "label": "b"}]}, 422),
         ({"rows": [{"text": ["a"]}]}, 422),
         ({"rows": ["a"]}, 422),
         ({"texts": ["a"] * 4}, 422),
@@ -275,3 +274,36 @@ def test_threads_that_compute_are_one(serving: Serve, echo: Echo) -> None:
     with serving(echo) as running, ThreadPoolExecutor(4) as pool:
         assert all(one.status == 200 for one in pool.map(running.predict, "abcdefgh"))
     assert names == {"model_0"}
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ([], "found a list"),
+        ({"texts": "abc"}, "found an object of 'texts'"),
+        ({"texts": ["a", None]}, "found null as text 2"),
+        ({"rows": ["a"]}, "found a text as row 1"),
+        ({"rows": [{"text": "a"}, {"id": 7}]}, "found row 2 without 'text'"),
+        ({"rows": [{"text": ["a"]}]}, "found a list as 'text' in row 1"),
+    ],
+)
+def test_a_body_of_another_shape_is_told_what_it_was(serving: Serve, echo: Echo, body: object, found: str) -> None:
+    with serving(echo) as running:
+        assert running.ask("POST", "/predict", body).json["error"].endswith(found)
+
+
+def test_columns_that_the_model_does_not_read_are_passed_over(serving: Serve, echo: Echo) -> None:
+    with serving(echo) as running:
+        got = running.ask("POST", "/predict", {"rows": [{"text": "a", "id": "7"}]})
+        assert (got.status, len(got.json["predictions"])) == (200, 1)
+
+
+@pytest.mark.parametrize(("method", "path", "allowed"), [("GET", "/predict", "POST"), ("PUT", "/info", "GET, HEAD")])
+def test_another_method_is_refused_as_all_else_is(
+    serving: Serve, echo: Echo, method: str, path: str, allowed: str
+) -> None:
+    with serving(echo) as running:
+        got = running.ask(method, path, None)
+        assert (got.status, got.headers["allow"]) == (405, allowed)
+        assert got.json["error"].endswith(f"found {method}")
+        assert got.json["request_id"] == got.headers["x-request-id"]

@@ -75,7 +75,7 @@ class Service:
         ]
         router = Router(routes, redirect_slashes=False, default=_nowhere, lifespan=self._lifespan)
         buckets = Buckets(self.limits.rate, self.limits.burst)
-        paths = frozenset(route.path for route in routes)
+        paths = {route.path: sorted(route.methods or ()) for route in routes}
         load = Load(int(self.limits.connections))
         return Guard(router, paths, hosts, keys, buckets, self.metrics, lambda: self.draining, load)
 

@@ -7,7 +7,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,10 +49,14 @@ class Load:
 
 @dataclass(frozen=True)
 class Guard:
-    """The routes, and who may reach them."""
+    """The routes, and who may reach them.
+
+    Attributes:
+        paths: of each route, and the methods that it takes.
+    """
 
     routes: App
-    paths: frozenset[str]
+    paths: Mapping[str, Collection[str]]
     hosts: frozenset[str]
     keys: Keys
     buckets: Buckets
@@ -82,6 +86,7 @@ class Guard:
         self.load.now += 1
         try:
             self._admit(scope["path"], headers)
+            self._understood(scope["path"], scope["method"])
             await self.routes(scope, receive, named)
         except Refusal as refusal:
             await answer(refusal, identity)(scope, receive, named)
@@ -105,6 +110,11 @@ class Guard:
         wait = self.buckets.wait(owner, time.monotonic())
         if wait:
             raise Refusal(429, "expected fewer requests with this key; fix: wait and try again", retry=wait)
+
+    def _understood(self, path: str, method: str) -> None:
+        methods = self.paths.get(path, (method,))
+        if method not in methods:
+            raise Refusal(405, f"expected {' or '.join(sorted(methods))}; found {method}", Allow=", ".join(methods))
 
     def _owner(self, header: str) -> int | None:
         if not len(self.keys):

@@ -11,6 +11,7 @@ import pandas as pd
 from fieldtune.errors import InputError
 from fieldtune.models import asked, load
 from fieldtune.models.folder import MANIFEST, digest
+from fieldtune.models.readable import reads
 from fieldtune.models.trained import embedder_of
 from fieldtune.serve.rows import Row
 from fieldtune.tasks import task_module
@@ -41,7 +42,7 @@ class Served:
         self._embedder = embedder_of(self.model)
         self.encodes = self._embedder is not None
         self.predicts = self.task != "embedding"
-        self._reader = _reader(self.model)
+        self._reader = reads(self.model)
 
     def length(self, row: Row) -> int:
         """About how many tokens a row costs."""
@@ -96,16 +97,6 @@ class Served:
         tokenizer, longest = self._reader
         ids = tokenizer(list(texts), truncation=True, max_length=longest + 1, padding=False)["input_ids"]
         return sum(map(len, ids)) - (len(texts) - 1) > longest  # two texts share the token between them
-
-
-def _reader(model: Any) -> tuple[Any, int] | None:
-    """The tokenizer of a model that stops reading, and after how many tokens; None where it reads to the end."""
-    features: Any = getattr(model, "features", None)
-    if hasattr(features, "encoder") and hasattr(features, "max_length"):
-        return features.encoder.tokenizer, int(features.max_length)
-    if hasattr(features, "tokenizer"):  # a graph
-        return features.tokenizer, int(features.max_length)
-    return (model.tokenizer, int(model.max_source)) if hasattr(model, "max_source") else None
 
 
 def _shaped(record: dict[Any, Any]) -> dict[str, Any]:
