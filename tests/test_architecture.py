@@ -39,7 +39,7 @@ FLOORS = (
         "serve",
         "ui",
     ),
-    ("applications", "cli_kit", "commands", "command_line", "cli"),
+    ("applications", "cli_kit", "commands", "command_line", "cli", "__main__"),
 )
 PURE = {
     "fieldtune": ("batching", "gate", "text", "evaluate"),

@@ -751,7 +751,7 @@ def test_columns_of_any_task_go_by_the_users_names(cli: Callable[..., Ran], tmp_
     named = ["--column", "text_a=s1", "--column", "text_b=s2"]
     base = ["--task", "text-pair", "--train", tmp_path / "p.csv", "--method", "linear", "--out", tmp_path / "m"]
     ran = cli("train", *base)
-    assert (ran.code, "--column text_a=COLUMN" in ran.err) == (1, True)
+    assert (ran.code, "--column NAME=COLUMN" in ran.err) == (1, True)
     ran = cli("train", *base, "--text", "s1")
     assert (ran.code, "a column that text-pair reads" in ran.err, "--text" in ran.err) == (1, True, True)
     ran = cli("train", *base, *named, "--label", "gold")

@@ -156,13 +156,12 @@ def strangers(pool: Pool, answers: pd.DataFrame) -> list[str]:
     elsewhere = [text for text in answers["text"] if text_key(text) not in known]
     labels = dict.fromkeys(label for cell in answers["label"] for label in (cell.split() if pool.tags else [cell]))
     new = [repr(label) for label in labels if label not in pool.model.labels]
-    return [
-        *(
-            [f"{len(elsewhere)} answers to texts that are not in the pool, kept too: {elsewhere[0]!r:.60}"]
-            * bool(elsewhere)
-        ),
-        *([f"labels that the model does not know yet: {some_of(new, 10)}"] if new else []),
-    ]
+    found = []
+    if elsewhere:
+        found.append(f"{len(elsewhere)} answers to texts that are not in the pool, kept too: {elsewhere[0]!r:.60}")
+    if new:
+        found.append(f"labels that the model does not know yet: {some_of(new, 10)}")
+    return found
 
 
 def next_rows(pool: Pool, queue: Queue, known: list[str], strategy: str, count: int, seed: int) -> list[dict[str, Any]]:

@@ -152,7 +152,7 @@ def test_words_to_predict_on_keep_their_places(tmp_path: Path) -> None:
     (tmp_path / "both.jsonl").write_text("\n".join(map(json.dumps, rows)))
     (tmp_path / "text.jsonl").write_text(json.dumps({"body": "New  York's fine"}))
     for name, column in (("both", "text"), ("text", "body")):
-        _, inputs = word_table(tmp_path / f"{name}.jsonl", column)
+        _, inputs = word_table(tmp_path / f"{name}.jsonl", {"text": column})
         assert inputs["places"][0] == [(0, 3), (5, 9), (9, 11), (12, 16)]
     (tmp_path / "some.conll").write_text("New\nYork\n\n\nfine\n")
     table, inputs = word_table(tmp_path / "some.conll")

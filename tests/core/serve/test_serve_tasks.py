@@ -11,8 +11,9 @@ import pytest
 
 from fieldtune import finetune
 from fieldtune.errors import InputError
+from fieldtune.models.readable import reads
 from fieldtune.serve.rows import Row
-from fieldtune.serve.served import Served, _reader, plain
+from fieldtune.serve.served import Served, plain
 from fieldtune.tasks import task_module
 
 CITIES = ("Paris", "Rome", "Oslo", "Bonn")
@@ -78,14 +79,14 @@ def test_a_row_is_cut_where_its_texts_have_more_tokens_than_the_model_reads(tiny
     from transformers import AutoTokenizer
 
     served = Served.__new__(Served)
-    served._reader = _reader(Cutting(AutoTokenizer.from_pretrained(tiny_encoder)))
+    served._reader = reads(Cutting(AutoTokenizer.from_pretrained(tiny_encoder)))
     cases = {("my card is lost how to",): False, ("my card is lost how to cancel",): True, ("",): False,
              ("my card", "is lost how"): False, ("my card is", "lost how to"): True, ("失败" * 3,): False,
              ("失败" * 4,): True}  # fmt: skip
     for texts, wanted in cases.items():  # eight tokens are six words and two signs, for two texts five and three
         assert served._cut(texts) is wanted, texts
         assert served.length(Row("predict", texts)) <= 8
-    assert _reader(object()) is None
+    assert reads(object()) is None
 
 
 def test_what_is_no_finite_number_is_null() -> None:

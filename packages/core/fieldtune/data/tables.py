@@ -20,7 +20,6 @@ COLUMNS = {
     "text-classification": (("text", "label"), ()),
     "multi-label-classification": (("text", "label"), ()),
     "regression": (("text", "label"), ()),
-    "text-pair": (("text_a", "text_b", "label"), ()),
     "embedding": (("query", "positive"), ("negative",)),
     "reranking": (("query", "document"), ("label",)),
     "seq2seq": (("source", "target"), ()),
@@ -29,13 +28,8 @@ COLUMNS = {
 }
 NAME_IT = 'name it with --text COLUMN (in Python rename={"text": COLUMN})'
 _NAMED = 'name it with --text COLUMN or --label COLUMN (in Python rename={"text": COLUMN})'
-HINTS = {
-    "text-classification": _NAMED,
-    "multi-label-classification": _NAMED,
-    "regression": _NAMED,
-    "text-pair": 'name it with --column text_a=COLUMN (in Python rename={"text_a": COLUMN})',
-}
-"""Tasks whose columns the commands can rename, and how."""
+_OTHERS = 'name it with --column NAME=COLUMN (in Python rename={"NAME": COLUMN})'
+_HINTS = dict.fromkeys(("text-classification", "multi-label-classification", "regression"), _NAMED)
 SETS = ("multi-label-classification",)
 """Tasks whose label is any number of labels, ``a|b``; an empty cell is a row of none of them."""
 NUMBERS = ("regression", "reranking")
@@ -96,7 +90,7 @@ def task_columns(
         twice = ", ".join(f"{theirs!r} for {ours}" for ours, theirs in rename.items())
         raise InputError("a column of its own for each", twice, "name another column")
     where, frame = named(data), given(data)
-    check_columns(frame, [rename.get(name, name) for name in required], where, HINTS.get(task, ""))
+    check_columns(frame, [rename.get(name, name) for name in required], where, _HINTS.get(task, _OTHERS))
     # A column of the wanted name that is not the one pointed to would collide after renaming.
     frame = frame[[name for name in frame.columns if name in renames or name not in renames.values()]].rename(
         columns=renames
