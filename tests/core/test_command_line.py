@@ -715,7 +715,7 @@ def test_text_is_refused_where_no_one_column_of_texts_is_read(cli: Cli, tmp_path
                "--out", tmp_path / "m")  # fmt: skip
     assert made.code == 0, made.err
     command = ("predict", "--model", tmp_path / "m", "--data", tmp_path / "t.csv", "--out", tmp_path / "p.csv")
-    check_refused(cli(*command, "--text", "label"), "image-classification, which reads image")
+    check_refused(cli(*command, "--text", "label"), "a column that image-classification reads: image")
     assert not (tmp_path / "p.csv").exists()
     assert cli(*command).code == 0
 

@@ -13,7 +13,7 @@ import pandas as pd
 from fieldtune.data.checks import OUT_OF_SCOPE
 from fieldtune.data.filled import empty
 from fieldtune.data.given import Given, given, named, tabled
-from fieldtune.data.hiding import as_trained
+from fieldtune.data.hiding import as_trained, hidden, was_hidden
 from fieldtune.data.labels import row_labels
 from fieldtune.data.read import check_columns, in_pieces
 from fieldtune.data.tables import NAME_IT, SETS
@@ -71,6 +71,7 @@ def measure(
     found: dict[str, Any] = about.metrics(trained, table)
     found |= {"seen": remark_seen(trained.card, table), "seconds": time.monotonic() - started}
     _remark_strangers(trained, table)
+    _remark_hidden(trained, table)
     warn_unread(trained, about.texts(table), linear="linear" in about.METHODS)
     return found if report is None else {**found, "report": str(classifier_report(trained, table, found, report))}
 
@@ -177,6 +178,18 @@ def _inputs(
     check_columns(table, wanted, named(data), NAME_IT if "text" in names else "")
     inputs = table[wanted].set_axis(list(names), axis=1)
     return table, inputs.fillna("").astype(str).reset_index(drop=True)
+
+
+def _remark_hidden(model: Any, table: pd.DataFrame) -> None:
+    """Say on stderr in how many texts to be written there is personal data, which a model that never saw any cannot write."""
+    if "target" not in table or not was_hidden(model.card):
+        return
+    changed = int((hidden(table[["target"]])[0]["target"] != table["target"]).sum())
+    if changed:
+        say(
+            f"note: {changed} texts of the column target hold personal data; as in training it is hidden before they are "
+            "compared with what the model writes, which says [email] and the like there"
+        )
 
 
 def _remark_strangers(model: Any, table: pd.DataFrame) -> None:

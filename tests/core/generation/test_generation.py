@@ -278,3 +278,16 @@ def test_chats_as_they_are_exported_are_read_and_answered(tmp_path: Path, cli: A
     assert found["id"].tolist() == [2, 3, 4]
     assert found["predicted"].tolist() == ["it is frozen", "a new one comes", "a new one comes"]
     assert found["messages"][0][1]["content"] == "it is frozen"
+
+
+def test_that_personal_data_in_wanted_texts_is_not_compared_is_told(
+    tmp_path: Path, cli: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [(f"mail anna{n}@example.com", f"send to=anna{n}@example.com" if n % 2 else "no mail") for n in range(20)]
+    pd.DataFrame(rows, columns=["source", "target"]).to_csv(tmp_path / "t.csv", index=False)
+    ran = cli("train", "--task", "seq2seq", "--train", tmp_path / "t.csv", "--method", "copy", "--out", tmp_path / "m")
+    assert ran.code == 0, ran.err
+    assert (
+        "note: 10 texts of the column target hold"
+        in cli("evaluate", "--model", tmp_path / "m", "--data", tmp_path / "t.csv").err
+    )

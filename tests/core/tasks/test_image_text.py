@@ -122,4 +122,4 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=message):
             image_text.read(tmp_path / "t.csv")
     with pytest.raises(InputError, match="the columns headline; found image, text, label"):
-        task_module("image-text").read_inputs(tmp_path / "t.csv", "headline")  # type: ignore[misc]
+        task_module("image-text").read_inputs(tmp_path / "t.csv", {"text": "headline"})  # type: ignore[misc]

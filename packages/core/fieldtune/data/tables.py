@@ -20,6 +20,7 @@ COLUMNS = {
     "text-classification": (("text", "label"), ()),
     "multi-label-classification": (("text", "label"), ()),
     "regression": (("text", "label"), ()),
+    "text-pair": (("text_a", "text_b", "label"), ()),
     "embedding": (("query", "positive"), ("negative",)),
     "reranking": (("query", "document"), ("label",)),
     "seq2seq": (("source", "target"), ()),
