@@ -257,7 +257,10 @@ def _train_again(job: _Job, measured: Any, rows: Rows) -> Any:
 def _notes(job: _Job, rows: Rows, choice: dict[str, Any] | None) -> dict[str, Any]:
     """What else the card keeps of the run."""
     tables, private = {"train": rows.everything, "valid": rows.valid}, bool(job.settings.epsilon)
-    notes = {"tables": {name: table_digest(table, private=private) for name, table in tables.items()}}
+    notes: dict[str, Any] = {"tables": {name: table_digest(table, private=private) for name, table in tables.items()}}
+    read = heeded(job.task, job.method, job.settings)
+    notes |= {"settings": {name: value for name, value in job.settings.as_dict().items() if name in read}}
+    notes |= {"hidden": dict(rows.hidden)} if rows.hidden and not private else {}
     return notes | ({"choice": choice} if choice else {})
 
 

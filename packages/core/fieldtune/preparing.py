@@ -31,6 +31,7 @@ class Rows:
         everything: ``train``, and ``valid`` too where it was split off the user's training rows.
         unlabelled: one table of rows without a label, or none.
         leaked: those of ``valid`` that also stand in ``train``, or nearly do.
+        hidden: in how many cells personal data of each kind was hidden.
     """
 
     train: pd.DataFrame
@@ -38,6 +39,7 @@ class Rows:
     everything: pd.DataFrame
     unlabelled: tuple[pd.DataFrame, ...]
     leaked: Leaked
+    hidden: Mapping[str, int]
 
     @property
     def tables(self) -> tuple[pd.DataFrame, ...]:
@@ -69,8 +71,9 @@ def prepared(
     rows = about.read(tabled(train), rename=rename, labels=labels)
     held_out = about.read(tabled(valid), rename=rename, labels=labels) if valid is not None else None
     more = _unlabelled(about, method, unlabelled, rename)
+    counts: Counter[str] = Counter()
     if scrub:
-        rows, held_out, *others = _hidden((rows, held_out, *more), progress)
+        (rows, held_out, *others), counts = _hidden((rows, held_out, *more), progress)
         more = tuple(others)
     _check(about, rows, progress)
     everything = rows
@@ -84,7 +87,7 @@ def prepared(
         say(f"note: {finding.message}")
     if held_out.empty:
         _unmeasured(len(rows), method, method in about.MEASURED, progress)
-    return Rows(rows, held_out, everything, more, found)
+    return Rows(rows, held_out, everything, more, found, counts)
 
 
 def _unmeasured(rows: int, method: str, pointless: bool, progress: bool) -> None:
@@ -117,13 +120,13 @@ def _unlabelled(
     return (about.read_unlabelled(tabled(data), rename=rename),)
 
 
-def _hidden(tables: Sequence[pd.DataFrame | None], progress: bool) -> list[Any]:
-    """The tables without personal data in their texts; what was hidden is said."""
+def _hidden(tables: Sequence[pd.DataFrame | None], progress: bool) -> tuple[list[Any], Counter[str]]:
+    """The tables without personal data in their texts, and in how many cells each kind was; it is said too."""
     done = [(None, Counter[str]()) if table is None else hidden(table) for table in tables]
     found = sum((counts for _, counts in done), Counter[str]())
     if found and progress:
         say(f"note: {said(found)}")
-    return [table for table, _ in done]
+    return [table for table, _ in done], found
 
 
 def _check(about: Task, rows: pd.DataFrame, progress: bool) -> None:

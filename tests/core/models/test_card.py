@@ -132,3 +132,20 @@ def test_an_encoder_with_a_page_of_its_own_gets_ours_and_is_left_as_it_was(
     assert licence(done.path) == "mit"  # a model that goes on from this one knows it too
     assert (base / "README.md").read_text() == theirs
     assert cli("models", "publish", done.path, "--into", "tickets", "--data", tmp_path / "rows.csv").code == 0
+
+
+def test_other_methods_classes_settings_and_what_was_hidden_are_shown() -> None:
+    per_class = {
+        name: {"support": n, "precision": 0.5, "recall": 0.25, "f1": 1 / 3} for name, n in (("a", 3), ("b|c", 9))
+    }
+    card = {"task": "text-classification", "method": "full", "figure": "accuracy", "hidden": {"email": 3},
+            "settings": {"epochs": 5, "max_length": 64},
+            "metrics": {"accuracy": 0.9, "ece": 0.1, "n": 12, "per_class": per_class,
+                        "rivals": {"head": {"accuracy": 0.8, "ece": 0.2, "n": 12}}}}  # fmt: skip
+    page = markdown(card)
+    assert "| `full` | 0.9 | 0.1 |\n| `head` | 0.8 | 0.2 |" in page
+    assert "| `b\\|c` | 9 | 0.5 | 0.25 | 0.333 |\n| `a` | 3 |" in page
+    assert "| settings | `epochs=5`, `max_length=64` |" in page
+    assert "3 email; the model hides it in what it reads, too" in page
+    plain = markdown({"task": "regression", "method": "full", "metrics": {"n": 0}})
+    assert "Other methods" not in plain and "Classes on" not in plain and "hidden" not in plain

@@ -22,8 +22,11 @@ _SIZES = ("n", "folds", "blocks", "candidates", "trainable_share", "in_scope.thr
 _KNOBS = (
     ("temperature", "temperature"),
     ("in_scope_threshold", "in-scope threshold"),
+    ("cut", "probability of the second label from which it is the answer"),
     ("width", "half the width of the 90 % interval"),
 )
+_CLASSES = 100
+"""Classes shown one by one."""
 _ASIDE = ("per_class", "per_tag", "per_type", "rivals", "choice")
 NOT_UNSEEN = "the figures are not those of unseen rows"
 _USES = {
@@ -69,6 +72,8 @@ def markdown(card: Mapping[str, Any]) -> str:
         "its sha256; `fieldtune models verify` checks them.",
         _table("Origin", _origin(card)),
         _figures(card),
+        _others(card),
+        _classes(card),
         _table("Calibration", _calibration(card)),
         f"## Not meant for\n\n{_USES.get(card['task'], _LABELS)} Texts or pictures unlike the training rows (another "
         "language, another trade, another time) were not measured. Decisions about people need a person.",
@@ -93,6 +98,11 @@ def _origin(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "rows it learnt from", f"{card['rows']}" if "rows" in card else "not known"
     if card.get("left_out"):
         yield "rows left out", f"{card['left_out']}, whose label is likely wrong (`--set noisy=keep` keeps them)"
+    if card.get("hidden"):
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(card["hidden"].items()))
+        yield "personal data hidden in them", f"{kinds}; the model hides it in what it reads, too"
+    if card.get("settings"):
+        yield "settings", ", ".join(_code(f"{name}={value}") for name, value in sorted(card["settings"].items()))
     if "fewshot" in card:
         yield "where its weights ended", _way(**card["fewshot"])
     if "data" in run:
@@ -137,6 +147,40 @@ def _figures(card: Mapping[str, Any]) -> str:
     return "\n".join(
         [f"## Figures\n\n{told}{refit}{warning}\n", "| figure | value | 95 % interval |", "|---|---|---|", *lines]
     )
+
+
+def _others(card: Mapping[str, Any]) -> str:
+    """The task's other methods, measured on the same rows."""
+    metrics = card.get("metrics", {})
+    if not metrics.get("rivals") or "figure" not in card:
+        return ""
+    names = [name for name, _ in flat(metrics) if name not in _SIZES and "." not in name]
+    found = {card["method"]: metrics, **metrics["rivals"]}
+    names = [name for name in names if all(name in figures for figures in found.values())]
+    rows = [
+        f"| {_code(method)} | {' | '.join(f'{figures[name]:.4g}' for name in names)} |"
+        for method, figures in found.items()
+    ]
+    head = f"| method | {' | '.join(map(_code, names))} |"
+    return "\n".join(["## Other methods on these rows\n", head, "|---" * (len(names) + 1) + "|", *rows])
+
+
+def _classes(card: Mapping[str, Any]) -> str:
+    """Each class on the same rows, the rarest last; the first of very many."""
+    table = card.get("metrics", {}).get("per_class") or {}
+    known = {name: found for name, found in table.items() if isinstance(found, Mapping) and "support" in found}
+    if not known:
+        return ""
+    ordered = sorted(known.items(), key=lambda one: -one[1]["support"])
+    names = [name for name in ordered[0][1] if name != "support"]
+    rows = [
+        f"| {_code(label)} | {found['support']:.0f} | {' | '.join(f'{found[name]:.3g}' for name in names)} |"
+        for label, found in ordered[:_CLASSES]
+    ]
+    more = [f"\nand {len(ordered) - _CLASSES} more classes"] if len(ordered) > _CLASSES else []
+    columns = f"| class | rows | {' | '.join(map(_code, names))} |"
+    head = ["## Classes on these rows\n", columns, "|---" * (len(names) + 2) + "|"]
+    return "\n".join([*head, *rows, *more])
 
 
 def _apart(card: Mapping[str, Any]) -> str:

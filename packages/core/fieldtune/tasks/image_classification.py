@@ -142,14 +142,16 @@ def finish(model: ImageClassifier, valid: pd.DataFrame) -> dict[str, Any]:
 def _fit(model: ImageClassifier, logits: NDArray[np.float32], given: pd.Series) -> None:
     labelled.fit(model, logits, given)
     known = given.isin(model.labels).to_numpy()
-    if len(model.labels) == 2 and known.any():
+    if len(model.labels) == 2 and known.sum() >= labelled.CALIBRATION_ROWS:
         positive = (given == model.labels[1]).to_numpy()
         model.cut = best_cut(positive[known], softmax(logits[known], model.temperature)[:, 1])
 
 
 def uncalibrated(model: ImageClassifier, valid: pd.DataFrame) -> list[str]:
     """What ``valid`` is too small to have fitted."""
-    return labelled.uncalibrated(model, of_part(valid, "valid")["label"])
+    given = of_part(valid, "valid")["label"]
+    cut = ["the probability from which one of two labels is the answer"] if len(model.labels) == 2 else []
+    return labelled.uncalibrated(model, given, *cut)
 
 
 def metrics(model: ImageClassifier, table: pd.DataFrame) -> dict[str, Any]:
