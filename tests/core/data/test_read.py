@@ -290,7 +290,8 @@ def test_a_json_list_is_to_be_written_as_lines(name: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("content", "line"), [('text,label\n"open,x\nhello,y\n', 2), ('text,label\n"a\nb",x\n"open,y\n', 4)]
 )
-def test_a_quote_that_is_not_closed_is_named_with_its_line(content: str, line: int, tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_text(content)
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_a_quote_that_is_not_closed_is_named_with_its_line(content: str, line: int, mark: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(content.replace(",", mark))
     with pytest.raises(InputError, match=f"quotation mark in line {line} that is not closed"):
         read_table(tmp_path / "t.csv")

@@ -18,7 +18,7 @@ from fieldtune.errors import ArtefactError, InputError
 from fieldtune.evaluate.generation import report, rouge_l, slot_accuracy
 from fieldtune.models import generator as writing
 from fieldtune.models.generator import Generator
-from fieldtune.tasks import generation
+from fieldtune.tasks import generation, task_module
 from fieldtune.text import detokenise
 from fieldtune.train.fit import fit
 from fieldtune.train.settings import Settings
@@ -291,3 +291,20 @@ def test_that_personal_data_in_wanted_texts_is_not_compared_is_told(
         "note: 10 texts of the column target hold"
         in cli("evaluate", "--model", tmp_path / "m", "--data", tmp_path / "t.csv").err
     )
+
+
+def test_instructions_and_tools_in_chats_are_passed_over_and_an_empty_chat_keeps_its_row(tmp_path: Path) -> None:
+    chat = [{"role": "system", "content": "be kind"}, {"role": "user", "content": "hello"},
+            {"role": "tool", "content": None}, {"role": "assistant", "content": "good morning"}]  # fmt: skip
+    table = pd.DataFrame({"messages": [chat, chat[:2]], "turns": ["3", "1"]})
+    found = agent_turns(table, rename={"turns": "messages"})
+    assert found[["source", "target"]].to_numpy().tolist() == [["hello", "good morning"]]
+    asked = pd.DataFrame({"messages": [chat, None, chat[:2]]})
+    kept, inputs = task_module("dialogue").read_inputs(asked, {})  # type: ignore[misc]
+    assert (len(kept), inputs["source"].tolist()) == (3, ["hello", "", "hello"])
+
+
+def test_sources_and_targets_of_dialogues_go_by_the_users_names() -> None:
+    table = pd.DataFrame({"q": ["hello"], "a": ["good morning"], "source": ["x"]})
+    found = agent_turns(table, rename={"source": "q", "target": "a"})
+    assert found[["source", "target"]].to_numpy().tolist() == [["hello", "good morning"]]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from fieldtune.data.filled import empty
 from fieldtune.data.given import given, named
 from fieldtune.data.numbered import counted
 from fieldtune.data.read import check_columns
@@ -16,6 +17,7 @@ from fieldtune.text.normalise import blank
 
 AGENT, CUSTOMER = "agent", "customer"
 _ROLES = {"agent": AGENT, "assistant": AGENT, "bot": AGENT, "customer": CUSTOMER, "user": CUSTOMER}
+_ASIDE = ("system", "developer", "tool", "function")  # in exported chats: instructions and what programs answered
 KEPT = 6
 """Turns before a reply that are kept."""
 
@@ -30,20 +32,21 @@ def agent_turns(
     Args:
         data: JSON lines with ``turns`` [{role, text}] (see ``chatbot mine``) or, as chats are exported, ``messages``
             [{role, content}]; or a table of columns source, target.
-        rename: {"turns": the user's name for it}.
+        rename: the users' names for turns, or for source and target.
         labels: taken for the sake of the other tasks' signature, unused.
 
     Raises:
         InputError: no such columns, a turn without role or text, an unknown role, or no turn of an agent.
     """
     where, frame = named(data), _turned(given(data), rename)
-    if {"source", "target"} <= set(frame.columns):
-        return training_table(data, "seq2seq")
+    if {(rename or {}).get(name, name) for name in ("source", "target")} <= set(frame.columns):
+        return training_table(data, "seq2seq", rename=rename)
     check_columns(frame, ["turns"], where)
     rows, numbers, silent, blanks = [], [], 0, 0
     for number, turns in frame["turns"].items():
         said = _turns(turns, f"row {number} of {where}")
-        blanks += len(turns) - len(said)
+        blanks += sum(blank(text) for _, text in said)
+        said = [(role, text) for role, text in said if not blank(text)]
         found = [
             (_source(said[max(at - KEPT, 0) : at]), text)
             for at, (role, text) in enumerate(said)
@@ -80,7 +83,8 @@ def asked(
         return table, pd.DataFrame({"source": frame[source].fillna("").astype(str)}).reset_index(drop=True)
     sources = []
     for number, turns in frame["turns"].items():
-        said = _turns(turns, f"row {number} of {where}")
+        said = [] if empty(turns) else _turns(turns, f"row {number} of {where}")
+        said = [(role, text) for role, text in said if not blank(text)]
         while said and said[-1][0] == AGENT:
             said.pop()
         sources.append(_source(said[-KEPT:]) if said else "")
@@ -90,22 +94,26 @@ def asked(
 def _turned(frame: pd.DataFrame, rename: Mapping[str, str] | None) -> pd.DataFrame:
     """Turns under that name; chats are exported as messages."""
     theirs = (rename or {}).get("turns", "turns" if "turns" in frame else "messages")
-    return frame.rename(columns={theirs: "turns"})
+    if theirs not in frame or theirs == "turns":
+        return frame
+    return frame.drop(columns="turns", errors="ignore").rename(columns={theirs: "turns"})
 
 
 def _turns(turns: Any, where: str) -> list[tuple[str, str]]:
+    """Who said what; instructions to a model and what programs answered are passed over."""
     if not isinstance(turns, list):
         raise InputError("turns as a list of {role, text}", f"{type(turns).__name__} in {where}", "write JSON lines")
     found = []
     for turn in turns:
-        role = _ROLES.get(str(turn.get("role", "")).lower()) if isinstance(turn, dict) else None
-        text = turn.get("text", turn.get("content")) if isinstance(turn, dict) else None
+        name = str(turn.get("role", "")).lower() if isinstance(turn, dict) else ""
+        if name in _ASIDE:
+            continue
+        role, text = _ROLES.get(name), turn.get("text", turn.get("content")) if isinstance(turn, dict) else None
         if role is None or not isinstance(text, str):
             raise InputError(
                 f"a turn with a role out of {', '.join(_ROLES)} and a text", f"{turn!r:.80} in {where}", "correct it"
             )
-        if not blank(text):
-            found.append((role, text.strip()))
+        found.append((role, text.strip()))
     return found
 
 

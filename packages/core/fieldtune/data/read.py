@@ -307,7 +307,7 @@ def _separated(text: str, mark: str, path: Path, numbered: bool) -> pd.DataFrame
     except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
         reason = (
             _long_row(text, mark)
-            or _open_quote(text)
+            or _open_quote(text, mark)
             or str(error).strip().replace("Error tokenizing data. C error: ", "")
         )
         raise InputError(
@@ -346,11 +346,11 @@ def _long_row(text: str, mark: str) -> str:
     return ""
 
 
-def _open_quote(text: str) -> str:
+def _open_quote(text: str, mark: str) -> str:
     """Where the quotation mark stands that is never closed; empty where all are."""
     if text.count('"') % 2 == 0:
         return ""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
     line = 1
     with contextlib.suppress(csv.Error):
         for _ in reader:

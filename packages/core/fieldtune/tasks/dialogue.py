@@ -12,7 +12,7 @@ from fieldtune.data.numbered import numbers_of
 from fieldtune.data.split import joined, tenth
 from fieldtune.tasks import generation
 
-COLUMNS = (("turns",), ())
+COLUMNS = (("turns",), ("target",))
 INPUTS = ("source",)
 ENCODERLESS: tuple[str, ...] = ()
 DEFAULTS, METHODS, RIVALS, FIGURE = generation.DEFAULTS, generation.METHODS, generation.RIVALS, generation.FIGURE
