@@ -54,20 +54,24 @@ def scrub(
 ) -> None:
     """Write a table with personal data hidden: what `train` hides by itself, and names of a list.
 
+    Cells may be texts, or lists and objects of texts (turns, messages, tokens), in CSV as JSON; a column spans moves with
+    its text. Anything else in a column to scrub is refused with its row. Other columns, labels and ids among them, stay.
+
     Names are hidden here and nowhere else: to hide them from a model's inputs too, its folder would have to hold the list.
     Scrub what it is to train on, and what it is asked about, with the same list.
     """
-    from fieldtune.data.hiding import TEXTS, hidden, listed
+    from fieldtune.data.hiding import TOKENS, listed
     from fieldtune.data.read import check_columns, check_output, read_table, write_table
+    from fieldtune.data.scrubbed import COLUMNS, scrubbed
     from fieldtune.errors import InputError
 
     check_output(out, reads=[file, *([names] if names else [])])
-    table = read_table(file, every_row=True)
+    table = read_table(file, every_row=True, numbered=True)
     check_columns(table, text or [], str(file))
-    columns = text or [name for name in TEXTS if name in table]
+    columns = [name for name in ((*text, TOKENS) if text else COLUMNS) if name in table]
     if not columns:
-        raise InputError(f"a column of texts ({', '.join(TEXTS)})", f"none in {file}", "name it with --text COLUMN")
-    clean, found = hidden(table, columns, listed(names) if names else ())
+        raise InputError(f"a column of texts ({', '.join(COLUMNS)})", f"none in {file}", "name it with --text COLUMN")
+    clean, found = scrubbed(table, list(dict.fromkeys(columns)), listed(names) if names else (), str(file))
     write_table(clean, out)
     show({"out": str(out), "rows": len(clean), "hidden": dict(found.most_common())}, as_json)
 

@@ -36,7 +36,7 @@ def scrub(text: str, keep: Collection[str] = (), names: Sequence[str] = ()) -> S
         names: of people, to hide too.
     """
     kinds: dict[str, None] = {}
-    known = tuple(name for name in names if not hides(f"[{name.strip().casefold()}]"))
+    known = _known(names)
     while found := [one for one in find(text, known) if not keep or _contact(text, one) not in keep]:
         kinds.update(dict.fromkeys(kind for _, _, kind in found))
         edges = [0, *(edge for start, end, _ in found for edge in (start, end)), len(text)]
@@ -64,10 +64,11 @@ def find(text: str, names: tuple[str, ...] = ()) -> list[tuple[int, int, str]]:
     return sorted(found)
 
 
-def traced(text: str) -> tuple[str, list[tuple[int, int]]]:
+def traced(text: str, names: Sequence[str] = ()) -> tuple[str, list[tuple[int, int]]]:
     """The text that `scrub` gives, and of each of its characters where what it stands for is in ``text``: (start, end)."""
     places = [(place, place + 1) for place in range(len(text))]
-    while found := find(text):
+    known = _known(names)
+    while found := find(text, known):
         parts, kept, end = [], list[tuple[int, int]](), 0
         for start, stop, kind in [*found, (len(text), len(text), "")]:
             written = f"[{kind}]" if kind else ""
@@ -87,6 +88,11 @@ def contacts(texts: Iterable[str]) -> frozenset[str]:
 def hides(text: str) -> bool:
     """Whether it holds a placeholder such as "[email]": something was taken out, and the text says less than it did."""
     return _PLACEHOLDER.search(text) is not None
+
+
+def _known(names: Sequence[str]) -> tuple[str, ...]:
+    """Those that no placeholder bears: "[name]" would be hidden again for ever."""
+    return tuple(name for name in names if not hides(f"[{name.strip().casefold()}]"))
 
 
 def _contact(text: str, found: tuple[int, int, str]) -> str:

@@ -1,0 +1,55 @@
+"""Spans of characters after personal data was hidden in their text: each stands where its words do now."""
+
+import json
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from fieldtune.data.cells import cleaned, empty
+from fieldtune.data.scrub import traced
+
+Span = dict[str, Any]
+
+
+def moved(text: str, cell: Any, names: Sequence[str] = ()) -> tuple[str, Any]:
+    """A text with its personal data hidden, and the spans in it: objects with start, end and label, or JSON of them.
+
+    One that shares a character with what was hidden holds the whole placeholder; ``text`` in a span is written anew, and
+    what else it says is hidden as in any cell.
+
+    Raises:
+        TypeError: no such spans, or two that would share a placeholder; says what.
+    """
+    clean, places = traced(text, names)
+    spans = _spans(cell, len(text)) if clean != text else []
+    if not spans:
+        return clean, cell
+    found = [_moved(span, clean, places, names) for span in spans]
+    before, after = (sorted((int(one["start"]), int(one["end"])) for one in some) for some in (spans, found))
+    if _overlap(after) and not _overlap(before):
+        raise TypeError("two spans of what is hidden as one")
+    return clean, json.dumps(found, ensure_ascii=cell.isascii()) if isinstance(cell, str) else found
+
+
+def _spans(cell: Any, length: int) -> list[Span]:
+    try:
+        found = json.loads(cell or "[]") if isinstance(cell, str) else [] if empty(cell) else list(cell)
+        inside = all(0 <= int(one["start"]) < int(one["end"]) <= length for one in found)
+    except (TypeError, KeyError, ValueError, OverflowError, RecursionError):
+        raise TypeError("spans that are no list of objects with start and end") from None
+    if not inside:
+        raise TypeError(f"a span that is not inside the text of {length} characters")
+    return list(found)
+
+
+def _moved(span: Span, clean: str, places: list[tuple[int, int]], names: Sequence[str]) -> Span:
+    start, end = int(span["start"]), int(span["end"])
+    inside = [at for at, (first, last) in enumerate(places) if first < end and last > start]
+    place = {"start": inside[0], "end": inside[-1] + 1}
+    told = {"text": clean[place["start"] : place["end"]]} if "text" in span else {}
+    rest = {name: value for name, value in span.items() if name not in ("start", "end", "label", "text")}
+    return {**span, **cleaned(rest, names)[0], **place, **told}
+
+
+def _overlap(places: list[tuple[int, int]]) -> bool:
+    return any(end > start for (_, end), (start, _) in pairwise(places))
