@@ -60,6 +60,51 @@ def test_silent_connections_keep_nobody_out_and_are_closed(begun: tuple[Running,
         kept.close()
 
 
+def refused(running: Running, number: int) -> socket.socket:
+    """A connection whose request was answered before its body came."""
+    one = socket.create_connection(("127.0.0.1", running.port), timeout=20)
+    head, status = (("PUT", "127.0.0.1"), 405) if number % 2 else (("POST", "other.example"), 421)
+    one.sendall(b"%s /predict HTTP/1.1\r\nHost: %s\r\nContent-Length: 400\r\n\r\n" % tuple(map(str.encode, head)))
+    got = one.recv(10_000)
+    while b"}" not in got:
+        got += one.recv(10_000)
+    assert got.startswith(b"HTTP/1.1 %d " % status)
+    return one
+
+
+def goes_on(one: socket.socket) -> bool:
+    """Whether it takes one more byte."""
+    try:
+        one.sendall(b"x")
+        one.settimeout(0.001)
+        return one.recv(1000) != b""
+    except TimeoutError:
+        return True
+    except OSError:
+        return False
+
+
+def test_bodies_that_nobody_reads_keep_nobody_out_and_are_closed(begun: tuple[Running, Path]) -> None:
+    running, _ = begun
+    with ExitStack() as stack:
+        crowd = [stack.enter_context(refused(running, number)) for number in range(2 * MOST)]
+        left = crowd
+        for _ in range(100):
+            time.sleep(0.1)
+            left = [one for one in left if goes_on(one)]
+            assert running.ask("GET", "/health").status == 200
+            if not left:
+                break
+        assert not left
+
+
+def test_an_answer_is_read_and_the_connection_kept_where_the_body_ends(begun: tuple[Running, Path]) -> None:
+    running, _ = begun
+    with refused(running, 0) as one:
+        one.sendall(b"x" * 400 + b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert one.recv(10_000).startswith(b"HTTP/1.1 200 ")
+
+
 def test_too_many_requests_are_refused_in_json_counted_and_logged(begun: tuple[Running, Path]) -> None:
     running, log = begun
     with ThreadPoolExecutor(2 * MOST) as pool:

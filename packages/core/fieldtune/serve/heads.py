@@ -1,7 +1,8 @@
 """A connection that asks nothing: closed after some seconds, and first of all when there are too many connections.
 
-uvicorn counts idle sockets among the requests it refuses, and times a connection out only between two requests: a thousand
-silent ones would keep everybody out. It knows no request and no answer.
+uvicorn counts idle sockets among the requests it refuses, and times a connection out only between two requests, anew with
+every byte: a thousand silent ones, or ones that go on with a body whose request was refused, would keep everybody out. It
+knows no request and no answer.
 """
 
 import asyncio
@@ -17,7 +18,8 @@ class Heads(H11Protocol):
     """uvicorn's protocol with a time for the head of a request, and a number of connections.
 
     Args:
-        head_s: seconds for the head to arrive, from the connection or from what came of it since the last answer.
+        head_s: seconds for the head to arrive, from the connection or from what came of it since the last answer; and for
+            the rest of a body that nobody reads.
         most: connections open at a time; beyond, the silent ones are closed sooner.
     """
 
@@ -29,22 +31,30 @@ class Heads(H11Protocol):
 
     @property
     def silent(self) -> bool:
-        """Whether no request is in work on it."""
-        return bool(self.conn.their_state is h11.IDLE)
+        """Whether no request is in work on it: none has come, or what still comes is the body of one that was answered."""
+        return bool(self.conn.their_state is h11.IDLE or self._unread)
+
+    @property
+    def _unread(self) -> bool:
+        return bool(self.conn.their_state is h11.SEND_BODY and self.cycle.response_complete)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._since = self.loop.time()
         self._wait()
         if len(self.connections) > self._most:
             self._make_room()
 
     def data_received(self, data: bytes) -> None:
-        self._since = self.loop.time()
         super().data_received(data)
         if not self.silent:
             self._done()
-        elif self._late is None:  # a head in pieces: its time began with the first
+        else:  # a head in pieces: its time began with the first
+            self._wait()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._since = self.loop.time()
+        if self._unread:  # closed at once, the client might lose the answer
             self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -52,7 +62,9 @@ class Heads(H11Protocol):
         super().connection_lost(exc)
 
     def _wait(self) -> None:
-        self._late = self.loop.call_later(self._head_s, self._close)
+        if self._late is None:
+            self._since = self.loop.time()
+            self._late = self.loop.call_later(self._head_s, self._close)
 
     def _done(self) -> None:
         if self._late is not None:
