@@ -14,6 +14,7 @@ from support_world import dialogue
 
 from fieldtune import decisions, feedback, registry
 from fieldtune.errors import ArtefactError, InputError, RefusedError
+from fieldtune.infer.cache import Cache
 from fieldtune.models.folder import MANIFEST
 from fieldtune.retrieval.index import FlatIndex
 from fieldtune_chatbot import bot, corrections, improving, ingest, learning, replying, wire
@@ -700,8 +701,11 @@ def test_an_erased_user_leaves_the_store_and_the_next_version(
     improving.write_candidate(service.bot, lessons, home / "c")
     registry.publish("chatbot", store, {"c": home / "c"}, {"c": np.ones(1)}, rng=np.random.default_rng(0), now=NOW)
     assert "check --store" in cli("feedback", "erase", "--user", "eve", "--store", home / "nothing").err
+    (spoken, *_) = wire.history(service, "ann")
+    Cache().put(b"an encoder of its own", [spoken["body"]], np.ones((1, 3), dtype=np.float32))
     ran = cli("feedback", "erase", "--user", "ann", "--json")
-    assert (ran.json["erased"], ran.json["turns"]) == (1, 2)
+    assert (ran.json["erased"], ran.json["turns"]) == (1, 2) and ran.json["vectors"] >= 1
+    assert not Cache().get(b"an encoder of its own", [spoken["body"]])
     assert wire.history(service, "ann") == [] and len(wire.history(service, "bob")) == 2
     with service.engine.begin() as connection:
         assert [decisions.get(connection, said[user]) is None for user in ("ann", "bob")] == [True, False]

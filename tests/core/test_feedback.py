@@ -71,3 +71,27 @@ def test_erasing_a_user_forgets_the_vectors_of_what_they_wrote(cli: Callable[...
     assert (ran.code, ran.json["erased"], ran.json["vectors"]) == (0, 1, 2)
     assert all(list(Cache().get(space, [mine, theirs])) == [theirs] for space in spaces)
     assert "memory.json" in cli("feedback", "erase", "--help").out
+
+
+def test_vectors_that_cannot_be_deleted_are_no_success_and_leave_the_rows(cli: Callable[..., Ran], home: Path) -> None:
+    text = "my card was eaten"
+    with registry.open_home().begin() as connection:
+        feedback.record(connection, Feedback("monitor", "s", "tone", "ann", payload={"text": text}), NOW)
+    Cache().put(b"space", [text], np.ones((1, 3), dtype=np.float32))
+    log = Cache().file.with_name(Cache().file.name + "-wal")
+    log.unlink(missing_ok=True)
+    log.mkdir()  # SQLite cannot write without it
+    ran = cli("feedback", "erase", "--user", "ann", "--json")
+    assert ran.code == 1 and "to delete vectors from" in ran.err and not ran.out
+    log.rmdir()
+    assert cli("feedback", "erase", "--user", "ann", "--json").json == {"user": "ann", "erased": 1, "vectors": 1} | {
+        "turns": 0,
+        "lists": 0,
+    }
+
+
+def test_a_text_is_forgotten_as_models_read_it_too(home: Path) -> None:
+    written, read = "call me at 202-555-0147", "call me at [phone]"
+    Cache().put(b"space", [written, read, "other"], np.ones((3, 3), dtype=np.float32))
+    assert Cache().forget([written]) == 2
+    assert list(Cache().get(b"space", [written, read, "other"])) == ["other"]

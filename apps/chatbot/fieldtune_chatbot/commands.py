@@ -180,4 +180,5 @@ def erase(user: str, stores: list[Path]) -> dict[str, int]:
     from fieldtune_chatbot import wire
 
     standing = [folder for folder in registry.origins("chatbot") if (folder / "fieldtune.db").is_file()]
-    return {"turns": wire.erase(user, dict.fromkeys(folder.resolve() for folder in (*standing, *stores)))}
+    turns, vectors = wire.erase(user, dict.fromkeys(folder.resolve() for folder in (*standing, *stores)))
+    return {"turns": turns, "vectors": vectors}

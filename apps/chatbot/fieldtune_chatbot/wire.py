@@ -192,20 +192,22 @@ def give_feedback(
         feedback.record(connection, row, now, keep=service.bot.contacts)
 
 
-def erase(user: str, stores: Iterable[Path]) -> int:
-    """Delete the conversations of one user, whose sessions carry their name, with the decisions; returns the turns.
+def erase(user: str, stores: Iterable[Path]) -> tuple[int, int]:
+    """Delete the conversations of one user, whose sessions carry their name, with the decisions.
+
+    Returns the numbers of turns and of vectors kept of what was said in them.
 
     Raises:
-        InputError: one of the stores is none.
+        InputError: one of the stores is none, or vectors cannot be deleted; then its conversations stay.
     """
-    turns = 0
+    turns = vectors = 0
     for folder in stores:
         if not (folder / "fieldtune.db").is_file():
             raise InputError("a chatbot's store", f"no fieldtune.db in {folder}", "check --store")
         with store.open_chatbot(folder).begin() as connection:
-            Cache().forget(store.said(connection, user))
+            vectors += Cache().forget(store.said(connection, user))
             turns += store.erase(connection, user)
-    return turns
+    return turns, vectors
 
 
 def evaluate(

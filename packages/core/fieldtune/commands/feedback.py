@@ -1,5 +1,6 @@
 """``fieldtune feedback list | export | retrain | erase``: what users said, and models made better by it."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -84,6 +85,11 @@ def erase(
     """Delete at once the user's feedback, the vectors of its texts that are kept under FIELDTUNE_HOME, what the
     recommender recorded of lists made for that name, and the chatbot's conversations in the session of that name.
 
+    Vectors are found by their text, as it was written and as models read it, without personal data. Not found are those
+    of texts that were cut off or joined with others before they were read (a question with the one before it, a dialogue):
+    delete FIELDTUNE_HOME/embeddings.sqlite to be rid of these; it is filled anew. Where vectors cannot be deleted, the
+    rows they belong to stay and the command fails.
+
     A conversation goes with its questions, answers and decisions. The user is remembered by a hash of the name: the
     next `chatbot build` leaves out what they taught, and so does a version that `feedback retrain chatbot` ships.
     Until then the chatbot knows it still. Not undone: what is in versions made before (delete their folders under
@@ -98,15 +104,15 @@ def erase(
 
     if not user.strip():
         raise InputError("the name of a user", repr(user), "take it from `user` in fieldtune feedback list")
-    found: dict[str, int] = {}
+    found = Counter[str]()
     for name in APPLICATIONS:  # first: a wrong --store is refused before anything is gone
         module = application(name)
         if module is not None and hasattr(module, "erase"):
-            found |= module.erase(user, store or [])
+            found.update(module.erase(user, store or []))
     with registry.open_home().begin() as connection:
-        texts = said.texts(connection, user)
+        found["vectors"] += Cache().forget(said.texts(connection, user))  # it needs the texts, and may fail
         rows = said.forget(connection, user, now())
-    show({"user": user, "erased": rows, "vectors": Cache().forget(texts), **found}, as_json)
+    show({"user": user, "erased": rows, **found}, as_json)
 
 
 def _unknown(app: str) -> InputError:

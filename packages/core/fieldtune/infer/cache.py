@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fieldtune.data.scrub import scrub
+from fieldtune.errors import InputError
 from fieldtune.progress import say
 from fieldtune.runtime import home
 
@@ -72,33 +74,47 @@ class Cache:
         self._do(write)
 
     def forget(self, texts: Sequence[str]) -> int:
-        """Delete what is kept of these texts, whatever the encoder; returns how many vectors that were."""
-        gone = 0
+        """Delete what is kept of these texts, as they stand and without personal data, as models read them; whatever the
+        encoder. Returns how many vectors that were.
+
+        Raises:
+            InputError: the file cannot be written; then nothing is deleted.
+        """
+        gone, known = 0, sorted({one for text in texts for one in (text, scrub(text).text)})
 
         def delete(database: sqlite3.Connection) -> None:
             nonlocal gone
             database.execute("PRAGMA secure_delete=ON")  # its bytes too, not only its place
             gone = database.executemany(
-                "DELETE FROM vectors WHERE text = ?", [(_key(text),) for text in texts]
+                "DELETE FROM vectors WHERE text = ?", [(_key(text),) for text in known]
             ).rowcount
 
-        if self.file.is_file() and texts:
-            self._do(delete)
+        try:
+            if texts and self.file.is_file():
+                self._work(delete)
+        except (OSError, sqlite3.OperationalError) as error:
+            raise InputError(
+                f"to delete vectors from {self.file}", str(error), "end what holds it, or make it writable; then repeat"
+            ) from error
         return gone
 
     def _do(self, work: Callable[[sqlite3.Connection], None], writes: bool = True) -> None:
-        """One transaction on a connection of its own, so threads share none.
+        """The same for what can be done without: a file that cannot be used costs time, never a run."""
+        try:
+            self._work(work, writes)
+        except (OSError, sqlite3.OperationalError) as error:
+            _say_once(f"note: embeddings are not kept: {error} ({self.file})", self.file)
 
-        A file that cannot be used costs time, never a run.
-        """
+    def _work(self, work: Callable[[sqlite3.Connection], None], writes: bool = True) -> None:
+        """One transaction on a connection of its own, so threads share none; a damaged file is thrown away whole."""
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             with closing(_connect(self.file)) as database:
                 database.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
                 work(database)
                 database.execute("COMMIT")
-        except (OSError, sqlite3.OperationalError) as error:
-            _say_once(f"note: embeddings are not kept: {error} ({self.file})", self.file)
+        except sqlite3.OperationalError:
+            raise
         except sqlite3.DatabaseError as error:
             say(f"note: {self.file} is damaged and begun anew: {error}")
             for suffix in ("", "-wal", "-shm"):
