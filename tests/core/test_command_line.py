@@ -416,15 +416,30 @@ def test_doctor_names_the_extra_of_whatever_is_missing(cli: Cli, monkeypatch: py
 
     told = cli("doctor", "--json").json
     assert told["back_end"]["models"].startswith("torch on ")
-    assert not told["missing"] or "fieldtune[postgres]" in str(told["missing"])
     there = doctor._version
     absent = {"peft": "adapters", "optuna": "search", "onnx": "onnx", "tensorboard": "track", "starlette": "serve",
-              "bm25s": "chatbot", "streamlit": "ui"}  # fmt: skip
+              "bm25s": "chatbot", "streamlit": "ui", "psycopg": "postgres"}  # fmt: skip
     monkeypatch.setattr(doctor, "_version", lambda name: None if name in absent else there(name))
     missing = {one["package"]: one["install"] for one in cli("doctor", "--json").json["missing"]}
     assert {name: missing.get(name) for name in absent} == {
         name: f"pip install 'fieldtune[{extra}]'" for name, extra in absent.items()
     }
+
+
+def test_doctor_answers_where_only_the_sources_are(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib import metadata
+
+    found = metadata.Distribution.from_name
+
+    def without(name: str) -> metadata.Distribution:
+        if name == "fieldtune":
+            raise metadata.PackageNotFoundError(name)
+        return found(name)
+
+    monkeypatch.setattr(metadata.Distribution, "from_name", without)
+    told = cli("doctor", "--json").json
+    assert "fieldtune" not in told["versions"] and told["missing"] == []
+    assert any("not installed" in one for one in told["warnings"])
 
 
 def test_feedback_commands(cli: Cli, tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ from fieldtune.runtime import home
 from fieldtune.tasks import Task
 from fieldtune.train.settings import Settings
 
-_KEY = "digests.key"
+KEY = "digests.key"
+"""File in FIELDTUNE_HOME."""
 
 
 def fingerprint(
@@ -71,8 +72,24 @@ def veiled(told: str) -> str:
     """A digest that can be told again in this FIELDTUNE_HOME alone: HMAC with a key that never leaves it.
 
     Whoever knows all rows but one could try candidates for the last one until a plain digest fits.
+
+    Raises:
+        ConfigError: there is no key that can be read, and none can be written.
     """
-    return hmac.new(_key(home() / _KEY), told.encode(), hashlib.sha256).hexdigest()
+    try:
+        key = _key(home() / KEY)
+    except OSError as error:
+        raise ConfigError(
+            f"to read {KEY} in FIELDTUNE_HOME, or to write it there",
+            str(error),
+            "set FIELDTUNE_HOME to a folder of yours",
+        ) from error
+    return hmac.new(key, told.encode(), hashlib.sha256).hexdigest()
+
+
+def keyed() -> bool:
+    """Whether there is a key here that can be read: without one, no digest of private rows can be told again."""
+    return os.access(home() / KEY, os.R_OK)
 
 
 def _key(file: Path) -> bytes:

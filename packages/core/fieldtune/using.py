@@ -19,7 +19,7 @@ from fieldtune.data.read import check_columns, in_pieces
 from fieldtune.data.tables import NAME_IT, SETS
 from fieldtune.data.unreadable import UNREADABLE
 from fieldtune.errors import InputError
-from fieldtune.fingerprint import table_digest
+from fieldtune.fingerprint import keyed, table_digest
 from fieldtune.models import Classifier, load
 from fieldtune.models.card import NOT_UNSEEN, leakage
 from fieldtune.models.readable import warn_unread
@@ -150,12 +150,12 @@ def seen(card: Mapping[str, Any], table: pd.DataFrame) -> str:
     """Whether this is the whole table that a model was trained on, "train", or validated on, "valid"; rows in any order.
 
     Else "not known": a card holds a digest of each table and none of its rows. That of private rows can be told in the
-    FIELDTUNE_HOME alone where they were learnt.
+    FIELDTUNE_HOME alone where they were learnt, whose key this reads and never draws.
     """
     known = card.get("tables", {})
-    if not known:
-        return "not known"
     private = bool(card.get("run", {}).get("settings", {}).get("epsilon"))
+    if not known or (private and not keyed()):
+        return "not known"
     own = table_digest(as_trained(table, card), private=private)
     return next((name for name in _SEEN if known.get(name) == own), "not known")
 

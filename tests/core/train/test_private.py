@@ -18,10 +18,12 @@ from scipy.stats import kstest, norm
 from sklearn.metrics import roc_auc_score
 
 import fieldtune
-from fieldtune.errors import ConfigError
+from fieldtune.errors import ArtefactError, ConfigError
 from fieldtune.evaluate.privacy import membership_auc
-from fieldtune.fingerprint import rows_digest, table_digest
+from fieldtune.fingerprint import KEY, fingerprint, rows_digest, table_digest
 from fieldtune.train import private
+from fieldtune.train.checkpoint import claimed
+from fieldtune.train.settings import Settings
 from fieldtune.using import seen
 
 
@@ -156,7 +158,28 @@ def test_the_folder_of_a_private_head_confirms_no_guess_of_its_rows(
     assert privately(tiny_encoder, tmp_path / "a", valid).metrics == card["metrics"]  # known again, not trained again
     assert "already trained" in capsys.readouterr().err
     monkeypatch.setenv("FIELDTUNE_HOME", str(tmp_path / "elsewhere"))
+    assert seen(card, ROWS) == "not known" and not (tmp_path / "elsewhere").exists()
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("FIELDTUNE_HOME", str(tmp_path / "file"))
     assert seen(card, ROWS) == "not known"
+    with pytest.raises(ConfigError, match="FIELDTUNE_HOME"):
+        table_digest(ROWS, private=True)
+
+
+def test_an_unfinished_private_run_without_its_key_says_why_it_is_refused(tmp_path: Path, home: Path) -> None:
+    def run(rows: pd.DataFrame, **settings: Any) -> dict[str, Any]:
+        return fingerprint("text-classification", "head", [], Settings(**settings), 0, [rows])
+
+    folder, guarded = tmp_path / "work", {"epsilon": 2.0, "delta": 1e-3}
+    with claimed(folder, run(ROWS, **guarded)):
+        (folder / "checkpoint-1").mkdir()
+    with claimed(folder, run(ROWS, **guarded)):  # the key is there: known again
+        pass
+    (home / KEY).unlink()
+    for settings, told in ((guarded, True), ({**guarded, "epsilon": 3.0}, False), ({}, False)):
+        with pytest.raises(ArtefactError) as refused, claimed(folder, run(ROWS, **settings)):
+            pass
+        assert (KEY in str(refused.value)) == told
 
 
 def test_a_private_head_is_trained_once_and_says_what_it_keeps(tiny_encoder: Path, tmp_path: Path) -> None:

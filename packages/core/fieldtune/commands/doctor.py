@@ -46,7 +46,10 @@ def _extras() -> dict[str, str]:
     """Package -> the first extra that brings it, as the installed distribution says; no list of our own can go stale."""
     from packaging.requirements import Requirement
 
-    told = importlib.metadata.metadata("fieldtune").get_all("Provides-Extra") or []
+    try:
+        told = importlib.metadata.metadata("fieldtune").get_all("Provides-Extra") or []
+    except importlib.metadata.PackageNotFoundError:  # the sources alone, on the path
+        return {}
     wanted = [Requirement(line) for line in importlib.metadata.requires("fieldtune") or []]
     found: dict[str, str] = {}
     for extra in told:
@@ -88,7 +91,11 @@ def _runtime() -> str:
 def _warnings() -> list[str]:
     import torch
 
-    found = []
+    found = (
+        []
+        if _version("fieldtune")
+        else ["fieldtune is not installed, only on the path: what its extras lack is not known"]
+    )
     nvidia = any(dist.name.startswith("nvidia-") for dist in importlib.metadata.distributions() if dist.name)
     if nvidia and not torch.cuda.is_available():
         found.append(

@@ -3,8 +3,9 @@
 import contextlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from fieldtune.errors import ArtefactError
 from fieldtune.models.folder import RUN, unfinished, verify
@@ -69,15 +70,25 @@ def claimed(folder: Path, fingerprint: dict[str, object]) -> Iterator[None]:
 
 
 def _refuse_others(folder: Path, text: str) -> None:
-    file = folder / RUN
-    if file.is_file() and file.read_text(encoding="utf-8") != text:
+    file, why = folder / RUN, ""
+    if file.is_file() and (before := file.read_text(encoding="utf-8")) != text:
+        with contextlib.suppress(ValueError):  # a file cut off is of another run all the more
+            why = of_which_rows(json.loads(before), json.loads(text))
         raise ArtefactError(
             "an unfinished run of the same configuration and data",
-            f"a different one in {folder}",
+            f"a different one in {folder}{why}",
             "choose another --out, or delete the folder to give that run up",
         )
     if folder.exists() and not unfinished(folder):
         raise ArtefactError("an empty folder for checkpoints", f"other files in {folder}", "choose another --out")
+
+
+def of_which_rows(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What to know of two fingerprints of which nothing but the digests of private rows differs; else empty."""
+    private = (now.get("settings") or {}).get("epsilon")
+    if not private or {**before, "data": ""} != {**now, "data": ""}:
+        return ""
+    return " (of other rows, or of these: private rows are known again only with the digests.key of the FIELDTUNE_HOME they were learnt in)"
 
 
 def _mark(folder: Path, text: str) -> None:
