@@ -12,6 +12,7 @@ import pandas as pd
 
 from fieldtune.choosing import choose
 from fieldtune.data.given import Given
+from fieldtune.data.leaks import Leaked
 from fieldtune.errors import ArtefactError, InputError, MissingExtraError
 from fieldtune.evaluate.privacy import membership_auc
 from fieldtune.fingerprint import fingerprint, provenance, start, table_digest, threads, versions
@@ -66,7 +67,7 @@ def finetune(
     rename: Mapping[str, str] | None = None,
     labels: Mapping[str, str] | None = None,
     rivals: bool = False,
-    apart: bool = True,
+    apart: bool | Leaked = True,
     unlabelled: Given | None = None,
     processes: int = 1,
 ) -> Finetuned:
@@ -78,10 +79,9 @@ def finetune(
     Args:
         task: one of :data:`fieldtune.tasks.TASKS`, e.g. ``"text-classification"``.
         train: a table, a dict of columns or a path; the columns are the task's ``COLUMNS``.
-        valid: the same, for calibration, thresholds and metrics; None takes a stratified tenth of ``train`` and, where
-            the settings say refit, trains again on all rows once these are known; of too few rows none is taken, and
-            the model is not measured. Rows labelled ``oos`` fit the
-            in-scope threshold.
+        valid: the same, for calibration, thresholds and metrics; a private model takes it. None takes a stratified tenth
+            of ``train`` and, where the settings say refit, trains again on all rows once these are known; of too few rows
+            none is taken, and the model is not measured. Rows labelled ``oos`` fit the in-scope threshold.
         model: the pretrained encoder: ``"default"``, a folder or a hub name.
         method: one of the task's ``METHODS``, e.g. ``"linear"``, ``"head"`` or ``"full"``.
         out: the model folder to write.
@@ -91,8 +91,7 @@ def finetune(
         rename: column wanted -> the user's name for it.
         labels: label in the file -> label wanted.
         rivals: also train the plain model and the frozen encoder and record their metrics beside this one's.
-        apart: whether rows of ``valid`` that also stand in ``train`` are worth a remark; not where the caller knows, and
-            uses no metrics of this fit. The card counts them all the same.
+        apart: whether rows of ``valid`` that also stand in ``train`` are counted and told; or what was counted already.
         unlabelled: rows without a label, for the task's methods that learn from them too.
         processes: local processes that share every batch and this machine's threads. More than one are started afresh,
             so a script calls this under ``if __name__ == "__main__":``.
@@ -103,7 +102,7 @@ def finetune(
     """
     task, chosen = resolved(task, method, settings)
     about = task_module(task)
-    _possible(about, task, method, chosen, seed, processes)
+    _possible(about, task, method, chosen, seed, processes, valid)
     path = Path(out)
     replaceable(path)
     rows = prepared(
@@ -126,14 +125,10 @@ def finetune(
             trained = job.train(rows)
             metrics = _measured(job, trained, rows, rivals)
             again = valid is None and _worthwhile_again(job, rows)
-            if again:
-                trained = _train_again(job, trained, rows)
+            trained = _train_again(job, trained, rows) if again else trained
             _track(chosen, work, metrics)
-            learnt = len(rows.everything if again else rows.train)
-            selected = about.SELECTS and len(rows.valid) > 0 and "epochs" in heeded(task, method, chosen)
-            ways = {"trained_again": again, "split_off": valid is None, "selected": selected}
-            notes = _notes(job, rows, choice) | {name: True for name, way in ways.items() if way}
-            _write(job, path, trained, run, _shipped(job, metrics), learnt, notes)
+            notes = _notes(job, rows, choice, trained_again=again, split_off=valid is None)
+            _write(job, path, trained, run, _shipped(job, metrics), notes)
     return Finetuned(path, metrics, method, task)
 
 
@@ -181,7 +176,9 @@ def _together(fit: Callable[..., Any], processes: int, card: dict[str, Any], *gi
     return together(fit, processes, card, given, **named)
 
 
-def _possible(about: Task, task: str, method: str, settings: Settings, seed: int, processes: int) -> None:
+def _possible(
+    about: Task, task: str, method: str, settings: Settings, seed: int, processes: int, valid: Given | None
+) -> None:
     """Refuse what no rows could make possible."""
     if processes < 1:
         raise InputError("at least one process", str(processes), "leave --processes out")
@@ -193,15 +190,22 @@ def _possible(about: Task, task: str, method: str, settings: Settings, seed: int
         )
     if not 0 <= seed < 2**32:
         raise InputError("a seed from 0 to 4294967295", str(seed), "choose another --seed")
+    if settings.epsilon and valid is None:
+        raise InputError(
+            "validation rows of their own for a private model: which rows a split takes depends on all of them, so figures and "
+            "thresholds of rows split off would tell of training rows",
+            "none",
+            "give --valid FILE, of rows that need no privacy, or leave --set epsilon out",
+        )
     kinds(settings.track)
 
 
 def _measured(job: _Job, trained: Any, rows: Rows, rivals: bool) -> dict[str, Any]:
     """Calibrate the model; its figures on the validation rows, and what else a card shows."""
-    about, settings = job.about, job.settings
+    about = job.about
     metrics: dict[str, Any] = {"n": 0}
     if len(rows.valid):
-        metrics = {**about.finish(trained, rows.valid), "leaked": rows.leaked.counts}
+        metrics = about.finish(trained, rows.valid) | ({"leaked": rows.leaked.counts} if rows.leaked else {})
     metrics |= _uncalibrated(job, trained, rows.valid)
     metrics |= _betrayed(about, trained, rows)
     metrics |= _adapter_share(trained)
@@ -209,8 +213,8 @@ def _measured(job: _Job, trained: Any, rows: Rows, rivals: bool) -> dict[str, An
         warn_unread(trained, about.texts(rows.train), linear="linear" in about.METHODS)
     if rivals and len(rows.valid):
         metrics["rivals"] = _rivals(job, rows)
-    if settings.epsilon:
-        metrics["privacy"] = {"epsilon": settings.epsilon, "delta": settings.delta or 0.1 / len(rows.train)}
+    if "privacy" in trained.card:
+        metrics["privacy"] = trained.card["privacy"]
     return metrics
 
 
@@ -254,13 +258,19 @@ def _train_again(job: _Job, measured: Any, rows: Rows) -> Any:
     return trained
 
 
-def _notes(job: _Job, rows: Rows, choice: dict[str, Any] | None) -> dict[str, Any]:
-    """What else the card keeps of the run."""
+def _notes(job: _Job, rows: Rows, choice: dict[str, Any] | None, **ways: bool) -> dict[str, Any]:
+    """What else the card keeps of the run.
+
+    Args:
+        ways: trained_again on the rows kept apart; split_off, these were by fieldtune. What was not so is left out.
+    """
     tables, private = {"train": rows.everything, "valid": rows.valid}, bool(job.settings.epsilon)
     notes: dict[str, Any] = {"tables": {name: table_digest(table, private=private) for name, table in tables.items()}}
     read = heeded(job.task, job.method, job.settings)
     notes |= {"settings": {name: value for name, value in job.settings.as_dict().items() if name in read}}
     notes |= {"hidden": dict(rows.hidden)} if rows.hidden and not private else {}
+    notes |= {"rows": len(rows.everything if ways["trained_again"] else rows.train)}
+    notes |= {name: True for name, way in ways.items() if way}
     return notes | ({"choice": choice} if choice else {})
 
 
@@ -271,7 +281,7 @@ def _track(settings: Settings, work: Path, metrics: Any) -> None:
 
 
 def _write(
-    job: _Job, path: Path, trained: Any, run: dict[str, Any], metrics: dict[str, Any], rows: int, notes: dict[str, Any]
+    job: _Job, path: Path, trained: Any, run: dict[str, Any], metrics: dict[str, Any], notes: dict[str, Any]
 ) -> None:
     """The model's folder, its card and page included, whole or not at all."""
     origin = provenance(run, job.model if run["model"] and not job.about.weights else None)
@@ -283,11 +293,11 @@ def _write(
         "run": run,
         "metrics": metrics,
         "figure": job.about.FIGURE,
-        "rows": rows - trained.card.get("left_out", 0),
         "versions": versions(),
         "threads": threads(),
         "out_of_scope_label": OUT_OF_SCOPE,
         **notes,
+        "rows": notes["rows"] - trained.card.get("left_out", 0),
         **base_of(job.model, run, origin["licence"]),
         **_adapter_note(trained),
     }

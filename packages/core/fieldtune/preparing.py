@@ -30,15 +30,15 @@ class Rows:
         valid: kept apart, to calibrate and measure on.
         everything: ``train``, and ``valid`` too where it was split off the user's training rows.
         unlabelled: one table of rows without a label, or none.
-        leaked: those of ``valid`` that also stand in ``train``, or nearly do.
-        hidden: in how many cells personal data of each kind was hidden.
+        leaked: those of ``valid`` that also stand in ``train``, or nearly do; None where nobody wants to know.
+        hidden: in how many cells of the user's training table personal data of each kind was hidden.
     """
 
     train: pd.DataFrame
     valid: pd.DataFrame
     everything: pd.DataFrame
     unlabelled: tuple[pd.DataFrame, ...]
-    leaked: Leaked
+    leaked: Leaked | None
     hidden: Mapping[str, int]
 
     @property
@@ -58,7 +58,7 @@ def prepared(
     rename: Mapping[str, str] | None,
     labels: Mapping[str, str] | None,
     scrub: bool,
-    apart: bool,
+    apart: bool | Leaked,
     seed: int,
     progress: bool,
 ) -> Rows:
@@ -79,15 +79,23 @@ def prepared(
     everything = rows
     if held_out is None:
         rows, held_out = about.split(rows, seed)
-    found = leaked(rows, held_out, task)
-    # Rows split off here are never the same, and customers write alike.
-    for finding in found.findings() if progress and apart and valid is not None else ():
-        say(f"note: {finding.message}")
+    found = _leaks(rows, held_out, task, apart, progress and valid is not None)
     for finding in strangers(*(row_labels(part, task in SETS) for part in (rows, held_out))) if progress else ():
         say(f"note: {finding.message}")
     if held_out.empty:
         _unmeasured(len(rows), method, method in about.MEASURED, progress)
     return Rows(rows, held_out, everything, more, found, counts)
+
+
+def _leaks(rows: pd.DataFrame, held_out: pd.DataFrame, task: str, apart: bool | Leaked, remark: bool) -> Leaked | None:
+    """Held-out rows that stand among the others, see ``apart`` of :func:`fieldtune.pipeline.finetune`; with a remark where
+    the user held them out: rows split off here are never the same, and customers write alike."""
+    if isinstance(apart, Leaked) or not apart:
+        return apart or None
+    found = leaked(rows, held_out, task)
+    for finding in found.findings() if remark else ():
+        say(f"note: {finding.message}")
+    return found
 
 
 def _unmeasured(rows: int, method: str, pointless: bool, progress: bool) -> None:
@@ -121,12 +129,12 @@ def _unlabelled(
 
 
 def _hidden(tables: Sequence[pd.DataFrame | None], progress: bool) -> tuple[list[Any], Counter[str]]:
-    """The tables without personal data in their texts, and in how many cells each kind was; it is said too."""
+    """The tables without personal data in their texts, and in how many cells of the first each kind was; of all it is said."""
     done = [(None, Counter[str]()) if table is None else hidden(table) for table in tables]
     found = sum((counts for _, counts in done), Counter[str]())
     if found and progress:
         say(f"note: {said(found)}")
-    return [table for table, _ in done], found
+    return [table for table, _ in done], done[0][1]
 
 
 def _check(about: Task, rows: pd.DataFrame, progress: bool) -> None:

@@ -77,6 +77,17 @@ def test_where_few_rows_left_the_weights_is_told_in_one_line() -> None:
     assert "where its weights ended" not in markdown(card)
 
 
+def test_personal_data_of_the_training_table_is_counted_alone(table: pd.DataFrame, tmp_path: Path) -> None:
+    rows, valid = table.copy(), table[::5].copy()
+    rows.loc[3:5, "text"] += " ada@example.org"
+    valid["text"] += " bob@example.org"
+    done = fieldtune.finetune(
+        "text-classification", rows, valid=valid, method="linear", out=tmp_path / "a", progress=False
+    )
+    assert list(fieldtune.load(done.path).card["hidden"].values()) == [3]
+    assert "| personal data hidden in the training table | 3 " in (done.path / "README.md").read_text()
+
+
 def test_unmeasured_models_and_odd_labels_leave_the_page_whole() -> None:
     page = markdown(
         {"task": "text-classification", "method": "zeroshot", "metrics": {"n": 0}, "labels": ["a|b", "c`\n## d"]}

@@ -64,6 +64,12 @@ def test_each_row_is_judged_by_thresholds_of_the_other_folds() -> None:
     assert multi.finish(multi_label(scores), table)["micro_f1"] == pytest.approx(f1_score(truth, told, average="micro"))
 
 
+def test_a_label_on_the_least_rows_is_judged_by_thresholds_that_were_fitted_too() -> None:
+    table = pd.DataFrame({"text": list(map(str, range(40))), "label": ["a"] * 5 + [""] * 35})
+    scores = np.where(table["label"] == "a", -2.0, -6.0).astype(np.float32)[:, None]  # all below one half
+    assert multi.finish(multi_label(scores), table)["micro_f1"] == 1.0
+
+
 class Given(Labelled):
     """A model that knows the logits of rows by their numbers."""
 
@@ -101,6 +107,17 @@ def test_temperature_and_scope_are_those_of_the_other_folds() -> None:
 def test_one_row_is_measured_and_foreign_rows_are_refused() -> None:
     scores, given = rows_of(np.random.default_rng(0), 1, 3, 1.0)
     assert "folds" not in labelled.finish(Given(scores, NAMES[:3]), range(1), given)
+
+
+@pytest.mark.parametrize("rows", [19, 20, 22, 24])
+def test_few_rows_are_judged_by_temperatures_as_the_model_that_is_kept(rows: int) -> None:
+    targets = np.array([0] * (rows - 7) + [1] * 7)
+    scores = 0.1 * np.eye(2)[targets].astype(np.float32)  # always right, and hardly sure of it
+    model = Given(scores, NAMES[:2])
+    found = labelled.finish(model, range(rows), pd.Series(np.array(NAMES)[targets]))
+    confidence = softmax(scores, model.temperature).max(axis=1)
+    assert (model.temperature != 1.0) == (rows >= labelled.CALIBRATION_ROWS)
+    assert found["ece"] == pytest.approx(1 - confidence.mean(), abs=0.03)
 
 
 def picture_figures(scores: np.ndarray, given: pd.Series, act: Callable[..., Any]) -> tuple[Any, ImageClassifier]:

@@ -104,6 +104,14 @@ def test_it_learns_and_is_measured_as_scikit_learn_does(base: Path) -> None:
     assert found["accuracy"] == task.correct(model, test).mean() == (given["predicted"] == test["label"]).mean()
 
 
+def test_the_card_says_that_the_best_look_was_kept(base: Path, tmp_path: Path) -> None:
+    linear = finetune(
+        "image-classification", table(40), valid=table(24, 1), method="linear", out=tmp_path / "a", progress=False
+    ).path
+    for folder, chosen in ((base, True), (linear, False)):
+        assert ("did best on these rows" in (folder / "README.md").read_text()) == chosen
+
+
 def test_a_saved_model_answers_the_same_to_the_bit(base: Path, tmp_path: Path) -> None:
     model = load(base)
     model.save(tmp_path)

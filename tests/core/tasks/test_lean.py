@@ -1,6 +1,7 @@
 """The weights of classes teach rare ones; their lean comes off the probabilities, also of the model that is kept."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,8 @@ import pytest
 from scipy.special import softmax
 from sklearn.metrics import log_loss
 
+from fieldtune.data.split import crossed
+from fieldtune.evaluate.calibration import fit_lean, fit_temperature
 from fieldtune.models.trained import CARD, Classifier
 from fieldtune.tasks import text_classification as task
 
@@ -40,6 +43,40 @@ def test_probabilities_are_those_of_unweighted_classes(tiny_encoder: Path, tmp_p
     )  # Platt's targets
     assert model.lean is None
     assert model.taken > 0
+
+
+def of_noise(seed: int) -> tuple[Classifier, np.ndarray, pd.DataFrame]:
+    """A model that leans by two logits, its scores, and labels that these tell nothing of."""
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(size=(24, 2)).astype(np.float32)
+    features: Any = lambda texts: scores[[int(text) for text in texts]]  # noqa: E731
+    lean = np.array([1.0, -1.0], np.float32)
+    model = Classifier(features, np.eye(2, dtype=np.float32), lean, ("a", "b"), lean=lean)
+    return (
+        model,
+        scores + lean,
+        pd.DataFrame({"text": list(map(str, range(24))), "label": rng.choice(["a", "b"], 24)}),
+    )
+
+
+def test_figures_of_noise_are_not_those_of_the_rows_that_the_lean_was_fitted_to() -> None:
+    found, fitted, chance = [], [], []
+    for seed in range(80):
+        model, _, table = of_noise(seed)
+        found.append(task.finish(model, table)["accuracy"])
+        fitted.append(task.metrics(model, table)["accuracy"])
+        chance.append(table["label"].value_counts(normalize=True).max())  # of whoever knows the shares alone
+    gaps = np.subtract(fitted, found)
+    assert gaps.mean() > 3 * gaps.std() / np.sqrt(80) and np.mean(found) < np.mean(chance)
+
+
+def test_each_row_is_judged_without_the_lean_that_the_other_folds_tell() -> None:
+    model, logits, table = of_noise(1)
+    lean, right, chances = model.lean, np.searchsorted(["a", "b"], table["label"]), np.zeros((24, 2))
+    for others, own in crossed(table["label"].tolist()):
+        less = logits - fit_lean(logits[others], right[others], lean) * lean
+        chances[own] = softmax(less[own] / fit_temperature(less[others], right[others]), axis=1)
+    assert task.finish(model, table)["log_loss"] == pytest.approx(log_loss(right, chances), rel=1e-4)
 
 
 def test_the_model_of_all_rows_takes_off_as_much(tiny_encoder: Path, tmp_path: Path) -> None:

@@ -117,11 +117,24 @@ def test_all_rows_are_learnt_for_as_many_epochs_as_were_best(tiny_encoder: Path,
         "text-classification", rows, out=tmp_path / "a", settings={**GIVEN, "keep_best": True}, **given
     )
     card = fieldtune.load(done.path).card
-    assert card["trained_again"]
+    assert card["trained_again"] and "selected" not in card
+    page = (done.path / "README.md").read_text()
+    assert "did best on these rows" not in page and "In how many epochs it learns was chosen on these rows" in page
     epochs = card["settled"]["epochs"]
     fixed = classification.DEFAULTS.updated({**GIVEN, "epochs": epochs})
     again = classification.train(rows, "full", str(tiny_encoder), fixed, seed=3, folder=tmp_path / "b", show=False)
     np.testing.assert_array_equal(fieldtune.load(done.path).weight, again.weight)
+
+
+@pytest.mark.parametrize("keep_best", [False, True])
+def test_only_weights_that_did_best_are_said_to_have(tiny_encoder: Path, tmp_path: Path, keep_best: bool) -> None:
+    done = fieldtune.finetune(
+        "text-classification", TRAIN, valid=VALID, model=str(tiny_encoder), out=tmp_path / "a", progress=False,
+        settings={**GIVEN, "epochs": 2, "keep_best": keep_best},
+    )  # fmt: skip
+    assert fieldtune.load(done.path).card.get("selected", False) == keep_best
+    page = (done.path / "README.md").read_text()
+    assert ("did best on these rows" in page) == keep_best and "In how many epochs" not in page
 
 
 def test_pairs_and_numbers_keep_their_best_epoch_too(
@@ -156,7 +169,7 @@ def test_pairs_and_numbers_keep_their_best_epoch_too(
             assert found[-1] == pytest.approx(wanted, rel=1e-3)
         else:
             assert found[-1] == told["accuracy"]
-        assert 1 <= model.card["settled"]["epochs"] <= 4
+        assert 1 <= model.card["settled"]["epochs"] <= 4 and model.card["selected"]
 
 
 def test_without_validation_rows_the_last_weights_are_kept_and_it_is_said(

@@ -18,7 +18,7 @@ from scipy.stats import kstest, norm
 from sklearn.metrics import roc_auc_score
 
 import fieldtune
-from fieldtune.errors import ArtefactError, ConfigError
+from fieldtune.errors import ArtefactError, ConfigError, InputError
 from fieldtune.evaluate.privacy import membership_auc
 from fieldtune.fingerprint import KEY, fingerprint, rows_digest, table_digest
 from fieldtune.train import private
@@ -122,18 +122,21 @@ ROWS = pd.DataFrame(
 )
 
 
-def privately(encoder: Path, out: Path, valid: pd.DataFrame | None = None) -> fieldtune.Finetuned:
+VALID = pd.DataFrame({"text": ["card lost", "refund to me"], "label": ["card", "refund"]})
+
+
+def privately(encoder: Path, out: Path, rows: pd.DataFrame = ROWS, **more: Any) -> fieldtune.Finetuned:
     return fieldtune.finetune(
-        "text-classification", ROWS, valid=valid, method="head", model=str(encoder), out=out, progress=True, rivals=True,
-        settings={"epsilon": 2, "delta": 1e-3},
+        "text-classification", rows, method="head", model=str(encoder), out=out, progress=True,
+        **{"rivals": True, "settings": {"epsilon": 2, "delta": 1e-3}, "valid": VALID, **more},
     )  # fmt: skip
 
 
 def test_the_folder_of_a_private_head_confirms_no_guess_of_its_rows(
     tiny_encoder: Path, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    valid = pd.DataFrame({"text": ["card lost", "refund to me"], "label": ["card", "refund"]})
-    done = privately(tiny_encoder, tmp_path / "a", valid)
+    valid = VALID
+    done = privately(tiny_encoder, tmp_path / "a")
     assert "validation rows are not" in capsys.readouterr().err
     assert done.metrics["rivals"].keys() == {"linear"}
     held = {file.name: file.read_bytes() for file in done.path.iterdir()}
@@ -155,7 +158,7 @@ def test_the_folder_of_a_private_head_confirms_no_guess_of_its_rows(
         assert bool(told) == (guess in guesses[:3])  # the digests the folder has, for whoever has the key
     assert seen(card, ROWS.iloc[::-1]) == "train"
     assert seen(card, valid) == "valid"
-    assert privately(tiny_encoder, tmp_path / "a", valid).metrics == card["metrics"]  # known again, not trained again
+    assert privately(tiny_encoder, tmp_path / "a").metrics == card["metrics"]  # known again, not trained again
     assert "already trained" in capsys.readouterr().err
     monkeypatch.setenv("FIELDTUNE_HOME", str(tmp_path / "elsewhere"))
     assert seen(card, ROWS) == "not known" and not (tmp_path / "elsewhere").exists()
@@ -186,7 +189,7 @@ def test_a_private_head_is_trained_once_and_says_what_it_keeps(tiny_encoder: Pat
     done = privately(tiny_encoder, tmp_path / "a")
     assert done.metrics["privacy"] == {"epsilon": 2.0, "delta": 1e-3}
     assert 0 <= done.metrics["membership_auc"] <= 1
-    assert fieldtune.load(done.path).card["rows"] == 36
+    assert fieldtune.load(done.path).card["rows"] == 40
     with pytest.raises(ConfigError, match=r"'epsilon'.*--method head"):
         fieldtune.finetune(
             "text-classification",
@@ -196,3 +199,28 @@ def test_a_private_head_is_trained_once_and_says_what_it_keeps(tiny_encoder: Pat
             progress=False,
             settings={"epsilon": 2},
         )
+
+
+def test_the_card_tells_the_delta_of_the_rows_that_were_learnt_from(
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[float] = []
+    make = private.private_head
+
+    def watched(*given: Any, **named: Any) -> Any:
+        used.append(named["delta"])
+        return make(*given, **named)
+
+    monkeypatch.setattr("fieldtune.tasks.text_classification.private_head", watched)
+    rows = pd.concat([ROWS, pd.DataFrame({"text": ["the sun", "rain"], "label": "oos"})], ignore_index=True)
+    done = privately(tiny_encoder, tmp_path / "a", rows, settings={"epsilon": 2}, rivals=False)
+    card = fieldtune.load(done.path).card
+    assert used == [0.1 / 40] == [card["privacy"]["delta"]] == [done.metrics["privacy"]["delta"]]
+    page = (done.path / "README.md").read_text()
+    assert "| privacy of each of them | epsilon 2, delta 0.0025 |" in page and "`privacy." not in page
+
+
+def test_validation_rows_of_a_private_model_are_not_split_off(tiny_encoder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"would tell of training rows.*--valid FILE"):
+        privately(tiny_encoder, tmp_path / "a", valid=None)
+    assert not (tmp_path / "a").exists()

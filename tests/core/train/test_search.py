@@ -129,6 +129,20 @@ def test_a_training_that_diverges_does_not_end_the_search(tiny_encoder: Path, tm
             )
 
 
+def test_rows_seen_in_training_are_told_once_and_stand_on_the_card(
+    tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = pd.DataFrame({"text": [f"{word} {n}" for word in ("card", "refund") for n in range(10)]})
+    table["label"] = table["text"].str.split().str[0]
+    valid = pd.concat([table[:3], table[15:].assign(text=lambda rows: "the " + rows["text"])], ignore_index=True)
+    best = find_settings(
+        "text-classification", table, valid=valid, model=str(tiny_encoder), out=tmp_path / "out", trials=2,
+        settings={"epochs": 1, "max_steps": 1},
+    ).best  # fmt: skip
+    assert capsys.readouterr().err.count("also stand in train: figures will flatter") == 1
+    assert fieldtune.load(best).card["metrics"]["leaked"] == {"exact": 3, "near": 0}
+
+
 def test_a_folder_of_another_search_is_refused(tmp_path: Path) -> None:
     found(tmp_path, 1)
     with pytest.raises(ArtefactError, match="another search"):

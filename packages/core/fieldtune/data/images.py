@@ -9,6 +9,7 @@ import hashlib
 import io
 import warnings
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -99,7 +100,18 @@ def key(picture: Any) -> str:
     if isinstance(picture, np.ndarray):
         told = f"{picture.dtype.str}{picture.shape}".encode()
         return hashlib.sha256(told + np.ascontiguousarray(picture).tobytes()).hexdigest()
-    return hashlib.sha256(picture if isinstance(picture, bytes) else Path(picture).read_bytes()).hexdigest()
+    if isinstance(picture, bytes):
+        return hashlib.sha256(picture).hexdigest()
+    file = Path(picture).absolute()
+    file = Path(picture).absolute()
+    state = file.stat()
+    return _file_key(file, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=100_000)
+def _file_key(file: Path, size: int, changed: int) -> str:
+    """The key of a file, which checks, the split and the search for leaks ask for in turn: it is read once."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 @contextlib.contextmanager

@@ -24,6 +24,8 @@ SHOWN = {
     "object-detection": (PICTURE,),
 }
 """Task -> the columns that make two rows the same."""
+_EITHER_WAY = ("text-pair",)
+"""Tasks whose rows are the same with their texts the other way round, too."""
 NEAR = 0.8
 """Jaccard similarity of shingles from which on two texts of one label are nearly the same. Of 3,080 test questions of
 banking77, 3.8 % are, as are 2.4 % of rows drawn from its training table ("My card hasn't arrived yet." beside "My card
@@ -53,11 +55,12 @@ class Leaked(NamedTuple):
 
 def leaked(train: pd.DataFrame, held_out: pd.DataFrame, task: str) -> Leaked:
     """Which held-out rows show what a row of ``train`` shows: the same but for case, spacing and punctuation at the ends,
-    or nearly the same (see :data:`NEAR`) beside the same label and the same picture."""
+    or nearly the same (see :data:`NEAR`) beside the same label and the same picture. Pairs are the same either way round."""
     tables = (of_part(held_out, "valid"), of_part(train, "train"))
     held, seen = (_shown(table, SHOWN[task]) for table in tables)
-    known = set(_keys(seen))
-    exact = np.array([any(row) and row in known for row in _keys(held)], dtype=bool)
+    turned = task in _EITHER_WAY
+    known = set(_keys(seen, turned))
+    exact = np.array([any(row) and row in known for row in _keys(held, turned)], dtype=bool)
     near = np.zeros(len(exact), dtype=bool)
     words = [name for name in held if name != PICTURE]
     if words and not exact.all():
@@ -65,7 +68,8 @@ def leaked(train: pd.DataFrame, held_out: pd.DataFrame, task: str) -> Leaked:
         texts = [[held[name][row] for row in left] for name in words]
         beside = [_beside(*pair) for pair in zip(tables, (held, seen), strict=True)]
         equal = ([beside[0][row] for row in left], beside[1])
-        near[left] = nearly(texts, [seen[name] for name in words], equal=equal, threshold=NEAR)
+        for ours in (texts, texts[::-1]) if turned else (texts,):
+            near[left] |= nearly(ours, [seen[name] for name in words], equal=equal, threshold=NEAR)
     places = places_of_part(held_out, "valid")
     return Leaked(*(tuple(places[row] for row in np.flatnonzero(found)) for found in (exact, near)))
 
@@ -83,9 +87,9 @@ def _text(cell: Any, column: str) -> str:
     return "" if pd.isna(cell) else str(cell)
 
 
-def _keys(shown: dict[str, list[str]]) -> list[tuple[str, ...]]:
+def _keys(shown: dict[str, list[str]], turned: bool) -> list[tuple[str, ...]]:
     own = ([text if name == PICTURE else text_key(text) for text in texts] for name, texts in shown.items())
-    return list(zip(*own, strict=True))
+    return [tuple(sorted(row)) if turned else row for row in zip(*own, strict=True)]
 
 
 def _beside(table: pd.DataFrame, shown: dict[str, list[str]]) -> list[Hashable]:

@@ -68,17 +68,20 @@ def indicators(rows: Sequence[Collection[str]], labels: Sequence[str]) -> NDArra
     return table
 
 
-def best_thresholds(scores: NDArray[np.float32], truth: NDArray[np.float32], fewest: int) -> NDArray[np.float32]:
-    """Per label the score from which on it is given, for the best F1; .5 where fewer than ``fewest`` rows have it.
+def best_thresholds(
+    scores: NDArray[np.float32], truth: NDArray[np.float32], enough: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Per label the score from which on it is given, for the best F1; .5 where no row has it, or not ``enough``.
 
     Args:
         scores, truth: ``[rows, labels]``, truth 0 or 1.
+        enough: ``[labels]``, whether rows with it are enough to fit its threshold.
 
     A threshold lies half-way between two scores, so that rows a little off those seen fall on the right side.
     """
     chosen = np.full(scores.shape[1], 0.5, dtype=np.float32)
     for label in range(scores.shape[1]):
-        if truth[:, label].sum() < fewest:
+        if not (enough[label] and truth[:, label].any()):
             continue
         order = np.argsort(-scores[:, label], kind="stable")
         own, hits = scores[order, label], np.cumsum(truth[order, label])

@@ -17,7 +17,8 @@ DEFAULT_BASE = ("sentence-transformers/all-MiniLM-L6-v2", "apache-2.0")
 """What ``--model default`` is, and its licence."""
 _SHARES = ("accuracy", "exact_match", "subset_accuracy", "in_interval", "in_scope.kept", "in_scope.accuracy")
 """Figures that are shares of independent rows; of others the rows' own values would be needed."""
-_SIZES = ("n", "folds", "blocks", "candidates", "trainable_share", "in_scope.threshold")
+_SIZES = ("n", "folds", "blocks", "candidates", "trainable_share", "in_scope.threshold", "leaked.exact", "leaked.near",
+          "privacy.epsilon", "privacy.delta")  # fmt: skip
 """Numbers that were set or counted, not measured on rows."""
 _KNOBS = (
     ("temperature", "temperature"),
@@ -100,7 +101,9 @@ def _origin(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "rows left out", f"{card['left_out']}, whose label is likely wrong (`--set noisy=keep` keeps them)"
     if card.get("hidden"):
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(card["hidden"].items()))
-        yield "personal data hidden in them", f"{kinds}; the model hides it in what it reads, too"
+        yield "personal data hidden in the training table", f"{kinds}; the model hides it in what it reads, too"
+    if "privacy" in card:
+        yield "privacy of each of them", ", ".join(f"{name} {value:.4g}" for name, value in card["privacy"].items())
     if card.get("settings"):
         yield "settings", ", ".join(_code(f"{name}={value}") for name, value in sorted(card["settings"].items()))
     if "fewshot" in card:
@@ -137,16 +140,24 @@ def _figures(card: Mapping[str, Any]) -> str:
             f" Thresholds and temperature were fitted on these rows too; the figures are from {metrics['folds']:.0f} folds, "
             "each judged by what the others fitted."
         )
-    if card.get("selected"):
-        told += (
-            " Its weights are those that did best on these rows, of several looks at them, which flatters it a little."
-        )
+    told += _selected(card)
     refit = " It was then trained again on all of them." if card.get("trained_again") else ""
     better = outdone(card["method"], metrics, card["figure"]) if "figure" in card else ""
     warning = f"\n\n**Another method is the better choice on these rows:** {better}." if better else ""
     return "\n".join(
         [f"## Figures\n\n{told}{refit}{warning}\n", "| figure | value | 95 % interval |", "|---|---|---|", *lines]
     )
+
+
+def _selected(card: Mapping[str, Any]) -> str:
+    """What was chosen on the rows that the figures are of."""
+    if card.get("selected"):
+        return (
+            " Its weights are those that did best on these rows, of several looks at them, which flatters it a little."
+        )
+    if "epochs" in card.get("settled", {}):
+        return " In how many epochs it learns was chosen on these rows, which flatters it a little."
+    return ""
 
 
 def _others(card: Mapping[str, Any]) -> str:

@@ -118,18 +118,19 @@ def train(
         reader, torch.from_numpy(targets), class_weights(targets, labels, settings.class_weights),
         settings.label_smoothing, change, seed,
     )  # fmt: skip
+    score = _score(valid, labels, lower, size, channels) if valid is not None else None
     pictured.tune(
         module,
         made,
         len(items),
         settings,
         body=module.blocks if base else None,
-        score=_score(valid, labels, lower, size, channels) if valid is not None else None,
+        score=score,
         seed=seed,
         folder=folder,
         show=show,
     )
-    return ImageClassifier(net.eval(), plan, labels)
+    return ImageClassifier(net.eval(), plan, labels, card={"selected": True} if score else {})
 
 
 def finish(model: ImageClassifier, valid: pd.DataFrame) -> dict[str, Any]:
@@ -139,10 +140,10 @@ def finish(model: ImageClassifier, valid: pd.DataFrame) -> dict[str, Any]:
     return _figures(model, logits, given, labelled.calibrate(model, logits, given, _fit))
 
 
-def _fit(model: ImageClassifier, logits: NDArray[np.float32], given: pd.Series) -> None:
-    labelled.fit(model, logits, given)
+def _fit(model: ImageClassifier, logits: NDArray[np.float32], given: pd.Series, enough: bool) -> None:
+    labelled.fit(model, logits, given, enough)
     known = given.isin(model.labels).to_numpy()
-    if len(model.labels) == 2 and known.sum() >= labelled.CALIBRATION_ROWS:
+    if len(model.labels) == 2 and enough:
         positive = (given == model.labels[1]).to_numpy()
         model.cut = best_cut(positive[known], softmax(logits[known], model.temperature)[:, 1])
 

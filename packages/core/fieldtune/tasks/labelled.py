@@ -46,14 +46,14 @@ def finish(model: Labelled, items: Sequence[Any], given: pd.Series) -> dict[str,
 
     Rows of a label that training never saw count as wrong in the metrics and take no part in the temperature.
     """
-    logits = np.concatenate(list(_logits(model, items)))
+    logits = logits_of(model, items)
     return figures(model, logits, given, calibrate(model, logits, given))
 
 
-def fit(model: Labelled, logits: NDArray[np.float32], given: pd.Series) -> None:
-    """Fit temperature and in-scope threshold of ``model``."""
+def fit(model: Labelled, logits: NDArray[np.float32], given: pd.Series, enough: bool) -> None:
+    """Fit the in-scope threshold of ``model`` and, where rows are ``enough``, its temperature."""
     inside, outside = given.isin(model.labels).to_numpy(), (given == OUT_OF_SCOPE).to_numpy()
-    if inside.sum() >= CALIBRATION_ROWS:
+    if enough:
         model.temperature = fit_temperature(logits[inside], places(model.labels, given[inside]))
     score = np.concatenate([model.scope_of(_calibrated(model, piece))[1] for piece in _pieces(model, logits)])
     model.threshold = _threshold(score, inside, outside)
@@ -65,19 +65,20 @@ def calibrate(
     """Fit ``model`` to all rows; what each of them is to be judged by is fitted to the others, by folds.
 
     Args:
-        fit: (model, logits, given) -> None, fits a model in place.
+        fit: (model, logits, given, enough) -> None, fits a model in place; whether the rows are ``enough`` for more than the
+            scope all of them decide, so that what judges a fold is fitted as the model is.
 
     Returns:
         Per fold the model that judges it, and its rows; the model and all rows where there is one row alone.
     """
     if (given == OUT_OF_SCOPE).all():
         raise _nothing_inside(len(given))
-    parts = []
+    parts, enough = [], int(given.isin(model.labels).sum()) >= CALIBRATION_ROWS
     for others, own in crossed(given.tolist()):
         judge = copy(model)
-        fit(judge, logits[others], given.iloc[others])
+        fit(judge, logits[others], given.iloc[others], enough)
         parts.append((judge, own))
-    fit(model, logits, given)
+    fit(model, logits, given, enough)
     return parts or [(model, np.arange(len(given)))]
 
 
@@ -186,6 +187,11 @@ def _figures(
 
 def _nothing_inside(rows: int) -> InputError:
     return InputError("rows of a class", f"{rows} rows, all out of scope", "add labelled rows to measure on")
+
+
+def logits_of(model: Labelled, items: Sequence[Any]) -> NDArray[np.float32]:
+    """Raw scores of all items, float32 ``[items, classes]``, computed in pieces."""
+    return np.concatenate(list(_logits(model, items)))
 
 
 def _logits(model: Labelled, items: Sequence[Any]) -> Iterator[NDArray[np.float32]]:

@@ -102,10 +102,11 @@ def finish(model: MultiLabelClassifier, valid: pd.DataFrame) -> dict[str, Any]:
     """
     probabilities, truth = model.probabilities(texts(valid)), _sets(valid)
     targets = indicators(truth, model.labels)
-    model.thresholds = best_thresholds(probabilities, targets, _FEWEST)
+    enough = targets.sum(axis=0) >= _FEWEST  # of all rows: a fold is judged as the model was fitted
+    model.thresholds = best_thresholds(probabilities, targets, enough)
     given, parts = model.given(probabilities), crossed(rarest(truth))
     for others, own in parts:
-        thresholds = best_thresholds(probabilities[others], targets[others], _FEWEST - 1)  # a fold has a fifth of them
+        thresholds = best_thresholds(probabilities[others], targets[others], enough)
         for row, names in zip(own, replace(model, thresholds=thresholds).given(probabilities[own]), strict=True):
             given[row] = names
     return report(truth, given, model.labels) | ({"folds": len(parts)} if parts else {})

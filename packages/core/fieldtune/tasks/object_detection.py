@@ -112,17 +112,19 @@ def train(
     labels = tuple(sorted({entry["label"] for boxes in table["boxes"] for entry in boxes}))
     started = _start(model, list(table["image"]), labels, settings, seed)
     pictures, samples = _samples(table, labels, started.canvas)
+    score = _score(valid, labels, started.canvas) if valid is not None else None
     pictured.tune(
         started.net,
         problem(started.net, pictures, samples, CHANGE if settings.augment else None, seed),
         len(table),
         settings,
         body=None if model == DEFAULT else started.net,
-        score=_score(valid, labels, started.canvas) if valid is not None else None,
+        score=score,
         seed=seed,
         folder=folder,
         show=show,
     )
+    started.card = {"selected": True} if score else {}  # nothing of the card of a folder it went on from
     return started
 
 

@@ -98,7 +98,7 @@ def train(
         kept = tune(
             module, made, tokens, settings, seed=seed, folder=folder, show=show, score=apart.score if apart else None
         )
-    noted = {"settled": {"epochs": kept}} if apart else {}
+    noted = {"selected": True, "settled": {"epochs": kept}} if apart else {}
     return Regressor(EncoderFeatures(encoder, settings.max_length), *module.weights(), *unit, card=noted)
 
 

@@ -108,7 +108,7 @@ def train(
     frozen = load_encoder(model, settings.max_length, cached=True).features
     vectors = frozen(written)
     if method == "head" and settings.epsilon:
-        return Classifier(frozen, *_private(vectors, targets, len(labels), settings), labels)
+        return _private(frozen, vectors, targets, labels, settings)
     # A head cannot learn wrong labels by heart, and finding them costs more than training it.
     noisy = "keep" if method == "head" and settings.noisy == "auto" else settings.noisy
     trusted = unsuspected(written, vectors, targets, len(labels), seed, noisy=noisy, show=show)
@@ -133,7 +133,7 @@ def train(
             module, made, tokens, settings, seed=seed, folder=folder, show=show, score=apart.score if apart else None
         )
     if apart:
-        noted = {**noted, "settled": {**noted.get("settled", {}), "epochs": kept}}
+        noted = {**noted, "selected": True, "settled": {**noted.get("settled", {}), "epochs": kept}}
     # Other weights than the default were asked for, and so was what they do to decisions.
     lean = weights.log().numpy() if settings.class_weights == DEFAULTS.class_weights else None
     return Classifier(EncoderFeatures(encoder, settings.max_length), *module.weights(), labels, lean=lean, card=noted)
@@ -142,22 +142,26 @@ def train(
 def finish(model: Classifier, valid: pd.DataFrame) -> dict[str, Any]:
     """Fit temperature and in-scope threshold on validation rows; returns the metrics on them.
 
-    What the weights of the classes did to the logits is taken off them first.
+    What the weights of the classes did to the logits is taken off them first, as far as these rows tell.
     """
-    if model.memory is None:
-        _straighten(model, valid[valid["label"].isin(model.labels)])
-        return labelled.finish(model, texts(valid), valid["label"])
-    everything = continual.remembered(model, valid)
-    found = labelled.finish(model, texts(everything), everything["label"])
-    return {**found, "continual": continual.measure(model, valid)}
+    rows = valid if model.memory is None else continual.remembered(model, valid)
+    logits, given, lean = labelled.logits_of(model, texts(rows)), rows["label"], model.lean
+    parts = labelled.calibrate(model, logits, given, _fit)
+    if lean is not None:
+        for judge, own in parts:
+            logits[own] -= np.float32(judge.taken) * lean
+    found = labelled.figures(model, logits, given, parts)
+    return found if model.memory is None else {**found, "continual": continual.measure(model, valid)}
 
 
-def _straighten(model: Classifier, valid: pd.DataFrame) -> None:
-    """Take off the lean of a model as far as rows that it has not seen tell."""
-    if model.lean is not None and len(valid) >= labelled.CALIBRATION_ROWS:
-        model.straighten(
-            fit_lean(model.logits(texts(valid)), labelled.places(model.labels, valid["label"]), model.lean)
-        )
+def _fit(model: Classifier, logits: NDArray[np.float32], given: pd.Series, enough: bool) -> None:
+    """Take the lean off and calibrate what is left; ``logits`` are those of before."""
+    lean = model.lean
+    if enough and lean is not None:
+        known = given.isin(model.labels).to_numpy()
+        model.straighten(fit_lean(logits[known], labelled.places(model.labels, given[known]), lean))
+        logits = logits - np.float32(model.taken) * lean
+    labelled.fit(model, logits, given, enough)
 
 
 def uncalibrated(model: Classifier, valid: pd.DataFrame) -> list[str]:
@@ -187,11 +191,12 @@ def predict(model: Classifier, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _private(
-    vectors: NDArray[np.float32], targets: NDArray[np.int64], classes: int, settings: Settings
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    frozen: Any, vectors: NDArray[np.float32], targets: NDArray[np.int64], labels: tuple[str, ...], settings: Settings
+) -> Classifier:
     """A head with differential privacy. Its noise comes from the system: with a known seed it could be taken off."""
-    rng = generator(secrets.randbits(128))
-    return private_head(vectors, targets, classes, settings.epsilon, settings.delta or 0.1 / len(vectors), rng)
+    promised = {"epsilon": settings.epsilon, "delta": settings.delta or 0.1 / len(vectors)}
+    head = private_head(vectors, targets, len(labels), **promised, rng=generator(secrets.randbits(128)))
+    return Classifier(frozen, *head, labels, card={"privacy": promised})
 
 
 def _apart(encoder: Any, valid: pd.DataFrame | None, labels: tuple[str, ...], settings: Settings) -> KeptApart | None:

@@ -153,7 +153,7 @@ def learn(
         kept = tune(
             module, made, ids, settings, seed=seed, folder=folder, show=show, score=looked.score if looked else None
         )
-    noted = {"settled": {"epochs": kept}} if looked else {}
+    noted = {"selected": True, "settled": {"epochs": kept}} if looked else {}
     return Together(encoder, settings.max_length), *module.weights(), noted
 
 

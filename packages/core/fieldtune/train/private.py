@@ -4,7 +4,8 @@ Full-batch gradient descent on multinomial logistic regression; each row's gradi
 to their sum (Abadi et al. 2016, arXiv 1607.00133). Without sampling, T steps are exactly one Gaussian mechanism with
 mu = sqrt(T) / noise (Dong et al. 2019, arXiv 1905.02383), whose epsilon and delta are known in closed form (Balle and
 Wang 2018, arXiv 1805.06530). The guarantee covers the rows and the weights made of them; which classes exist and how many
-rows there are is public. Knows no text.
+rows there are is public, and so are rows that calibrate and measure it, which must not be split off these: what a split takes
+depends on every row. Knows no text.
 """
 
 import math
