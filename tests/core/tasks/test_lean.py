@@ -75,7 +75,7 @@ def test_each_row_is_judged_without_the_lean_that_the_other_folds_tell() -> None
     lean, right, chances = model.lean, np.searchsorted(["a", "b"], table["label"]), np.zeros((24, 2))
     for others, own in crossed(table["label"].tolist()):
         less = logits - fit_lean(logits[others], right[others], lean) * lean
-        chances[own] = softmax(less[own] / fit_temperature(less[others], right[others]), axis=1)
+        chances[own] = softmax(less[own].astype(float) / fit_temperature(less[others], right[others]), axis=1)
     assert task.finish(model, table)["log_loss"] == pytest.approx(log_loss(right, chances), rel=1e-4)
 
 

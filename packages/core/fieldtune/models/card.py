@@ -103,7 +103,7 @@ def _origin(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(card["hidden"].items()))
         yield "personal data hidden in the training table", f"{kinds}; the model hides it in what it reads, too"
     if "privacy" in card:
-        yield "privacy of each of them", ", ".join(f"{name} {value:.4g}" for name, value in card["privacy"].items())
+        yield "privacy of each of them", "epsilon {epsilon:.4g}, delta {delta:.4g}".format(**card["privacy"])
     if card.get("settings"):
         yield "settings", ", ".join(_code(f"{name}={value}") for name, value in sorted(card["settings"].items()))
     if "fewshot" in card:
