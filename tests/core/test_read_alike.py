@@ -24,8 +24,11 @@ WORDS = ["card", "lost", "refund", "order", "my", "account"]
 
 
 def pairs(count: int = 24) -> list[tuple[str, str]]:
+    """Every fourth tells a number, which training hides."""
+    calls = [" call me back at 202-555-0147" if row % 4 == 0 else "" for row in range(count)]
     return [
-        (f"{WORDS[row % 6]} the {WORDS[row * 5 % 6]} {row}", f"{WORDS[row % 6]} is {row % 7}") for row in range(count)
+        (f"{WORDS[row % 6]} the {WORDS[row * 5 % 6]} {row}{call}", f"{WORDS[row % 6]} is {row % 7}")
+        for row, call in enumerate(calls)
     ]
 
 
@@ -44,7 +47,9 @@ def table(task: str) -> dict[str, Any]:
         },
         "embedding": {"query": texts, "positive": others},
         "reranking": {"query": texts, "document": others},
-        "dialogue": {"source": texts, "target": others},
+        "dialogue": {
+            "source": [*texts, "202-555-0147", "202 the 555 the 0147"], "target": [*others, "we call you", "what is this"],
+        },
     }  # fmt: skip
     return rows[task]
 
@@ -77,13 +82,25 @@ def test_a_loaded_model_reads_a_number_as_its_training_rows_had_it(
         task, table(task), method=method, model=str(tiny_encoder), out=tmp_path / "m", progress=False, settings=steps
     )
     model = fieldtune.load(done.path)
-    found = asks(model, ASKED)
+    asked, read = (
+        ("202-555-0147", "[phone]") if task == "dialogue" else (ASKED, READ)
+    )  # one of its rows, and a near one
+    found = asks(model, asked)
     assert found
-    for mine, read in zip(found, asks(model, READ), strict=True):
-        np.testing.assert_array_equal(mine, read)
-    if model.card["task"] in ("embedding", "regression"):  # and it can tell numbers apart where nothing is hidden
-        model.features.hides = False
-        assert any(not np.array_equal(*two) for two in zip(asks(model, ASKED), asks(model, READ), strict=True))
+    for mine, told in zip(found, asks(model, read), strict=True):
+        np.testing.assert_array_equal(mine, told)
+    shown(model)  # and it can tell numbers apart where nothing is hidden; a writer says one thing to all after one step
+    assert (task, method) == ("dialogue", "full") or any(
+        not np.array_equal(*two) for two in zip(asks(model, asked), asks(model, read), strict=True)
+    )
+
+
+def shown(model: Any) -> None:
+    """Let it read everything as it stands."""
+    reader = getattr(model, "features", model)
+    while reader is not None:
+        assert reader.hides
+        reader.hides, reader = False, getattr(reader, "features", None)
 
 
 @pytest.fixture(scope="module")
