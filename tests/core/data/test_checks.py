@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from fieldtune.data.checks import Finding, check_table, numbered
+from fieldtune.data.labels import check_sets
 from fieldtune.errors import InputError
 
 SOUND = pd.DataFrame({"text": ["lost card", "new card", "卡丢了", "办新卡"], "label": ["lost", "new", "lost", "new"]})
@@ -87,3 +88,12 @@ def test_refuses() -> None:
     with pytest.raises(InputError, match="task"):
         check_table(SOUND, "poetry")
     assert rows_by_kind(check_table(SOUND.iloc[:0], "text-classification")) == {"no-rows": ()}
+
+
+@pytest.mark.parametrize("mark", [",", "; "])
+def test_labels_with_another_mark_between_them_are_told(mark: str) -> None:
+    cells = [f"price{mark}delivery", "price", f"delivery{mark}price", "quality", f"quality{mark}price"]
+    found = {one.kind: one for one in check_sets(pd.Series(cells))}["unparted-labels"]
+    assert found.rows == (0, 2, 4)
+    for cells in (["price|delivery", "price,delivery", "price"], ["Rome, Italy", "Oslo, Norway", "Rome"], ["a", "b"]):
+        assert "unparted-labels" not in {one.kind for one in check_sets(pd.Series(cells))}

@@ -5,6 +5,8 @@ Knows columns of text, no tasks.
 """
 
 import math
+import re
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -81,13 +83,30 @@ def check_numbers(column: pd.Series) -> list[Finding]:
 
 
 def check_sets(column: pd.Series) -> list[Finding]:
-    """Kinds one-class (no label at all), single-row-class, label-spelling, too-many-classes."""
+    """Kinds one-class (no label at all), single-row-class, label-spelling, too-many-classes, unparted-labels."""
     sets = [label_set(str(cell)) for cell in column]
     rows = [row for row, labels in enumerate(sets) for _ in labels]
     labels = [label for found in sets for label in found]
     if not labels:
         return [Finding("one-class", "error", "no row has a label", ())]
-    return named_labels(rows, labels)
+    return [*named_labels(rows, labels), *_unparted(sets)]
+
+
+def _unparted(sets: Sequence[tuple[str, ...]]) -> list[Finding]:
+    """Rows whose label looks like several with another mark between them: each of its parts stands in another label too."""
+    cut = [[part.strip() for part in re.split("[,;]", labels[0])] if len(labels) == 1 else [] for labels in sets]
+    if any(len(labels) > 1 for labels in sets):
+        return []
+    kinds: Counter[str] = Counter()
+    for parts in {tuple(one) for one in cut}:
+        kinds.update(set(parts))
+    rows = tuple(
+        row for row, parts in enumerate(cut) if len(parts) > 1 and all(part and kinds[part] > 1 for part in parts)
+    )
+    what = f"labels that look like several, such as {sets[rows[0]][0]!r}" if rows else ""
+    return (
+        [Finding("unparted-labels", "warning", f"{what}: {len(rows)} rows; write a{SEPARATOR}b", rows)] if rows else []
+    )
 
 
 def check_relevance(table: pd.DataFrame) -> list[Finding]:
