@@ -25,7 +25,7 @@ from fieldtune.models.trained import CARD, OUT_OF_SCOPE, save_page
 from fieldtune.preparing import Rows, prepared
 from fieldtune.progress import say
 from fieldtune.tasks import AUTO, Task, heeded, resolved, task_module
-from fieldtune.train.checkpoint import claimed
+from fieldtune.train.checkpoint import claimed, of_which_rows
 from fieldtune.train.processes import together
 from fieldtune.train.settings import Settings
 from fieldtune.train.track import kinds, opened, run_name
@@ -320,7 +320,7 @@ def _finished(path: Path, run: dict[str, Any]) -> Finetuned:
     if card.get("run") != run:
         raise ArtefactError(
             "an empty --out, or a model of the same data and settings",
-            f"another finished model in {path}",
+            f"another finished model in {path}{of_which_rows(card.get('run') or {}, run)}",
             "choose another --out, or delete that folder",
         )
     say(f"{path} is already trained on these rows with these settings")
