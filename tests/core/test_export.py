@@ -12,7 +12,7 @@ import fieldtune
 from fieldtune.errors import ArtefactError, InputError, RefusedError
 from fieldtune.exporting import export_model
 from fieldtune.infer import export, parity
-from fieldtune.infer.int8 import balance, largest
+from fieldtune.infer.int8 import balance, sizes
 from fieldtune.infer.onnx_graph import OnnxFeatures, check, run, session
 from fieldtune.models.folder import verify
 
@@ -172,14 +172,42 @@ def test_balancing_keeps_every_number_and_evens_out_the_dimensions(exported: Pat
     graph.write_bytes((exported / "model.onnx").read_bytes())
     tokens = [[2, 7, 9, 3], [2, 11, 3], [2, 5, 6, 8, 3]]
     expected = run(session(graph), tokens, 0)
-    balance(graph, tokens, 0)
+    assert balance(graph, tokens, 0) == []
     np.testing.assert_allclose(run(session(graph), tokens, 0), expected, atol=1e-5)
     added = [node for node in onnx.load(str(graph)).graph.node if node.name.startswith("Balance_")]
     assert len(added) == 8  # two layers: queries, keys and values share one; then attention's output, up, down
     names = [name for node in added for name in (node.input[0], node.output[0])]
-    spread = {name: size.max() / size.mean() for name, size in largest(graph, names, tokens, 0).items()}
+    spread = {name: size.max() / size.mean() for name, (size, _) in sizes(graph, names, tokens, 0).items()}
     evened = [spread[node.output[0]] < spread[node.input[0]] for node in added]
     assert all(evened), spread
+
+
+@pytest.mark.parametrize(("peak", "left"), [(1.0, []), (1e8, ["product"])])
+def test_a_product_whose_activations_have_a_peak_that_no_scale_evens_out_stays_as_it_is(
+    tmp_path: Path, peak: float, left: list[str]
+) -> None:
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    rng = np.random.default_rng(0)
+    table, weight = rng.standard_normal((500, 16), dtype=np.float32), rng.standard_normal((16, 4), dtype=np.float32)
+    table[7, 3] = peak
+    given = [helper.make_tensor_value_info(n, TensorProto.INT64, ["b", "t"]) for n in ("input_ids", "attention_mask")]
+    nodes = [helper.make_node("Gather", ["table", "input_ids"], ["seen"]),
+             helper.make_node("MatMul", ["seen", "weight"], ["out"], name="product")]  # fmt: skip
+    constants = [numpy_helper.from_array(value, name) for value, name in ((table, "table"), (weight, "weight"))]
+    ends = [helper.make_tensor_value_info("out", TensorProto.FLOAT, ["b", "t", 4])]
+    graph = helper.make_model(helper.make_graph(nodes, "g", given, ends, constants), ir_version=10,
+                              opset_imports=[helper.make_opsetid("", 18)])  # fmt: skip
+    onnx.save(graph, str(tmp_path / "g.onnx"))
+    tokens = rng.integers(0, 500, (200, 12)).tolist()
+    seen, square = sizes(tmp_path / "g.onnx", ["seen"], tokens, 0)["seen"]
+    read = table[np.asarray(tokens)].reshape(-1, 16).astype(np.float64)
+    np.testing.assert_allclose(seen, np.abs(read).max(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(square, (read**2).mean(axis=0), rtol=1e-5)
+    assert balance(tmp_path / "g.onnx", tokens, 0) == left
+    names = {name for node in onnx.load(str(tmp_path / "g.onnx")).graph.node for name in node.input}
+    assert ("weight" in names) == bool(left)
 
 
 def test_a_model_of_n_grams_has_nothing_to_export(tmp_path: Path) -> None:
