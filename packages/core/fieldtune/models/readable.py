@@ -59,7 +59,7 @@ def warn_unread(trained: Any, texts: Sequence[str], *, linear: bool = False) -> 
         longest = reads(trained)[1]  # type: ignore[index]
         say(
             f"note: {cut:.0%} of the texts are longer than the {longest} tokens that are read of each; "
-            "to read more, train with a larger --set max_length"
+            "a larger max_length in training reads more"
         )
     share = unknown_share(trained, sample)
     if share > UNKNOWN_LIMIT:
