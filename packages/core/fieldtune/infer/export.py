@@ -40,7 +40,7 @@ def export(
         labels: the right answer of each row, if known; several labels as a tuple.
 
     Returns:
-        texts, max_difference, mean_cosine, same_answers (of labels), accuracy and accuracy_exact (with labels), megabytes.
+        texts, max_difference, mean_cosine, same_answers (of labels), accuracy, accuracy_exact and the standard error of their difference (with labels), megabytes.
 
     Raises:
         InputError: a model that is nothing of the kind; int8 of one that neither labels nor embeds.

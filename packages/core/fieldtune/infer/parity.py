@@ -33,7 +33,7 @@ COSINE = 0.98
 SAME = 0.99
 """Least share of rows that int8 answers as the model does."""
 DROP = 0.003
-"""Accuracy that int8 may cost."""
+"""Accuracy that int8 may cost, to a standard error of the difference: two of 500 rows are .4 points, by luck as well."""
 LEAST = 334
 """Fewest rows that int8 is judged on: of fewer, one alone would be more than :data:`DROP`."""
 SHOWN = (128, 512)
@@ -79,6 +79,8 @@ def compare(
         told["same_answers"] = _share(mine, right)
         if labels is not None:
             told |= {"accuracy_exact": _share(right, labels), "accuracy": _share(mine, labels)}
+            lost = [(one == label) - (other == label) for one, other, label in zip(right, mine, labels, strict=True)]
+            told["error"] = float(np.std(lost) / np.sqrt(len(lost)))
     return told
 
 
@@ -122,7 +124,7 @@ def judge(told: dict[str, Any], int8: bool) -> None:
             )
         return
     drop = told.get("accuracy_exact", 0.0) - told.get("accuracy", 0.0)
-    if told["mean_cosine"] < COSINE or same < SAME or drop > DROP + 1e-9:  # three of a thousand are no more
+    if told["mean_cosine"] < COSINE or same < SAME or drop > DROP + told.get("error", 0.0) + 1e-9:
         raise RefusedError(
             f"int8 with a mean cosine of {COSINE}, {SAME:.0%} of the answers the same and at most {DROP:.1%} less accuracy",
             f"cosine {told['mean_cosine']:.4f}, {same:.1%} the same, {drop:.1%} less accuracy on {told['texts']} rows",
