@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks import standing
 from benchmarks.common import ROOT, machine
-from fieldtune.data.read import written
+from fieldtune.data.write import written
 
 RESULTS = ROOT / "benchmarks" / "results"
 

@@ -29,6 +29,8 @@ FLOORS = (
         "fingerprint",
         "labelling",
         "preparing",
+        "job",
+        "measuring",
         "choosing",
         "pipeline",
         "publishing",

@@ -4,7 +4,8 @@ import sys
 from pathlib import Path
 
 import fieldtune
-from fieldtune.data.read import read_table, write_table
+from fieldtune.data.read import read_table
+from fieldtune.data.write import write_table
 
 model_folder, inbox, outbox = map(Path, sys.argv[1:4])
 model = fieldtune.load(model_folder)

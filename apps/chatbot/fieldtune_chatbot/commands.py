@@ -30,8 +30,8 @@ def mine(
 
     Personal data is removed; an answer that held some is left out.
     """
-    from fieldtune.data.read import check_output, write_table
     from fieldtune.data.scrub import contacts, hides
+    from fieldtune.data.write import check_output, write_table
     from fieldtune.progress import say
     from fieldtune_chatbot import ingest, mining
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from fieldtune.data.read import write_table
 from fieldtune.data.scrub import contacts, hides
+from fieldtune.data.write import write_table
 from fieldtune.errors import InputError
 from fieldtune.progress import say
 from fieldtune.text.normalise import equality_key

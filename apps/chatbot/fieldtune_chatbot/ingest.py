@@ -12,7 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from fieldtune.data.read import decode, read_table
+from fieldtune.data.raw import decode
+from fieldtune.data.read import read_table
 from fieldtune.data.scrub import scrub
 from fieldtune.data.spreadsheet import guarded, unguarded
 from fieldtune.errors import InputError

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from html import unescape
 from html.parser import HTMLParser
 
-from fieldtune.data.read import separator
+from fieldtune.data.separated import separator
 from fieldtune_chatbot.harmless import veiled
 
 _SKIP = {

@@ -87,7 +87,7 @@ def recommend(
     as_json: Json = False,
 ) -> None:
     """The list for a user, a history, a sentence, or a whole table of users."""
-    from fieldtune.data.read import check_output
+    from fieldtune.data.write import check_output
     from fieldtune_recommender import opening, wire
 
     if users is not None:

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from fieldtune import registry
-from fieldtune.data.read import read_table, write_table
+from fieldtune.data.read import read_table
+from fieldtune.data.write import write_table
 from fieldtune.errors import InputError
 from fieldtune.progress import say, track
 from fieldtune.runtime import generator, now

@@ -75,7 +75,7 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Run a history through the monitor in event time; the same input gives the same alerts, byte for byte."""
-    from fieldtune.data.read import check_output
+    from fieldtune.data.write import check_output
     from fieldtune.runtime import now
     from fieldtune_monitor import history, wire
     from fieldtune_monitor.config import read_config

@@ -15,7 +15,8 @@ import numpy as np
 from sqlalchemy import text
 
 from fieldtune import outbox
-from fieldtune.data.read import read_table, written
+from fieldtune.data.read import read_table
+from fieldtune.data.write import written
 from fieldtune.errors import InputError
 from fieldtune_monitor import runner, store, windows
 from fieldtune_monitor.backtest import Alert, Event, placebo_days, rates

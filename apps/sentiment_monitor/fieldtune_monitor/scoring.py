@@ -11,7 +11,8 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from fieldtune import registry
-from fieldtune.data.read import check_output, read_table, write_table
+from fieldtune.data.read import read_table
+from fieldtune.data.write import check_output, write_table
 from fieldtune.errors import InputError
 from fieldtune.progress import say
 from fieldtune.runtime import generator

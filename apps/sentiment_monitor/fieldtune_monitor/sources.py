@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from fieldtune.data.read import separator
+from fieldtune.data.separated import separator
 from fieldtune.errors import InputError
 from fieldtune_monitor.records import RawRow
 

@@ -21,7 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fieldtune import gate, registry
-from fieldtune.data.read import write_table
+from fieldtune.data.write import write_table
 from fieldtune.errors import InputError
 from fieldtune.models.folder import locked, replaceable, staged
 from fieldtune.runtime import generator

@@ -1,39 +1,30 @@
 """finetune: rows -> checks -> split -> train -> calibrate -> evaluate -> refit -> model folder, readable top to bottom."""
 
 import json
-import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from fieldtune.choosing import choose
 from fieldtune.data.given import Given
 from fieldtune.data.leaks import Leaked
-from fieldtune.errors import ArtefactError, InputError, MissingExtraError
-from fieldtune.evaluate.privacy import membership_auc
+from fieldtune.errors import ArtefactError, InputError
 from fieldtune.fingerprint import fingerprint, provenance, start, table_digest, threads, versions
+from fieldtune.job import Job, train_again, worthwhile_again
+from fieldtune.measuring import measured, shipped
 from fieldtune.models.adapters import adapter_of
 from fieldtune.models.card import base_of
 from fieldtune.models.encoder import DEFAULT
 from fieldtune.models.folder import CHECKPOINTS, MANIFEST, locked, recover, replaceable, staged, verify
-from fieldtune.models.readable import encoder_of, warn_unread
+from fieldtune.models.readable import encoder_of
 from fieldtune.models.trained import CARD, OUT_OF_SCOPE, save_page
 from fieldtune.preparing import Rows, prepared
 from fieldtune.progress import say
 from fieldtune.tasks import AUTO, Task, heeded, resolved, task_module
 from fieldtune.train.checkpoint import claimed, of_which_rows
-from fieldtune.train.processes import together
 from fieldtune.train.settings import Settings
 from fieldtune.train.track import kinds, opened, run_name
-
-BETRAYED = 1000  # training rows of which a loss is looked at
-REFIT = "refit"
-_BETRAYING = ("membership_auc", "rivals", "leaked")
-"""Figures of which the training rows could be guessed, as from a digest."""
 
 
 @dataclass(frozen=True)
@@ -121,59 +112,15 @@ def finetune(
             choice = None
             if method == AUTO:
                 method, choice = choose(about, rows.train, model, chosen, seed=seed, folder=work, show=progress)
-            job = _Job(task, about, method, model, chosen, seed, processes, work, progress)
+            job = Job(task, about, method, model, chosen, seed, processes, work, progress)
             trained = job.train(rows)
-            metrics = _measured(job, trained, rows, rivals)
-            again = valid is None and _worthwhile_again(job, rows)
-            trained = _train_again(job, trained, rows) if again else trained
+            metrics = measured(job, trained, rows, rivals)
+            again = valid is None and worthwhile_again(job, rows)
+            trained = train_again(job, trained, rows) if again else trained
             _track(chosen, work, metrics)
             notes = _notes(job, rows, choice, trained_again=again, split_off=valid is None)
-            _write(job, path, trained, run, _shipped(job, metrics), notes)
+            _write(job, path, trained, run, shipped(job, metrics), notes)
     return Finetuned(path, metrics, method, task)
-
-
-@dataclass(frozen=True)
-class _Job:
-    """What is to be trained, and how."""
-
-    task: str
-    about: Task
-    method: str
-    model: str
-    settings: Settings
-    seed: int
-    processes: int
-    work: Path
-    progress: bool
-
-    def train(self, rows: Rows) -> Any:
-        """A model of the training rows."""
-        select = {"valid": rows.valid} if self.about.SELECTS and len(rows.valid) else {}
-        trained = self._fit(rows.train, rows, self.work, **select)
-        if self.progress and self.settings.keep_best and "epochs" not in trained.card.get("settled", {}):
-            say("note: keep_best kept the last weights: there was nothing to compare epochs on, or no epochs")
-        return trained
-
-    def train_on_everything(self, rows: Rows) -> Any:
-        """A model of these and of what was kept apart."""
-        return self._fit(rows.everything, rows, self.work / REFIT)
-
-    def _fit(self, table: pd.DataFrame, rows: Rows, folder: Path, **more: Any) -> Any:
-        fit = self.about.train
-        if rows.unlabelled:
-            fit = partial(fit, unlabelled=self.about.texts(rows.unlabelled[0]))
-        if self.processes > 1:
-            card = {"task": self.task, "method": self.method, "max_length": self.settings.max_length}
-            fit = partial(_together, fit, self.processes, card)
-        return fit(
-            table, self.method, self.model, self.settings,
-            seed=self.seed, folder=folder, show=self.progress, **more,
-        )  # fmt: skip
-
-
-def _together(fit: Callable[..., Any], processes: int, card: dict[str, Any], *given: Any, **named: Any) -> Any:
-    """What ``fit`` returns, computed by several processes."""
-    return together(fit, processes, card, given, **named)
 
 
 def _possible(
@@ -200,65 +147,20 @@ def _possible(
     kinds(settings.track)
 
 
-def _measured(job: _Job, trained: Any, rows: Rows, rivals: bool) -> dict[str, Any]:
-    """Calibrate the model; its figures on the validation rows, and what else a card shows."""
-    about = job.about
-    metrics: dict[str, Any] = {"n": 0}
-    if len(rows.valid):
-        metrics = about.finish(trained, rows.valid) | ({"leaked": rows.leaked.counts} if rows.leaked else {})
-    metrics |= _uncalibrated(job, trained, rows.valid)
-    metrics |= _betrayed(about, trained, rows)
-    metrics |= _adapter_share(trained)
-    if job.progress:
-        warn_unread(trained, about.texts(rows.train), linear="linear" in about.METHODS)
-    if rivals and len(rows.valid):
-        metrics["rivals"] = _rivals(job, rows)
-    if "privacy" in trained.card:
-        metrics["privacy"] = trained.card["privacy"]
-    return metrics
-
-
-def _shipped(job: _Job, metrics: dict[str, Any]) -> dict[str, Any]:
-    """What the folder keeps of the figures: of a private model none that other weights or training rows gave."""
-    if not job.settings.epsilon:
-        return metrics
-    if job.progress:
-        left_out = ", ".join(name for name in _BETRAYING if name in metrics)
-        say(
-            "note: private are the rows it learnt from; validation rows are not: thresholds and figures in the folder come of "
-            f"them{f'. Not kept in it, since they come of training rows: {left_out}' if left_out else ''}"
+def _finished(path: Path, run: dict[str, Any]) -> Finetuned:
+    verify(path)
+    card = json.loads((path / CARD).read_text(encoding="utf-8"))
+    if card.get("run") != run:
+        raise ArtefactError(
+            "an empty --out, or a model of the same data and settings",
+            f"another finished model in {path}{of_which_rows(card.get('run') or {}, run)}",
+            "choose another --out, or delete that folder",
         )
-    return {name: value for name, value in metrics.items() if name not in _BETRAYING}
+    say(f"{path} is already trained on these rows with these settings")
+    return Finetuned(path, card["metrics"], card["method"], card["task"])
 
 
-def _uncalibrated(job: _Job, trained: Any, valid: pd.DataFrame) -> dict[str, list[str]]:
-    """What too few validation rows left as it was, for the card; it is said too."""
-    lacking = job.about.uncalibrated(trained, valid) if job.about.uncalibrated else []
-    if lacking and job.progress:
-        say(f"note: not calibrated, with {len(valid)} validation rows: {'; '.join(lacking)}")
-    return {"not_calibrated": lacking} if lacking else {}
-
-
-def _worthwhile_again(job: _Job, rows: Rows) -> bool:
-    """Whether rows were kept apart that can be learnt from too, by a method that may learn from them."""
-    wanted = job.settings.refit and REFIT in heeded(job.task, job.method, job.settings)
-    return wanted and len(rows.valid) > 0
-
-
-def _train_again(job: _Job, measured: Any, rows: Rows) -> Any:
-    """A model of all rows, calibrated as the one that was measured, and trained with what settled itself in that."""
-    settled = measured.card.get("settled", {})
-    job = replace(job, settings=job.settings.updated(settled))
-    if job.progress:
-        say(f"note: measured on {len(rows.valid)} rows kept apart; training again on all {len(rows.everything)}")
-    trained = job.train_on_everything(rows)
-    job.about.adopt(trained, measured)
-    if settled:
-        trained.card = {**trained.card, "settled": settled}
-    return trained
-
-
-def _notes(job: _Job, rows: Rows, choice: dict[str, Any] | None, **ways: bool) -> dict[str, Any]:
+def _notes(job: Job, rows: Rows, choice: dict[str, Any] | None, **ways: bool) -> dict[str, Any]:
     """What else the card keeps of the run.
 
     Args:
@@ -281,7 +183,7 @@ def _track(settings: Settings, work: Path, metrics: Any) -> None:
 
 
 def _write(
-    job: _Job, path: Path, trained: Any, run: dict[str, Any], metrics: dict[str, Any], notes: dict[str, Any]
+    job: Job, path: Path, trained: Any, run: dict[str, Any], metrics: dict[str, Any], notes: dict[str, Any]
 ) -> None:
     """The model's folder, its card and page included, whole or not at all."""
     origin = provenance(run, job.model if run["model"] and not job.about.weights else None)
@@ -306,54 +208,9 @@ def _write(
         save_page(temporary)
 
 
-def _betrayed(about: Task, trained: Any, rows: Rows) -> dict[str, float]:
-    """What a loss-threshold attack learns of the training rows, from a sample of them."""
-    if not (about.losses and len(rows.valid)):
-        return {}
-    sample = rows.train.iloc[:: max(1, len(rows.train) // BETRAYED)]
-    return {"membership_auc": membership_auc(about.losses(trained, sample), about.losses(trained, rows.valid))}
-
-
-def _finished(path: Path, run: dict[str, Any]) -> Finetuned:
-    verify(path)
-    card = json.loads((path / CARD).read_text(encoding="utf-8"))
-    if card.get("run") != run:
-        raise ArtefactError(
-            "an empty --out, or a model of the same data and settings",
-            f"another finished model in {path}{of_which_rows(card.get('run') or {}, run)}",
-            "choose another --out, or delete that folder",
-        )
-    say(f"{path} is already trained on these rows with these settings")
-    return Finetuned(path, card["metrics"], card["method"], card["task"])
-
-
-def _adapter_share(trained: Any) -> dict[str, float]:
-    """Which share of the encoder's parameters was trained, where a method trained few."""
-    adapter = adapter_of(getattr(encoder_of(trained), "body", None))
-    return {"trainable_share": adapter.share} if adapter else {}
-
-
 def _adapter_note(trained: Any) -> dict[str, Any]:
     adapter = adapter_of(getattr(encoder_of(trained), "body", None))
     if adapter is None:
         return {}
     where = "merged into the weights" if adapter.tensors else "apart: other programs than fieldtune read the base alone"
     return {"adapter": {"method": adapter.method, **adapter.options, "weights": where}}
-
-
-def _rivals(job: _Job, rows: Rows) -> dict[str, Any]:
-    """Metrics of the plain model and the frozen encoder on the same validation rows."""
-    found, about = {}, job.about
-    for other in (name for name in about.RIVALS if name != job.method):
-        folder = job.work / f"rival-{other}"
-        try:
-            rival = about.train(
-                rows.train, other, job.model, job.settings, seed=job.seed, folder=folder, show=False
-            )  # fmt: skip
-        except MissingExtraError as error:  # n-grams need no encoder, so its absence stops nothing
-            say(f"note: not measured beside it, method {other}: {error}")
-            continue
-        found[other] = about.finish(rival, rows.valid)
-        found[other].pop("per_class", None)
-        shutil.rmtree(folder, ignore_errors=True)
-    return found

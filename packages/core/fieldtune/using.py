@@ -15,9 +15,10 @@ from fieldtune.data.filled import empty
 from fieldtune.data.given import Given, given, named, tabled
 from fieldtune.data.hiding import as_trained, hidden, was_hidden
 from fieldtune.data.labels import row_labels
-from fieldtune.data.read import check_columns, in_pieces
+from fieldtune.data.read import check_columns
 from fieldtune.data.tables import NAME_IT, SETS
 from fieldtune.data.unreadable import UNREADABLE
+from fieldtune.data.write import in_pieces
 from fieldtune.errors import InputError
 from fieldtune.fingerprint import keyed, table_digest
 from fieldtune.models import Classifier, load

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import fieldtune
-from fieldtune.data import read
+from fieldtune.data import read, write
 
 ODD = pd.DataFrame(
     {
@@ -26,24 +26,24 @@ ODD = pd.DataFrame(
 
 @pytest.mark.parametrize("rows", [1, 3, 8, 20])
 def test_pieces_give_the_bytes_of_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
-    monkeypatch.setattr(read, "ROWS", rows)
+    monkeypatch.setattr(write, "ROWS", rows)
     wide = ODD.assign(share=ODD["share"].astype(float))
     for kind, mark in ((".csv", ","), (".tsv", "\t")):
-        read.write_table(ODD, tmp_path / f"t{kind}")
+        write.write_table(ODD, tmp_path / f"t{kind}")
         assert (tmp_path / f"t{kind}").read_bytes() == wide.to_csv(index=False, sep=mark).encode()
-    read.write_table(ODD, tmp_path / "t.jsonl")
+    write.write_table(ODD, tmp_path / "t.jsonl")
     lines = ODD.to_json(orient="records", lines=True, force_ascii=False)
     assert (tmp_path / "t.jsonl").read_bytes() == lines.encode()
-    read.write_table(ODD.drop(columns="mixed"), tmp_path / "t.parquet")
+    write.write_table(ODD.drop(columns="mixed"), tmp_path / "t.parquet")
     pd.testing.assert_frame_equal(
         pd.read_parquet(tmp_path / "t.parquet"), ODD.drop(columns="mixed").reset_index(drop=True)
     )
 
 
 def test_times_are_written_in_one_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read, "ROWS", 1)
+    monkeypatch.setattr(write, "ROWS", 1)
     timed = pd.DataFrame({"time": pd.to_datetime(["2020-01-01 00:00", "2020-01-01 12:00"])})
-    read.write_table(timed, tmp_path / "t.csv")
+    write.write_table(timed, tmp_path / "t.csv")
     assert (tmp_path / "t.csv").read_text() == timed.to_csv(index=False)
 
 
@@ -53,7 +53,7 @@ def test_a_piece_that_fails_leaves_no_file(tmp_path: Path) -> None:
         raise RuntimeError("no more")
 
     with pytest.raises(RuntimeError):
-        read.write_pieces(pieces(), tmp_path / "t.csv")
+        write.write_pieces(pieces(), tmp_path / "t.csv")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -66,10 +66,10 @@ def test_predictions_in_pieces_are_those_of_the_whole(
     )
     fieldtune.finetune("text-classification", rows, method="linear", out=tmp_path / "m", progress=False)
     asked = pd.DataFrame({"text": [*rows["text"], "", 'a,"b"', "two\nlines"], "id": [f"00{n}" for n in range(19)]})
-    read.write_table(asked, tmp_path / f"in{kind}")
+    write.write_table(asked, tmp_path / f"in{kind}")
     written = {}
     for size in (4, 20_000):
-        monkeypatch.setattr(read, "ROWS", size)
+        monkeypatch.setattr(write, "ROWS", size)
         out = tmp_path / f"out-{size}{kind}"
         ran = cli("predict", "--model", tmp_path / "m", "--data", tmp_path / f"in{kind}", "--out", out, "--json")
         assert ran.code == 0, ran.err

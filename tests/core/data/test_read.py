@@ -12,9 +12,10 @@ import pytest
 
 from fieldtune.data.labelled_images import unlabelled_images
 from fieldtune.data.pictured_texts import unlabelled_image_texts
-from fieldtune.data.read import read_table, read_toml, write_table
+from fieldtune.data.read import read_table, read_toml
 from fieldtune.data.tables import training_table
 from fieldtune.data.tagged import word_table
+from fieldtune.data.write import write_table
 from fieldtune.errors import InputError
 from tests.conftest import Ran
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from fieldtune.data import catalog, read
-from fieldtune.data.read import read_bytes, read_table
+from fieldtune.data import catalog, raw
+from fieldtune.data.raw import read_bytes
+from fieldtune.data.read import read_table
 from fieldtune.errors import InputError, RefusedError
 
 ASK = """
@@ -45,7 +46,7 @@ def test_what_unpacks_to_more_than_any_table_is_refused(tmp_path: Path, monkeypa
     noise = os.urandom(300_000)
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(noise))
     assert read_bytes(tmp_path / "t.csv.gz") == noise
-    monkeypatch.setattr(read, "UNPACKED", len(noise) - 1)
+    monkeypatch.setattr(raw, "UNPACKED", len(noise) - 1)
     with pytest.raises(InputError, match="299,999"):
         read_bytes(tmp_path / "t.csv.gz")
 

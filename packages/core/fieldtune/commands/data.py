@@ -61,8 +61,9 @@ def scrub(
     Scrub what it is to train on, and what it is asked about, with the same list.
     """
     from fieldtune.data.hiding import TOKENS, listed
-    from fieldtune.data.read import check_columns, check_output, read_table, write_table
+    from fieldtune.data.read import check_columns, read_table
     from fieldtune.data.scrubbed import COLUMNS, scrubbed
+    from fieldtune.data.write import check_output, write_table
     from fieldtune.errors import InputError
 
     check_output(out, reads=[file, *([names] if names else [])])

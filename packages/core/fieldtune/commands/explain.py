@@ -32,7 +32,7 @@ def explain(
     """Which words decided, with two checks: do the weights add up, and does cutting heavy words hurt most?"""
     from rich.console import Console
 
-    from fieldtune.data.read import check_output, written
+    from fieldtune.data.write import check_output, written
     from fieldtune.errors import InputError
     from fieldtune.explain.attribution import explain as attribute
     from fieldtune.explain.display import as_dict, as_html, terminal

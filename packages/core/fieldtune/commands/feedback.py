@@ -41,8 +41,8 @@ def export(
 
     import pandas as pd
 
-    from fieldtune.data.read import write_table
     from fieldtune.data.spreadsheet import guarded
+    from fieldtune.data.write import write_table
 
     rows = [{**row, "payload": json.dumps(row["payload"], ensure_ascii=False)} for row in _rows(app)]
     if not rows:

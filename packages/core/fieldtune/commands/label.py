@@ -44,8 +44,8 @@ def label(
     it again; `enough` is true once three successive models hardly differ any more.
     """
     from fieldtune.data.queue import Queue
-    from fieldtune.data.read import check_output, write_table
     from fieldtune.data.tables import training_table
+    from fieldtune.data.write import check_output, write_table
     from fieldtune.labelling import Pool, next_rows, strangers, turn
 
     rename = {"text": text, "label": label_column}

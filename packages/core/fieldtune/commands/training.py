@@ -105,7 +105,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure a model on rows it has not seen."""
-    from fieldtune.data.read import check_output
+    from fieldtune.data.write import check_output
     from fieldtune.models import load
     from fieldtune.using import measure
 
@@ -130,7 +130,7 @@ def predict(
 
     Columns spans and boxes, where answers take these names, are not copied.
     """
-    from fieldtune.data.read import check_output, write_pieces
+    from fieldtune.data.write import check_output, write_pieces
     from fieldtune.models import load
     from fieldtune.using import answers
 
@@ -157,8 +157,9 @@ def encode(
     """Embed a column of texts."""
     import numpy as np
 
-    from fieldtune.data.read import check_output, read_table, written
+    from fieldtune.data.read import read_table
     from fieldtune.data.tables import NAME_IT
+    from fieldtune.data.write import check_output, written
     from fieldtune.models import load, load_encoder
     from fieldtune.models.folder import MANIFEST
     from fieldtune.models.readable import warn_unread

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fieldtune.data.filled import empty
 from fieldtune.data.hiding import in_words
 from fieldtune.data.scrub import scrub
 
@@ -51,11 +52,6 @@ def decoded(text: str) -> list[Any] | dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if _any_text(found) else None
-
-
-def empty(cell: Any) -> bool:
-    """Whether a cell holds nothing: null, or what pandas has in its place."""
-    return cell is None or (np.ndim(cell) == 0 and not isinstance(cell, (str, dict)) and bool(cell != cell))
 
 
 def _any_text(value: Any) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fieldtune.data.read import read_bytes
+from fieldtune.data.raw import read_bytes
 from fieldtune.errors import InputError
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from fieldtune.data.read import decode, read_bytes
+from fieldtune.data.raw import decode, read_bytes
 from fieldtune.errors import InputError
 from fieldtune.evaluate.sequence import OUTSIDE
 

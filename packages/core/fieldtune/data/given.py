@@ -9,7 +9,9 @@ import pandas as pd
 
 from fieldtune.data.filled import filled
 from fieldtune.data.halves import mended, said
-from fieldtune.data.read import check_once, extension, read_table
+from fieldtune.data.raw import extension
+from fieldtune.data.read import read_table
+from fieldtune.data.separated import check_once
 from fieldtune.errors import InputError
 from fieldtune.progress import say
 

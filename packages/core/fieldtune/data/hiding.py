@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from fieldtune.data.read import decode, read_bytes
+from fieldtune.data.raw import decode, read_bytes
 from fieldtune.data.scrub import find, scrub
 from fieldtune.errors import InputError
 

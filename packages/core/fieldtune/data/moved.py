@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from fieldtune.data.cells import cleaned, empty
+from fieldtune.data.cells import cleaned
+from fieldtune.data.filled import empty
 from fieldtune.data.scrub import traced
 
 Span = dict[str, Any]

@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from fieldtune.data.cells import cleaned, empty
+from fieldtune.data.cells import cleaned
+from fieldtune.data.filled import empty
 from fieldtune.data.hiding import TEXTS, TOKENS
 from fieldtune.data.moved import moved
 from fieldtune.data.scrub import scrub

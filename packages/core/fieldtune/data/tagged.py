@@ -13,7 +13,8 @@ import pandas as pd
 from fieldtune.data.conll import iob2, read_conll
 from fieldtune.data.given import given, named, with_numbers
 from fieldtune.data.numbered import counted
-from fieldtune.data.read import KINDS, check_columns, extension
+from fieldtune.data.raw import extension
+from fieldtune.data.read import KINDS, check_columns
 from fieldtune.data.tables import NAME_IT
 from fieldtune.errors import InputError
 from fieldtune.evaluate.sequence import OUTSIDE

@@ -10,7 +10,7 @@ from xml.parsers import expat
 
 from fieldtune.data.images import KINDS
 from fieldtune.data.parts import official
-from fieldtune.data.read import decode, read_bytes
+from fieldtune.data.raw import decode, read_bytes
 from fieldtune.errors import InputError
 
 _DEEPEST = 32

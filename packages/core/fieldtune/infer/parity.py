@@ -5,7 +5,6 @@ A model here is an encoder's vector of a text (or of both texts of a pair, each 
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -44,7 +43,7 @@ Row = str | Pair
 
 
 class _Known:
-    """Vectors at hand in the place of what computes them."""
+    """Vectors at hand in the place of what computes them; not to be saved."""
 
     hides = False
 
@@ -57,9 +56,6 @@ class _Known:
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return self.vectors[[self._places[text] for text in texts]]
-
-    def save(self, folder: Path) -> dict[str, NDArray[np.float32]]:
-        raise NotImplementedError
 
 
 def compare(
@@ -74,7 +70,8 @@ def compare(
         "max_difference": float(max(np.abs(exact - found).max(), np.abs(exact[:8] - alone).max())),
         "mean_cosine": float((exact * found).sum(axis=1).mean()),
     }
-    right, mine = (answers(with_reader(model, _Known(texts, vectors), model.card), rows) for vectors in (exact, found))
+    known = (cast(Features, _Known(texts, vectors)) for vectors in (exact, found))
+    right, mine = (answers(with_reader(model, one, model.card), rows) for one in known)
     if right is not None and mine is not None:
         told["same_answers"] = _share(mine, right)
         if labels is not None:

@@ -17,14 +17,13 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from fieldtune.errors import ArtefactError, InputError, RefusedError
+from fieldtune.models.guard import CARD as CARD
 from fieldtune.models.guard import files as guard
 
 MANIFEST = "MANIFEST.json"
 CHECKPOINTS = "checkpoints"
 RUN = "run.json"
 SEAL = "seal"
-CARD = "fieldtune.json"
-"""What a folder of a single model holds."""
 _ARRAY = ".npy"
 """What other folders may hold too, indexes say: plain numbers, read with ``allow_pickle=False``."""
 

@@ -38,12 +38,8 @@ def reads(trained: Any) -> tuple[Any, int] | None:
     return (trained.tokenizer, int(trained.max_source)) if hasattr(trained, "max_source") else None
 
 
-def cut_share(trained: Any, texts: Sequence[str]) -> float:
-    """Share of texts that are longer than what the model reads of each."""
-    reading = reads(trained)
-    if reading is None or not texts:
-        return 0.0
-    tokenizer, longest = reading
+def cut_share(tokenizer: Any, longest: int, texts: Sequence[str]) -> float:
+    """Share of texts that are longer than so many tokens."""
     long = [text for text in texts if len(text.encode()) > longest - 2]  # a token has at least one byte
     return sum(len(ids) > longest for ids in reader(tokenizer, longest + 1)(long)) / len(texts) if long else 0.0
 
@@ -55,10 +51,10 @@ def warn_unread(trained: Any, texts: Sequence[str], *, linear: bool = False) -> 
         linear: whether the task has a method that counts n-grams instead.
     """
     sample = list(texts[:: max(1, -(-len(texts) // SAMPLE))])
-    if cut := cut_share(trained, sample):
-        longest = reads(trained)[1]  # type: ignore[index]
+    reading = reads(trained)
+    if reading and (cut := cut_share(*reading, sample)):
         say(
-            f"note: {cut:.0%} of the texts are longer than the {longest} tokens that are read of each; "
+            f"note: {cut:.0%} of the texts are longer than the {reading[1]} tokens that are read of each; "
             "a larger max_length in training reads more"
         )
     share = unknown_share(trained, sample)

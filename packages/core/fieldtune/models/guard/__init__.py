@@ -11,6 +11,8 @@ from fieldtune.errors import ArtefactError
 from fieldtune.models.guard import configs, files, jsons, tokenizers, weights
 
 CONFIG = "config.json"
+CARD = "fieldtune.json"
+"""What a folder of a single model of ours holds."""
 
 
 def harmless(folder: Path) -> None:
@@ -50,7 +52,7 @@ def pretrained(folder: Path, kinds: Collection[str], parts: Collection[str] = ()
         ArtefactError: what was found, by file and key.
     """
     if not (folder / CONFIG).exists():  # a folder of something else: said before any of its files is blamed
-        if (folder / "fieldtune.json").exists():
+        if (folder / CARD).exists():
             found = f"a model of fieldtune without one in {folder}"
             raise ArtefactError("an encoder", found, "go on from one trained by --method head, full or continual")
         configs.config(None, folder / CONFIG, kinds, parts)

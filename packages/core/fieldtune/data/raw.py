@@ -1,0 +1,80 @@
+"""The bytes of a file, unpacked within limits, and its text; every complaint names the file and the line. Knows no table."""
+
+import codecs
+import gzip
+import io
+import zlib
+from pathlib import Path
+
+from fieldtune.errors import InputError
+
+UNPACKED = 2**31
+"""Bytes that a ``.gz`` file may unpack to; more than :data:`SMALL` of them only where they are not :data:`RATIO` times its
+own: tables of texts are some 3 to 30 times as large as their ``.gz``."""
+SMALL, RATIO = 2**25, 100
+SAVE = {".csv": "CSV UTF-8 in the spreadsheet", ".tsv": "UTF-8 text in the spreadsheet"}
+"""How a program that wrote such a file writes it as UTF-8."""
+_PIECE = 2**20
+_ZIPPED = b"PK\x03\x04"  # so do workbooks of spreadsheets begin, which are archives
+_NAMES = {"utf-8-sig": "UTF-8"}
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def extension(path: Path | str) -> str:
+    """What a file's name says of its format, ``.gz`` apart; empty where it says nothing."""
+    suffixes = [suffix for suffix in Path(path).suffixes if suffix != ".gz"]
+    return suffixes[-1] if suffixes else ""
+
+
+def read_bytes(path: Path) -> bytes:
+    """The file's bytes, unpacked when it ends in ``.gz``."""
+    try:
+        raw = path.read_bytes()
+        return _unpacked(raw, path) if path.suffix == ".gz" else raw
+    except FileNotFoundError as error:
+        raise InputError("a file", f"nothing at {path}", "check the path") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"a readable file at {path}", str(error), "check the file and its permissions") from error
+
+
+def _unpacked(raw: bytes, path: Path) -> bytes:
+    """What a ``.gz`` file holds. It is unpacked once before to count, in pieces, so a bomb costs no memory."""
+    most, size = min(UNPACKED, max(SMALL, RATIO * len(raw))), 0
+    with gzip.GzipFile(fileobj=io.BytesIO(raw)) as packed:
+        while piece := packed.read(_PIECE):
+            size += len(piece)
+            if size > most:
+                raise InputError(
+                    f"a .gz file that unpacks to at most {most:,} bytes",
+                    f"more in the {len(raw):,} bytes of {path}",
+                    "unpack it yourself if you trust it, and give the plain file",
+                )
+    return gzip.decompress(raw)
+
+
+def decode(raw: bytes, path: Path, encoding: str = "utf-8-sig") -> str:
+    """The text of a file read from ``path``.
+
+    Raises:
+        InputError: it is in another encoding (which line shows it, and how to convert), or the encoding is unknown.
+    """
+    if raw.startswith(_ZIPPED):
+        raise InputError(f"text in {path}", "a workbook or another zip archive", f"save it as {SAVE['.csv']}")
+    first = raw.partition(b"\n")[0]
+    if not encoding.lower().startswith("utf-16") and (b"\0" in first or first.startswith(_UTF16)):
+        raise InputError(f"{_NAMES.get(encoding, encoding)} text in {path}", "UTF-16", _as_utf8(path, "utf-16"))
+    try:
+        return raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise InputError(
+            f"{_NAMES.get(encoding, encoding)} text in {path}",
+            f"another encoding at line {line} (byte {raw[error.start]:#04x})",
+            f"{_as_utf8(path, 'cp1252')} (gb18030 for Chinese)",
+        ) from error
+    except LookupError as error:
+        raise InputError("a known encoding", repr(encoding), "try utf-8, gb18030 or latin-1") from error
+
+
+def _as_utf8(path: Path, found: str) -> str:
+    return f"save it as {SAVE.get(extension(path), 'UTF-8 in the editor')}, or convert it: iconv -f {found} -t utf-8"

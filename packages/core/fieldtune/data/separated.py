@@ -1,0 +1,106 @@
+"""The text of a CSV or TSV file -> a table; every complaint names the line. Knows no task."""
+
+import contextlib
+import csv
+import io
+import re
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fieldtune.errors import InputError
+
+_BLANK_LINE = re.compile(r"^[ \t]*\r?\n", re.MULTILINE)
+_SAID = re.compile(r"\ufeff?sep=([^\w\s\"]|\t)(?=[\r\n])", re.IGNORECASE)
+
+
+def separator(text: str, usual: str = "") -> tuple[str, str]:
+    """The text of a table, and the mark between its cells: the one that Excel's first line says (``sep=;``), else
+    `usual`, else the one its header has.
+
+    That line is left empty in the text returned, so that the others keep their numbers.
+    """
+    if said := _SAID.match(text):
+        return text[said.end() :], said[1]
+    header = text.lstrip("\r\n").partition("\n")[0]
+    return text, usual or next((mark for mark in (",", ";", "\t") if mark in header), ",")
+
+
+def separated(text: str, mark: str, path: Path, numbered: bool) -> pd.DataFrame:
+    if not text.strip():
+        raise InputError("a header and at least one row", f"an empty file at {path}", "check that the export worked")
+    check_once(_header(text, mark), str(path))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # the first row is longer than the header
+            frame = pd.read_csv(
+                io.StringIO(text),
+                sep=mark,
+                dtype=str,
+                keep_default_na=False,
+                on_bad_lines="error",
+                index_col=False,
+            )
+            return frame.set_axis(_row_numbers(text, mark, len(frame))) if numbered else frame
+    except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
+        reason = (
+            _long_row(text, mark)
+            or _open_quote(text, mark)
+            or str(error).strip().replace("Error tokenizing data. C error: ", "")
+        )
+        raise InputError(
+            f"a well-formed table in {path}", reason, "correct that line (quotes, separators, a comma at its end)"
+        ) from error
+
+
+def check_once(names: Sequence[Any], where: str) -> None:
+    """Raises InputError when a column stands twice: which of the two is meant is not guessed."""
+    twice = [str(name) for place, name in enumerate(names) if name in names[:place] and str(name).strip()]
+    if twice:
+        raise InputError("every column once", f"{', '.join(twice)} again in {where}", "rename or delete one of them")
+
+
+def _row_numbers(text: str, mark: str, count: int) -> range | list[int]:
+    """What a spreadsheet calls the rows: blank lines, which pandas passes over, count."""
+    if _BLANK_LINE.search(text):
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
+        with contextlib.suppress(csv.Error):
+            numbers = [n for n, cells in enumerate(reader, 1) if len(cells) > 1 or (cells and not cells[0].isspace())]
+            if len(numbers) == count + 1:
+                return numbers[1:]
+    return range(2, count + 2)
+
+
+def _header(text: str, mark: str) -> list[str]:
+    """The cells of the first line that has any."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
+    with contextlib.suppress(csv.Error):
+        return next((cells for cells in reader if cells), [])
+    return []
+
+
+def _long_row(text: str, mark: str) -> str:
+    """The first row with more cells than the header, with its line; empty when every row is short enough."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
+    line, header = 1, 0
+    with contextlib.suppress(csv.Error):
+        for cells in reader:
+            if header and len(cells) > header:
+                return f"{len(cells)} cells in line {line}, {header} in the header"
+            line, header = reader.line_num + 1, header or len(cells)
+    return ""
+
+
+def _open_quote(text: str, mark: str) -> str:
+    """Where the quotation mark stands that is never closed; empty where all are."""
+    if text.count('"') % 2 == 0:
+        return ""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
+    line = 1
+    with contextlib.suppress(csv.Error):
+        for _ in reader:
+            line = reader.line_num + 1
+    return f"a quotation mark in line {line} that is not closed"

@@ -1,0 +1,96 @@
+"""Write a table, whole or not at all, in the format that the name of its file tells. Knows no task."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fieldtune.data.read import KINDS
+from fieldtune.errors import InputError
+
+ROWS = 20_000
+"""Rows of a table that are written at a time."""
+
+
+def check_output(path: Path, kinds: Sequence[str] | None = KINDS, *, reads: Iterable[Path] = ()) -> None:
+    """Refuse a file that could not be written, before the work whose result it is to hold.
+
+    Args:
+        path: the file.
+        kinds: extensions it may have; None for any.
+        reads: files the work reads, none of which it may replace.
+
+    Raises:
+        InputError: another extension, a folder of that name, a file where its folder should be, or one of `reads`.
+    """
+    if kinds is not None and path.suffix not in kinds:
+        raise InputError(f"an output ending in {', '.join(kinds)}", str(path), "choose one of these")
+    if path.is_dir():
+        raise InputError("a file to write", f"the folder {path}", "name a file in it")
+    for place in path.parents:
+        if place.exists() and not place.is_dir():
+            raise InputError(f"a folder at {path.parent}", f"the file {place}", "choose another --out")
+    if any(path.exists() and one.exists() and path.samefile(one) for one in reads):
+        raise InputError("an output that is no input", f"{path}, which is read", "name another file to write")
+
+
+@contextlib.contextmanager
+def written(path: Path) -> Iterator[Path]:
+    """Yield a hidden file beside ``path``; when the block ends well it becomes ``path``, else nothing is left of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table in the format its extension names; the file appears whole or not at all.
+
+    In CSV and TSV a line break inside a cell is a line feed: a lone carriage return, which pandas does not quote, would
+    be read as the end of the row. Lists and objects in cells are JSON there.
+    """
+    write_pieces(in_pieces(frame), path)
+
+
+def write_pieces(pieces: Iterable[pd.DataFrame], path: Path) -> None:
+    """Write a table that comes in pieces, at least one, all of the same columns and kinds; see :func:`write_table`.
+
+    Only a piece at a time is held, but for Parquet.
+    """
+    check_output(path)
+    with written(path) as temporary:
+        if path.suffix == ".parquet":
+            pd.concat(pieces).to_parquet(temporary, index=False)
+            return
+        with temporary.open("w", encoding="utf-8", newline="") as handle:
+            for number, piece in enumerate(pieces):
+                if path.suffix == ".jsonl":
+                    piece.to_json(handle, orient="records", lines=True, force_ascii=False)
+                else:
+                    mark = "\t" if path.suffix == ".tsv" else ","
+                    _plain(piece).to_csv(handle, index=False, header=not number, sep=mark)
+
+
+def in_pieces(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The table in pieces of :data:`ROWS` rows, at least one; whole where it holds times, whose form all of them decide."""
+    timed = any(kind.kind in "mM" for kind in frame.dtypes)
+    size = len(frame) if timed else ROWS
+    for start in range(0, max(len(frame), 1), max(size, 1)):
+        yield frame.iloc[start : start + size]
+
+
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Cells as CSV can hold them; a column of objects stays one, whatever a piece of it looks like."""
+    kinds = {name: object for name in frame if frame[name].dtype == object}
+    return frame.map(_cell).astype(kinds).replace(r"\r\n?", "\n", regex=True)
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else value
