@@ -1,6 +1,7 @@
 """ONNX export: the graph against torch, the gates, and graphs that are refused before they run."""
 
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,23 @@ def test_balancing_keeps_every_number_and_evens_out_the_dimensions(exported: Pat
     spread = {name: size.max() / size.mean() for name, (size, _) in sizes(graph, names, tokens, 0).items()}
     evened = [spread[node.output[0]] < spread[node.input[0]] for node in added]
     assert all(evened), spread
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "same", "cosine", "passes"),
+    [
+        (0.900, 1.000, 0.999, True),
+        (0.895, 0.995, 0.999, True),  # five of a thousand: .3 points and what chance may add
+        (0.893, 0.995, 0.999, False),
+        (0.900, 0.989, 0.999, False),
+        (0.900, 1.000, 0.970, False),
+    ],
+)
+def test_int8_is_refused_for_what_it_loses(accuracy: float, same: float, cosine: float, passes: bool) -> None:
+    told = {"texts": 1000, "mean_cosine": cosine, "same_answers": same, "accuracy_exact": 0.9, "accuracy": accuracy,
+            "error": 0.003, "max_difference": 0.1}  # fmt: skip
+    with nullcontext() if passes else pytest.raises(RefusedError, match="export without --int8"):
+        parity.judge(told, int8=True)
 
 
 @pytest.mark.parametrize(("peak", "left"), [(1.0, []), (1e8, ["product"])])

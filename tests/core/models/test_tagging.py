@@ -14,6 +14,7 @@ from fieldtune.evaluate.sequence import entities
 from fieldtune.models.decoding import allowed, viterbi
 from fieldtune.models.encoder import Encoder, load_encoder_folder
 from fieldtune.models.pieces import SHAPES, shape, windows, word_pieces
+from fieldtune.models.readable import reads
 from fieldtune.models.tagger import PieceVectors, Tagger
 
 TAGS = ("O", "B-A", "I-A", "B-B", "I-B")
@@ -115,6 +116,7 @@ def test_a_long_document_is_tagged_as_in_one_window(long_encoder: Encoder) -> No
     assert len(set(entities(whole[0]))) > 700
     for size in (32, 100):
         parts = Tagger(PieceVectors(long_encoder, size, casing), *head)
+        assert reads(parts) is None  # it reads to the end, so nobody is told otherwise
         tags, _ = parts.tag([document, ["the"]])
         assert entities(tags[0]) == entities(whole[0])
         assert tags[1] == ["O"]

@@ -126,6 +126,16 @@ def picture_figures(scores: np.ndarray, given: pd.Series, act: Callable[..., Any
     return act(model, pd.DataFrame({"image": range(len(given)), "label": given})), model
 
 
+@pytest.mark.parametrize(("rows", "stays"), [(19, True), (20, False)])
+def test_few_pictures_choose_no_cut(rows: int, stays: bool) -> None:
+    given = pd.Series(["a"] * 15 + ["b"] * (rows - 15))
+    scores = np.stack([np.full(rows, 2.0), np.where(given == "b", 1.0, 0.0)], axis=1).astype(np.float32)
+    _, model = picture_figures(scores, given, image_classification.finish)
+    assert (model.cut == 0.5) == stays
+    table = pd.DataFrame({"image": range(rows), "label": given})
+    assert any("one of two labels" in one for one in image_classification.uncalibrated(model, table)) == stays
+
+
 def test_the_cut_of_two_classes_that_nothing_tells_is_no_better_than_chance() -> None:
     found, same = [], []
     for seed in range(60):
