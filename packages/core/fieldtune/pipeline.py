@@ -117,9 +117,10 @@ def finetune(
             metrics = measured(job, trained, rows, rivals)
             again = valid is None and worthwhile_again(job, rows)
             trained = train_again(job, trained, rows) if again else trained
-            _track(chosen, work, metrics)
             notes = _notes(job, rows, choice, trained_again=again, split_off=valid is None)
-            _write(job, path, trained, run, shipped(job, metrics), notes)
+            kept = shipped(job, metrics)
+            _track(chosen, work, kept)
+            _write(job, path, trained, run, kept, notes)
     return Finetuned(path, metrics, method, task)
 
 

@@ -10,6 +10,7 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss, precisi
 from torch import nn
 
 from fieldtune.data.split import FOLDS, crossed, rarest
+from fieldtune.errors import InputError
 from fieldtune.evaluate.calibration import fit_temperature, softmax
 from fieldtune.models.image_classifier import ImageClassifier
 from fieldtune.models.labelled import Labelled
@@ -107,6 +108,9 @@ def test_temperature_and_scope_are_those_of_the_other_folds() -> None:
 def test_one_row_is_measured_and_foreign_rows_are_refused() -> None:
     scores, given = rows_of(np.random.default_rng(0), 1, 3, 1.0)
     assert "folds" not in labelled.finish(Given(scores, NAMES[:3]), range(1), given)
+    scores, given = rows_of(np.random.default_rng(0), 9, 3, 1.0)
+    with pytest.raises(InputError, match="rows of a class; found 9 rows, all out of scope"):
+        labelled.finish(Given(scores, NAMES[:3]), range(9), given.map(lambda _: "oos"))
 
 
 @pytest.mark.parametrize("rows", [19, 20, 22, 24])

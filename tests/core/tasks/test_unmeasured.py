@@ -109,6 +109,7 @@ def test_a_single_row_teaches_nothing(tmp_path: Path) -> None:
 
 def test_a_block_that_was_not_measured_leaves_forgetting_to_the_others(tiny_encoder: Path, tmp_path: Path) -> None:
     blocks = [rows(2).replace({"card": f"a{n}", "refund": f"b{n}"}) for n in range(3)]
+    blocks = [block.assign(text=block["text"] + f" in place {n}") for n, block in enumerate(blocks)]
     blocks[0], blocks[2] = blocks[0].head(2), blocks[2]
     folder, found = str(tiny_encoder), []
     valid = [None, blocks[1], blocks[2]]

@@ -17,6 +17,7 @@ import fieldtune
 from fieldtune.errors import ConfigError, InputError
 from fieldtune.models.encoder import load_encoder_folder
 from fieldtune.tasks import continual as going_on
+from fieldtune.tasks import task_module
 from fieldtune.train import continual
 
 BLOCKS = (
@@ -232,6 +233,40 @@ def test_what_later_blocks_measure_on_was_never_learnt(tiny_encoder: Path, tmp_p
     learn(learnt, tiny_encoder, tmp_path / "without", valid=table[table["text"].isin(held_out)])
     without = fieldtune.load(tmp_path / "without")
     np.testing.assert_allclose(model.logits(list(table["text"])), without.logits(list(table["text"])), atol=1e-5)
+
+
+@pytest.mark.parametrize("keeps", ["statistics", "replay"])
+def test_old_rows_given_once_more_are_taught_or_measured_and_never_both(
+    tiny_encoder: Path, tmp_path: Path, keeps: str
+) -> None:
+    learn(rows(BLOCKS[0], 40), tiny_encoder, tmp_path / "one", keeps=keeps)
+    apart_once = [text for text, _ in fieldtune.load(tmp_path / "one").memory.blocks[0].held_out]
+    again = rows(BLOCKS[0], 40)
+    table = pd.concat([again[~again["text"].isin(apart_once[:2])], rows(BLOCKS[1], 40)]).sample(frac=1, random_state=1)
+    taught, measured = (set(part["text"]) for part in task_module("text-classification").split(table, 0))
+    assert set(apart_once) & taught and set(apart_once) & measured
+    done = learn(table, tmp_path / "one", tmp_path / "two", keeps=keeps)
+    memory = fieldtune.load(done.path).memory
+    assert {text for text, _ in memory.blocks[0].held_out} == set(apart_once) - taught
+    assert done.metrics["n"] == len(measured | set(apart_once) - taught)
+    assert not {text for text, _ in memory.rehearsed} & measured
+    assert "that this block did not teach; whether an earlier one" in (done.path / "README.md").read_text()
+
+
+def test_a_block_of_which_every_row_is_taught_later_is_measured_no_more(tiny_encoder: Path, tmp_path: Path) -> None:
+    learn(rows(BLOCKS[0]), tiny_encoder, tmp_path / "one", apart(BLOCKS[0]))
+    second = learn(rows(BLOCKS[1]), tmp_path / "one", tmp_path / "two", apart(BLOCKS[1]))
+    third = learn(apart(BLOCKS[0]), tmp_path / "two", tmp_path / "three", rows(BLOCKS[0], 3))
+    told, before = third.metrics["continual"], second.metrics["continual"]["accuracy_by_block"]
+    assert third.metrics["n"] == 6 + 2 and len(told["accuracy_by_block"]) == 2
+    assert told["forgetting"] == before[1] - told["accuracy_by_block"][0]
+
+
+def test_it_is_calibrated_on_the_rows_of_all_blocks_together(tiny_encoder: Path, tmp_path: Path) -> None:
+    learn(rows(BLOCKS[0], 100), tiny_encoder, tmp_path / "one")
+    done = learn(rows(BLOCKS[1]), tmp_path / "one", tmp_path / "two", apart(BLOCKS[1]))
+    assert done.metrics["n"] == 22 and fieldtune.load(done.path).temperature != 1.0
+    assert "not_calibrated" not in done.metrics
 
 
 def test_orthogonal_training_leaves_the_strong_half_of_every_layer(tiny_encoder: Path, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from fieldtune.fingerprint import KEY, fingerprint, rows_digest, table_digest
 from fieldtune.train import private
 from fieldtune.train.checkpoint import claimed
 from fieldtune.train.settings import Settings
+from fieldtune.train.track import LINES
 from fieldtune.using import seen
 
 
@@ -42,6 +43,16 @@ def test_delta_is_the_hockey_stick_divergence_of_two_gaussians() -> None:
             lambda x, e=epsilon, m=mu: max(norm.pdf(x, m) - math.exp(e) * norm.pdf(x), 0.0), -12, 12, limit=200
         )
         assert private.delta_of(epsilon, mu) == pytest.approx(found, rel=1e-5)
+
+
+@pytest.mark.parametrize(("epsilon", "delta"), [(1e-6, 1e-8), (1e-4, 1e-9), (100.0, 0.1)])
+def test_the_strictest_and_the_loosest_promise_have_a_noise_that_keeps_them(epsilon: float, delta: float) -> None:
+    mu = math.sqrt(private.STEPS) / private.noise_for(epsilon, delta)
+    place = epsilon / mu + mu / 2  # where the densities' difference begins
+    found, _ = quad(
+        lambda x: norm.pdf(x, mu) * -math.expm1(epsilon + mu**2 / 2 - mu * x), place, place + 12, epsabs=0, limit=200
+    )
+    assert found == pytest.approx(delta, rel=1e-3)
 
 
 class Silent(np.random.Generator):
@@ -218,6 +229,22 @@ def test_the_card_tells_the_delta_of_the_rows_that_were_learnt_from(
     assert used == [0.1 / 40] == [card["privacy"]["delta"]] == [done.metrics["privacy"]["delta"]]
     page = (done.path / "README.md").read_text()
     assert "| privacy of each of them | epsilon 2, delta 0.0025 |" in page and "`privacy." not in page
+
+
+def test_what_the_folder_does_not_keep_is_not_tracked_either(tiny_encoder: Path, tmp_path: Path) -> None:
+    given = {"epsilon": 2, "track": "jsonl", "track_dir": str(tmp_path / "runs")}
+    done = privately(tiny_encoder, tmp_path / "a", settings=given)
+    (file,) = (tmp_path / "runs").rglob(LINES)
+    told = {name.split("/")[1] for line in file.read_text().splitlines() for name in json.loads(line) if "/" in name}
+    assert "accuracy" in told
+    withheld = {"membership_auc", "rivals", "leaked"}
+    assert withheld <= done.metrics.keys() and not withheld & told
+
+
+@pytest.mark.parametrize("delta", [0.1, 0.025])
+def test_a_delta_that_promises_nothing_is_refused(tiny_encoder: Path, tmp_path: Path, delta: float) -> None:
+    with pytest.raises(ConfigError, match=r"delta well below 0\.025, one over the 40 rows"):
+        privately(tiny_encoder, tmp_path / "a", settings={"epsilon": 2, "delta": delta})
 
 
 def test_validation_rows_of_a_private_model_are_not_split_off(tiny_encoder: Path, tmp_path: Path) -> None:

@@ -201,6 +201,8 @@ def _apart(card: Mapping[str, Any]) -> str:
     if counts is None and not card.get("split_off"):  # a private model does not tell
         return "; whether it learnt from any of them is not told."
     near = (counts or {}).get("near", 0)
+    if card.get("metrics", {}).get("continual", {}).get("blocks", 1) > 1:
+        return " that this block did not teach; whether an earlier one taught any of them is not told."
     return (
         f" that were kept apart from those it learnt from{f'; {near} of them are nearly one of those' if near else ''}."
     )

@@ -21,8 +21,8 @@ class Block:
 
     Attributes:
         labels: the classes that came with it.
-        held_out: rows (text, label) that it is measured on, now and after every later block.
-        accuracy: on these rows, when it was learnt and after each later block.
+        held_out: rows (text, label) that it is measured on, now and after every later block that does not teach them.
+        accuracy: on these rows, when it was learnt and after each later block; none where all rows were taught later.
     """
 
     labels: list[str]

@@ -6,6 +6,7 @@ block is learnt. How the past is kept is the setting ``keeps``, see :mod:`fieldt
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from fieldtune.data.checks import OUT_OF_SCOPE, text_key
 from fieldtune.errors import InputError
 from fieldtune.models import adapters
 from fieldtune.models.features import EncoderFeatures, ProjectedFeatures
-from fieldtune.models.memory import Block, Memory
+from fieldtune.models.memory import Block, Memory, Row
 from fieldtune.models.trained import CARD, Classifier, load, load_encoder
 from fieldtune.runtime import generator
 from fieldtune.tasks import labelled
@@ -47,14 +48,27 @@ def heeds(settings: Settings) -> Names:
     return TUNED - {"refit"} | {"keeps", "label_smoothing", *own.get(settings.keeps, ())}
 
 
-def learn(table: pd.DataFrame, model: str, settings: Settings, *, seed: int, folder: Path, show: bool) -> Classifier:
+def learn(
+    table: pd.DataFrame,
+    model: str,
+    settings: Settings,
+    *,
+    valid: pd.DataFrame | None,
+    seed: int,
+    folder: Path,
+    show: bool,
+) -> Classifier:
     """Fit on ``table`` (columns text, label, no out-of-scope rows) after whatever ``model`` has learnt.
+
+    Args:
+        valid: rows that will be measured on, which are not rehearsed.
 
     Raises:
         InputError: ``model`` is a classifier that cannot go on, or one that keeps its past in another way.
     """
     before = _before(model, settings.keeps)
     memory = before.memory if before is not None and before.memory is not None else Memory()
+    memory = _apart(memory, table, valid)
     known = before.labels if before is not None else ()
     labels = tuple(sorted({*known, *table["label"]}))
     fresh = sorted(set(table["label"]) - set(known))
@@ -68,10 +82,32 @@ def learn(table: pd.DataFrame, model: str, settings: Settings, *, seed: int, fol
     return made
 
 
+def _apart(memory: Memory, table: pd.DataFrame, valid: pd.DataFrame | None) -> Memory:
+    """The past without rows to measure on that ``table`` now teaches, and without rows to rehearse that ``valid`` measures;
+    a user may give old rows once more."""
+    learnt, measured = (_keys(rows) for rows in (table, table[:0] if valid is None else valid))
+    blocks = [replace(block, held_out=_without(block.held_out, learnt)) for block in memory.blocks]
+    for block in blocks:
+        block.accuracy = block.accuracy if block.held_out else []
+    return replace(memory, blocks=blocks, rehearsed=_without(memory.rehearsed, measured))
+
+
+def _keys(table: pd.DataFrame) -> set[str]:
+    return set(map(text_key, table["text"]))
+
+
+def _without(rows: Sequence[Row], keys: set[str]) -> list[Row]:
+    return [(text, label) for text, label in rows if text_key(text) not in keys]
+
+
 def remembered(model: Classifier, valid: pd.DataFrame) -> pd.DataFrame:
-    """Validation rows with those of earlier blocks, so that calibration and figures are of all that was learnt."""
-    rows = [row for block in _past(model).blocks[:-1] for row in block.held_out]
-    return pd.concat([valid, pd.DataFrame(rows, columns=["text", "label"])], ignore_index=True) if rows else valid
+    """Validation rows with those of earlier blocks, each text once, so that calibration and figures are of all that was
+    learnt."""
+    earlier = [row for block in _past(model).blocks[:-1] for row in block.held_out]
+    rows = {text_key(text): (text, label) for text, label in _without(earlier, _keys(valid))}
+    if not rows:
+        return valid
+    return pd.concat([valid, pd.DataFrame([*rows.values()], columns=["text", "label"])], ignore_index=True)
 
 
 def measure(model: Classifier, valid: pd.DataFrame) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from fieldtune.data.checks import check_table, text_key
 from fieldtune.data.tables import text_column, training_table
+from fieldtune.errors import ConfigError
 from fieldtune.evaluate.calibration import fit_lean
 from fieldtune.models.features import EncoderFeatures, NgramFeatures
 from fieldtune.models.trained import Classifier, load_encoder
@@ -98,7 +99,7 @@ def train(
     the settings keep the best."""
     table, labels, targets = labelled.classes(table)
     if method == "continual":
-        return continual.learn(table, model, settings, seed=seed, folder=folder, show=show)
+        return continual.learn(table, model, settings, valid=valid, seed=seed, folder=folder, show=show)
     written = texts(table)
     if method == "linear":
         return _linear(written, targets, labels, seed)
@@ -144,7 +145,7 @@ def finish(model: Classifier, valid: pd.DataFrame) -> dict[str, Any]:
 
     What the weights of the classes did to the logits is taken off them first, as far as these rows tell.
     """
-    rows = valid if model.memory is None else continual.remembered(model, valid)
+    rows = _measured(model, valid)
     logits, given, lean = labelled.logits_of(model, texts(rows)), rows["label"], model.lean
     parts = labelled.calibrate(model, logits, given, _fit)
     if lean is not None:
@@ -152,6 +153,11 @@ def finish(model: Classifier, valid: pd.DataFrame) -> dict[str, Any]:
             logits[own] -= np.float32(judge.taken) * lean
     found = labelled.figures(model, logits, given, parts)
     return found if model.memory is None else {**found, "continual": continual.measure(model, valid)}
+
+
+def _measured(model: Classifier, valid: pd.DataFrame) -> pd.DataFrame:
+    """The rows to calibrate and measure on: where there are any, those of earlier blocks too."""
+    return valid if model.memory is None or valid.empty else continual.remembered(model, valid)
 
 
 def _fit(model: Classifier, logits: NDArray[np.float32], given: pd.Series, enough: bool) -> None:
@@ -167,7 +173,7 @@ def _fit(model: Classifier, logits: NDArray[np.float32], given: pd.Series, enoug
 def uncalibrated(model: Classifier, valid: pd.DataFrame) -> list[str]:
     """What ``valid`` is too small to have fitted."""
     lean = [] if model.lean is None else ["what class weights did to the probabilities"]
-    return labelled.uncalibrated(model, valid["label"], *lean)
+    return labelled.uncalibrated(model, _measured(model, valid)["label"], *lean)
 
 
 def metrics(model: Classifier, table: pd.DataFrame) -> dict[str, Any]:
@@ -195,6 +201,13 @@ def _private(
 ) -> Classifier:
     """A head with differential privacy. Its noise comes from the system: with a known seed it could be taken off."""
     promised = {"epsilon": settings.epsilon, "delta": settings.delta or 0.1 / len(vectors)}
+    if promised["delta"] >= 1 / len(vectors):
+        raise ConfigError(
+            f"a delta well below {1 / len(vectors):.2g}, one over the {len(vectors)} rows: from there on a promise is kept by a "
+            "model that shows one of them whole",
+            f"{settings.delta:g}",
+            "leave --set delta out, which takes a tenth of that",
+        )
     head = private_head(vectors, targets, len(labels), **promised, rng=generator(secrets.randbits(128)))
     return Classifier(frozen, *head, labels, card={"privacy": promised})
 

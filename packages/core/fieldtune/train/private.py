@@ -21,7 +21,7 @@ from fieldtune.evaluate.calibration import softmax
 STEPS = 40
 CLIP = 0.7
 RATE = 256.0
-_LEAST, _MOST = 1e-6, 100.0
+_MOST = 100.0
 
 
 def delta_of(epsilon: float, mu: float) -> float:
@@ -32,7 +32,10 @@ def delta_of(epsilon: float, mu: float) -> float:
 
 def noise_for(epsilon: float, delta: float, steps: int = STEPS) -> float:
     """Standard deviation of the noise, in units of the clipping norm, at which ``steps`` steps keep (epsilon, delta)."""
-    mu = brentq(lambda value: delta_of(epsilon, value) - delta, _LEAST, _MOST, xtol=1e-12)
+    least = 1.0
+    while delta_of(epsilon, least) >= delta:
+        least /= 10
+    mu = brentq(lambda value: delta_of(epsilon, value) - delta, least, _MOST, xtol=1e-6 * least)
     return math.sqrt(steps) / float(mu)
 
 
