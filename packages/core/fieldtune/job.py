@@ -58,8 +58,12 @@ class Job:
 
 def worthwhile_again(job: Job, rows: Rows) -> bool:
     """Whether rows were kept apart that can be learnt from too, by a method that may learn from them."""
-    wanted = job.settings.refit and REFIT in heeded(job.task, job.method, job.settings)
-    return wanted and len(rows.valid) > 0
+    wanted = job.settings.refit and REFIT in heeded(job.task, job.method, job.settings) and len(rows.valid) > 0
+    if wanted and len(rows.everything) == len(rows.train):
+        if job.progress:
+            say("note: not trained again: of a table that names its parts only the part train is learnt")
+        return False
+    return wanted
 
 
 def train_again(job: Job, measured: Any, rows: Rows) -> Any:

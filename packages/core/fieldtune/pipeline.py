@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from fieldtune.choosing import choose
 from fieldtune.data.given import Given
 from fieldtune.data.leaks import Leaked
@@ -59,6 +61,7 @@ def finetune(
     labels: Mapping[str, str] | None = None,
     rivals: bool = False,
     apart: bool | Leaked = True,
+    split_off: bool = False,
     unlabelled: Given | None = None,
     processes: int = 1,
 ) -> Finetuned:
@@ -83,6 +86,7 @@ def finetune(
         labels: label in the file -> label wanted.
         rivals: also train the plain model and the frozen encoder and record their metrics beside this one's.
         apart: whether rows of ``valid`` that also stand in ``train`` are counted and told; or what was counted already.
+        split_off: ``valid`` was drawn from the user's training rows, so that nearly equal rows in both are no leak.
         unlabelled: rows without a label, for the task's methods that learn from them too.
         processes: local processes that share every batch and this machine's threads. More than one are started afresh,
             so a script calls this under ``if __name__ == "__main__":``.
@@ -117,7 +121,7 @@ def finetune(
             metrics = measured(job, trained, rows, rivals)
             again = valid is None and worthwhile_again(job, rows)
             trained = train_again(job, trained, rows) if again else trained
-            notes = _notes(job, rows, choice, trained_again=again, split_off=valid is None)
+            notes = _notes(job, rows, choice, trained_again=again, split_off=split_off or valid is None)
             kept = shipped(job, metrics)
             _track(chosen, work, kept)
             _write(job, path, trained, run, kept, notes)
@@ -172,9 +176,14 @@ def _notes(job: Job, rows: Rows, choice: dict[str, Any] | None, **ways: bool) ->
     read = heeded(job.task, job.method, job.settings)
     notes |= {"settings": {name: value for name, value in job.settings.as_dict().items() if name in read}}
     notes |= {"hidden": dict(rows.hidden)} if rows.hidden and not private else {}
-    notes |= {"rows": len(rows.everything if ways["trained_again"] else rows.train)}
+    notes |= {"rows": _taught(rows.everything if ways["trained_again"] else rows.train)}
     notes |= {name: True for name, way in ways.items() if way}
     return notes | ({"choice": choice} if choice else {})
+
+
+def _taught(table: pd.DataFrame) -> int:
+    """How many rows are learnt from: those out of scope only set a threshold."""
+    return int((table["label"] != OUT_OF_SCOPE).sum()) if "label" in table else len(table)
 
 
 def _track(settings: Settings, work: Path, metrics: Any) -> None:

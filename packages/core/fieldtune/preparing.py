@@ -12,6 +12,7 @@ from fieldtune.data.given import Given, tabled
 from fieldtune.data.hiding import hidden, said
 from fieldtune.data.labels import row_labels
 from fieldtune.data.leaks import Leaked, leaked
+from fieldtune.data.parts import of_part
 from fieldtune.data.tables import SETS
 from fieldtune.errors import InputError
 from fieldtune.progress import say
@@ -28,7 +29,8 @@ class Rows:
     Attributes:
         train: to learn from.
         valid: kept apart, to calibrate and measure on.
-        everything: ``train``, and ``valid`` too where it was split off the user's training rows.
+        everything: all that a training may read: ``train``, and ``valid`` too where it was split off the user's training
+            rows. Of a table with official parts it is the train part alone.
         unlabelled: one table of rows without a label, or none.
         leaked: those of ``valid`` that also stand in ``train``, or nearly do; None where nobody wants to know.
         hidden: in how many cells of the user's training table personal data of each kind was hidden.
@@ -76,10 +78,10 @@ def prepared(
         (rows, held_out, *others), counts = _hidden((rows, held_out, *more), progress)
         more = tuple(others)
     _check(about, rows, progress)
-    everything = rows
-    if held_out is None:
-        rows, held_out = about.split(rows, seed)
+    everything = of_part(rows, "train")
+    rows, held_out = about.split(rows, seed) if held_out is None else (everything, held_out)
     found = _leaks(rows, held_out, task, apart, progress and valid is not None)
+    held_out = of_part(held_out, "valid")
     for finding in strangers(*(row_labels(part, task in SETS) for part in (rows, held_out))) if progress else ():
         say(f"note: {finding.message}")
     if held_out.empty:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from fieldtune.data.given import Given, tabled
-from fieldtune.data.leaks import Leaked, leaked
+from fieldtune.data.leaks import leaked
 from fieldtune.errors import InputError
 from fieldtune.fingerprint import fingerprint, start
 from fieldtune.models.encoder import DEFAULT
@@ -64,16 +64,15 @@ def find_settings(
     held_out = about.read(tabled(valid), rename=rename, labels=labels) if valid is not None else None
     rows, held_out = _comparable(about, rows, held_out, seed)
     run = fingerprint(task, method, start(about, method, model, chosen), chosen, seed, (rows, held_out))
-    # Rows split off here are never the same; those of the user's are looked at once for all trials.
-    apart = leaked(rows, held_out, task) if valid is not None else Leaked((), ())
-    for finding in apart.findings() if progress else ():
+    apart = leaked(rows, held_out, task)  # once for all trials
+    for finding in apart.findings() if progress and valid is not None else ():
         say(f"note: {finding.message}")
     digest = hashlib.sha256(json.dumps([run, ranges], sort_keys=True).encode()).hexdigest()
 
     def one(changes: Mapping[str, Any], folder: Path) -> float:
         done = finetune(
             task, rows, valid=held_out, model=model, method=method, out=folder, settings=changes, seed=seed,
-            progress=progress, apart=apart,
+            progress=progress, apart=apart, split_off=valid is None,
         )  # fmt: skip
         return float(done.metrics[about.FIGURE])
 

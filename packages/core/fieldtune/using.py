@@ -15,6 +15,7 @@ from fieldtune.data.filled import empty
 from fieldtune.data.given import Given, given, named, tabled
 from fieldtune.data.hiding import as_trained, hidden, was_hidden
 from fieldtune.data.labels import row_labels
+from fieldtune.data.parts import of_part
 from fieldtune.data.read import check_columns
 from fieldtune.data.tables import NAME_IT, SETS
 from fieldtune.data.unreadable import UNREADABLE
@@ -148,7 +149,8 @@ def _added(about: Task, trained: Any, inputs: pd.DataFrame) -> Any:
 
 
 def seen(card: Mapping[str, Any], table: pd.DataFrame) -> str:
-    """Whether this is the whole table that a model was trained on, "train", or validated on, "valid"; rows in any order.
+    """Whether this is the whole table that a model was trained on, "train", or validated on, "valid"; rows in any order, and
+    of a table that names its parts those that are measured on.
 
     Else "not known": a card holds a digest of each table and none of its rows. That of private rows can be told in the
     FIELDTUNE_HOME alone where they were learnt, whose key this reads and never draws.
@@ -157,7 +159,7 @@ def seen(card: Mapping[str, Any], table: pd.DataFrame) -> str:
     private = bool(card.get("run", {}).get("settings", {}).get("epsilon"))
     if not known or (private and not keyed()):
         return "not known"
-    own = table_digest(as_trained(table, card), private=private)
+    own = table_digest(as_trained(of_part(table, "test", "valid"), card), private=private)
     return next((name for name in _SEEN if known.get(name) == own), "not known")
 
 

@@ -24,6 +24,7 @@ from fieldtune.tasks import image_classification as task
 from fieldtune.tasks.pictured import looks, shuffled
 from fieldtune.train.fit import fit
 from fieldtune.train.losses import class_weights
+from fieldtune.train.run import ends
 from fieldtune.train.settings import Settings
 
 QUICK = {"epochs": 4, "batch_rows": 16}
@@ -250,9 +251,9 @@ def test_the_plan_shows_every_row_once_an_epoch_and_looks_ten_times() -> None:
     for number, batches in enumerate(epochs):
         assert sorted(example - 37 * number for batch in batches for example in batch) == list(range(37))
         assert {len(batch) for batch in batches} == {7, 8}
-    assert looks([5] * 3, 15, 1) == [5, 10, 15]
-    assert looks([5] * 20, 100, 2) == [5, 10, 15, 20, 25, 30, 35, 40, 45, 50]
-    assert looks([5] * 20, 7, 1)[-1] == 7
+    assert looks([5, 10, 15]) == [5, 10, 15]
+    assert looks(ends([[[0]] * 5] * 20, 100, 2)) == [5, 10, 15, 20, 25, 30, 35, 40, 45, 50]
+    assert looks(ends([[[0]] * 5] * 20, 7, 1))[-1] == 7
 
 
 def test_odd_input_is_told(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from sklearn.svm import LinearSVC
 
 import fieldtune
 from fieldtune.models.features import NgramFeatures
+from fieldtune.tasks import task_module
 
 WORDS = {"card": ["card", "pin", "atm"], "refund": ["refund", "money back", "return"], "login": ["login", "sms", "app"]}
 
@@ -46,3 +47,59 @@ def test_rows_that_the_user_kept_apart_stay_apart(table: pd.DataFrame, tmp_path:
         NgramFeatures.fit(table["text"].tolist())(table["text"].tolist()), table["label"]
     )
     np.testing.assert_array_equal(model.weight, machine.coef_.astype(np.float32))
+
+
+def pictures(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Noise, and every fifth a little brighter at the top: uint8 ``[rows, 12, 12]``, labels ``[rows, 1]``."""
+    rng = np.random.default_rng(seed)
+    labels = (np.arange(rows) % 5 == 0).astype(int)
+    found = rng.integers(0, 120, (rows, 12, 12)).astype(np.uint8)
+    found[labels == 1, :6] += 14
+    return found, labels[:, None]
+
+
+@pytest.mark.parametrize(("method", "settings"), [("linear", {}), ("full", {"epochs": 4, "batch_rows": 32})])
+def test_pictures_keep_the_cut_and_the_epochs_that_were_measured(
+    tmp_path: Path, method: str, settings: dict[str, int]
+) -> None:
+    images, labels = pictures(240)
+    table = pd.DataFrame({"image": pd.Series(list(images), dtype=object), "label": np.where(labels[:, 0], "yes", "no")})
+    once, twice = (
+        fieldtune.finetune(
+            "image-classification", table, method=method, out=tmp_path / str(refit), progress=False,
+            settings={**settings, "refit": refit},
+        )
+        for refit in (False, True)
+    )  # fmt: skip
+    measured, model = (fieldtune.load(done.path) for done in (once, twice))
+    assert model.cut == measured.cut == twice.metrics["cut"] != 0.5
+    assert (model.temperature, model.threshold) == (measured.temperature, measured.threshold)
+    assert once.metrics == twice.metrics and model.card["rows"] == 240
+    about, settled = task_module("image-classification"), model.card.get("settled", {})
+    assert bool(settled) == (method == "full")
+    chosen = about.DEFAULTS.updated({**settings, **settled})
+    whole = about.train(table, method, "default", chosen, seed=0, folder=tmp_path / "whole", show=False)
+    np.testing.assert_array_equal(model.logits(list(images)), whole.logits(list(images)))
+
+
+def test_of_official_parts_each_is_told_as_what_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arrays = {}
+    for number, (part, rows) in enumerate({"train": 60, "val": 24, "test": 30}.items()):
+        arrays[f"{part}_images"], arrays[f"{part}_labels"] = pictures(rows, number)
+    parts = {"all": ("train", "val", "test"), "two": ("train", "val"), "one": ("train",)}
+    for name, chosen in parts.items():
+        np.savez(tmp_path / f"{name}.npz", **{key: own for key, own in arrays.items() if key.startswith(chosen)})
+    done = fieldtune.finetune(
+        "image-classification", tmp_path / "all.npz", method="linear", out=tmp_path / "m", settings={"refit": True}
+    )
+    card = fieldtune.load(done.path).card
+    assert "not trained again" in capsys.readouterr().err
+    assert card["rows"] == 60 and "trained_again" not in card and done.metrics["n"] == 24
+    seen = {name: fieldtune.measure(done.path, tmp_path / f"{name}.npz")["seen"] for name in parts}
+    assert seen == {"all": "not known", "two": "valid", "one": "train"}
+
+
+def test_rows_out_of_scope_are_not_counted_as_learnt_from(table: pd.DataFrame, tmp_path: Path) -> None:
+    more = pd.DataFrame({"text": [f"the sun {n}" for n in range(20)], "label": "oos"})
+    model = model_of(pd.concat([table, more], ignore_index=True), tmp_path / "m")
+    assert model.card["rows"] == len(table)

@@ -126,6 +126,15 @@ def test_all_rows_are_learnt_for_as_many_epochs_as_were_best(tiny_encoder: Path,
     np.testing.assert_array_equal(fieldtune.load(done.path).weight, again.weight)
 
 
+@pytest.mark.parametrize("epochs", [8, 6])
+def test_a_step_over_several_epochs_is_counted_with_all_of_them(
+    tiny_encoder: Path, tmp_path: Path, epochs: int
+) -> None:
+    given = {"epochs": epochs, "accumulate": 4, "token_budget": 10_000, "keep_best": True}
+    kept = learnt(tiny_encoder, tmp_path, **given).card["settled"]["epochs"]
+    assert kept in (4, epochs)  # an epoch is one batch, and a step four, or what is left
+
+
 @pytest.mark.parametrize("keep_best", [False, True])
 def test_only_weights_that_did_best_are_said_to_have(tiny_encoder: Path, tmp_path: Path, keep_best: bool) -> None:
     done = fieldtune.finetune(

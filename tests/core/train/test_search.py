@@ -109,6 +109,31 @@ def test_killed_in_every_trial_it_ends_as_one_that_was_not(tmp_path: Path) -> No
     assert (cut.best / "rate").read_text() == (whole.best / "rate").read_text()
 
 
+CUT = """
+import os, signal, sys
+from pathlib import Path
+from optuna.trial import Trial
+from tests.core.train.test_search import found
+
+suggest, asked = Trial._suggest, []
+
+def cut(trial, name, distribution):
+    if asked:  # the trial was taken from those that wait, and has one of its settings
+        os.kill(os.getpid(), signal.SIGKILL)
+    asked.append(name)
+    return suggest(trial, name, distribution)
+
+Trial._suggest = cut
+found(Path(sys.argv[1]), 2)
+"""
+
+
+def test_killed_while_the_defaults_were_proposed_it_tries_them_all_the_same(tmp_path: Path) -> None:
+    assert run("-c", CUT, tmp_path / "out").code == -signal.SIGKILL
+    result = found(tmp_path / "out", 3)
+    assert [{name: trial[name] for name in DEFAULTS} == DEFAULTS for trial in result.trials] == [True, False, False]
+
+
 def test_too_few_validation_rows_for_a_figure_end_in_an_error(tiny_encoder: Path, tmp_path: Path) -> None:
     table = pd.DataFrame({"text": [f"my card {n}" for n in range(12)], "label": [str(n / 3) for n in range(12)]})
     fixed = {"epochs": 1, "max_steps": 1}
@@ -141,6 +166,19 @@ def test_rows_seen_in_training_are_told_once_and_stand_on_the_card(
     ).best  # fmt: skip
     assert capsys.readouterr().err.count("also stand in train: figures will flatter") == 1
     assert fieldtune.load(best).card["metrics"]["leaked"] == {"exact": 3, "near": 0}
+
+
+def test_rows_split_off_here_are_counted_for_the_card_and_no_leak(
+    tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = [f"the parcel with the number {n} was sent to you yesterday at noon" for n in range(5000, 5040)]
+    table = pd.DataFrame({"text": texts, "label": ["a", "b"] * 20})
+    given: dict[str, Any] = {"model": str(tiny_encoder), "settings": {"epochs": 1, "max_steps": 1}}
+    best = find_settings("text-classification", table, out=tmp_path / "out", trials=1, **given).best
+    assert "figures will flatter" not in capsys.readouterr().err
+    assert fieldtune.load(best).card["metrics"]["leaked"] == {"exact": 0, "near": 4}
+    page = (best / "README.md").read_text()
+    assert "kept apart from those it learnt from; 4 of them are nearly one of those." in page
 
 
 def test_a_folder_of_another_search_is_refused(tmp_path: Path) -> None:

@@ -55,7 +55,6 @@ _LOOKED = 50  # pictures looked at for size and colour
 read = image_table
 read_inputs = unlabelled_images
 weights = pictured.weights
-adopt = labelled.adopt
 
 
 def heeds(method: str, settings: Settings) -> Names:
@@ -119,7 +118,7 @@ def train(
         settings.label_smoothing, change, seed,
     )  # fmt: skip
     score = _score(valid, labels, lower, size, channels) if valid is not None else None
-    pictured.tune(
+    epoch = pictured.tune(
         module,
         made,
         len(items),
@@ -130,7 +129,7 @@ def train(
         folder=folder,
         show=show,
     )
-    return ImageClassifier(net.eval(), plan, labels, card={"selected": True} if score else {})
+    return ImageClassifier(net.eval(), plan, labels, card=pictured.kept(epoch) if score else {})
 
 
 def finish(model: ImageClassifier, valid: pd.DataFrame) -> dict[str, Any]:
@@ -146,6 +145,12 @@ def _fit(model: ImageClassifier, logits: NDArray[np.float32], given: pd.Series, 
     if len(model.labels) == 2 and enough:
         positive = (given == model.labels[1]).to_numpy()
         model.cut = best_cut(positive[known], softmax(logits[known], model.temperature)[:, 1])
+
+
+def adopt(model: ImageClassifier, measured: ImageClassifier) -> None:
+    """Calibrate ``model``, which was fitted on the validation rows too, as the one measured on them was."""
+    labelled.adopt(model, measured)
+    model.cut = measured.cut
 
 
 def uncalibrated(model: ImageClassifier, valid: pd.DataFrame) -> list[str]:

@@ -113,7 +113,7 @@ def train(
     started = _start(model, list(table["image"]), labels, settings, seed)
     pictures, samples = _samples(table, labels, started.canvas)
     score = _score(valid, labels, started.canvas) if valid is not None else None
-    pictured.tune(
+    epoch = pictured.tune(
         started.net,
         problem(started.net, pictures, samples, CHANGE if settings.augment else None, seed),
         len(table),
@@ -124,7 +124,7 @@ def train(
         folder=folder,
         show=show,
     )
-    started.card = {"selected": True} if score else {}  # nothing of the card of a folder it went on from
+    started.card = pictured.kept(epoch) if score else {}  # nothing of the card of a folder it went on from
     return started
 
 

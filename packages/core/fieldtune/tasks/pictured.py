@@ -7,6 +7,7 @@ and the seed alone.
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +19,9 @@ from fieldtune.models.encoder import DEFAULT
 from fieldtune.models.folder import MANIFEST, digest, verify
 from fieldtune.runtime import generator
 from fieldtune.train.augment import Change, draw
-from fieldtune.train.best import Best
+from fieldtune.train.best import Best, epoch_of
 from fieldtune.train.problem import Problem
-from fieldtune.train.run import planned, run
+from fieldtune.train.run import ends, planned, run
 from fieldtune.train.settings import Settings
 
 _LOOKS = 10  # how often a run looks for its best weights
@@ -37,27 +38,30 @@ def tune(
     seed: int,
     folder: Path,
     show: bool,
-) -> None:
+) -> int:
     """Train ``module`` in place on batches of examples, and keep the weights of the best look.
 
     Args:
         problem: its rows are numbers of examples.
         body: the part that is trained already and learns slowly.
         score: how good a module is on rows kept apart; None keeps the last weights.
+
+    Returns:
+        the epoch whose weights it ends with, counted from 1.
     """
     trained = Still(module) if settings.freeze_statistics else module
     epochs = shuffled(rows, settings, seed)
     plan = planned(epochs, settings)
+    steps = ends(epochs, len(plan), settings.accumulate)
     best = None
     if score is not None:
         looked = score
-        best = Best(
-            lambda watched: looked(module), looks([len(epoch) for epoch in epochs], len(plan), settings.accumulate)
-        )
+        best = Best(lambda watched: looked(module), looks(steps))
     run(
         trained, problem, plan, settings,
         body=body, seed=seed, folder=folder, show=show, description="training", best=best,
     )  # fmt: skip
+    return epoch_of(best, steps)
 
 
 def shuffled(rows: int, settings: Settings, seed: int) -> list[list[Batch]]:
@@ -70,11 +74,15 @@ def shuffled(rows: int, settings: Settings, seed: int) -> list[list[Batch]]:
     ]
 
 
-def looks(batches: Sequence[int], planned: int, accumulate: int) -> list[int]:
-    """The optimizer steps at the ends of at most ten epochs, evenly spread, and at the end of the run."""
-    ends = np.minimum(np.cumsum(batches), planned)
+def looks(ends: Sequence[int]) -> list[int]:
+    """Of the optimizer steps at the ends of epochs at most ten, evenly spread, the end of the run among them."""
     chosen = np.unique(np.linspace(len(ends) / _LOOKS, len(ends), _LOOKS).round().astype(int).clip(min=1)) - 1
-    return sorted({math.ceil(int(end) / accumulate) for end in ends[chosen]})
+    return sorted({ends[place] for place in chosen})
+
+
+def kept(epoch: int) -> dict[str, Any]:
+    """What the card tells of weights that did best: a training on all rows takes as many epochs."""
+    return {"selected": True, "settled": {"epochs": epoch}}
 
 
 def changes(

@@ -3,7 +3,7 @@
 They travel inside the run's checkpoints, so a resumed run remembers them and there are never more than two on disk.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,16 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 FILE = "best.safetensors"
+
+
+def epoch_of(best: "Best | None", ends: Sequence[int]) -> int:
+    """The epoch, from 1, whose weights a run ended with: those of the best step, or of the end where there is none.
+
+    Args:
+        ends: the optimizer step at the end of each epoch. Where several share one, it took the rows of all of them.
+    """
+    step = best.step if best and best.step else ends[-1]
+    return len(ends) - ends[::-1].index(step)
 
 
 class Best:

@@ -101,12 +101,11 @@ def search(
     )
     _claim(study, run, folder)
     proposed = {name: _scale(optuna, *given) for name, given in ranges.items()}
-    if not study.trials:
-        study.enqueue_trial({name: defaults[name] for name in proposed})
+    first = {name: defaults[name] for name in proposed}
     work = folder / WORK
     while (tried := _tried(optuna, study, proposed)) < trials:
         study.sampler = optuna.samplers.TPESampler(seed=seed + tried, n_startup_trials=5)
-        number, settings = _next(optuna, study, proposed)
+        number, settings = _next(optuna, study, proposed, first)
         say(f"trial {tried + 1} of {trials}: " + ", ".join(f"{name} {value:.3g}" for name, value in settings.items()))
         value, why = _figure(train, {**fixed, **settings}, work)
         if why:
@@ -162,12 +161,16 @@ def _tried(optuna: Any, study: Any, space: Mapping[str, Any]) -> int:
     return sum(trial.params.keys() == space.keys() for trial in study.get_trials(deepcopy=False, states=ended))
 
 
-def _next(optuna: Any, study: Any, space: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
-    """The trial a kill left at work, else a new one; one that was killed while it was proposed counts for nothing."""
+def _next(optuna: Any, study: Any, space: Mapping[str, Any], first: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+    """The trial a kill left at work, else a new one; one that was killed while it was proposed counts for nothing. As long as
+    ``first`` was not tried, that is the new one."""
     for cut in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
         if cut.params.keys() == space.keys():
             return cut.number, dict(cut.params)
         study.tell(cut.number, state=optuna.trial.TrialState.FAIL)
+    known, waiting = study.get_trials(deepcopy=False), optuna.trial.TrialState.WAITING
+    if not any(one.state == waiting or one.params == first for one in known):
+        study.enqueue_trial(first)
     trial = study.ask(fixed_distributions=dict(space))
     return trial.number, dict(trial.params)
 

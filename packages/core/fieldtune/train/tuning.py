@@ -10,7 +10,7 @@ from fieldtune.batching import by_length
 from fieldtune.models import adapter_options, adapters
 from fieldtune.models.encoder import Encoder, load_encoder_folder, pad, pool
 from fieldtune.train import heeds
-from fieldtune.train.best import Best
+from fieldtune.train.best import Best, epoch_of
 from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.quick import quicken
 from fieldtune.train.run import ends, epochs_by_tokens, planned, run, training_dtype
@@ -146,4 +146,4 @@ def tune(
     best = Best(score, steps, settings.patience) if score else None
     with known_below(module, problem, lengths, settings.token_budget, training_dtype()) as known:
         run(module, known, plan, settings, body=module.encoder, seed=seed, folder=folder, show=show, best=best)
-    return steps.index(best.step if best and best.step else steps[-1]) + 1
+    return epoch_of(best, steps)
