@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fieldtune.evaluate.calibration import softmax
+from fieldtune.models.scope import Reading, score
 
 
 class Labelled:
@@ -19,7 +20,7 @@ class Labelled:
     Attributes:
         labels: class names, in the order of the logits' columns.
         temperature: divides the logits; fitted on validation rows.
-        threshold: an item whose highest probability lies below is out of scope.
+        threshold: an item whose score (see :mod:`fieldtune.models.scope`) lies below is out of scope.
         card: the rest of ``fieldtune.json``.
     """
 
@@ -32,9 +33,17 @@ class Labelled:
         """Raw scores, float32 ``[items, classes]``."""
         raise NotImplementedError
 
+    def read(self, items: Sequence[Any]) -> Reading:
+        """Logits, and whatever else tells whether an item belongs to any class."""
+        return Reading.bare(self.logits(items))
+
     def probabilities(self, items: Sequence[Any]) -> NDArray[np.float32]:
         """Calibrated probabilities, float32 ``[items, classes]``, each row summing to one."""
-        return np.asarray(softmax(self.logits(items), self.temperature), dtype=np.float32)
+        return self.chances(self.logits(items))
+
+    def chances(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The same from logits at hand."""
+        return np.asarray(softmax(logits, self.temperature), dtype=np.float32)
 
     def decide(self, probabilities: NDArray[np.float32]) -> NDArray[np.int64]:
         """The place of the label each row is given, int64 ``[items]``: that of the highest probability."""
@@ -42,9 +51,9 @@ class Labelled:
 
     def in_scope(self, items: Sequence[Any]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
         """Whether each item belongs to any class at the model's own threshold, and the score compared with it."""
-        return self.scope_of(self.probabilities(items))
+        return self.scope_of(self.read(items))
 
-    def scope_of(self, probabilities: NDArray[np.float32]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-        """The same from probabilities at hand: the score is the highest one."""
-        score = probabilities.max(axis=1)
-        return score >= self.threshold, score
+    def scope_of(self, reading: Reading) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+        """The same from a reading at hand."""
+        found = score(reading, self.temperature)
+        return found >= self.threshold, found

@@ -33,6 +33,7 @@ from fieldtune.models.folder import CHECKPOINTS, RUN, verify
 from fieldtune.models.guard.weights import finite
 from fieldtune.models.labelled import Labelled
 from fieldtune.models.memory import Memory
+from fieldtune.models.scope import Reading, Scope
 
 HEAD = "head.safetensors"
 GRAPH = "model.onnx"  # in the place of the encoder's weights, where a model was exported
@@ -62,6 +63,7 @@ class Classifier(Labelled):
         features: texts -> matrix.
         weight: float32 ``[classes, features]``.
         bias: float32 ``[classes]``.
+        scope: what tells foreign texts from those of its classes.
         memory: what it remembers of its past, where it goes on learning.
         lean: float32 ``[classes]``, log of the weights its classes had in training, until calibration takes it off.
         taken: how much of it calibration took off; forgotten when saved.
@@ -75,13 +77,23 @@ class Classifier(Labelled):
     temperature: float = 1.0
     threshold: float = 0.0
     card: dict[str, Any] = field(default_factory=dict)
+    scope: Scope = Scope()
     memory: Memory | None = None
     lean: NDArray[np.float32] | None = None
     taken: float = 0.0
 
     def logits(self, items: Sequence[str]) -> NDArray[np.float32]:
         """Raw scores of texts, float32 ``[texts, classes]``."""
-        return np.asarray(self.features(items) @ self.weight.T + self.bias, dtype=np.float32)
+        return self.scored(self.features(items))
+
+    def scored(self, vectors: Any) -> NDArray[np.float32]:
+        """The same from vectors at hand."""
+        return np.asarray(vectors @ self.weight.T + self.bias, dtype=np.float32)
+
+    def read(self, items: Sequence[str]) -> Reading:
+        """Logits, and how the texts lie to the training rows."""
+        vectors = self.features(items)
+        return self.scope.read(vectors, self.scored(vectors))
 
     def straighten(self, share: float) -> None:
         """Take ``share`` of the lean off the logits, for good."""
@@ -91,7 +103,7 @@ class Classifier(Labelled):
     def save(self, folder: Path) -> None:
         """Write the model into ``folder`` (use :func:`fieldtune.models.folder.staged` around it)."""
         lean = {} if self.lean is None else {"lean": self.lean}
-        save_tensors(folder, {"weight": self.weight, "bias": self.bias, **lean, **self.features.save(folder)})
+        save_tensors(folder, {"weight": self.weight, "bias": self.bias, **lean, **self.scope.tensors(), **self.features.save(folder)})
         save_labelled(folder, self)
         if self.memory is not None:
             self.memory.save(folder)
@@ -103,11 +115,13 @@ class Classifier(Labelled):
         features = features_of(folder, card, tensors)
         made = cls(
             features, tensors["weight"], tensors["bias"], **labelled_of(folder, card), memory=memory,
-            lean=tensors.get("lean"),
+            scope=Scope(tensors.get("anchors"), tensors.get("foreign")), lean=tensors.get("lean"),
         )  # fmt: skip
         classes = len(made.labels)
         if made.weight.shape != (classes, features.width) or made.bias.shape != (classes,):
             raise unusable(folder, f"a head of {made.weight.shape} for {classes} labels and {features.width} features")
+        if misfit := made.scope.misfit(features.width):
+            raise unusable(folder, misfit)
         if made.lean is not None and made.lean.shape != (classes,):
             raise unusable(folder, f"a lean of {made.lean.shape} for {classes} labels")
         return made

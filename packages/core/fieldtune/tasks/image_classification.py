@@ -21,11 +21,11 @@ from fieldtune.data.parts import PART, of_part, places_of_part
 from fieldtune.data.picture_checks import mixed
 from fieldtune.data.split import Indices
 from fieldtune.errors import ConfigError, InputError
-from fieldtune.evaluate.calibration import softmax
 from fieldtune.evaluate.skewed import balanced_accuracy, best_cut, mean_auc
 from fieldtune.models.convnet import seeded
 from fieldtune.models.encoder import DEFAULT
 from fieldtune.models.image_classifier import ImageClassifier, built
+from fieldtune.models.scope import Reading
 from fieldtune.models.trained import load
 from fieldtune.models.upper import PIECE, Reader, cut, reading
 from fieldtune.tasks import labelled, pictured
@@ -135,16 +135,16 @@ def train(
 def finish(model: ImageClassifier, valid: pd.DataFrame) -> dict[str, Any]:
     """Fit temperature, in-scope threshold and cut on validation rows; returns the metrics on them."""
     valid = of_part(valid, "valid")
-    logits, given = model.logits(list(valid["image"])), valid["label"]
-    return _figures(model, logits, given, labelled.calibrate(model, logits, given, _fit))
+    reading, given = model.read(list(valid["image"])), valid["label"]
+    return _figures(model, reading, given, labelled.calibrate(model, reading, given, _fit))
 
 
-def _fit(model: ImageClassifier, logits: NDArray[np.float32], given: pd.Series, enough: bool) -> None:
-    labelled.fit(model, logits, given, enough)
+def _fit(model: ImageClassifier, reading: Reading, given: pd.Series, enough: bool) -> None:
+    labelled.fit(model, reading, given, enough)
     known = given.isin(model.labels).to_numpy()
     if len(model.labels) == 2 and enough:
         positive = (given == model.labels[1]).to_numpy()
-        model.cut = best_cut(positive[known], softmax(logits[known], model.temperature)[:, 1])
+        model.cut = best_cut(positive[known], model.chances(reading.logits[known])[:, 1])
 
 
 def adopt(model: ImageClassifier, measured: ImageClassifier) -> None:
@@ -163,7 +163,7 @@ def uncalibrated(model: ImageClassifier, valid: pd.DataFrame) -> list[str]:
 def metrics(model: ImageClassifier, table: pd.DataFrame) -> dict[str, Any]:
     """What every classifier has, and auc, balanced_accuracy (of two classes at the cut chosen on validation rows)."""
     table = of_part(table, "test", "valid")
-    return _figures(model, model.logits(list(table["image"])), table["label"])
+    return _figures(model, model.read(list(table["image"])), table["label"])
 
 
 def correct(model: ImageClassifier, table: pd.DataFrame) -> NDArray[np.float64]:
@@ -254,7 +254,7 @@ def _score(
 
 def _figures(
     model: ImageClassifier,
-    logits: NDArray[np.float32],
+    reading: Reading,
     given: pd.Series,
     parts: Sequence[tuple[ImageClassifier, Indices]] = (),
 ) -> dict[str, Any]:
@@ -262,10 +262,10 @@ def _figures(
     targets, inside = given.map(known).fillna(-1).to_numpy(dtype=np.int64), (given != OUT_OF_SCOPE).to_numpy()
     decided = np.empty(len(given), dtype=np.int64)
     for judge, own in parts or [(model, np.arange(len(given)))]:
-        decided[own] = judge.decide(softmax(logits[own], judge.temperature).astype(np.float32))
+        decided[own] = judge.decide(judge.chances(reading.logits[own]))
     return {
-        **labelled.figures(model, logits, given, parts),
-        "auc": mean_auc(targets[inside], softmax(logits[inside], model.temperature).astype(np.float32)),
+        **labelled.figures(model, reading, given, parts),
+        "auc": mean_auc(targets[inside], model.chances(reading.logits[inside])),
         "balanced_accuracy": balanced_accuracy(targets[inside], decided[inside]),
         **({"cut": model.cut} if len(model.labels) == 2 else {}),
     }

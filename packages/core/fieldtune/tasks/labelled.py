@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from fieldtune.data.checks import OUT_OF_SCOPE
 from fieldtune.data.split import Indices, crossed, tenth
 from fieldtune.errors import InputError
-from fieldtune.evaluate.calibration import fit_temperature, softmax, threshold_keeping
+from fieldtune.evaluate.calibration import fit_temperature, threshold_keeping
 from fieldtune.evaluate.classification import row_probabilities, tally
 from fieldtune.evaluate.skewed import balance
 from fieldtune.models.labelled import Labelled
+from fieldtune.models.scope import Reading, joined
 
 FIGURE = "accuracy"
 CALIBRATION_ROWS = 20  # fewer cannot tell confidence from luck: the temperature stays 1
@@ -46,26 +47,26 @@ def finish(model: Labelled, items: Sequence[Any], given: pd.Series) -> dict[str,
 
     Rows of a label that training never saw count as wrong in the metrics and take no part in the temperature.
     """
-    logits = logits_of(model, items)
-    return figures(model, logits, given, calibrate(model, logits, given))
+    reading = reading_of(model, items)
+    return figures(model, reading, given, calibrate(model, reading, given))
 
 
-def fit(model: Labelled, logits: NDArray[np.float32], given: pd.Series, enough: bool) -> None:
+def fit(model: Labelled, reading: Reading, given: pd.Series, enough: bool) -> None:
     """Fit the in-scope threshold of ``model`` and, where rows are ``enough``, its temperature."""
     inside, outside = given.isin(model.labels).to_numpy(), (given == OUT_OF_SCOPE).to_numpy()
     if enough:
-        model.temperature = fit_temperature(logits[inside], places(model.labels, given[inside]))
-    score = np.concatenate([model.scope_of(_calibrated(model, piece))[1] for piece in _pieces(model, logits)])
+        model.temperature = fit_temperature(reading.logits[inside], places(model.labels, given[inside]))
+    score = np.concatenate([model.scope_of(piece)[1] for piece in _pieces(model, reading)])
     model.threshold = _threshold(score, inside, outside)
 
 
 def calibrate(
-    model: Any, logits: NDArray[np.float32], given: pd.Series, fit: Callable[..., None] = fit
+    model: Any, reading: Reading, given: pd.Series, fit: Callable[..., None] = fit
 ) -> list[tuple[Any, Indices]]:
     """Fit ``model`` to all rows; what each of them is to be judged by is fitted to the others, by folds.
 
     Args:
-        fit: (model, logits, given, enough) -> None, fits a model in place; whether the rows are ``enough`` for more than the
+        fit: (model, reading, given, enough) -> None, fits a model in place; whether the rows are ``enough`` for more than the
             scope all of them decide, so that what judges a fold is fitted as the model is.
 
     Returns:
@@ -76,9 +77,9 @@ def calibrate(
     parts, enough = [], int(given.isin(model.labels).sum()) >= CALIBRATION_ROWS
     for others, own in crossed(given.tolist()):
         judge = copy(model)
-        fit(judge, logits[others], given.iloc[others], enough)
+        fit(judge, reading.of(others), given.iloc[others], enough)
         parts.append((judge, own))
-    fit(model, logits, given, enough)
+    fit(model, reading, given, enough)
     return parts or [(model, np.arange(len(given)))]
 
 
@@ -110,12 +111,12 @@ def _rough(inside: int) -> str:
 
 def metrics(model: Labelled, items: Sequence[Any], given: pd.Series) -> dict[str, Any]:
     """accuracy, macro_f1, weighted_f1, ece, log_loss, n, per_class; with out-of-scope rows also in_scope figures."""
-    return _figures(model, ((model, piece) for piece in _logits(model, items)), given)
+    return _figures(model, ((model, piece) for piece in _read(model, items)), given)
 
 
 def correct(model: Labelled, items: Sequence[Any], given: pd.Series) -> NDArray[np.float64]:
     """1.0 where the prediction is right, per row: what the gate compares."""
-    given_places = np.concatenate([model.decide(_calibrated(model, piece)) for piece in _logits(model, items)])
+    given_places = np.concatenate([model.decide(model.chances(piece.logits)) for piece in _read(model, items)])
     predicted = np.asarray(model.labels)[given_places]
     return np.asarray(predicted == given.to_numpy(dtype=str), dtype=np.float64)
 
@@ -123,15 +124,15 @@ def correct(model: Labelled, items: Sequence[Any], given: pd.Series) -> NDArray[
 def losses(model: Labelled, items: Sequence[Any], given: pd.Series) -> NDArray[np.float64]:
     """Log-loss of each item whose label the model knows: what tells rows it was trained on from others."""
     known = given.isin(model.labels).to_numpy()
-    chances = _calibrated(model, model.logits([item for item, inside in zip(items, known, strict=True) if inside]))
+    chances = model.probabilities([item for item, inside in zip(items, known, strict=True) if inside])
     right = chances[np.arange(len(chances)), places(model.labels, given[known])]
     return -np.log(np.maximum(right.astype(np.float64), 1e-30))
 
 
 def predict(model: Labelled, items: Sequence[Any]) -> pd.DataFrame:
     """predicted, probability, in_scope, in_scope_score and a ``p_<label>`` column each, a row per item."""
-    probabilities = model.probabilities(items)
-    kept, score = model.scope_of(probabilities)
+    reading = model.read(items)
+    probabilities, (kept, score) = model.chances(reading.logits), model.scope_of(reading)
     decided = model.decide(probabilities)
     columns: dict[str, Any] = {
         "predicted": [model.labels[place] for place in decided],
@@ -143,33 +144,31 @@ def predict(model: Labelled, items: Sequence[Any]) -> pd.DataFrame:
 
 
 def figures(
-    model: Labelled, logits: NDArray[np.float32], given: pd.Series, parts: Sequence[tuple[Labelled, Indices]] = ()
+    model: Labelled, reading: Reading, given: pd.Series, parts: Sequence[tuple[Labelled, Indices]] = ()
 ) -> dict[str, Any]:
-    """The same from logits at hand; with ``parts``, each row is judged as :func:`calibrate` says."""
+    """The same from a reading at hand; with ``parts``, each row is judged as :func:`calibrate` says."""
     if not parts:
-        return _figures(model, ((model, piece) for piece in _pieces(model, logits)), given)
-    pieces = ((judge, piece) for judge, own in parts for piece in _pieces(judge, logits[own]))
+        return _figures(model, ((model, piece) for piece in _pieces(model, reading)), given)
+    pieces = ((judge, piece) for judge, own in parts for piece in _pieces(judge, reading.of(own)))
     found = _figures(model, pieces, given.iloc[np.concatenate([own for _, own in parts])])
     return found | ({"folds": len(parts)} if len(parts) > 1 else {})
 
 
-def _figures(
-    model: Labelled, pieces: Iterable[tuple[Labelled, NDArray[np.float32]]], given: pd.Series
-) -> dict[str, Any]:
-    """Figures from logits that come in pieces, each with the model that judges it: of a row only its own probabilities
+def _figures(model: Labelled, pieces: Iterable[tuple[Labelled, Reading]], given: pd.Series) -> dict[str, Any]:
+    """Figures from readings that come in pieces, each with the model that judges it: of a row only its own probabilities
     are kept, so memory stays flat."""
     labels: list[str] = given.tolist()
     predicted: list[str] = []
     columns: list[tuple[NDArray[Any], ...]] = []
-    for judge, logits in pieces:
-        probabilities = _calibrated(judge, logits)
+    for judge, reading in pieces:
+        probabilities = judge.chances(reading.logits)
         names = [judge.labels[place] for place in judge.decide(probabilities)]
         own = row_probabilities(
             labels[len(predicted) : len(predicted) + len(names)], names, probabilities, model.labels
         )
-        columns.append((judge.scope_of(probabilities)[0], *own))
+        columns.append((*judge.scope_of(reading), *own))
         predicted += names
-    kept, sure, chosen = (np.concatenate(column) for column in zip(*columns, strict=True))
+    kept, score, sure, chosen = (np.concatenate(column) for column in zip(*columns, strict=True))
     mask = (given != OUT_OF_SCOPE).to_numpy()
     if not mask.any():
         raise _nothing_inside(len(labels))
@@ -182,6 +181,7 @@ def _figures(
     }
     if not mask.all():
         found["in_scope"]["out_of_scope_recall"] = float((~kept[~mask]).mean())
+        found["in_scope"]["auroc"] = chance_above(score[mask], score[~mask])
     return found
 
 
@@ -189,30 +189,27 @@ def _nothing_inside(rows: int) -> InputError:
     return InputError("rows of a class", f"{rows} rows, all out of scope", "add labelled rows to measure on")
 
 
-def logits_of(model: Labelled, items: Sequence[Any]) -> NDArray[np.float32]:
-    """Raw scores of all items, float32 ``[items, classes]``, computed in pieces."""
-    return np.concatenate(list(_logits(model, items)))
+def reading_of(model: Labelled, items: Sequence[Any]) -> Reading:
+    """What the model reads of all items, computed in pieces."""
+    return joined(list(_read(model, items)))
 
 
-def _logits(model: Labelled, items: Sequence[Any]) -> Iterator[NDArray[np.float32]]:
-    """Logits of the items in pieces of rows, at least one."""
+def _read(model: Labelled, items: Sequence[Any]) -> Iterator[Reading]:
+    """Readings of the items in pieces of rows, at least one."""
     size = _piece(model)
     for start in range(0, max(len(items), 1), size):
-        yield model.logits(items[start : start + size])
+        yield model.read(items[start : start + size])
 
 
-def _pieces(model: Labelled, logits: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """Logits at hand in such pieces."""
-    return [logits[start : start + _piece(model)] for start in range(0, max(len(logits), 1), _piece(model))]
+def _pieces(model: Labelled, reading: Reading) -> list[Reading]:
+    """A reading at hand in such pieces."""
+    rows, size = len(reading.logits), _piece(model)
+    return [reading.of(slice(start, start + size)) for start in range(0, max(rows, 1), size)]
 
 
 def _piece(model: Labelled) -> int:
     """Rows at a time: a million scores, and no more rows than an encoder sorts by length at no loss."""
     return int(np.clip(2**20 // len(model.labels), 256, 8192))
-
-
-def _calibrated(model: Labelled, logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(softmax(logits, model.temperature), dtype=np.float32)
 
 
 def _threshold(score: NDArray[np.float32], inside: NDArray[np.bool_], outside: NDArray[np.bool_]) -> float:

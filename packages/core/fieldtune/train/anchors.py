@@ -1,0 +1,44 @@
+"""A few vectors that stand for the training rows of each class: what a text is close to if it belongs to any."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fieldtune.runtime import generator
+from fieldtune.train.head import Places, Vectors
+
+MEANS = 4
+"""Anchors of a class at most; a class of few rows has one for each four of them, so that none is a row itself."""
+LOOKED_AT = 100
+"""Rows of a class that its anchors are computed from, at most."""
+
+
+def looked_at(targets: Places, seed: int) -> NDArray[np.int64]:
+    """The rows that anchors are computed from: all of a class, or so many drawn at random; in order."""
+    order = generator(seed).permutation(len(targets))
+    own = [order[targets[order] == place][:LOOKED_AT] for place in np.unique(targets)]
+    return np.sort(np.concatenate(own)).astype(np.int64)
+
+
+def anchors(vectors: Vectors, targets: Places, seed: int) -> Vectors:
+    """K-means centres of each class, brought to unit length, float32 ``[anchors, d]``.
+
+    Args:
+        vectors: float32 ``[rows, d]``, unit vectors. targets: the class of each.
+    """
+    from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
+
+    found = []
+    with threadpool_limits(1):  # several threads add up in an order of their own, and give other bits
+        for place in np.unique(targets):
+            own = vectors[targets == place]
+            count = max(1, min(MEANS, len(np.unique(own, axis=0)) // MEANS))
+            found.append(KMeans(count, n_init=1, random_state=seed).fit(own).cluster_centers_)
+    centres = np.concatenate(found)
+    return np.asarray(centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12), dtype=np.float32)
+
+
+def parted(weight: Vectors, bias: Vectors, classes: int) -> tuple[Vectors, Vectors, Vectors | None]:
+    """Weight and bias of the classes, and of the class of foreign rows, if there is one behind them."""
+    foreign = np.append(weight[classes], bias[classes]) if len(weight) > classes else None
+    return weight[:classes], bias[:classes], foreign
