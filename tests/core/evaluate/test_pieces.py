@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
-from sklearn.metrics import accuracy_score, f1_score, log_loss
+from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
 
 from fieldtune.data.checks import OUT_OF_SCOPE
 from fieldtune.errors import InputError
@@ -22,7 +22,7 @@ class Table(Labelled):
     def __init__(self, scores: NDArray[np.float32]) -> None:
         self.scores, self.asked = scores, [0]
         self.labels = tuple(f"{place:04}" for place in range(scores.shape[1]))
-        self.temperature, self.threshold, self.card = 1.0, 0.001, {}
+        self.temperature, self.threshold, self.card = 1.0, 0.0007, {}
 
     def logits(self, items: Sequence[int]) -> NDArray[np.float32]:
         self.asked.append(len(items))
@@ -50,9 +50,12 @@ def test_metrics_of_many_pieces_are_scikit_learns() -> None:
     assert found["log_loss"] == pytest.approx(
         log_loss(truth[inside], np.clip(probabilities[inside], 1e-7, 1), labels=np.arange(CLASSES)), rel=1e-3
     )
-    kept = probabilities.max(axis=1) >= model.threshold
+    softer = shifted**0.25
+    score = (softer / softer.sum(axis=1, keepdims=True)).max(axis=1)
+    kept = score >= model.threshold
     assert found["in_scope"]["kept"] == pytest.approx(kept[inside].mean())
     assert found["in_scope"]["out_of_scope_recall"] == pytest.approx((~kept[outside]).mean())
+    assert found["in_scope"]["auroc"] == pytest.approx(roc_auc_score(inside, score), abs=1e-4)
     assert (labelled.correct(model, range(ROWS), given)[inside] == (truth == predicted)[inside]).all()
 
 

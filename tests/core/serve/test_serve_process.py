@@ -132,11 +132,11 @@ def test_the_command_serves_a_real_model(tiny_encoder: Path, tmp_path: Path, beg
     started = begin(*processes.FIELDTUNE, *words)
     got = started.running.predict(*texts).json
     assert (started.said["task"], got["model"]) == ("text-classification", started.said["version"])
-    expected = model.probabilities([text.replace("\ud800", "\ufffd")[:1500] for text in texts])
-    for one, wanted in zip(got["predictions"], expected, strict=True):
+    read = [text.replace("\ud800", "\ufffd")[:1500] for text in texts]
+    for one, wanted, kept in zip(got["predictions"], model.probabilities(read), model.in_scope(read)[0], strict=True):
         assert list(one["probabilities"].values()) == pytest.approx(wanted.tolist(), abs=1e-5)
         assert one["predicted"] == model.labels[wanted.argmax()]
-        assert one["in_scope"] is bool(wanted.max() >= model.threshold)
+        assert one["in_scope"] is bool(kept)
     assert [one["truncated"] for one in got["predictions"]] == [False, False, False, True]
     encoded = started.running.ask("POST", "/encode", {"texts": texts[:3]}).json["vectors"]
     assert [len(vector) for vector in encoded] == [32] * 3

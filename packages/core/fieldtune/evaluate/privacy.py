@@ -2,14 +2,11 @@
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
+
+from fieldtune.evaluate.skewed import auc
 
 
 def membership_auc(trained: ArrayLike, unseen: ArrayLike) -> float:
     """The chance that a training row has a lower loss than a row never seen; .5 betrays nothing, NaN without rows."""
     inside, outside = np.asarray(trained, dtype=float), np.asarray(unseen, dtype=float)
-    if not len(inside) or not len(outside):
-        return float("nan")
-    ranks = rankdata(np.concatenate([inside, outside]))
-    above = ranks[len(inside) :].sum() - len(outside) * (len(outside) + 1) / 2
-    return float(above / (len(inside) * len(outside)))
+    return auc([True] * len(outside) + [False] * len(inside), np.concatenate([outside, inside]))

@@ -15,7 +15,7 @@ from fieldtune.text.shown import some_of
 PAGE = "README.md"
 DEFAULT_BASE = ("sentence-transformers/all-MiniLM-L6-v2", "apache-2.0")
 """What ``--model default`` is, and its licence."""
-_SHARES = ("accuracy", "exact_match", "subset_accuracy", "in_interval", "in_scope.kept", "in_scope.accuracy")
+_SHARES = ("accuracy", "exact_match", "subset_accuracy", "in_interval", "in_scope.kept", "in_scope.kept_and_right")
 """Figures that are shares of independent rows; of others the rows' own values would be needed."""
 _SIZES = ("n", "folds", "blocks", "candidates", "trainable_share", "in_scope.threshold", "leaked.exact", "leaked.near",
           "privacy.epsilon", "privacy.delta")  # fmt: skip

@@ -77,7 +77,7 @@ class Classifier(Labelled):
     temperature: float = 1.0
     threshold: float = 0.0
     card: dict[str, Any] = field(default_factory=dict)
-    scope: Scope = Scope()
+    scope: Scope = field(default_factory=Scope)
     memory: Memory | None = None
     lean: NDArray[np.float32] | None = None
     taken: float = 0.0
@@ -103,7 +103,10 @@ class Classifier(Labelled):
     def save(self, folder: Path) -> None:
         """Write the model into ``folder`` (use :func:`fieldtune.models.folder.staged` around it)."""
         lean = {} if self.lean is None else {"lean": self.lean}
-        save_tensors(folder, {"weight": self.weight, "bias": self.bias, **lean, **self.scope.tensors(), **self.features.save(folder)})
+        save_tensors(
+            folder,
+            {"weight": self.weight, "bias": self.bias, **lean, **self.scope.tensors(), **self.features.save(folder)},
+        )
         save_labelled(folder, self)
         if self.memory is not None:
             self.memory.save(folder)

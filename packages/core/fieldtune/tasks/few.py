@@ -13,10 +13,12 @@ import numpy as np
 
 from fieldtune.data.checks import text_key
 from fieldtune.models.features import EncoderFeatures, Features
+from fieldtune.models.scope import Scope
 from fieldtune.models.trained import Classifier, load_encoder
 from fieldtune.progress import say
 from fieldtune.runtime import generator
 from fieldtune.text.names import readable
+from fieldtune.train.anchors import anchors
 from fieldtune.train.fewshot import mask_of, told_apart, tune_contrastive, way_of
 from fieldtune.train.head import Places, Vectors, name_rows, probe
 from fieldtune.train.heeds import ENCODED, STEPS, Names
@@ -69,7 +71,7 @@ def train(
     """Fit by one of :data:`METHODS`."""
     frozen = load_encoder(model, settings.max_length, cached=True).features
     if method == "zeroshot":
-        return zeroshot(rows, frozen, settings.temperature)
+        return zeroshot(rows, frozen, settings.temperature, seed)
     if method == "selftrain":
         return selftrain(rows, frozen, seed, show)
     vectors = frozen(rows.texts)
@@ -86,12 +88,13 @@ def train(
     )  # fmt: skip
     features = EncoderFeatures(encoder, settings.max_length)
     again = (features([names[place] for place in sorted(names)]), named[1]) if named else None
-    penalty = (INVERSE_PENALTY * len(rows.labels),)
-    head = probe(features(rows.texts), rows.targets, rows.keys, len(rows.labels), seed, again, penalty)
-    return Classifier(features, *head, rows.labels, card={"fewshot": {"told_apart": told, "way": way}})
+    penalty, tuned = (INVERSE_PENALTY * len(rows.labels),), features(rows.texts)
+    head = probe(tuned, rows.targets, rows.keys, len(rows.labels), seed, again, penalty)
+    noted = {"fewshot": {"told_apart": told, "way": way}}
+    return Classifier(features, *head, rows.labels, card=noted, scope=Scope(anchors(tuned, rows.targets, seed)))
 
 
-def zeroshot(rows: Rows, frozen: Features, temperature: float) -> Classifier:
+def zeroshot(rows: Rows, frozen: Features, temperature: float, seed: int) -> Classifier:
     """Cosine to the mean of what is known of each class, divided by the temperature: nothing is fitted."""
     words = [readable(label) for label in rows.labels]
     named = [place for place, name in enumerate(words) if name]
@@ -99,8 +102,8 @@ def zeroshot(rows: Rows, frozen: Features, temperature: float) -> Classifier:
     places = np.concatenate([rows.targets, np.asarray(named, dtype=np.int64)])
     means = np.stack([vectors[places == place].mean(axis=0) for place in range(len(rows.labels))])
     means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
-    weight = np.asarray(means / temperature, dtype=np.float32)
-    return Classifier(frozen, weight, np.zeros(len(rows.labels), dtype=np.float32), rows.labels)
+    weight, bias = np.asarray(means / temperature, dtype=np.float32), np.zeros(len(rows.labels), dtype=np.float32)
+    return Classifier(frozen, weight, bias, rows.labels, scope=Scope(anchors(vectors, places, seed)))
 
 
 def selftrain(rows: Rows, frozen: Features, seed: int, show: bool) -> Classifier:
@@ -117,10 +120,12 @@ def selftrain(rows: Rows, frozen: Features, seed: int, show: bool) -> Classifier
     if show and figures:
         told = f"{figures['with']:.3f} with unlabelled rows against {figures['without']:.3f} without"
         say(f"selftrain: {told}, on labelled rows held out" + ("" if good else ": they are left out"))
+    scope = Scope(anchors(vectors, rows.targets, seed))
     if not good or not len(unknown):
-        return Classifier(frozen, *probe(vectors, rows.targets, rows.keys, classes, seed, named), rows.labels)
+        head = probe(vectors, rows.targets, rows.keys, classes, seed, named)
+        return Classifier(frozen, *head, rows.labels, scope=scope)
     given, targets = vectors, rows.targets
     if named:
         given, targets = np.vstack([vectors, named[0]]), np.concatenate([targets, named[1]])
     belief = spread(given, targets, unknown, classes)
-    return Classifier(frozen, *head_with(given, targets, unknown, belief, classes), rows.labels)
+    return Classifier(frozen, *head_with(given, targets, unknown, belief, classes), rows.labels, scope=scope)

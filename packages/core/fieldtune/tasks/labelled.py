@@ -16,7 +16,7 @@ from fieldtune.data.split import Indices, crossed, tenth
 from fieldtune.errors import InputError
 from fieldtune.evaluate.calibration import fit_temperature, threshold_keeping
 from fieldtune.evaluate.classification import row_probabilities, tally
-from fieldtune.evaluate.skewed import balance
+from fieldtune.evaluate.skewed import auc, balance
 from fieldtune.models.labelled import Labelled
 from fieldtune.models.scope import Reading, joined
 
@@ -177,11 +177,11 @@ def _figures(model: Labelled, pieces: Iterable[tuple[Labelled, Reading]], given:
     found["in_scope"] = {
         "threshold": model.threshold,
         "kept": float(kept[mask].mean()),
-        "accuracy": float(((truth == answered) & kept[mask]).mean()),
+        "kept_and_right": float(((truth == answered) & kept[mask]).mean()),
     }
     if not mask.all():
         found["in_scope"]["out_of_scope_recall"] = float((~kept[~mask]).mean())
-        found["in_scope"]["auroc"] = chance_above(score[mask], score[~mask])
+        found["in_scope"]["auroc"] = auc(mask, score)
     return found
 
 

@@ -16,15 +16,17 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from fieldtune.data.checks import check_table, text_key
+from fieldtune.data.checks import OUT_OF_SCOPE, check_table, text_key
 from fieldtune.data.tables import text_column, training_table
 from fieldtune.errors import ConfigError
 from fieldtune.evaluate.calibration import fit_lean
 from fieldtune.models.features import EncoderFeatures, NgramFeatures
+from fieldtune.models.scope import Reading, Scope
 from fieldtune.models.trained import Classifier, load_encoder
 from fieldtune.runtime import generator
 from fieldtune.tasks import AUTO, CANDIDATES, continual, few, labelled
 from fieldtune.tasks.supervised import Headed, KeptApart, accuracy_on, inputs_of, supervised
+from fieldtune.train.anchors import anchors, looked_at, parted
 from fieldtune.train.head import name_rows, probe, widest_margin
 from fieldtune.train.heeds import CLASSES, ENCODED, Names
 from fieldtune.train.losses import class_weights, cross_entropy
@@ -95,14 +97,15 @@ def train(
     unlabelled: Sequence[str] = (),
     valid: pd.DataFrame | None = None,
 ) -> Classifier:
-    """Fit on ``table`` (columns text, label); out-of-scope rows are never a class. On ``valid`` epochs are compared where
-    the settings keep the best."""
+    """Fit on ``table`` (columns text, label); out-of-scope rows are never a label, but what tunes the encoder, ``head`` and
+    ``linear`` learn from them what belongs to none. On ``valid`` epochs are compared where the settings keep the best."""
+    foreign = texts(table[table["label"] == OUT_OF_SCOPE])
     table, labels, targets = labelled.classes(table)
     if method == "continual":
         return continual.learn(table, model, settings, valid=valid, seed=seed, folder=folder, show=show)
     written = texts(table)
     if method == "linear":
-        return _linear(written, targets, labels, seed)
+        return _linear([*written, *foreign], _behind(targets, labels, foreign), labels, seed)
     if method in few.METHODS:
         rows = few.Rows(written, targets, labels, list(unlabelled))
         return few.train(rows, method, model, settings, seed=seed, folder=folder, show=show)
@@ -118,14 +121,21 @@ def train(
     noted: dict[str, Any] = (
         {"left_out": left_out, "settled": {"noisy": "drop" if left_out else "keep"}} if noisy != "keep" else {}
     )
-    keys = [text_key(text) for text in written]
-    start = probe(vectors, targets, keys, len(labels), seed, name_rows(labels, frozen, vectors, targets))
+    named, looked = name_rows(labels, frozen, vectors, targets), looked_at(targets, seed)
+    shown, taught = [written[row] for row in looked], targets[looked]
     if method == "head":
-        return Classifier(frozen, *start, labels, card=noted)
+        close = anchors(vectors[looked], taught, seed)
+    if foreign:
+        written, vectors = [*written, *foreign], np.vstack([vectors, frozen(foreign)])
+        targets = _behind(targets, labels, foreign)
+    keys = [text_key(text) for text in written]
+    start = probe(vectors, targets, keys, len(labels) + bool(foreign), seed, named)
+    if method == "head":
+        return _made(frozen, start, labels, close, card=noted)
     encoder = trainable(model, method, settings)
     tokens = encoder.tokens(written, settings.max_length)
     module = Headed(Body(encoder), *start, settings.dropout)
-    weights = class_weights(targets, labels, settings.class_weights)
+    weights = class_weights(targets, (*labels, OUT_OF_SCOPE)[: len(start[1])], settings.class_weights)
     loss = (settings.label_smoothing, settings.focal_gamma)
     made = problem(tokens, torch.from_numpy(targets), weights, encoder, *loss)
     apart = _apart(encoder, valid, labels, settings) if keeps_best(method, settings) else None
@@ -136,8 +146,9 @@ def train(
     if apart:
         noted = {**noted, "selected": True, "settled": {**noted.get("settled", {}), "epochs": kept}}
     # Other weights than the default were asked for, and so was what they do to decisions.
-    lean = weights.log().numpy() if settings.class_weights == DEFAULTS.class_weights else None
-    return Classifier(EncoderFeatures(encoder, settings.max_length), *module.weights(), labels, lean=lean, card=noted)
+    lean = weights.log().numpy()[: len(labels)] if settings.class_weights == DEFAULTS.class_weights else None
+    features = EncoderFeatures(encoder, settings.max_length)
+    return _made(features, module.weights(), labels, anchors(features(shown), taught, seed), lean=lean, card=noted)
 
 
 def finish(model: Classifier, valid: pd.DataFrame) -> dict[str, Any]:
@@ -146,12 +157,12 @@ def finish(model: Classifier, valid: pd.DataFrame) -> dict[str, Any]:
     What the weights of the classes did to the logits is taken off them first, as far as these rows tell.
     """
     rows = _measured(model, valid)
-    logits, given, lean = labelled.logits_of(model, texts(rows)), rows["label"], model.lean
-    parts = labelled.calibrate(model, logits, given, _fit)
+    reading, given, lean = labelled.reading_of(model, texts(rows)), rows["label"], model.lean
+    parts = labelled.calibrate(model, reading, given, _fit)
     if lean is not None:
         for judge, own in parts:
-            logits[own] -= np.float32(judge.taken) * lean
-    found = labelled.figures(model, logits, given, parts)
+            reading.logits[own] -= np.float32(judge.taken) * lean
+    found = labelled.figures(model, reading, given, parts)
     return found if model.memory is None else {**found, "continual": continual.measure(model, valid)}
 
 
@@ -160,14 +171,14 @@ def _measured(model: Classifier, valid: pd.DataFrame) -> pd.DataFrame:
     return valid if model.memory is None or valid.empty else continual.remembered(model, valid)
 
 
-def _fit(model: Classifier, logits: NDArray[np.float32], given: pd.Series, enough: bool) -> None:
-    """Take the lean off and calibrate what is left; ``logits`` are those of before."""
+def _fit(model: Classifier, reading: Reading, given: pd.Series, enough: bool) -> None:
+    """Take the lean off and calibrate what is left; the logits of ``reading`` are those of before."""
     lean = model.lean
     if enough and lean is not None:
         known = given.isin(model.labels).to_numpy()
-        model.straighten(fit_lean(logits[known], labelled.places(model.labels, given[known]), lean))
-        logits = logits - np.float32(model.taken) * lean
-    labelled.fit(model, logits, given, enough)
+        model.straighten(fit_lean(reading.logits[known], labelled.places(model.labels, given[known]), lean))
+        reading = reading._replace(logits=reading.logits - np.float32(model.taken) * lean)
+    labelled.fit(model, reading, given, enough)
 
 
 def uncalibrated(model: Classifier, valid: pd.DataFrame) -> list[str]:
@@ -220,9 +231,23 @@ def _apart(encoder: Any, valid: pd.DataFrame | None, labels: tuple[str, ...], se
     return KeptApart(tokens, inputs_of(encoder, tokens), accuracy_on(labelled.places(labels, valid["label"][known])))
 
 
-def _linear(texts: list[str], targets: NDArray[np.int_], labels: tuple[str, ...], seed: int) -> Classifier:
+def _linear(texts: list[str], targets: NDArray[np.int64], labels: tuple[str, ...], seed: int) -> Classifier:
     features = NgramFeatures.fit(texts)
-    return Classifier(features, *widest_margin(features(texts), targets, seed), labels)
+    return _made(features, widest_margin(features(texts), targets, seed), labels, None)
+
+
+def _behind(targets: NDArray[np.int64], labels: Sequence[str], foreign: Sequence[str]) -> NDArray[np.int64]:
+    """The targets with those of foreign rows after them, which are a class behind the others."""
+    return np.concatenate([targets, np.full(len(foreign), len(labels), dtype=np.int64)])
+
+
+def _made(
+    features: Any, head: tuple[NDArray[np.float32], NDArray[np.float32]], labels: tuple[str, ...],
+    close: NDArray[np.float32] | None, **more: Any,
+) -> Classifier:  # fmt: skip
+    """A classifier of ``labels``; what a head has learnt behind them tells foreign texts."""
+    weight, bias, foreign = parted(*head, len(labels))
+    return Classifier(features, weight, bias, labels, scope=Scope(close, foreign), **more)
 
 
 def problem(

@@ -1,4 +1,4 @@
-"""A few vectors that stand for the training rows of each class: what a text is close to if it belongs to any."""
+"""What a classifier keeps to tell foreign texts by: a few vectors of each class, and a further class that foreign rows taught."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,6 @@ def anchors(vectors: Vectors, targets: Places, seed: int) -> Vectors:
 
 
 def parted(weight: Vectors, bias: Vectors, classes: int) -> tuple[Vectors, Vectors, Vectors | None]:
-    """Weight and bias of the classes, and of the class of foreign rows, if there is one behind them."""
+    """A head's weight and bias of the classes, and both of the class behind them, which foreign rows taught, in one."""
     foreign = np.append(weight[classes], bias[classes]) if len(weight) > classes else None
     return weight[:classes], bias[:classes], foreign
