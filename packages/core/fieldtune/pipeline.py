@@ -182,7 +182,7 @@ def _notes(job: Job, rows: Rows, choice: dict[str, Any] | None, **ways: bool) ->
 
 
 def _taught(table: pd.DataFrame) -> int:
-    """How many rows are learnt from: those out of scope only set a threshold."""
+    """How many rows of a label are learnt from; those out of scope have none."""
     return int((table["label"] != OUT_OF_SCOPE).sum()) if "label" in table else len(table)
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from fieldtune.errors import ArtefactError
 from fieldtune.models.folder import staged
 from fieldtune.models.scope import SOFTER, Reading, Scope, score
 from fieldtune.runtime import generator
+from fieldtune.tasks import text_classification
 from fieldtune.train.anchors import LOOKED_AT, MEANS, anchors, looked_at
 
 
@@ -104,3 +106,14 @@ def test_what_does_not_fit_the_vectors_is_refused(name: str, tiny_encoder: Path,
         save_file({**tensors, name: np.ascontiguousarray(tensors[name][..., :-1])}, folder / "head.safetensors")
     with pytest.raises(ArtefactError, match="features"):
         fieldtune.load(tmp_path / "cut")
+
+
+def test_a_model_of_all_rows_tells_foreign_texts_by_what_was_measured(tiny_encoder: Path, tmp_path: Path) -> None:
+    def trained(rows: pd.DataFrame, name: str) -> Any:
+        given = {"method": "head", "model": str(tiny_encoder), "out": tmp_path / name, "progress": False}
+        return fieldtune.load(fieldtune.finetune("text-classification", rows, **given).path)
+
+    measured, model = trained(ROWS[ROWS["label"] != "oos"].reset_index(drop=True), "measured"), trained(ROWS, "all")
+    assert model.scope.foreign is not None
+    text_classification.adopt(model, measured)
+    assert model.scope.foreign is None and model.threshold == measured.threshold

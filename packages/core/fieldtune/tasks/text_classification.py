@@ -7,6 +7,7 @@ those for few labels in :mod:`fieldtune.tasks.few`.
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,8 @@ def heeds(method: str, settings: Settings) -> Names:
 def adopt(model: Classifier, measured: Classifier) -> None:
     """Calibrate ``model``, which was fitted on the validation rows too, as the one measured on them was."""
     model.straighten(measured.taken)
+    if measured.scope.foreign is None:  # the few foreign rows were all among those measured on
+        model.scope = replace(model.scope, foreign=None)
     labelled.adopt(model, measured)
 
 
