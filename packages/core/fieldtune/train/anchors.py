@@ -15,8 +15,7 @@ LOOKED_AT = 100
 def looked_at(targets: Places, seed: int) -> NDArray[np.int64]:
     """The rows that anchors are computed from: all of a class, or so many drawn at random; in order."""
     order = generator(seed).permutation(len(targets))
-    own = [order[targets[order] == place][:LOOKED_AT] for place in np.unique(targets)]
-    return np.sort(np.concatenate(own)).astype(np.int64)
+    return np.sort(np.concatenate([order[own[:LOOKED_AT]] for own in _classes(targets[order])])).astype(np.int64)
 
 
 def anchors(vectors: Vectors, targets: Places, seed: int) -> Vectors:
@@ -25,17 +24,27 @@ def anchors(vectors: Vectors, targets: Places, seed: int) -> Vectors:
     Args:
         vectors: float32 ``[rows, d]``, unit vectors. targets: the class of each.
     """
-    from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 
-    found = []
     with threadpool_limits(1):  # several threads add up in an order of their own, and give other bits
-        for place in np.unique(targets):
-            own = vectors[targets == place]
-            count = max(1, min(MEANS, len(np.unique(own, axis=0)) // MEANS))
-            found.append(KMeans(count, n_init=1, random_state=seed).fit(own).cluster_centers_)
-    centres = np.concatenate(found)
+        centres = np.concatenate([_centres(vectors[own], seed) for own in _classes(targets)])
     return np.asarray(centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12), dtype=np.float32)
+
+
+def _centres(own: Vectors, seed: int) -> Vectors:
+    """Of the rows of one class."""
+    count = min(MEANS, len(np.unique(own, axis=0)) // MEANS) if len(own) >= 2 * MEANS else 1
+    if count < 2:
+        return own.mean(axis=0, keepdims=True)
+    from sklearn.cluster import KMeans
+
+    return np.asarray(KMeans(count, n_init=1, random_state=seed).fit(own).cluster_centers_, dtype=np.float32)
+
+
+def _classes(targets: Places) -> list[NDArray[np.int64]]:
+    """The places of each class's rows, in order; sorted once, since classes may be very many."""
+    order = np.argsort(targets, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(targets[order])) + 1)
 
 
 def parted(weight: Vectors, bias: Vectors, classes: int) -> tuple[Vectors, Vectors, Vectors | None]:
