@@ -35,7 +35,7 @@ def _centres(own: Vectors, seed: int) -> Vectors:
     """Of the rows of one class."""
     count = min(MEANS, len(np.unique(own, axis=0)) // MEANS) if len(own) >= 2 * MEANS else 1
     if count < 2:
-        return own.mean(axis=0, keepdims=True)
+        return np.asarray(own.mean(axis=0, keepdims=True), dtype=np.float32)
     from sklearn.cluster import KMeans
 
     return np.asarray(KMeans(count, n_init=1, random_state=seed).fit(own).cluster_centers_, dtype=np.float32)
