@@ -1,6 +1,7 @@
 """Personal data is hidden from a model that was trained without it, by whatever way a text reaches it."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,15 +66,15 @@ def asks(model: Any, text: str) -> list[Any]:
     return [getattr(model, name)(*given) for name, given in said.items() if hasattr(model, name)]
 
 
-@pytest.mark.parametrize(
-    ("task", "method"),
-    [
-        ("text-classification", "head"), ("text-classification", "linear"), ("multi-label-classification", "linear"),
+MODELS = [
+    ("text-classification", "head"), ("text-classification", "linear"), ("multi-label-classification", "linear"),
         ("regression", "head"), ("text-pair", "head"), ("text-pair", "linear"), ("text-pair", "full"),
         ("token-classification", "head"), ("token-classification", "linear"), ("embedding", "head"),
         ("reranking", "head"), ("dialogue", "copy"), ("dialogue", "full"),
-    ],
-)  # fmt: skip
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("task", "method"), MODELS)
 def test_a_loaded_model_reads_a_number_as_its_training_rows_had_it(
     task: str, method: str, tiny_encoder: Path, tmp_path: Path
 ) -> None:
@@ -155,3 +156,60 @@ def test_every_character_knows_where_it_comes_from() -> None:
             "(202) 555-0147",
             "4111 1111 1111 1111",
         )
+
+
+LONG, HALF = (" ".join(WORDS[place * 5 % 6] for place in range(count)) for count in (100, 20))
+
+
+@pytest.mark.parametrize(("task", "method"), [*MODELS, ("reranking", "full"), ("text-classification", "continual")])
+def test_whoever_asks_is_told_which_texts_are_not_read_to_their_end(
+    task: str, method: str, tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steps = {"max_steps": 1} if method == "full" else {}
+    length = {} if method == "linear" else {"max_length": 32}
+    done = fieldtune.finetune(
+        task, table(task), method=method, model=str(tiny_encoder), out=tmp_path / "m", progress=False,
+        settings={**steps, **length},
+    )  # fmt: skip
+    served, verb = Served(done.path), "encode" if task == "embedding" else "predict"
+    stops = method != "linear" and task != "token-classification"  # it reads in windows
+    pair, joined = len(served.inputs) == 2, len(served.inputs) == 2 and method == "full"
+    rows = [(HALF, "my card"), (HALF, HALF), (LONG, "my card")] if pair else [(HALF,), (LONG,)]
+    told = [answer["truncated"] for answer in served.compute([Row(verb, row) for row in rows])]
+    assert told == ([False, joined, stops] if pair else [False, stops])
+    if task != "dialogue":  # what is not read changes no answer; a writer says one thing to all
+        shown(served.model)
+        for (text, *rest), cut in zip(rows, told, strict=True):
+            ends = [ask(served.model, (end, *rest)) for end in (f"{text} lost", f"{text} refund")]
+            assert np.array_equal(*ends) == cut
+    capsys.readouterr()
+    if task != "embedding":
+        fieldtune.predict(done.path, pd.DataFrame(rows, columns=list(served.inputs)))
+        note = re.search(
+            r"note: (\d+)% of the (.+) are longer than the 32 tokens that are read", capsys.readouterr().err
+        )
+        wanted = (f"{np.mean(told):.0%}"[:-1], "pairs of texts" if joined else "texts") if stops else None
+        assert (note and note.groups()) == wanted
+
+
+def ask(model: Any, row: tuple[str, ...]) -> Any:
+    """What a model says to one row, in numbers."""
+    if hasattr(model, "tag"):
+        return model.logits([row[0].split()])
+    name = next(name for name in ("logits", "values", "probabilities", "encode", "score") if hasattr(model, name))
+    return getattr(model, name)([row if len(row) > 1 else row[0]])
+
+
+@pytest.mark.parametrize("task", ["seq2seq", "dialogue"])
+def test_targets_longer_than_are_written_are_told(
+    task: str, tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = table("dialogue")
+    rows["target"] = ["my card is", "my card is lost"] * (len(rows["target"]) // 2)
+    done = fieldtune.finetune(
+        task, rows, valid=rows, model=str(tiny_encoder), out=tmp_path / "m", settings={"max_steps": 1, "max_target": 4}
+    )
+    note = "note: 50% of the targets are longer than the 4 tokens that are written at most"
+    assert note in capsys.readouterr().err
+    fieldtune.measure(done.path, rows)
+    assert note in capsys.readouterr().err

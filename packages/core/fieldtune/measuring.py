@@ -9,7 +9,7 @@ from fieldtune.errors import MissingExtraError
 from fieldtune.evaluate.privacy import membership_auc
 from fieldtune.job import Job
 from fieldtune.models.adapters import adapter_of
-from fieldtune.models.readable import encoder_of, warn_unread
+from fieldtune.models.readable import encoder_of, warn_unread, warn_unwritten
 from fieldtune.preparing import Rows
 from fieldtune.progress import say
 from fieldtune.tasks import Task
@@ -29,7 +29,8 @@ def measured(job: Job, trained: Any, rows: Rows, rivals: bool) -> dict[str, Any]
     metrics |= _betrayed(about, trained, rows)
     metrics |= _adapter_share(trained)
     if job.progress:
-        warn_unread(trained, about.texts(rows.train), linear="linear" in about.METHODS)
+        warn_unread(trained, about.read_at_once(rows.train), linear="linear" in about.METHODS)
+        warn_unwritten(trained, rows.train.get("target", ()))
     if rivals and len(rows.valid):
         metrics["rivals"] = _rivals(job, rows)
     if "privacy" in trained.card:

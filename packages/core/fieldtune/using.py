@@ -24,7 +24,7 @@ from fieldtune.errors import InputError
 from fieldtune.fingerprint import keyed, table_digest
 from fieldtune.models import Classifier, load
 from fieldtune.models.card import NOT_UNSEEN, leakage
-from fieldtune.models.readable import warn_unread
+from fieldtune.models.readable import warn_unread, warn_unwritten
 from fieldtune.progress import say
 from fieldtune.reporting import classifier_report
 from fieldtune.tasks import Task, task_module
@@ -74,7 +74,8 @@ def measure(
     found |= {"seen": remark_seen(trained.card, table), "seconds": time.monotonic() - started}
     _remark_strangers(trained, table)
     _remark_hidden(trained, table)
-    warn_unread(trained, about.texts(table), linear="linear" in about.METHODS)
+    warn_unread(trained, about.read_at_once(table), linear="linear" in about.METHODS)
+    warn_unwritten(trained, table.get("target", ()))
     return found if report is None else {**found, "report": str(classifier_report(trained, table, found, report))}
 
 
@@ -104,8 +105,8 @@ def answers(trained: Any, data: Given, *, rename: Mapping[str, str] | None = Non
     else:
         table, inputs = _inputs(data, [names.get(name, name) for name in about.INPUTS], about.INPUTS)
     _remark_nothing(inputs, about, named(data))
-    texts = [text for name in about.INPUTS if name != "image" for text in inputs[name]]
-    warn_unread(trained, texts, linear="linear" in about.METHODS)
+    rows = list(zip(*(inputs[name] for name in about.INPUTS if name != "image"), strict=True))
+    warn_unread(trained, rows, linear="linear" in about.METHODS)
     start = 0
     for piece in in_pieces(table):
         added = _added(about, trained, inputs.iloc[start : start + len(piece)].reset_index(drop=True))

@@ -79,13 +79,17 @@ def test_a_row_is_cut_where_its_texts_have_more_tokens_than_the_model_reads(tiny
     from transformers import AutoTokenizer
 
     served = Served.__new__(Served)
-    served._reader = reads(Cutting(AutoTokenizer.from_pretrained(tiny_encoder)))
+    reading = reads(Cutting(AutoTokenizer.from_pretrained(tiny_encoder)))
+    assert reading is not None
+    served._reading = replace(reading, together=True)
     cases = {("my card is lost how to",): False, ("my card is lost how to cancel",): True, ("",): False,
              ("my card", "is lost how"): False, ("my card is", "lost how to"): True, ("失败" * 3,): False,
              ("失败" * 4,): True}  # fmt: skip
     for texts, wanted in cases.items():  # eight tokens are six words and two signs, for two texts five and three
-        assert served._cut(texts) is wanted, texts
+        assert served._reading.cut([texts]).tolist() == [wanted], texts
         assert served.length(Row("predict", texts)) <= 8
+    apart = {("my card is", "lost how to"): False, ("my card", "my card is lost how to cancel"): True}
+    assert reading.cut([*apart]).tolist() == [*apart.values()]
     assert reads(object()) is None
 
 

@@ -42,6 +42,7 @@ class Together:
     """Unit vectors of an encoder that reads both texts at once, each word beside those of the other (cross-encoder)."""
 
     hides = False
+    together = True
 
     def __init__(self, encoder: Encoder, max_length: int) -> None:
         self.encoder, self.max_length = encoder, max_length

@@ -2,7 +2,8 @@
 tokens, n-grams read anything.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,35 +30,69 @@ def readable(trained: Any, texts: list[str]) -> NDArray[np.bool_]:
     return np.asarray(unknown <= UNKNOWN_LIMIT * (unknown + known), dtype=np.bool_)
 
 
-def reads(trained: Any) -> tuple[Any, int] | None:
-    """The tokenizer of a model that stops reading, and after how many tokens; None where it reads to the end."""
-    features: Any = getattr(trained, "features", None)
-    if hasattr(features, "max_length") and not getattr(features, "in_windows", False):
-        tokenizer = getattr(getattr(features, "encoder", features), "tokenizer", None)
-        return None if tokenizer is None else (tokenizer, int(features.max_length))
-    return (trained.tokenizer, int(trained.max_source)) if hasattr(trained, "max_source") else None
+@dataclass(frozen=True)
+class Reading:
+    """How a model that stops reading reads the texts of a row.
+
+    Attributes:
+        tokenizer: of the model.
+        longest: after so many tokens it stops.
+        together: whether two texts of a row are read as one; else each by itself.
+    """
+
+    tokenizer: Any
+    longest: int
+    together: bool = False
+
+    def at_most(self, texts: int) -> int:
+        """How many tokens of so many texts are read."""
+        return self.longest if self.together else texts * self.longest
+
+    def cut(self, rows: Sequence[Sequence[str]]) -> NDArray[np.bool_]:
+        """The rows of texts that are not read to the end, bool ``[rows]``."""
+        found = np.zeros(len(rows), dtype=np.bool_)
+        # A token has at least one byte; the signs around two texts are four at most.
+        long = [place for place, row in enumerate(rows) if sum(map(_size, row)) > self.longest - 4]
+        read = reader(self.tokenizer, self.longest + 1)
+        lengths = iter([len(ids) for ids in read([text for place in long for text in rows[place]])])
+        for place in long:
+            own = [next(lengths) for _ in rows[place]]
+            found[place] = (sum(own) - self._saved(len(own)) if self.together else max(own)) > self.longest
+        return found
+
+    def _saved(self, texts: int) -> int:
+        """How many signs fewer texts have together than each by itself."""
+        signs = self.tokenizer.backend_tokenizer.num_special_tokens_to_add
+        return int(texts * signs(False) - signs(texts > 1))
 
 
-def cut_share(tokenizer: Any, longest: int, texts: Sequence[str]) -> float:
-    """Share of texts that are longer than so many tokens."""
-    long = [text for text in texts if len(text.encode()) > longest - 2]  # a token has at least one byte
-    return sum(len(ids) > longest for ids in reader(tokenizer, longest + 1)(long)) / len(texts) if long else 0.0
+def reads(trained: Any) -> Reading | None:
+    """How a model reads that stops reading; None where it reads to the end."""
+    if hasattr(trained, "max_source"):
+        return Reading(trained.tokenizer, int(trained.max_source))
+    features = _innermost(trained)
+    if not hasattr(features, "max_length") or getattr(features, "in_windows", False):
+        return None
+    tokenizer = _tokenizer(features)
+    return tokenizer and Reading(tokenizer, int(features.max_length), getattr(features, "together", False))
 
 
-def warn_unread(trained: Any, texts: Sequence[str], *, linear: bool = False) -> None:
+def warn_unread(trained: Any, rows: Sequence[str | Sequence[str]], *, linear: bool = False) -> None:
     """Say on stderr that a model stops before the end of some texts, or does not know their script, where that is so.
 
     Args:
+        rows: a text each, or the texts of each, which the model may read together.
         linear: whether the task has a method that counts n-grams instead.
     """
-    sample = list(texts[:: max(1, -(-len(texts) // SAMPLE))])
+    sample = [(row,) if isinstance(row, str) else row for row in rows[:: max(1, -(-len(rows) // SAMPLE))]]
     reading = reads(trained)
-    if reading and (cut := cut_share(*reading, sample)):
+    if reading and (cut := reading.cut(sample)).any():
+        what = "pairs of texts" if reading.together else "texts"
         say(
-            f"note: {cut:.0%} of the texts are longer than the {reading[1]} tokens that are read of each; "
+            f"note: {cut.mean():.0%} of the {what} are longer than the {reading.longest} tokens that are read of each; "
             "a larger max_length in training reads more"
         )
-    share = unknown_share(trained, sample)
+    share = unknown_share(trained, [text for row in sample for text in row])
     if share > UNKNOWN_LIMIT:
         ways = "train with --method linear, or with" if linear else "use"
         say(
@@ -66,18 +101,46 @@ def warn_unread(trained: Any, texts: Sequence[str], *, linear: bool = False) -> 
         )
 
 
+def warn_unwritten(trained: Any, targets: Iterable[str]) -> None:
+    """Say on stderr that a model that writes stops before the end of some of these texts, where that is so."""
+    if not hasattr(trained, "max_target"):
+        return
+    targets = list(targets)
+    long = [text for text in targets if _size(text) >= trained.max_target]
+    ids = trained.tokenizer(long, add_special_tokens=False)["input_ids"] if long else []
+    cut = sum(len(one) >= trained.max_target for one in ids)  # the sign that ends a text is a token too
+    if cut:
+        say(
+            f"note: {cut / len(targets):.0%} of the targets are longer than the {trained.max_target} tokens that are written at "
+            "most; a larger max_target in training writes more"
+        )
+
+
 def encoder_of(trained: Any) -> Any:
     """The encoder inside a trained model; None where it has none."""
-    return getattr(getattr(trained, "features", None), "encoder", None)
+    return getattr(_innermost(trained), "encoder", None)
+
+
+def _innermost(trained: Any) -> Any:
+    """What reads texts in a model: features may be made of others."""
+    features = getattr(trained, "features", None)
+    while (inner := getattr(features, "features", None)) is not None:
+        features = inner
+    return features
+
+
+def _tokenizer(features: Any) -> Any:
+    """None of n-grams. An exported graph has one too, and no encoder."""
+    return getattr(getattr(features, "encoder", features), "tokenizer", None)
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def _tokens(trained: Any, texts: list[str]) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
-    """Unknown and known tokens of each text, [CLS] and [SEP] apart; n-grams know everything.
-
-    An exported graph has a tokenizer too, and no encoder.
-    """
-    encoder = encoder_of(trained)
-    tokenizer = getattr(getattr(trained, "features", None) if encoder is None else encoder, "tokenizer", None)
+    """Unknown and known tokens of each text, [CLS] and [SEP] apart; n-grams know everything."""
+    tokenizer = _tokenizer(_innermost(trained))
     if tokenizer is None:
         return np.zeros(len(texts), dtype=int), np.ones(len(texts), dtype=int)
     tokens = reader(tokenizer, MAX_LENGTH)(texts)

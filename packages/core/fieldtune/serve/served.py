@@ -42,13 +42,13 @@ class Served:
         self._embedder = embedder_of(self.model)
         self.encodes = self._embedder is not None
         self.predicts = self.task != "embedding"
-        self._reader = reads(self.model)
+        self._reading = reads(self.model)
 
     def length(self, row: Row) -> int:
         """About how many tokens a row costs."""
         size = sum(len(text.encode("utf-8", "surrogatepass")) for text in row.texts)
         tokens = 2 + size // BYTES_A_TOKEN
-        return min(tokens, self._reader[1]) if self._reader else tokens
+        return min(tokens, self._reading.at_most(len(row.texts))) if self._reading else tokens
 
     def compute(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
         """One answer a row, in order."""
@@ -88,15 +88,8 @@ class Served:
 
     def _shortened(self, texts: tuple[str, ...]) -> bool:
         """Whether it stopped reading before the end of what it reads of a row."""
-        return self._cut(tuple(asked.texts(texts, asked.hides(self.model))))
-
-    def _cut(self, texts: tuple[str, ...]) -> bool:
-        """Whether the model stopped reading before the end of a row. A token has at least one byte."""
-        if self._reader is None or sum(len(text.encode()) for text in texts) <= self._reader[1] - 2:
-            return False
-        tokenizer, longest = self._reader
-        ids = tokenizer(list(texts), truncation=True, max_length=longest + 1, padding=False)["input_ids"]
-        return sum(map(len, ids)) - (len(texts) - 1) > longest  # two texts share the token between them
+        read = asked.texts(texts, asked.hides(self.model))
+        return self._reading is not None and bool(self._reading.cut([read])[0])
 
 
 def _shaped(record: dict[Any, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What fieldtune can be taught: one file a task, all of one shape, which is :class:`Task`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache, partial
 from importlib import import_module
@@ -73,8 +73,13 @@ class Task:
     uncalibrated: Callable[[Any, Table], list[str]] | None = None
     """(model, valid) -> what of the model these rows, perhaps none, were too few to fit, in words."""
     losses: Callable[[Any, Table], NDArray[np.float64]] | None = None  # per row, where a model could betray its rows
+    pairs: Callable[[Table], list[tuple[str, str]]] | None = None  # the texts of each row that may be read at once
     read_inputs: Callable[[Table | Path | str, Mapping[str, str]], tuple[Table, Table]] | None = None
     """(data, rename) -> the user's table and what `predict` looks at, where that is no table of texts."""
+
+    def read_at_once(self, table: Table) -> Sequence[str | tuple[str, ...]]:
+        """What an encoder would read, as it would be cut: a text, or a pair."""
+        return self.pairs(table) if self.pairs else self.texts(table)
 
 
 @cache

@@ -84,7 +84,7 @@ def train(
             "give rows with label 0 and label 1, or more documents with --set hard_negatives=4",
         )
     features, weight, bias, _ = learn(
-        _pairs(table), targets, _CLASSES, method, model, settings, seed=seed, folder=folder, show=show
+        pairs(table), targets, _CLASSES, method, model, settings, seed=seed, folder=folder, show=show
     )
     return Reranker(features, weight[1] - weight[0], float(bias[1] - bias[0]))
 
@@ -102,7 +102,7 @@ def metrics(model: Reranker, table: pd.DataFrame) -> dict[str, Any]:
     """ndcg@10, mrr@10 and recall@{1,5,10} of each query over its own candidates, n queries; ``first_stage`` is the same
     of BM25's order of these candidates."""
     table = _answerable(with_negatives(table, CANDIDATES))
-    found: dict[str, Any] = {**summary(_ranked(table, model.score(_pairs(table)))), "n": table["query"].nunique()}
+    found: dict[str, Any] = {**summary(_ranked(table, model.score(pairs(table)))), "n": table["query"].nunique()}
     found["candidates"] = len(table) / found["n"]
     try:
         found["first_stage"] = summary(_ranked(table, _by_words(table)))
@@ -114,12 +114,12 @@ def metrics(model: Reranker, table: pd.DataFrame) -> dict[str, Any]:
 def correct(model: Reranker, table: pd.DataFrame) -> NDArray[np.float64]:
     """nDCG at ten per query, in the order of the queries: what the gate compares."""
     table = _answerable(with_negatives(table, CANDIDATES))
-    return _ranked(table, model.score(_pairs(table)))["ndcg@10"]
+    return _ranked(table, model.score(pairs(table)))["ndcg@10"]
 
 
 def predict(model: Reranker, table: pd.DataFrame) -> pd.DataFrame:
     """score: the log-odds that the document answers the query."""
-    return pd.DataFrame({"score": model.score(_pairs(table))})
+    return pd.DataFrame({"score": model.score(pairs(table))})
 
 
 def with_negatives(table: pd.DataFrame, k: int) -> pd.DataFrame:
@@ -173,5 +173,6 @@ def _by_words(table: pd.DataFrame) -> NDArray[np.float32]:
     return scores
 
 
-def _pairs(table: pd.DataFrame) -> list[Pair]:
+def pairs(table: pd.DataFrame) -> list[Pair]:
+    """Query and document of each row."""
     return list(zip(table["query"], table["document"], strict=True))
