@@ -11,6 +11,7 @@ import pandas as pd
 from fieldtune.choosing import choose
 from fieldtune.data.given import Given
 from fieldtune.data.leaks import Leaked
+from fieldtune.data.tables import SETS
 from fieldtune.errors import ArtefactError, InputError
 from fieldtune.fingerprint import fingerprint, provenance, start, table_digest, threads, versions
 from fieldtune.job import Job, train_again, worthwhile_again
@@ -176,14 +177,15 @@ def _notes(job: Job, rows: Rows, choice: dict[str, Any] | None, **ways: bool) ->
     read = heeded(job.task, job.method, job.settings)
     notes |= {"settings": {name: value for name, value in job.settings.as_dict().items() if name in read}}
     notes |= {"hidden": dict(rows.hidden)} if rows.hidden and not private else {}
-    notes |= {"rows": _taught(rows.everything if ways["trained_again"] else rows.train)}
+    notes |= {"rows": _taught(job.task, rows.everything if ways["trained_again"] else rows.train)}
     notes |= {name: True for name, way in ways.items() if way}
     return notes | ({"choice": choice} if choice else {})
 
 
-def _taught(table: pd.DataFrame) -> int:
-    """How many rows of a label are learnt from; those out of scope have none."""
-    return int((table["label"] != OUT_OF_SCOPE).sum()) if "label" in table else len(table)
+def _taught(task: str, table: pd.DataFrame) -> int:
+    """How many rows of a label are learnt from; those out of scope have none, and teach that where a row may have several."""
+    foreign = "label" in table and task not in SETS
+    return int((table["label"] != OUT_OF_SCOPE).sum()) if foreign else len(table)
 
 
 def _track(settings: Settings, work: Path, metrics: Any) -> None:

@@ -99,7 +99,12 @@ def test_of_official_parts_each_is_told_as_what_it_was(tmp_path: Path, capsys: p
     assert seen == {"all": "not known", "two": "valid", "one": "train"}
 
 
-def test_rows_out_of_scope_are_not_counted_as_learnt_from(table: pd.DataFrame, tmp_path: Path) -> None:
+def test_rows_out_of_scope_are_not_counted_as_rows_of_a_label(table: pd.DataFrame, tmp_path: Path) -> None:
     more = pd.DataFrame({"text": [f"the sun {n}" for n in range(20)], "label": "oos"})
     model = model_of(pd.concat([table, more], ignore_index=True), tmp_path / "m")
     assert model.card["rows"] == len(table)
+    several = fieldtune.finetune(
+        "multi-label-classification", pd.concat([table, more], ignore_index=True), method="linear", out=tmp_path / "s",
+        settings={"refit": True}, progress=False,
+    )  # fmt: skip
+    assert fieldtune.load(several.path).card["rows"] == len(table) + len(more)  # there they are rows without a label
