@@ -147,9 +147,9 @@ def _slot(models: Mapping[str, Any], task: str, language: str) -> str:
 def _topics(model: Any, titles: Sequence[str]) -> list[tuple[str, bool]]:
     if model is None:
         return [("", False)] * len(titles)
-    reading = model.read(titles)
-    inside, _ = model.scope_of(reading)
-    best = reading.logits.argmax(axis=1)
+    signs = model.signs(titles)
+    inside, _ = model.scope_of(signs)
+    best = signs.logits.argmax(axis=1)
     return [(model.labels[label], bool(kept)) for label, kept in zip(best, inside, strict=True)]
 
 

@@ -115,7 +115,7 @@ def test_a_trained_folder_tells_what_it_is_and_trains_to_the_same_page(
     assert pages[0] == pages[1]
     card = json.loads((tmp_path / "one" / "fieldtune.json").read_text())
     page = pages[0].decode()
-    for told in (card["run"]["data"], card["versions"]["torch"], f"| rows it learnt from | {card['rows']} |"):
+    for told in (card["run"]["data"], card["versions"]["torch"], f"| labelled rows it learnt from | {card['rows']} |"):
         assert told in page
     calibration = json.loads((tmp_path / "one" / "calibration.json").read_text())
     assert f"| temperature | {calibration['temperature']:.4g} |" in page

@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 import fieldtune
 from fieldtune.errors import ArtefactError
 from fieldtune.models.folder import staged
-from fieldtune.models.scope import SOFTER, Reading, Scope, score
+from fieldtune.models.scope import SOFTER, Scope, Signs, score
 from fieldtune.runtime import generator
 from fieldtune.tasks import text_classification
 from fieldtune.train.anchors import LOOKED_AT, MEANS, anchors, looked_at
@@ -30,14 +30,14 @@ def test_the_score_is_three_signs_multiplied() -> None:
     close = np.maximum((vectors @ kept.T).max(axis=1), 0)
     wanted = softmax(logits / (SOFTER * 1.7), axis=1).max(axis=1) * close * own
     np.testing.assert_allclose(score(Scope(kept, foreign).read(vectors, logits), 1.7), wanted, rtol=1e-4, atol=1e-6)
-    alone = score(Reading.bare(logits), 1.7)
+    alone = score(Signs.bare(logits), 1.7)
     np.testing.assert_allclose(alone, softmax(logits / (SOFTER * 1.7), axis=1).max(axis=1), rtol=1e-5)
 
 
 def test_a_score_of_any_logits_is_a_number_from_0_to_1() -> None:
     logits = np.array([[1e4, -1e4], [-1e4, -1e4], [0, 0]], dtype=np.float32)
     for foreign in (-np.inf, -1e4, 0.0, 1e4):
-        found = score(Reading(logits, np.ones(3, np.float32), np.full(3, foreign, np.float32)), 0.02)
+        found = score(Signs(logits, np.ones(3, np.float32), np.full(3, foreign, np.float32)), 0.02)
         assert ((found >= 0) & (found <= 1)).all()
 
 

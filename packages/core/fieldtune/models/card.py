@@ -96,7 +96,7 @@ def _origin(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "digest of these weights", ", ".join(_code(digest[:16]) for digest in run["model"])
     if card.get("base"):
         yield "their licence", card.get("licence") or "not known: see where they come from"
-    yield "rows it learnt from", f"{card['rows']}" if "rows" in card else "not known"
+    yield "labelled rows it learnt from", f"{card['rows']}" if "rows" in card else "not known"
     if card.get("left_out"):
         yield "rows left out", f"{card['left_out']}, whose label is likely wrong (`--set noisy=keep` keeps them)"
     if card.get("hidden"):

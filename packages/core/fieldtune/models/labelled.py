@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fieldtune.evaluate.calibration import softmax
-from fieldtune.models.scope import Reading, score
+from fieldtune.models.scope import Signs, score
 
 
 class Labelled:
@@ -33,9 +33,9 @@ class Labelled:
         """Raw scores, float32 ``[items, classes]``."""
         raise NotImplementedError
 
-    def read(self, items: Sequence[Any]) -> Reading:
+    def signs(self, items: Sequence[Any]) -> Signs:
         """Logits, and whatever else tells whether an item belongs to any class."""
-        return Reading.bare(self.logits(items))
+        return Signs.bare(self.logits(items))
 
     def probabilities(self, items: Sequence[Any]) -> NDArray[np.float32]:
         """Calibrated probabilities, float32 ``[items, classes]``, each row summing to one."""
@@ -53,7 +53,7 @@ class Labelled:
         """Whether each item belongs to any class at the model's own threshold, and the score compared with it."""
         return self.scope_of(self.read(items))
 
-    def scope_of(self, reading: Reading) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-        """The same from a reading at hand."""
-        found = score(reading, self.temperature)
+    def scope_of(self, signs: Signs) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+        """The same from signs at hand."""
+        found = score(signs, self.temperature)
         return found >= self.threshold, found

@@ -31,7 +31,7 @@ def readable(trained: Any, texts: list[str]) -> NDArray[np.bool_]:
 
 
 @dataclass(frozen=True)
-class Reading:
+class Reach:
     """How a model that stops reading reads the texts of a row.
 
     Attributes:
@@ -66,15 +66,15 @@ class Reading:
         return int(texts * signs(False) - signs(texts > 1))
 
 
-def reads(trained: Any) -> Reading | None:
+def reads(trained: Any) -> Reach | None:
     """How a model reads that stops reading; None where it reads to the end."""
     if hasattr(trained, "max_source"):
-        return Reading(trained.tokenizer, int(trained.max_source))
+        return Reach(trained.tokenizer, int(trained.max_source))
     features = _innermost(trained)
     if not hasattr(features, "max_length") or getattr(features, "in_windows", False):
         return None
     tokenizer = _tokenizer(features)
-    return tokenizer and Reading(tokenizer, int(features.max_length), getattr(features, "together", False))
+    return tokenizer and Reach(tokenizer, int(features.max_length), getattr(features, "together", False))
 
 
 def warn_unread(trained: Any, rows: Sequence[str | Sequence[str]], *, linear: bool = False) -> None:
@@ -85,11 +85,11 @@ def warn_unread(trained: Any, rows: Sequence[str | Sequence[str]], *, linear: bo
         linear: whether the task has a method that counts n-grams instead.
     """
     sample = [(row,) if isinstance(row, str) else row for row in rows[:: max(1, -(-len(rows) // SAMPLE))]]
-    reading = reads(trained)
-    if reading and (cut := reading.cut(sample)).any():
-        what = "pairs of texts" if reading.together else "texts"
+    reach = reads(trained)
+    if reach and (cut := reach.cut(sample)).any():
+        what = "pairs of texts" if reach.together else "texts"
         say(
-            f"note: {cut.mean():.0%} of the {what} are longer than the {reading.longest} tokens that are read of each; "
+            f"note: {cut.mean():.0%} of the {what} are longer than the {reach.longest} tokens that are read of each; "
             "a larger max_length in training reads more"
         )
     share = unknown_share(trained, [text for row in sample for text in row])

@@ -20,7 +20,7 @@ SOFTER = 4.0
 """What the temperature is multiplied by before the highest probability counts as a sign."""
 
 
-class Reading(NamedTuple):
+class Signs(NamedTuple):
     """What a model reads of items.
 
     Attributes:
@@ -34,28 +34,28 @@ class Reading(NamedTuple):
     foreign: Vectors
 
     @classmethod
-    def bare(cls, logits: Vectors) -> "Reading":
+    def bare(cls, logits: Vectors) -> "Signs":
         """Of a model that has its logits alone to go by."""
         rows = len(logits)
         return cls(logits, np.ones(rows, dtype=np.float32), np.full(rows, -np.inf, dtype=np.float32))
 
-    def of(self, rows: Any) -> "Reading":
+    def of(self, rows: Any) -> "Signs":
         """The same of some items, a slice or their places."""
-        return Reading(*(part[rows] for part in self))
+        return Signs(*(part[rows] for part in self))
 
 
-def joined(readings: list[Reading]) -> Reading:
-    """One reading of all items."""
-    return Reading(*(np.concatenate(parts) for parts in zip(*readings, strict=True)))
+def joined(signs: list[Signs]) -> Signs:
+    """The signs of all items in one."""
+    return Signs(*(np.concatenate(parts) for parts in zip(*signs, strict=True)))
 
 
-def score(reading: Reading, temperature: float) -> Vectors:
-    """How well each item fits the classes, float32 ``[items]``, 0 to 1: the three signs multiplied."""
-    highest = softmax(reading.logits, SOFTER * temperature).max(axis=1)
-    largest = reading.logits.max(axis=1).astype(np.float64)
-    classes = largest + np.log(np.exp(reading.logits - largest[:, None]).sum(axis=1))
-    own = 1 / (1 + np.exp(np.minimum(reading.foreign - classes, 500.0)))
-    return np.asarray(highest * reading.closeness * own, dtype=np.float32)
+def score(signs: Signs, temperature: float) -> Vectors:
+    """How well each item fits the classes, float32 ``[items]``, 0 to 1: the three multiplied."""
+    highest = softmax(signs.logits, SOFTER * temperature).max(axis=1)
+    largest = signs.logits.max(axis=1).astype(np.float64)
+    classes = largest + np.log(np.exp(signs.logits - largest[:, None]).sum(axis=1))
+    own = 1 / (1 + np.exp(np.minimum(signs.foreign - classes, 500.0)))
+    return np.asarray(highest * signs.closeness * own, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,12 @@ class Scope:
     anchors: Vectors | None = None
     foreign: Vectors | None = None
 
-    def read(self, vectors: Any, logits: Vectors) -> Reading:
+    def read(self, vectors: Any, logits: Vectors) -> Signs:
         """Logits with what the vectors ``[items, features]`` (dense or sparse) tell beside them."""
-        bare = Reading.bare(logits)
+        bare = Signs.bare(logits)
         close = bare.closeness if self.anchors is None else np.clip((vectors @ self.anchors.T).max(axis=1), 0.0, 1.0)
         foreign = bare.foreign if self.foreign is None else vectors @ self.foreign[:-1] + self.foreign[-1]
-        return Reading(logits, close.astype(np.float32), foreign.astype(np.float32))
+        return Signs(logits, close.astype(np.float32), foreign.astype(np.float32))
 
     def tensors(self) -> dict[str, Vectors]:
         """By name, to be stored with the head."""

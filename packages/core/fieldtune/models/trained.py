@@ -33,7 +33,7 @@ from fieldtune.models.folder import CHECKPOINTS, RUN, verify
 from fieldtune.models.guard.weights import finite
 from fieldtune.models.labelled import Labelled
 from fieldtune.models.memory import Memory
-from fieldtune.models.scope import Reading, Scope
+from fieldtune.models.scope import Scope, Signs
 
 HEAD = "head.safetensors"
 GRAPH = "model.onnx"  # in the place of the encoder's weights, where a model was exported
@@ -90,7 +90,7 @@ class Classifier(Labelled):
         """The same from vectors at hand."""
         return np.asarray(vectors @ self.weight.T + self.bias, dtype=np.float32)
 
-    def read(self, items: Sequence[str]) -> Reading:
+    def signs(self, items: Sequence[str]) -> Signs:
         """Logits, and how the texts lie to the training rows."""
         vectors = self.features(items)
         return self.scope.read(vectors, self.scored(vectors))

@@ -25,7 +25,7 @@ from fieldtune.evaluate.skewed import balanced_accuracy, best_cut, mean_auc
 from fieldtune.models.convnet import seeded
 from fieldtune.models.encoder import DEFAULT
 from fieldtune.models.image_classifier import ImageClassifier, built
-from fieldtune.models.scope import Reading
+from fieldtune.models.scope import Signs
 from fieldtune.models.trained import load
 from fieldtune.models.upper import PIECE, Reader, cut, reading
 from fieldtune.tasks import labelled, pictured
@@ -135,16 +135,16 @@ def train(
 def finish(model: ImageClassifier, valid: pd.DataFrame) -> dict[str, Any]:
     """Fit temperature, in-scope threshold and cut on validation rows; returns the metrics on them."""
     valid = of_part(valid, "valid")
-    reading, given = model.read(list(valid["image"])), valid["label"]
-    return _figures(model, reading, given, labelled.calibrate(model, reading, given, _fit))
+    signs, given = model.signs(list(valid["image"])), valid["label"]
+    return _figures(model, signs, given, labelled.calibrate(model, signs, given, _fit))
 
 
-def _fit(model: ImageClassifier, reading: Reading, given: pd.Series, enough: bool) -> None:
-    labelled.fit(model, reading, given, enough)
+def _fit(model: ImageClassifier, signs: Signs, given: pd.Series, enough: bool) -> None:
+    labelled.fit(model, signs, given, enough)
     known = given.isin(model.labels).to_numpy()
     if len(model.labels) == 2 and enough:
         positive = (given == model.labels[1]).to_numpy()
-        model.cut = best_cut(positive[known], model.chances(reading.logits[known])[:, 1])
+        model.cut = best_cut(positive[known], model.chances(signs.logits[known])[:, 1])
 
 
 def adopt(model: ImageClassifier, measured: ImageClassifier) -> None:
@@ -163,7 +163,7 @@ def uncalibrated(model: ImageClassifier, valid: pd.DataFrame) -> list[str]:
 def metrics(model: ImageClassifier, table: pd.DataFrame) -> dict[str, Any]:
     """What every classifier has, and auc, balanced_accuracy (of two classes at the cut chosen on validation rows)."""
     table = of_part(table, "test", "valid")
-    return _figures(model, model.read(list(table["image"])), table["label"])
+    return _figures(model, model.signs(list(table["image"])), table["label"])
 
 
 def correct(model: ImageClassifier, table: pd.DataFrame) -> NDArray[np.float64]:
@@ -254,7 +254,7 @@ def _score(
 
 def _figures(
     model: ImageClassifier,
-    reading: Reading,
+    signs: Signs,
     given: pd.Series,
     parts: Sequence[tuple[ImageClassifier, Indices]] = (),
 ) -> dict[str, Any]:
@@ -262,10 +262,10 @@ def _figures(
     targets, inside = given.map(known).fillna(-1).to_numpy(dtype=np.int64), (given != OUT_OF_SCOPE).to_numpy()
     decided = np.empty(len(given), dtype=np.int64)
     for judge, own in parts or [(model, np.arange(len(given)))]:
-        decided[own] = judge.decide(judge.chances(reading.logits[own]))
+        decided[own] = judge.decide(judge.chances(signs.logits[own]))
     return {
-        **labelled.figures(model, reading, given, parts),
-        "auc": mean_auc(targets[inside], model.chances(reading.logits[inside])),
+        **labelled.figures(model, signs, given, parts),
+        "auc": mean_auc(targets[inside], model.chances(signs.logits[inside])),
         "balanced_accuracy": balanced_accuracy(targets[inside], decided[inside]),
         **({"cut": model.cut} if len(model.labels) == 2 else {}),
     }

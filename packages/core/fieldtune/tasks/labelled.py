@@ -18,7 +18,7 @@ from fieldtune.evaluate.calibration import fit_temperature, threshold_keeping
 from fieldtune.evaluate.classification import row_probabilities, tally
 from fieldtune.evaluate.skewed import auc, balance
 from fieldtune.models.labelled import Labelled
-from fieldtune.models.scope import Reading, joined
+from fieldtune.models.scope import Signs, joined
 
 FIGURE = "accuracy"
 CALIBRATION_ROWS = 20  # fewer cannot tell confidence from luck: the temperature stays 1
@@ -47,26 +47,24 @@ def finish(model: Labelled, items: Sequence[Any], given: pd.Series) -> dict[str,
 
     Rows of a label that training never saw count as wrong in the metrics and take no part in the temperature.
     """
-    reading = reading_of(model, items)
-    return figures(model, reading, given, calibrate(model, reading, given))
+    signs = signs_of(model, items)
+    return figures(model, signs, given, calibrate(model, signs, given))
 
 
-def fit(model: Labelled, reading: Reading, given: pd.Series, enough: bool) -> None:
+def fit(model: Labelled, signs: Signs, given: pd.Series, enough: bool) -> None:
     """Fit the in-scope threshold of ``model`` and, where rows are ``enough``, its temperature."""
     inside, outside = given.isin(model.labels).to_numpy(), (given == OUT_OF_SCOPE).to_numpy()
     if enough:
-        model.temperature = fit_temperature(reading.logits[inside], places(model.labels, given[inside]))
-    score = np.concatenate([model.scope_of(piece)[1] for piece in _pieces(model, reading)])
+        model.temperature = fit_temperature(signs.logits[inside], places(model.labels, given[inside]))
+    score = np.concatenate([model.scope_of(piece)[1] for piece in _pieces(model, signs)])
     model.threshold = _threshold(score, inside, outside)
 
 
-def calibrate(
-    model: Any, reading: Reading, given: pd.Series, fit: Callable[..., None] = fit
-) -> list[tuple[Any, Indices]]:
+def calibrate(model: Any, signs: Signs, given: pd.Series, fit: Callable[..., None] = fit) -> list[tuple[Any, Indices]]:
     """Fit ``model`` to all rows; what each of them is to be judged by is fitted to the others, by folds.
 
     Args:
-        fit: (model, reading, given, enough) -> None, fits a model in place; whether the rows are ``enough`` for more than the
+        fit: (model, signs, given, enough) -> None, fits a model in place; whether the rows are ``enough`` for more than the
             scope all of them decide, so that what judges a fold is fitted as the model is.
 
     Returns:
@@ -77,9 +75,9 @@ def calibrate(
     parts, enough = [], int(given.isin(model.labels).sum()) >= CALIBRATION_ROWS
     for others, own in crossed(given.tolist()):
         judge = copy(model)
-        fit(judge, reading.of(others), given.iloc[others], enough)
+        fit(judge, signs.of(others), given.iloc[others], enough)
         parts.append((judge, own))
-    fit(model, reading, given, enough)
+    fit(model, signs, given, enough)
     return parts or [(model, np.arange(len(given)))]
 
 
@@ -111,12 +109,12 @@ def _rough(inside: int) -> str:
 
 def metrics(model: Labelled, items: Sequence[Any], given: pd.Series) -> dict[str, Any]:
     """accuracy, macro_f1, weighted_f1, ece, log_loss, n, per_class; with out-of-scope rows also in_scope figures."""
-    return _figures(model, ((model, piece) for piece in _read(model, items)), given)
+    return _figures(model, ((model, piece) for piece in _signs(model, items)), given)
 
 
 def correct(model: Labelled, items: Sequence[Any], given: pd.Series) -> NDArray[np.float64]:
     """1.0 where the prediction is right, per row: what the gate compares."""
-    given_places = np.concatenate([model.decide(model.chances(piece.logits)) for piece in _read(model, items)])
+    given_places = np.concatenate([model.decide(model.chances(piece.logits)) for piece in _signs(model, items)])
     predicted = np.asarray(model.labels)[given_places]
     return np.asarray(predicted == given.to_numpy(dtype=str), dtype=np.float64)
 
@@ -131,8 +129,8 @@ def losses(model: Labelled, items: Sequence[Any], given: pd.Series) -> NDArray[n
 
 def predict(model: Labelled, items: Sequence[Any]) -> pd.DataFrame:
     """predicted, probability, in_scope, in_scope_score and a ``p_<label>`` column each, a row per item."""
-    reading = model.read(items)
-    probabilities, (kept, score) = model.chances(reading.logits), model.scope_of(reading)
+    signs = model.signs(items)
+    probabilities, (kept, score) = model.chances(signs.logits), model.scope_of(signs)
     decided = model.decide(probabilities)
     columns: dict[str, Any] = {
         "predicted": [model.labels[place] for place in decided],
@@ -144,29 +142,29 @@ def predict(model: Labelled, items: Sequence[Any]) -> pd.DataFrame:
 
 
 def figures(
-    model: Labelled, reading: Reading, given: pd.Series, parts: Sequence[tuple[Labelled, Indices]] = ()
+    model: Labelled, signs: Signs, given: pd.Series, parts: Sequence[tuple[Labelled, Indices]] = ()
 ) -> dict[str, Any]:
-    """The same from a reading at hand; with ``parts``, each row is judged as :func:`calibrate` says."""
+    """The same from signs at hand; with ``parts``, each row is judged as :func:`calibrate` says."""
     if not parts:
-        return _figures(model, ((model, piece) for piece in _pieces(model, reading)), given)
-    pieces = ((judge, piece) for judge, own in parts for piece in _pieces(judge, reading.of(own)))
+        return _figures(model, ((model, piece) for piece in _pieces(model, signs)), given)
+    pieces = ((judge, piece) for judge, own in parts for piece in _pieces(judge, signs.of(own)))
     found = _figures(model, pieces, given.iloc[np.concatenate([own for _, own in parts])])
     return found | ({"folds": len(parts)} if len(parts) > 1 else {})
 
 
-def _figures(model: Labelled, pieces: Iterable[tuple[Labelled, Reading]], given: pd.Series) -> dict[str, Any]:
-    """Figures from readings that come in pieces, each with the model that judges it: of a row only its own probabilities
+def _figures(model: Labelled, pieces: Iterable[tuple[Labelled, Signs]], given: pd.Series) -> dict[str, Any]:
+    """Figures from signs that come in pieces, each with the model that judges it: of a row only its own probabilities
     are kept, so memory stays flat."""
     labels: list[str] = given.tolist()
     predicted: list[str] = []
     columns: list[tuple[NDArray[Any], ...]] = []
-    for judge, reading in pieces:
-        probabilities = judge.chances(reading.logits)
+    for judge, signs in pieces:
+        probabilities = judge.chances(signs.logits)
         names = [judge.labels[place] for place in judge.decide(probabilities)]
         own = row_probabilities(
             labels[len(predicted) : len(predicted) + len(names)], names, probabilities, model.labels
         )
-        columns.append((*judge.scope_of(reading), *own))
+        columns.append((*judge.scope_of(signs), *own))
         predicted += names
     kept, score, sure, chosen = (np.concatenate(column) for column in zip(*columns, strict=True))
     mask = (given != OUT_OF_SCOPE).to_numpy()
@@ -189,22 +187,22 @@ def _nothing_inside(rows: int) -> InputError:
     return InputError("rows of a class", f"{rows} rows, all out of scope", "add labelled rows to measure on")
 
 
-def reading_of(model: Labelled, items: Sequence[Any]) -> Reading:
+def signs_of(model: Labelled, items: Sequence[Any]) -> Signs:
     """What the model reads of all items, computed in pieces."""
-    return joined(list(_read(model, items)))
+    return joined(list(_signs(model, items)))
 
 
-def _read(model: Labelled, items: Sequence[Any]) -> Iterator[Reading]:
-    """Readings of the items in pieces of rows, at least one."""
+def _signs(model: Labelled, items: Sequence[Any]) -> Iterator[Signs]:
+    """Signs of the items in pieces of rows, at least one."""
     size = _piece(model)
     for start in range(0, max(len(items), 1), size):
-        yield model.read(items[start : start + size])
+        yield model.signs(items[start : start + size])
 
 
-def _pieces(model: Labelled, reading: Reading) -> list[Reading]:
-    """A reading at hand in such pieces."""
-    rows, size = len(reading.logits), _piece(model)
-    return [reading.of(slice(start, start + size)) for start in range(0, max(rows, 1), size)]
+def _pieces(model: Labelled, signs: Signs) -> list[Signs]:
+    """Signs at hand in such pieces."""
+    rows, size = len(signs.logits), _piece(model)
+    return [signs.of(slice(start, start + size)) for start in range(0, max(rows, 1), size)]
 
 
 def _piece(model: Labelled) -> int:

@@ -22,7 +22,7 @@ from fieldtune.data.tables import text_column, training_table
 from fieldtune.errors import ConfigError
 from fieldtune.evaluate.calibration import fit_lean
 from fieldtune.models.features import EncoderFeatures, NgramFeatures
-from fieldtune.models.scope import Reading, Scope
+from fieldtune.models.scope import Scope, Signs
 from fieldtune.models.trained import Classifier, load_encoder
 from fieldtune.runtime import generator
 from fieldtune.tasks import AUTO, CANDIDATES, continual, few, labelled
@@ -160,12 +160,12 @@ def finish(model: Classifier, valid: pd.DataFrame) -> dict[str, Any]:
     What the weights of the classes did to the logits is taken off them first, as far as these rows tell.
     """
     rows = _measured(model, valid)
-    reading, given, lean = labelled.reading_of(model, texts(rows)), rows["label"], model.lean
-    parts = labelled.calibrate(model, reading, given, _fit)
+    signs, given, lean = labelled.signs_of(model, texts(rows)), rows["label"], model.lean
+    parts = labelled.calibrate(model, signs, given, _fit)
     if lean is not None:
         for judge, own in parts:
-            reading.logits[own] -= np.float32(judge.taken) * lean
-    found = labelled.figures(model, reading, given, parts)
+            signs.logits[own] -= np.float32(judge.taken) * lean
+    found = labelled.figures(model, signs, given, parts)
     return found if model.memory is None else {**found, "continual": continual.measure(model, valid)}
 
 
@@ -174,14 +174,14 @@ def _measured(model: Classifier, valid: pd.DataFrame) -> pd.DataFrame:
     return valid if model.memory is None or valid.empty else continual.remembered(model, valid)
 
 
-def _fit(model: Classifier, reading: Reading, given: pd.Series, enough: bool) -> None:
-    """Take the lean off and calibrate what is left; the logits of ``reading`` are those of before."""
+def _fit(model: Classifier, signs: Signs, given: pd.Series, enough: bool) -> None:
+    """Take the lean off and calibrate what is left; the logits of ``signs`` are those of before."""
     lean = model.lean
     if enough and lean is not None:
         known = given.isin(model.labels).to_numpy()
-        model.straighten(fit_lean(reading.logits[known], labelled.places(model.labels, given[known]), lean))
-        reading = reading._replace(logits=reading.logits - np.float32(model.taken) * lean)
-    labelled.fit(model, reading, given, enough)
+        model.straighten(fit_lean(signs.logits[known], labelled.places(model.labels, given[known]), lean))
+        signs = signs._replace(logits=signs.logits - np.float32(model.taken) * lean)
+    labelled.fit(model, signs, given, enough)
 
 
 def uncalibrated(model: Classifier, valid: pd.DataFrame) -> list[str]:

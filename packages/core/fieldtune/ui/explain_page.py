@@ -76,8 +76,8 @@ def _explained(model: Classifier, language: str, t: Translate) -> None:
     if not text.strip():
         st.info(t("empty"))
         return
-    reading = model.read([text])
-    chances, (kept, _) = model.chances(reading.logits)[0], model.scope_of(reading)
+    signs = model.signs([text])
+    chances, (kept, _) = model.chances(signs.logits)[0], model.scope_of(signs)
     best = int(chances.argmax())
     st.markdown(t("is").format(label=plain(model.labels[best]), share=chances[best]))
     if not kept[0]:
