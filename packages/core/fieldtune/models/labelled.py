@@ -51,7 +51,7 @@ class Labelled:
 
     def in_scope(self, items: Sequence[Any]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
         """Whether each item belongs to any class at the model's own threshold, and the score compared with it."""
-        return self.scope_of(self.read(items))
+        return self.scope_of(self.signs(items))
 
     def scope_of(self, signs: Signs) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
         """The same from signs at hand."""
