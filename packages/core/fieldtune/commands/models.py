@@ -1,4 +1,4 @@
-"""``fieldtune models list | show | publish | rollback | verify | export``: what serves, what served before, and the gate."""
+"""``fieldtune models list | show | publish | rollback | verify | sign | export``: what serves, what served before, and the gate."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +11,7 @@ from fieldtune.commands.training import LabelColumn, LabelMap, TextColumn
 from fieldtune.errors import InputError, RefusedError
 from fieldtune.progress import say
 
-models = typer.Typer(help="Model versions: list, show, publish, roll back, verify, export.", no_args_is_help=True)
+models = typer.Typer(help="Model versions: list, show, publish, roll back, verify, sign, export.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -138,3 +138,15 @@ def verify(folder: Annotated[Path, typer.Argument(help="Model folder.")], as_jso
 
     manifest = verify_folder(folder)
     show({"folder": str(folder), "files": len(manifest["files"]), "intact": True}, as_json)
+
+
+@models.command()
+def sign(folder: Annotated[Path, typer.Argument(help="Folder with a manifest.")], as_json: Json = False) -> None:
+    """Sign a folder that you trust with the key in the file that FIELDTUNE_SIGNING_KEY names; what is saved is by itself."""
+    from fieldtune.models import folder as folders
+    from fieldtune.models.signing import VARIABLE
+
+    folders.verify(folder, signed=False)
+    if not folders.sign(folder):
+        raise InputError("a key to sign with", f"{VARIABLE} names no file", "make one: openssl rand -hex 32 > FILE")
+    show({"folder": str(folder), "signed": True}, as_json)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from fieldtune.errors import ArtefactError, InputError, RefusedError
+from fieldtune.models import signing
 from fieldtune.models.guard import CARD as CARD
 from fieldtune.models.guard import files as guard
 
@@ -152,15 +153,25 @@ def write_manifest(folder: Path, details: Mapping[str, Any]) -> None:
     facts.pop(SEAL, None)  # of the manifest that the details were copied from
     manifest.write_text(_text({**facts, SEAL: _sealed(facts)}), encoding="utf-8")
     _sync(manifest)
+    sign(folder)
     _sync(folder)
 
 
-def verify(path: Path, *, ours: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """Check every file against the manifest and return the manifest.
+def sign(folder: Path) -> bool:
+    """Sign the manifest of a folder, where there is a key to sign with; whether there is."""
+    if secret := signing.key():
+        signing.sign(folder / MANIFEST, secret)
+        _sync(folder / signing.SIGNATURE)
+    return secret is not None
+
+
+def verify(path: Path, *, ours: frozenset[str] = frozenset(), signed: bool = True) -> dict[str, Any]:
+    """Check every file against the manifest, and that against its signature where a key is named; return the manifest.
 
     Args:
         path: the folder.
         ours: names of files allowed in spite of their kind: optimizer state of a checkpoint we wrote ourselves.
+        signed: False for a folder that is about to be signed.
 
     Raises:
         InputError: there is no such folder.
@@ -171,6 +182,8 @@ def verify(path: Path, *, ours: frozenset[str] = frozenset()) -> dict[str, Any]:
     if not path.is_dir():
         raise InputError("a model folder", f"nothing at {path}", "check the path, or train the model first")
     manifest = _read_manifest(path)
+    if signed and (secret := signing.key()):
+        signing.check(path / MANIFEST, secret)
     listed = manifest["files"]
     present = {file.relative_to(path).as_posix(): file for file in _files(path)}
     arrays = None if CARD in listed else _ARRAY
@@ -264,9 +277,9 @@ def digest(file: Path) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Everything below but folders and the manifest; a link to a folder is a file here, and never followed."""
+    """Everything below but folders, the manifest and its signature; a link to a folder is a file here, and never followed."""
     below = (file for file in folder.rglob("*") if file.is_symlink() or not file.is_dir())
-    return sorted(file for file in below if file != folder / MANIFEST)
+    return sorted(file for file in below if file not in (folder / MANIFEST, folder / signing.SIGNATURE))
 
 
 def _previous(path: Path) -> Path:
