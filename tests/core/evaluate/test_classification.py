@@ -26,6 +26,9 @@ def test_figures_are_scikit_learns(n: int, seed: int, used: int) -> None:
         assert ours[f"{average}_f1"] == pytest.approx(theirs)
     assert ours["log_loss"] == pytest.approx(log_loss(labels, probabilities, labels=CLASSES), rel=1e-6)
     table = np.array(precision_recall_fscore_support(labels, predicted, labels=CLASSES, zero_division=0)).T
+    surest = np.argsort(-probabilities.max(axis=1))
+    wrong = [sum(labels[row] != predicted[row] for row in surest[:answered]) / answered for answered in range(1, n + 1)]
+    assert ours["aurc"] == pytest.approx(np.mean(wrong))
     for name, row in zip(CLASSES, table, strict=True):
         np.testing.assert_allclose(list(ours["per_class"][name].values()), row)
     np.testing.assert_array_equal(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fieldtune.errors import InputError
-from fieldtune.evaluate.calibration import expected_calibration_error
+from fieldtune.evaluate.calibration import area_under_risk_coverage, expected_calibration_error
 
 SMALLEST = 1e-7
 """Probabilities are clipped here for the log-loss: one surely wrong row costs at most 16.1."""
@@ -19,7 +19,7 @@ SMALLEST = 1e-7
 def report(
     labels: Sequence[str], predicted: Sequence[str], probabilities: ArrayLike, classes: Sequence[str]
 ) -> dict[str, Any]:
-    """accuracy, macro_f1, weighted_f1, ece (15 bins), log_loss, n, and per_class.
+    """accuracy, macro_f1, weighted_f1, ece (15 bins), aurc, log_loss, n, and per_class.
 
     Args:
         labels, predicted: str [n], true and given.
@@ -27,8 +27,8 @@ def report(
 
     macro_f1 is the mean over the classes that occur among labels or predictions (scikit-learn's default);
     `per_class` holds all of `classes` and any further label, each with precision, recall, f1, support. A
-    label outside `classes` has probability 0. ece is that of the predicted label's probability (of the
-    highest, where the row was rejected).
+    label outside `classes` has probability 0. ece and aurc (area under the risk-coverage curve) are those of the
+    predicted label's probability (of the highest, where the row was rejected).
 
     Raises:
         InputError: no rows, or shapes that do not fit.
@@ -76,6 +76,7 @@ def tally(
         "macro_f1": float(f1.mean()),
         "weighted_f1": float(f1 @ support / support.sum()),
         "ece": expected_calibration_error(sure, correct),
+        "aurc": area_under_risk_coverage(sure, correct),
         "log_loss": float(-np.log(np.clip(np.asarray(chosen, dtype=np.float64), SMALLEST, 1.0)).mean()),
         "n": len(labels),
         "per_class": per_class,

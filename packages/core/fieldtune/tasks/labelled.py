@@ -108,7 +108,7 @@ def _rough(inside: int) -> str:
 
 
 def metrics(model: Labelled, items: Sequence[Any], given: pd.Series) -> dict[str, Any]:
-    """accuracy, macro_f1, weighted_f1, ece, log_loss, n, per_class; with out-of-scope rows also in_scope figures."""
+    """accuracy, macro_f1, weighted_f1, ece, aurc, log_loss, n, per_class; with out-of-scope rows also in_scope figures."""
     return _figures(model, ((model, piece) for piece in _signs(model, items)), given)
 
 

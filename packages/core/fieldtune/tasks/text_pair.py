@@ -91,7 +91,7 @@ def uncalibrated(model: PairClassifier, valid: pd.DataFrame) -> list[str]:
 
 
 def metrics(model: PairClassifier, table: pd.DataFrame) -> dict[str, Any]:
-    """accuracy, macro_f1, weighted_f1, ece, log_loss, n, per_class; with out-of-scope rows also in_scope figures."""
+    """accuracy, macro_f1, weighted_f1, ece, aurc, log_loss, n, per_class; with out-of-scope rows also in_scope figures."""
     return labelled.metrics(model, pairs(table), table["label"])
 
 
