@@ -31,6 +31,7 @@ def test_a_sound_table_is_silent() -> None:
         ([("Lost  card!", "lost")], {"duplicate": (4,)}),
         ([("LOST CARD", "new")], {"conflicting-labels": (0, 4)}),
         ([(" \t", "new")], {"empty-text": (4,)}),
+        ([("où est ma carte", "new"), ("oÃ¹ est ma carte", "new")], {"misread-text": (5,)}),
         ([(None, "new"), (float("nan"), "new")], {"missing-text": (4, 5)}),
         ([("what", None), ("now", ""), ("then", float("nan"))], {"missing-label": (4, 5, 6)}),
         ([("why", "only")], {"single-row-class": (4,)}),

@@ -16,7 +16,7 @@ from fieldtune.data.leaks import NEAR, SHOWN, leaked
 from fieldtune.data.tagged import tagged_table
 from fieldtune.models.card import NOT_UNSEEN
 from fieldtune.tasks import TASKS
-from fieldtune.text.duplicates import nearly
+from fieldtune.text.duplicates import nearly, repeats
 from fieldtune.text.normalise import equality_key
 from tests.conftest import Ran
 
@@ -57,6 +57,34 @@ def test_a_table_of_one_pattern_is_found_whole() -> None:
     ]
     assert nearly([rows[:100]], [rows[100:]], equal=([0] * 100, [0] * 500), threshold=NEAR).all()
     assert not nearly([rows[:100]], [rows[100:]], equal=([0] * 100, [1] * 500), threshold=NEAR).any()
+
+
+def test_rows_that_nearly_repeat_an_earlier_one_are_those_of_all_pairs_compared() -> None:
+    rng, rows = np.random.default_rng(3), asked(150, 2)
+    for text in rows[:100]:
+        words = text.split()
+        for _ in range(rng.integers(0, 5)):
+            words[rng.integers(len(words))] = str(rng.choice(WORDS))
+        rows.append(" ".join(words))
+    sets = [shingles(text) for text in rows]
+    best = np.array(
+        [max([0.0, *(len(own & one) / len(own | one) for one in sets[:row])]) for row, own in enumerate(sets)]
+    )
+    found = repeats([rows], equal=[0] * len(rows), threshold=NEAR)
+    assert (best > NEAR + 0.1).sum() > 10 and found[best > NEAR + 0.1].all()
+    assert ((best > 0.5) & (best < NEAR - 0.1)).sum() > 10 and not found[best < NEAR - 0.1].any()
+    assert not repeats([rows], equal=list(range(len(rows))), threshold=NEAR).any()
+    assert not repeats([["", "!"]], equal=[0, 0], threshold=NEAR).any()
+
+
+def test_near_repeats_of_a_table_are_told_beside_those_to_the_letter(tmp_path: Path, cli: Callable[..., Ran]) -> None:
+    table = pd.DataFrame({"text": asked(6, 0), "label": ["a", "b"] * 3})
+    table.loc[6] = [f"{table['text'][1]} now", "b"]
+    table.loc[7] = [f"{table['text'][2]} now", "b"]  # of another label
+    table.loc[8] = [table["text"][3].upper(), "b"]
+    table.to_csv(tmp_path / "rows.csv", index=False)
+    found = cli("data", "check", tmp_path / "rows.csv", "--json").json["findings"]
+    assert {one["kind"]: one["rows"] for one in found} == {"duplicate": [10], "near-duplicate": [8]}
 
 
 def test_the_same_texts_and_one_word_more() -> None:

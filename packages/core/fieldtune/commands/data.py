@@ -98,7 +98,7 @@ def check(
     Ends with exit code 1 when there is an error that would stop the training.
     """
     from fieldtune.data.checks import TEXT_COLUMNS, numbered
-    from fieldtune.data.leaks import leaked
+    from fieldtune.data.leaks import leaked, repeated
     from fieldtune.data.numbered import counted, numbers_of
     from fieldtune.data.picture_checks import lost
     from fieldtune.data.tables import task_columns
@@ -111,7 +111,7 @@ def check(
         return counted(task_columns(path, task, rename=columns, labels=parse_map(mapping)))
 
     table = read(file)
-    findings = task_module(task).check(table)
+    findings = task_module(task).check(table) + repeated(table, task)
     if against is not None:
         findings += leaked(read(against), table, task).findings()
     if labels:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from fieldtune.errors import InputError
+from fieldtune.text.misread import misread
 from fieldtune.text.normalise import blank, equality_key, normalise
 from fieldtune.text.shown import some_of
 
@@ -48,7 +49,7 @@ class Finding(NamedTuple):
 def check_table(frame: pd.DataFrame, task: str, longest: int = LONGEST) -> list[Finding]:
     """Findings on a training table, errors first; rows count from 0.
 
-    Kinds: no-rows, missing-text, empty-text, over-long, duplicate; where a label is a class also missing-label,
+    Kinds: no-rows, missing-text, empty-text, misread-text, over-long, duplicate; where a label is a class also missing-label,
     one-class, too-many-classes, single-row-class, label-spelling, conflicting-labels; for embedding also same-text, negative-is-positive.
     Tasks with labels of another kind look at these themselves, see :mod:`fieldtune.data.labels`.
 
@@ -130,10 +131,12 @@ def _texts(column: pd.Series, longest: int) -> list[Finding]:
     missing = column.isna().to_numpy()
     texts = [str(value) for value in column]
     empty = [i for i, text in enumerate(texts) if not missing[i] and blank(text)]
+    wrong = [i for i, text in enumerate(texts) if misread(text)]
     name = column.name
     return [
         *some("missing-text", "error", f"no value in column '{name}'", np.flatnonzero(missing).tolist()),
         *some("empty-text", "warning", f"nothing but white space in column '{name}'", empty),
+        *some("misread-text", "warning", f"column '{name}' was decoded with the wrong encoding", wrong),
         *over_long(column, longest),
     ]
 

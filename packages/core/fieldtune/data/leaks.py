@@ -12,7 +12,7 @@ import pandas as pd
 from fieldtune.data.checks import TEXT_COLUMNS, Finding, some, text_key
 from fieldtune.data.images import key
 from fieldtune.data.parts import of_part, places_of_part
-from fieldtune.text.duplicates import nearly
+from fieldtune.text.duplicates import nearly, repeats
 
 PICTURE = "image"
 SHOWN = {
@@ -72,6 +72,19 @@ def leaked(train: pd.DataFrame, held_out: pd.DataFrame, task: str) -> Leaked:
             near[left] |= nearly(ours, [seen[name] for name in words], equal=equal, threshold=NEAR)
     places = places_of_part(held_out, "valid")
     return Leaked(*(tuple(places[row] for row in np.flatnonzero(found)) for found in (exact, near)))
+
+
+def repeated(table: pd.DataFrame, task: str) -> list[Finding]:
+    """Kind near-duplicate: rows that nearly are an earlier one, see :func:`leaked`, but not to the letter."""
+    table, places = of_part(table, "train"), places_of_part(table, "train")
+    shown = _shown(table, SHOWN[task])
+    words = [texts for name, texts in shown.items() if name != PICTURE]
+    if not words or table.empty:
+        return []
+    near = repeats(words, equal=_beside(table, shown), threshold=NEAR)
+    again = pd.Series(_keys(shown, turned=False), dtype=object).duplicated().to_numpy()
+    rows = [places[row] for row in np.flatnonzero(near & ~again)]
+    return some("near-duplicate", "warning", "rows repeat an earlier one but for a few letters", rows)
 
 
 def _shown(table: pd.DataFrame, columns: Sequence[str]) -> dict[str, list[str]]:

@@ -84,6 +84,25 @@ def nearly(
     return found
 
 
+def repeats(rows: Sequence[Sequence[str]], *, equal: Sequence[Hashable], threshold: float) -> NDArray[np.bool_]:
+    """Which rows are nearly an earlier one, bool [rows]. Args as of :func:`nearly`.
+
+    As there, a row is compared with the first one in each of its bands, so time grows with the rows alone.
+    """
+    numbers: dict[Hashable, int] = {}
+    drawn, keys = _banded(rows, np.array([numbers.setdefault(one, len(numbers)) for one in equal], dtype=np.uint64))
+    found = np.zeros(len(drawn), dtype=bool)
+    told = np.flatnonzero((drawn != _EMPTY).any(axis=2).all(axis=1))
+    if not len(told):
+        return found
+    mine, its = (told[side] for side in _pairs(keys[told], keys[told]))
+    mine, its = mine[its < mine], its[its < mine]
+    for start in range(0, len(mine), 32 * _PIECE):
+        row, other = (side[start : start + 32 * _PIECE] for side in (mine, its))
+        found[row[similarity(drawn[row], drawn[other]).min(axis=1) >= threshold]] = True
+    return found
+
+
 def _banded(columns: Sequence[Sequence[str]], groups: NDArray[np.uint64]) -> tuple[Signatures, NDArray[np.uint64]]:
     """Signatures [rows, columns, permutations], and band keys [rows, bands] of all columns and the group together."""
     drawn = [signatures(column) for column in columns]
