@@ -62,13 +62,14 @@ class Cache:
 
     def put(self, space: bytes, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
         """Keep ``vectors``, float32 ``[texts, dimensions]``: all of them or, killed half-way, none."""
-        rows = []
-        for text, vector in zip(texts, np.ascontiguousarray(vectors, dtype=np.float32), strict=True):
-            key, raw = _key(text), vector.tobytes()
-            rows.append((space, key, raw, _digest(space, key, raw)))
+
+        def rows() -> Iterator[tuple[bytes, bytes, bytes, bytes]]:
+            for text, vector in zip(texts, np.ascontiguousarray(vectors, dtype=np.float32), strict=True):
+                key, raw = _key(text), vector.tobytes()
+                yield space, key, raw, _digest(space, key, raw)
 
         def write(database: sqlite3.Connection) -> None:
-            database.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?)", rows)
+            database.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?)", rows())
             _make_room(database, self.limit)
 
         self._do(write)

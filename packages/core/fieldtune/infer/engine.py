@@ -59,6 +59,8 @@ class Engine:
         if missing:
             vectors = self._encode(missing, show)
             cache.put(self._space, missing, vectors)
+            if not known:
+                return vectors
             known.update(zip(missing, vectors, strict=True))
         return np.stack([known[text] for text in texts]) if texts else self._encode([], show)
 

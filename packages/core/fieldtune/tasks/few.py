@@ -69,17 +69,13 @@ def train(
     rows: Rows, method: str, model: str, settings: Settings, *, seed: int, folder: Path, show: bool
 ) -> Classifier:
     """Fit by one of :data:`METHODS`."""
-    frozen = load_encoder(model, settings.max_length, cached=True).features
     if method == "zeroshot":
-        return zeroshot(rows, frozen, settings.temperature, seed)
+        return zeroshot(rows, _frozen(model, settings), settings.temperature, seed)
     if method == "selftrain":
-        return selftrain(rows, frozen, seed, show)
-    vectors = frozen(rows.texts)
-    named = name_rows(rows.labels, frozen, vectors, rows.targets)
-    names = {int(place): readable(rows.labels[place]) for place in named[1]} if named else {}
-    single = np.unique(rows.keys, return_index=True)[1]
-    encoder, told = trainable(model, "full", settings), told_apart(vectors[single], rows.targets[single])
-    way = way_of(told)
+        return selftrain(rows, _frozen(model, settings), seed, show)
+    places, told = _known(rows, _frozen(model, settings))
+    names = {int(place): readable(rows.labels[place]) for place in places}
+    encoder, way = trainable(model, "full", settings), way_of(told)
     if show and told is not None:
         say(f"few-shot: the encoder tells the class of {told:.0%} of the rows; its weights go {way:.0%} of the way")
     tune_contrastive(
@@ -87,11 +83,27 @@ def train(
         way=way, mask=mask_of(told), seed=seed, folder=folder, show=show,
     )  # fmt: skip
     features = EncoderFeatures(encoder, settings.max_length)
-    again = (features([names[place] for place in sorted(names)]), named[1]) if named else None
+    again = (features([names[place] for place in sorted(names)]), places) if names else None
     penalty, tuned = (INVERSE_PENALTY * len(rows.labels),), features(rows.texts)
     head = probe(tuned, rows.targets, rows.keys, len(rows.labels), seed, again, penalty)
     noted = {"fewshot": {"told_apart": told, "way": way}}
     return Classifier(features, *head, rows.labels, card=noted, scope=Scope(anchors(tuned, rows.targets, seed)))
+
+
+def _frozen(model: str, settings: Settings) -> Features:
+    """The encoder as it is."""
+    return load_encoder(model, settings.max_length, cached=True).features
+
+
+def _known(rows: Rows, frozen: Features) -> tuple[Places, float | None]:
+    """The classes whose names are worth reading, and how well the encoder as it is tells the classes apart.
+
+    Its vectors, and it itself, are gone afterwards: few-shot tuning holds another encoder, and vectors of its own.
+    """
+    vectors = frozen(rows.texts)
+    named = name_rows(rows.labels, frozen, vectors, rows.targets)
+    single = np.unique(rows.keys, return_index=True)[1]
+    return named[1] if named else np.zeros(0, dtype=np.int64), told_apart(vectors[single], rows.targets[single])
 
 
 def zeroshot(rows: Rows, frozen: Features, temperature: float, seed: int) -> Classifier:

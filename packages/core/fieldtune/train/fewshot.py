@@ -105,9 +105,12 @@ def told_apart(vectors: NDArray[np.float32], targets: NDArray[np.int64]) -> floa
     classes, own, counts = np.unique(targets, return_inverse=True, return_counts=True)
     sums = np.zeros((len(classes), vectors.shape[1]), dtype=np.float32)
     np.add.at(sums, own, vectors)
-    others = sums[own] - vectors
-    near = vectors @ _unit(sums).T
-    near[np.arange(len(own)), own] = (vectors * _unit(others)).sum(axis=1)
+    dots, lengths = vectors @ sums.T, np.linalg.norm(sums, axis=1)
+    # A row's cosine to the sum without it, by dot products: copies of all vectors would be most of what few-shot holds.
+    itself, mine = np.einsum("ij,ij->i", vectors, vectors), dots[np.arange(len(own)), own]
+    rest = np.sqrt(np.maximum(lengths[own] ** 2 - 2 * mine + itself, 1e-12))
+    near = dots / np.maximum(lengths, 1e-12)
+    near[np.arange(len(own)), own] = (mine - itself) / rest
     told = (near.argmax(axis=1) == own)[counts[own] > 1]
     return float(told.mean()) if len(told) else None
 
@@ -120,11 +123,6 @@ def way_of(told: float | None) -> float:
 def mask_of(told: float | None) -> float:
     """The share of words to mask: none where it does not know them, for the word that tells a class is to be learnt."""
     return float(np.interp(told or 0.0, TOLD_APART, (0.0, MASKED)))
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    return np.asarray(vectors / lengths, dtype=np.float32)
 
 
 def batches(
