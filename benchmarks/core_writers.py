@@ -41,7 +41,8 @@ SETTINGS = {
     "max_target": 32,
     "refit": False,
 }
-ROWS, TEST = 16000, 500
+ROWS = {"copy": 16000, "reverse": 16000, "slots": 5000}
+TEST = 500
 
 
 def main() -> None:
@@ -59,19 +60,20 @@ def main() -> None:
     with workspace() as folder:
         os.environ["FIELDTUNE_HOME"] = str(folder)
         for kind in options.kinds.split(","):
-            rows = drawn(kinds[kind], ROWS + TEST, generator(options.seed))
+            count = ROWS[kind]
+            rows = drawn(kinds[kind], count + TEST, generator(options.seed))
             started = time.monotonic()
             done = fieldtune.finetune(
                 "seq2seq",
-                rows[:ROWS],
-                model=str(tiny(rows[:ROWS], folder / f"tiny-{kind}")),
+                rows[:count],
+                model=str(tiny(rows[:count], folder / f"tiny-{kind}")),
                 out=folder / kind,
                 settings=settings,
                 seed=options.seed,
                 progress=False,
             )
             seconds = time.monotonic() - started
-            told = generation.metrics(fieldtune.load(done.path), rows[ROWS:])
+            told = generation.metrics(fieldtune.load(done.path), rows[count:])
             found[kind] = {"exact_match": told["exact_match"], "train_seconds": seconds, "n": told["n"],
                            "valid_exact_match": done.metrics["exact_match"]}  # fmt: skip
     least = min(one["exact_match"] for one in found.values())
