@@ -181,7 +181,7 @@ def _inputs(
     table = given(data, every_row=True)
     check_columns(table, wanted, named(data), NAME_IT if "text" in names else "")
     inputs = table[wanted].set_axis(list(names), axis=1)
-    return table, inputs.fillna("").astype(str).reset_index(drop=True)
+    return table, inputs.astype(object).fillna("").astype(str).reset_index(drop=True)
 
 
 def _remark_hidden(model: Any, table: pd.DataFrame) -> None:

@@ -8,10 +8,13 @@ import numpy as np
 
 from fieldtune.data.filled import empty
 from fieldtune.data.hiding import in_words
+from fieldtune.data.raw import once
 from fieldtune.data.scrub import scrub
 
 Cleaned = tuple[Any, list[str]]
 """What is written instead, and the kinds that were found, once for each text."""
+DEEPEST = 50
+"""Lists and objects inside each other, at most; JSON that goes deeper is read as plain text."""
 
 
 def cleaned(cell: Any, names: Sequence[str] = (), *, words: bool = False) -> Cleaned:
@@ -48,22 +51,19 @@ def decoded(text: str) -> list[Any] | dict[str, Any] | None:
     if not text.lstrip().startswith(("[", "{")):
         return None
     try:
-        found = json.loads(text, object_pairs_hook=_once)
-    except (ValueError, RecursionError):
+        found = json.loads(text, object_pairs_hook=once)
+        json.dumps(found, allow_nan=False)
+        return found if _any_text(found) else None
+    except (ValueError, RecursionError):  # what would not come back as it was is read as plain text
         return None
-    return found if _any_text(found) else None
 
 
-def _any_text(value: Any) -> bool:
+def _any_text(value: Any, depth: int = 0) -> bool:
+    if depth > DEEPEST:
+        raise ValueError("lists in lists")
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return isinstance(value, str) or any(map(_any_text, inner))
-
-
-def _once(fields: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object; one that says a field twice would lose what it said first, so it is read as plain text."""
-    if len(dict(fields)) < len(fields):
-        raise ValueError("a field twice")
-    return dict(fields)
+    found = [_any_text(one, depth + 1) for one in inner]  # all of them: each is looked at for its depth
+    return isinstance(value, str) or any(found)
 
 
 def _inside(value: Any, names: Sequence[str]) -> Cleaned:

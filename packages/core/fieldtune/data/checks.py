@@ -5,7 +5,7 @@ labels contradict each other.
 """
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -246,9 +246,9 @@ def text_key(value: object) -> str:
     return equality_key(str(value)) or normalise(str(value))
 
 
-def _missing(value: object) -> bool:
+def _missing(value: Any) -> bool:
     """None, NaN and friends, and empty cells."""
-    return value is None or value is pd.NA or value != value or (isinstance(value, str) and not value.strip())
+    return (isinstance(value, str) and not value.strip()) or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
 
 
 def _names(names: Iterable[str]) -> str:

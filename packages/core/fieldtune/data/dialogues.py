@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from fieldtune.data.filled import empty
@@ -93,22 +94,28 @@ def asked(
 
 def _turned(frame: pd.DataFrame, rename: Mapping[str, str] | None) -> pd.DataFrame:
     """Turns under that name; chats are exported as messages."""
-    theirs = (rename or {}).get("turns", "turns" if "turns" in frame else "messages")
+    theirs = (rename or {}).get("turns")
+    if theirs is not None:
+        check_columns(frame, [theirs], "the table", "name it with --column turns=COLUMN")
+    theirs = theirs or ("turns" if "turns" in frame else "messages")
     if theirs not in frame or theirs == "turns":
         return frame
     return frame.drop(columns="turns", errors="ignore").rename(columns={theirs: "turns"})
 
 
 def _turns(turns: Any, where: str) -> list[tuple[str, str]]:
-    """Who said what; instructions to a model and what programs answered are passed over."""
+    """Who said what; instructions to a model, its calls of programs and what these answered are passed over."""
+    if isinstance(turns, np.ndarray):  # as Parquet gives lists
+        turns = turns.tolist()
     if not isinstance(turns, list):
         raise InputError("turns as a list of {role, text}", f"{type(turns).__name__} in {where}", "write JSON lines")
     found = []
     for turn in turns:
-        name = str(turn.get("role", "")).lower() if isinstance(turn, dict) else ""
-        if name in _ASIDE:
+        told = turn if isinstance(turn, dict) else {}
+        name = str(told.get("role", "")).lower()
+        role, text = _ROLES.get(name), told.get("text") if told.get("text") is not None else told.get("content")
+        if name in _ASIDE or (role == AGENT and text is None and told.get("tool_calls") is not None):
             continue
-        role, text = _ROLES.get(name), turn.get("text", turn.get("content")) if isinstance(turn, dict) else None
         if role is None or not isinstance(text, str):
             raise InputError(
                 f"a turn with a role out of {', '.join(_ROLES)} and a text", f"{turn!r:.80} in {where}", "correct it"

@@ -35,7 +35,11 @@ def tabled(data: Given) -> pd.DataFrame | Path | str:
     if len({len(column) for column in data.values()}) > 1:
         found = ", ".join(f"{len(column)} of {name!r}" for name, column in data.items())
         raise InputError("as many cells in every column", found, "add or leave out cells")
-    return pd.DataFrame({name: list(column) for name, column in data.items()})  # by place, whatever index a column has
+    columns = {name: list(column) for name, column in data.items()}  # by place, whatever index a column has
+    try:
+        return pd.DataFrame(columns)
+    except UnicodeEncodeError:  # halves of characters, which are replaced where the table is read
+        return pd.DataFrame(columns, dtype=object)
 
 
 def _cells(column: Any) -> bool:

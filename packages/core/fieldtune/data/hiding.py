@@ -33,7 +33,7 @@ def hidden(
         cells = [in_words(cell, names) if name == TOKENS else _text(cell, names) for cell in table[name]]
         found.update(kind for _, kinds in cells for kind in kinds)
         if any(kinds for _, kinds in cells):
-            changed[name] = pd.Series([cell for cell, _ in cells], index=table.index, dtype=table[name].dtype)
+            changed[name] = instead(table[name], [cell for cell, _ in cells])
     return (table.assign(**changed) if changed else table), found
 
 
@@ -66,6 +66,12 @@ def said(found: Counter[str]) -> str:
     """What was hidden, for people: ``personal data hidden: 12 email, 3 card``."""
     kinds = ", ".join(f"{count} {kind}" for kind, count in found.most_common())
     return f"personal data hidden before training: {kinds} (--set scrub=false leaves it)"
+
+
+def instead(column: pd.Series, cells: Sequence[Any]) -> pd.Series:
+    """Other cells in the place of a column's; a category for each text would have none for those that are new."""
+    kind = object if isinstance(column.dtype, pd.CategoricalDtype) else column.dtype
+    return pd.Series(list(cells), index=column.index, dtype=kind)
 
 
 def _text(cell: Any, names: Sequence[str]) -> tuple[Any, Sequence[str]]:

@@ -103,7 +103,6 @@ def key(picture: Any) -> str:
     if isinstance(picture, bytes):
         return hashlib.sha256(picture).hexdigest()
     file = Path(picture).absolute()
-    file = Path(picture).absolute()
     state = file.stat()
     return _file_key(file, state.st_size, state.st_mtime_ns)
 

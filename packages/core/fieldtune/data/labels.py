@@ -128,7 +128,7 @@ def check_relevance(table: pd.DataFrame) -> list[Finding]:
 def _number(cell: object) -> float:
     """NaN where it is none, or too large to be reckoned with."""
     try:
-        value = float(str(cell))
+        value = float(str(cell).replace("_", "no number"))  # Python reads 1_0 as ten
     except ValueError:
         return math.nan
     return value if abs(value) <= LARGEST else math.nan

@@ -95,8 +95,8 @@ def _shown(table: pd.DataFrame, columns: Sequence[str]) -> dict[str, list[str]]:
 def _text(cell: Any, column: str) -> str:
     if column == PICTURE:
         return "" if cell is None else key(cell)
-    if isinstance(cell, (list, tuple)):
-        return " ".join(cell)
+    if isinstance(cell, (list, tuple, np.ndarray)):
+        return " ".join(map(str, cell))
     return "" if pd.isna(cell) else str(cell)
 
 

@@ -7,13 +7,14 @@ from typing import Any
 
 from fieldtune.data.cells import cleaned
 from fieldtune.data.filled import empty
-from fieldtune.data.scrub import traced
+from fieldtune.data.scrub import scrub, traced
 
 Span = dict[str, Any]
 
 
-def moved(text: str, cell: Any, names: Sequence[str] = ()) -> tuple[str, Any]:
-    """A text with its personal data hidden, and the spans in it: objects with start, end and label, or JSON of them.
+def moved(text: str, cell: Any, names: Sequence[str] = ()) -> tuple[str, Any, list[str]]:
+    """A text with its personal data hidden, the spans in it (objects with start, end and label, or JSON of them), and the
+    kinds that were found in either; spans in which nothing changed are as they came.
 
     One that shares a character with what was hidden holds the whole placeholder; ``text`` in a span is written anew, and
     what else it says is hidden as in any cell.
@@ -22,14 +23,16 @@ def moved(text: str, cell: Any, names: Sequence[str] = ()) -> tuple[str, Any]:
         TypeError: no such spans, or two that would share a placeholder; says what.
     """
     clean, places = traced(text, names)
-    spans = _spans(cell, len(text)) if clean != text else []
-    if not spans:
-        return clean, cell
-    found = [_moved(span, clean, places, names) for span in spans]
+    kinds, spans = list(scrub(text, names=names).kinds), _spans(cell, len(text))
+    told = [cleaned(_rest(span), names) for span in spans]
+    kinds += [kind for _, own in told for kind in own]
+    if not spans or not kinds:
+        return clean, cell, kinds
+    found = [_moved(span, rest, clean, places) for span, (rest, _) in zip(spans, told, strict=True)]
     before, after = (sorted((int(one["start"]), int(one["end"])) for one in some) for some in (spans, found))
     if _overlap(after) and not _overlap(before):
         raise TypeError("two spans of what is hidden as one")
-    return clean, json.dumps(found, ensure_ascii=cell.isascii()) if isinstance(cell, str) else found
+    return clean, json.dumps(found, ensure_ascii=cell.isascii()) if isinstance(cell, str) else found, kinds
 
 
 def _spans(cell: Any, length: int) -> list[Span]:
@@ -43,13 +46,17 @@ def _spans(cell: Any, length: int) -> list[Span]:
     return list(found)
 
 
-def _moved(span: Span, clean: str, places: list[tuple[int, int]], names: Sequence[str]) -> Span:
+def _rest(span: Span) -> Span:
+    """What a span says beside its place and label."""
+    return {name: value for name, value in span.items() if name not in ("start", "end", "label", "text")}
+
+
+def _moved(span: Span, rest: Span, clean: str, places: list[tuple[int, int]]) -> Span:
     start, end = int(span["start"]), int(span["end"])
     inside = [at for at, (first, last) in enumerate(places) if first < end and last > start]
     place = {"start": inside[0], "end": inside[-1] + 1}
     told = {"text": clean[place["start"] : place["end"]]} if "text" in span else {}
-    rest = {name: value for name, value in span.items() if name not in ("start", "end", "label", "text")}
-    return {**span, **cleaned(rest, names)[0], **place, **told}
+    return {**span, **rest, **place, **told}
 
 
 def _overlap(places: list[tuple[int, int]]) -> bool:

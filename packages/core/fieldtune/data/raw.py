@@ -1,10 +1,12 @@
 """The bytes of a file, unpacked within limits, and its text; every complaint names the file and the line. Knows no table."""
 
 import codecs
+import contextlib
 import gzip
 import io
 import zlib
 from pathlib import Path
+from typing import Any
 
 from fieldtune.errors import InputError
 
@@ -22,15 +24,15 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 def extension(path: Path | str) -> str:
     """What a file's name says of its format, ``.gz`` apart; empty where it says nothing."""
-    suffixes = [suffix for suffix in Path(path).suffixes if suffix != ".gz"]
-    return suffixes[-1] if suffixes else ""
+    suffixes = [suffix for suffix in Path(path).suffixes if suffix.lower() != ".gz"]
+    return suffixes[-1].lower() if suffixes else ""
 
 
 def read_bytes(path: Path) -> bytes:
     """The file's bytes, unpacked when it ends in ``.gz``."""
     try:
         raw = path.read_bytes()
-        return _unpacked(raw, path) if path.suffix == ".gz" else raw
+        return _unpacked(raw, path) if path.suffix.lower() == ".gz" else raw
     except FileNotFoundError as error:
         raise InputError("a file", f"nothing at {path}", "check the path") from error
     except (OSError, EOFError, zlib.error) as error:
@@ -52,6 +54,15 @@ def _unpacked(raw: bytes, path: Path) -> bytes:
     return gzip.decompress(raw)
 
 
+def once(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; ValueError where it says a field twice, of which one would be lost (``object_pairs_hook``)."""
+    found = dict(fields)
+    if len(found) < len(fields):
+        names = [name for name, _ in fields]
+        raise ValueError(f"the field {next(name for name in names if names.count(name) > 1)!r} twice")
+    return found
+
+
 def decode(raw: bytes, path: Path, encoding: str = "utf-8-sig") -> str:
     """The text of a file read from ``path``.
 
@@ -70,10 +81,25 @@ def decode(raw: bytes, path: Path, encoding: str = "utf-8-sig") -> str:
         raise InputError(
             f"{_NAMES.get(encoding, encoding)} text in {path}",
             f"another encoding at line {line} (byte {raw[error.start]:#04x})",
-            f"{_as_utf8(path, 'cp1252')} (gb18030 for Chinese)",
+            _as_utf8(path, _likely(raw)),
         ) from error
     except LookupError as error:
         raise InputError("a known encoding", repr(encoding), "try utf-8, gb18030 or latin-1") from error
+
+
+def _likely(raw: bytes) -> str:
+    """The encoding such a text is most likely in: bytes above 127 that are Chinese characters nearly all, or of the West."""
+    with contextlib.suppress(UnicodeDecodeError):
+        beyond = [
+            letter
+            for letter in raw[:_PIECE].decode("gb18030", "strict" if len(raw) <= _PIECE else "ignore")
+            if ord(letter) > 127
+        ]
+        if sum("\u3000" <= letter <= "\u9fff" or "\uff00" <= letter <= "\uffef" for letter in beyond) > 0.8 * len(
+            beyond
+        ):
+            return "gb18030"
+    return "cp1252"
 
 
 def _as_utf8(path: Path, found: str) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from fieldtune.data.filled import filled
 from fieldtune.data.halves import mended, said
-from fieldtune.data.raw import SAVE, decode, extension, read_bytes
+from fieldtune.data.raw import SAVE, decode, extension, once, read_bytes
 from fieldtune.data.separated import separated, separator
 from fieldtune.errors import ConfigError, InputError
 from fieldtune.progress import say
@@ -117,7 +117,7 @@ def _json_lines(text: str, path: Path) -> pd.DataFrame:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=once)
         except (ValueError, RecursionError) as error:
             raise InputError(f"JSON on every line of {path}", f"line {number}: {error}", "correct that line") from error
         if not isinstance(row, dict):

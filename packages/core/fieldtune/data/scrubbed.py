@@ -8,9 +8,8 @@ import pandas as pd
 
 from fieldtune.data.cells import cleaned
 from fieldtune.data.filled import empty
-from fieldtune.data.hiding import TEXTS, TOKENS
+from fieldtune.data.hiding import TEXTS, TOKENS, instead
 from fieldtune.data.moved import moved
-from fieldtune.data.scrub import scrub
 from fieldtune.errors import InputError
 
 LISTS = (TOKENS, "turns", "messages")
@@ -47,8 +46,7 @@ def scrubbed(
             pairs = _each(table, name, where, lambda cell, words=name == TOKENS: cleaned(cell, names, words=words))
             changed[name] = [cell for cell, _ in pairs]
         found.update(kind for _, kinds in pairs for kind in kinds)
-    new = {name: pd.Series(cells, index=table.index, dtype=table[name].dtype) for name, cells in changed.items()}
-    return table.assign(**new), found
+    return table.assign(**{name: instead(table[name], cells) for name, cells in changed.items()}), found
 
 
 def _owner(table: pd.DataFrame, columns: Sequence[str], where: str) -> str | None:
@@ -82,8 +80,7 @@ def _each(
 
 
 def _spanned(text: Any, spans: Any, names: Sequence[str]) -> tuple[Any, Sequence[str]]:
-    if not isinstance(text, str):
-        if empty(text):
-            return (text, spans), ()
+    if not isinstance(text, str) and not empty(text):
         raise TypeError(f"{type(text).__name__} beside spans of it")
-    return moved(text, spans, names), scrub(text, names=names).kinds
+    clean, places, kinds = moved(text if isinstance(text, str) else "", spans, names)
+    return (clean if isinstance(text, str) else text, places), kinds

@@ -33,6 +33,12 @@ def separated(text: str, mark: str, path: Path, numbered: bool) -> pd.DataFrame:
     if not text.strip():
         raise InputError("a header and at least one row", f"an empty file at {path}", "check that the export worked")
     check_once(_header(text, mark), str(path))
+    if line := _run_on(text, mark):
+        raise InputError(
+            f"a well-formed table in {path}",
+            f"a quotation mark in line {line} that is closed on a later line, inside of a cell",
+            "correct that line: a quotation mark that is part of a cell is written twice, and the cell in quotes",
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # the first row is longer than the header
@@ -92,6 +98,29 @@ def _long_row(text: str, mark: str) -> str:
                 return f"{len(cells)} cells in line {line}, {header} in the header"
             line, header = reader.line_num + 1, header or len(cells)
     return ""
+
+
+def _run_on(text: str, mark: str) -> int:
+    """The line of a cell in quotes that runs on over others until a quotation mark in the middle of one; 0 without.
+
+    It would swallow these lines without a word. What follows a closing mark on the line it was opened on is let pass.
+    """
+    if '"' not in text:
+        return 0
+    lines, line = io.StringIO(text, newline=""), 1
+    while True:
+        reader = csv.reader(lines, delimiter=mark, strict=True)
+        begun = line
+        try:
+            for _ in reader:
+                begun = line + reader.line_num
+            return 0
+        except csv.Error as error:
+            if "expected after" not in str(error):  # too long for this reader, or never closed, of which pandas tells
+                return 0
+            if line + reader.line_num - 1 > begun:
+                return begun
+            line += reader.line_num
 
 
 def _open_quote(text: str, mark: str) -> str:

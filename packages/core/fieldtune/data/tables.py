@@ -63,8 +63,6 @@ def training_table(
     required, optional = COLUMNS[task]
     for name in (name for name in optional if name in frame and name != "label"):
         frame[name] = frame[name].astype(object).where(~_blank(frame[name]), "").astype(str)
-    for name in frame.columns.drop("label", errors="ignore"):
-        check_texts(frame[name], where)
     return _without_empty(frame, [name for name in required if name != "label"], where)
 
 
@@ -97,10 +95,11 @@ def task_columns(
         columns=renames
     )
     frame = frame[[name for name in (*required, *optional) if name in frame]]
+    if "label" in frame and task in SETS:
+        frame["label"] = frame["label"].map(_one_cell)
+    for name in (name for name in frame if name != "image"):
+        check_texts(frame[name], where)
     if "label" in frame:
-        if task in SETS:
-            frame["label"] = frame["label"].map(_one_cell)
-        check_texts(frame["label"], where)
         column = _whole(frame["label"], LEFT_OUT in frame.attrs)
         frame["label"] = _labels(column, labels, where, SEPARATOR if task in SETS else None)
     return frame
@@ -137,6 +136,9 @@ def _whole(column: pd.Series, row_went: bool) -> pd.Series:
 def _labels(column: pd.Series, mapping: Mapping[str, str] | None, where: str, separator: str | None) -> pd.Series:
     """Every label as text, mapped (part by part where there is a separator); a missing one is empty."""
     clean = column.astype(object).map(lambda value: "" if empty(value) else str(value).strip())
+    odd = clean.index[clean.str.contains("\0", regex=False)]
+    if len(odd):
+        raise InputError("labels of letters", f"a NUL character in that of rows {some_of(odd)} of {where}", "delete it")
     if not mapping:
         return clean
     parts = clean.map(lambda cell: [part.strip() for part in cell.split(separator)] if separator else [cell])

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from fieldtune.data.conll import iob2, read_conll
@@ -69,7 +70,7 @@ def word_table(
     else:
         table, numbers = with_numbers(data)
     if words_in not in table:
-        check_columns(table, [text], named(data), NAME_IT)
+        check_columns(table, [words_in if "tokens" in (rename or {}) else text], named(data), NAME_IT)
         return table, parted(table[text].fillna("").astype(str).tolist())
     called = _called(numbers, named(data))
     tokens = [_texts(cell, "tokens", called(row)) for row, cell in enumerate(table[words_in])]
@@ -96,7 +97,11 @@ def _table_rows(
 ) -> tuple[list[tuple[list[str], list[str]]], pd.Index]:
     """Tokens and tags of the rows that have a word, and the numbers of these rows."""
     where, frame = named(data), given(data)
-    frame = frame.rename(columns={rename[ours]: ours for ours in ("tokens", "tags", "spans") if ours in rename})
+    theirs = {rename[ours]: ours for ours in ("tokens", "tags", "spans") if ours in rename}
+    check_columns(frame, list(theirs), where, NAME_IT)
+    # A column of the wanted name that is not the one pointed to would collide after renaming.
+    frame = frame.drop(columns=[name for name in theirs.values() if name in frame and name not in theirs])
+    frame = frame.rename(columns=theirs)
     text, called = rename.get("text", "text"), _called(frame.index, where)
     if "spans" in frame and "tags" not in frame:
         check_columns(frame, [text, "spans"], where, NAME_IT)
@@ -149,7 +154,7 @@ def _from_spans(texts: Sequence[Any], spans: Sequence[Any], called: Any) -> list
 
 def _spans(cell: Any, length: int, row: str) -> list[tuple[int, int, str]]:
     try:
-        found = sorted((int(span["start"]), int(span["end"]), str(span["label"]).strip()) for span in _list(cell))
+        found = sorted((_place(span["start"]), _place(span["end"]), _type(span["label"])) for span in _list(cell))
     except (TypeError, KeyError, ValueError, OverflowError) as error:
         raise InputError(
             "a list of objects with start, end and label", f"another thing in {row}", "correct it"
@@ -158,6 +163,21 @@ def _spans(cell: Any, length: int, row: str) -> list[tuple[int, int, str]]:
         if not (0 <= start < end <= length and label):
             raise InputError(f"spans inside the text of {length} characters", f"{start}-{end} in {row}", "correct it")
     return found
+
+
+def _place(value: Any) -> int:
+    """A whole number, or a text that is one."""
+    whole = value.strip().isdecimal() if isinstance(value, str) else not isinstance(value, bool) and value == int(value)
+    if not whole:
+        raise ValueError("no whole number")
+    return int(value)
+
+
+def _type(value: Any) -> str:
+    """A text; a number counts as one."""
+    if isinstance(value, (bool, list, dict, np.ndarray)) or value is None:
+        raise TypeError("no text")
+    return str(value).strip()
 
 
 def _texts(cell: Any, name: str, row: str) -> list[str]:

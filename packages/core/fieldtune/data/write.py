@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from fieldtune.data.read import KINDS
@@ -93,4 +94,11 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _cell(value: Any) -> Any:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else value
+    if not isinstance(value, (list, dict, np.ndarray)):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=_plain_value)
+
+
+def _plain_value(value: Any) -> Any:
+    """What NumPy holds, as Parquet gives lists and their numbers, for JSON; dates as text."""
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else str(value)

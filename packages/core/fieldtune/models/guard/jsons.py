@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from fieldtune.data.raw import once
 from fieldtune.errors import ArtefactError
 
 DEEPEST = 48
@@ -27,7 +28,7 @@ def read(file: Path) -> Any:
         many = [sign.decode() for sign, most in MOST.items() if _COUNTED.search(file.name) and raw.count(sign) > most]
         if many:
             raise refused(file, f"more {many[0]!r} than any model needs")
-        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_once)
+        value = json.loads(raw.decode("utf-8"), object_pairs_hook=once)
         if _SURROGATE.search(raw):
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except RecursionError as error:
@@ -41,13 +42,6 @@ def read(file: Path) -> Any:
 def refused(file: Path, what: str) -> ArtefactError:
     """The error that names a file and what is wrong in it."""
     return ArtefactError(f"a harmless {file.name}", f"{what} in {file}", "restore the folder, or use another model")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key that stands twice")
-    return found
 
 
 def _shallow(value: Any, file: Path) -> None:

@@ -1,0 +1,163 @@
+"""Tables that other programs write: cells that are no plain text, names that stand elsewhere, quotes that run on."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fieldtune
+from fieldtune.data.dialogues import agent_turns
+from fieldtune.data.hiding import hidden
+from fieldtune.data.labels import numbers
+from fieldtune.data.read import read_table
+from fieldtune.data.scrubbed import scrubbed
+from fieldtune.data.tables import task_columns, training_table
+from fieldtune.data.tagged import tagged_table, word_table
+from fieldtune.data.write import write_table
+from fieldtune.errors import InputError
+
+MAIL = "mail anna@example.com"
+
+
+@pytest.mark.parametrize("clean", [hidden, lambda table: scrubbed(table, ["text"])])
+def test_a_column_of_categories_holds_what_is_written_instead(clean: Any) -> None:
+    table = pd.DataFrame({"text": pd.Categorical([MAIL, "plain", MAIL])})
+    assert clean(table)[0]["text"].tolist() == ["mail [email]", "plain", "mail [email]"]
+
+
+def test_lists_of_parquet_are_whole_in_csv(tmp_path: Path) -> None:
+    tags, nested = [f"w{at}" for at in range(1500)], {"at": np.arange(3), "of": [np.int64(7)]}
+    table = pd.DataFrame({"tags": [np.array(tags)], "more": [nested]})
+    write_table(table, tmp_path / "t.csv")
+    row = next(csv.DictReader(io.StringIO((tmp_path / "t.csv").read_text())))
+    assert json.loads(row["tags"]) == tags and json.loads(row["more"]) == {"at": [0, 1, 2], "of": [7]}
+
+
+@pytest.mark.parametrize("text", ["hi there", "", None])
+def test_spans_beside_clean_texts_are_cleaned_too(text: str | None) -> None:
+    spans = [{"start": 0, "end": 2, "label": "X", "note": MAIL}] if text else []
+    table, found = scrubbed(pd.DataFrame({"text": [text, MAIL], "spans": [spans, []]}), ["text"])
+    assert "anna" not in json.dumps(table["spans"].tolist()) and found["email"] == (2 if text else 1)
+
+
+def test_bad_spans_beside_a_clean_text_are_named() -> None:
+    with pytest.raises(InputError, match="not inside the text"):
+        scrubbed(pd.DataFrame({"text": ["hi"], "spans": [[{"start": 0, "end": 9, "label": "X"}]]}), ["text"])
+
+
+@pytest.mark.parametrize("cell", ["[" * 900 + '"a@b.com"' + "]" * 900, '[1e400, "a@b.com"]'])
+def test_json_that_would_not_come_back_is_a_text(cell: str) -> None:
+    clean = scrubbed(pd.DataFrame({"text": [cell]}), ["text"])[0]["text"][0]
+    assert clean == cell.replace("a@b.com", "[email]")
+
+
+@pytest.mark.parametrize(
+    ("read", "columns", "rename"),
+    [
+        (agent_turns, {"turns": [[{"role": "user", "text": "a"}, {"role": "agent", "text": "b"}]]}, {"turns": "conv"}),
+        (word_table, {"text": ["a card"]}, {"tokens": "wrods"}),
+        (tagged_table, {"text": ["a"], "spans": [[]]}, {"spans": "snaps"}),
+    ],
+)
+def test_a_column_named_wrongly_is_not_passed_over(read: Any, columns: dict[str, Any], rename: dict[str, str]) -> None:
+    with pytest.raises(InputError, match="columns"):
+        read(pd.DataFrame(columns), rename=rename)
+
+
+def test_a_name_that_is_there_already_gives_way() -> None:
+    span = [{"start": 0, "end": 4, "label": "X"}]
+    table = pd.DataFrame({"text": ["Anna left"], "spans": [None], "ents": [span]})
+    assert tagged_table(table, rename={"spans": "ents"})["tags"][0] == ["B-X", "O"]
+    table = pd.DataFrame({"tokens": [["no"]], "words": [["Anna", "left"]], "tags": [["B-X", "O"]]})
+    assert tagged_table(table, rename={"tokens": "words"})["tokens"][0] == ["Anna", "left"]
+
+
+def test_calls_of_programs_are_passed_over_and_parquet_is_read(tmp_path: Path) -> None:
+    chat = [
+        {"role": "user", "content": "where is it?"},
+        {"role": "assistant", "content": None, "tool_calls": [{"name": "find"}]},
+        {"role": "tool", "content": "Berlin"},
+        {"role": "assistant", "content": "in Berlin"},
+    ]
+    assert agent_turns(pd.DataFrame({"messages": [chat]})).to_dict("records") == [
+        {"source": "where is it?", "target": "in Berlin"}
+    ]
+    pd.DataFrame({"messages": [chat]}).to_parquet(tmp_path / "c.parquet")
+    assert agent_turns(tmp_path / "c.parquet")["target"].tolist() == ["in Berlin"]
+
+
+def test_lists_where_texts_should_be_are_named_by_the_check_too() -> None:
+    table = pd.DataFrame({"text": [np.array(["a"]), "b"], "label": ["x", "y"]})
+    for read in (task_columns, training_table):
+        with pytest.raises(InputError, match="a text in every cell of column 'text'"):
+            read(table, "text-classification")
+
+
+def test_odd_cells_are_predicted(tmp_path: Path) -> None:
+    rows = pd.DataFrame({"text": ["my card", "an order"] * 4, "label": ["card", "order"] * 4})
+    model = fieldtune.load(
+        fieldtune.finetune("text-classification", rows, method="linear", out=tmp_path / "m", progress=False).path
+    )
+    assert len(fieldtune.predict(model, pd.DataFrame({"text": pd.array([1, None, 3], dtype="Int64")}))) == 3
+    assert len(fieldtune.predict(model, {"text": ["\ud800 card", "order"]})) == 2
+
+
+def test_a_quotation_mark_that_runs_on_is_refused_with_its_line(tmp_path: Path) -> None:
+    rows = [f"row {number},dog" for number in range(10)]
+    (tmp_path / "t.csv").write_text(
+        "\n".join(["text,label", "one,cat", '"unclosed,cat', *rows, '"another one,dog', "x,dog"])
+    )
+    with pytest.raises(InputError, match="line 3 that is closed on a later line"):
+        read_table(tmp_path / "t.csv")
+
+
+def test_quotation_marks_that_say_what_they_mean_are_read(tmp_path: Path) -> None:
+    cells = ['5" pipe', 'said "yes", and\nleft', "a\r\nb", '""', "plain"]
+    with (tmp_path / "t.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["text", "label"], *([cell, "x"] for cell in cells)])
+        file.write('in a "cell,x\r\n"with a blank behind" ,x\r\n')
+    assert read_table(tmp_path / "t.csv")["text"].tolist() == [*cells, 'in a "cell', "with a blank behind "]
+
+
+def test_a_label_with_a_nul_is_refused() -> None:
+    table = pd.DataFrame({"text": ["a", "b", "c"], "label": ["cat", "dog", "cat\0"]})
+    with pytest.raises(InputError, match="NUL character in that of rows 2"):
+        training_table(table, "text-classification")
+
+
+def test_a_field_twice_on_a_line_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text('{"text": "a", "label": "x"}\n{"text": "one", "text": "two", "label": "y"}\n')
+    with pytest.raises(InputError, match="line 2: the field 'text' twice"):
+        read_table(tmp_path / "t.jsonl")
+
+
+def test_python_s_way_to_write_numbers_is_no_label() -> None:
+    with pytest.raises(InputError, match="1_0"):
+        numbers(pd.Series(["1_0", "2"]), "t")
+
+
+@pytest.mark.parametrize("span", [(0.9, 4, "X"), (True, 4, "X"), (0, 4, {"a": 1}), (0, "4.0", "X")])
+def test_spans_that_are_no_places_are_refused(span: tuple[Any, Any, Any]) -> None:
+    cell = [dict(zip(("start", "end", "label"), span, strict=True))]
+    with pytest.raises(InputError, match="start, end and label"):
+        tagged_table(pd.DataFrame({"text": ["Anna left"], "spans": [cell]}))
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"), [("text,label\n你好，世界,是\n", "gb18030"), ("text,label\ncafé naïve,x\n", "cp1252")]
+)
+def test_the_likeliest_encoding_is_named(text: str, encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(text.encode(encoding))
+    with pytest.raises(InputError, match=f"iconv -f {encoding}"):
+        read_table(tmp_path / "t.csv")
+
+
+def test_extensions_are_read_in_any_case(tmp_path: Path) -> None:
+    (tmp_path / "NER.CSV").write_text('tokens,tags\n"[""Anna"", ""left""]","[""B-X"", ""O""]"\n')
+    assert tagged_table(tmp_path / "NER.CSV")["tokens"][0] == ["Anna", "left"]
+    assert word_table(tmp_path / "NER.CSV")[1]["tokens"][0] == ["Anna", "left"]
