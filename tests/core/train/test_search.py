@@ -15,6 +15,7 @@ import pytest
 
 import fieldtune
 from fieldtune.errors import ArtefactError, DivergedError, InputError
+from fieldtune.models.folder import staged, verify
 from fieldtune.searching import find_settings
 from fieldtune.tasks import heeded, task_module
 from fieldtune.train.search import BEST, STUDY, WORK, search, space
@@ -26,8 +27,8 @@ RANGES = space(DEFAULTS, DEFAULTS)
 
 def trained(settings: Mapping[str, Any], folder: Path) -> float:
     """A stand-in for training whose best learning rate is known."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "rate").write_text(str(settings["learning_rate"]))
+    with staged(folder) as temporary:
+        (temporary / "rate").write_text(str(settings["learning_rate"]))
     return -abs(settings["learning_rate"] - 2e-4)
 
 
@@ -187,6 +188,66 @@ def test_a_folder_of_another_search_is_refused(tmp_path: Path) -> None:
         search(trained, 2, tmp_path, seed=0, run="b", fixed={}, ranges=RANGES, defaults=DEFAULTS)
 
 
+def test_what_is_no_searchs_is_not_replaced(tmp_path: Path) -> None:
+    for place in (tmp_path / "new", tmp_path / "known"):
+        if place.name == "known":
+            found(place, 1)
+        (place / BEST).mkdir(parents=True, exist_ok=True)
+        (place / BEST / "precious.txt").write_text("mine")
+        with pytest.raises(ArtefactError, match=r"precious\.txt"):
+            found(place, 4)
+        assert (place / BEST / "precious.txt").read_text() == "mine"
+    for folder in (tmp_path / "model", tmp_path / "model" / "inner"):
+        with staged(tmp_path / "model"):
+            pass
+        with pytest.raises(InputError, match="outside of saved models"):
+            found(folder, 1)
+        verify(tmp_path / "model")
+    with staged(tmp_path / "theirs" / BEST):
+        pass
+    with pytest.raises(ArtefactError, match=f"without the {STUDY}"):
+        found(tmp_path / "theirs", 1)
+
+
+def flip(file: Path) -> None:
+    file.write_bytes(bytes([file.read_bytes()[0] ^ 1]) + file.read_bytes()[1:])
+
+
+@pytest.mark.parametrize("harm", [flip, Path.unlink])
+def test_a_best_model_that_was_damaged_is_trained_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], harm: Any
+) -> None:
+    whole = found(tmp_path, 3)
+    before = (whole.best / "rate").read_bytes()
+    harm(whole.best / "rate")
+    assert found(tmp_path, 3) == whole
+    assert "trained again" in (said := capsys.readouterr().err) and "rate" in said
+    assert (whole.best / "rate").read_bytes() == before
+    verify(whole.best)
+
+
+def halved(raw: bytes) -> bytes:
+    return raw[: len(raw) // 2]
+
+
+def hollow(raw: bytes) -> bytes:
+    third = len(raw) // 3
+    return raw[:third] + bytes(third) + raw[2 * third :]
+
+
+def other(raw: bytes) -> bytes:
+    return b"no database\n" * 200
+
+
+@pytest.mark.parametrize("harm", [halved, hollow, other])
+def test_damaged_trials_are_named(tmp_path: Path, harm: Any) -> None:
+    found(tmp_path, 2)
+    file = tmp_path / STUDY
+    file.write_bytes(harm(file.read_bytes()))
+    with pytest.raises(ArtefactError, match=rf"trials of a search in .*{STUDY}.*restore that file"):
+        found(tmp_path, 3)
+
+
 def test_nothing_to_search_is_refused(tmp_path: Path) -> None:
     table = pd.DataFrame({"text": ["a", "b"], "label": ["x", "y"]})
     with pytest.raises(InputError, match="at least one trial"):
@@ -226,6 +287,7 @@ def test_only_what_the_method_reads_is_searched(task: str, method: str, names: s
 
 SCRIPT = """
 import sys, pandas as pd
+from fieldtune.models.folder import staged, verify
 from fieldtune.searching import find_settings
 texts = [f"{word} {n}" for word in ("my card is lost", "refund the order") for n in range(20)]
 table = pd.DataFrame({"text": texts, "label": ["card"] * 20 + ["refund"] * 20})

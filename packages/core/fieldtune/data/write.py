@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fieldtune.data.places import outside
 from fieldtune.data.read import KINDS
 from fieldtune.errors import InputError
 
@@ -26,7 +27,8 @@ def check_output(path: Path, kinds: Sequence[str] | None = KINDS, *, reads: Iter
         reads: files the work reads, none of which it may replace.
 
     Raises:
-        InputError: another extension, a folder of that name, a file where its folder should be, or one of `reads`.
+        InputError: another extension, a folder of that name, a file where its folder should be, one of `reads`, or a place
+            inside a saved model.
     """
     if kinds is not None and path.suffix not in kinds:
         raise InputError(f"an output ending in {', '.join(kinds)}", str(path), "choose one of these")
@@ -35,6 +37,7 @@ def check_output(path: Path, kinds: Sequence[str] | None = KINDS, *, reads: Iter
     for place in path.parents:
         if place.exists() and not place.is_dir():
             raise InputError(f"a folder at {path.parent}", f"the file {place}", "choose another --out")
+    outside(path)
     if any(path.exists() and one.exists() and path.samefile(one) for one in reads):
         raise InputError("an output that is no input", f"{path}, which is read", "name another file to write")
 

@@ -16,12 +16,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+from fieldtune.data.places import MANIFEST as MANIFEST
+from fieldtune.data.places import outside
 from fieldtune.errors import ArtefactError, InputError, RefusedError
 from fieldtune.models import signing
 from fieldtune.models.guard import CARD as CARD
 from fieldtune.models.guard import files as guard
 
-MANIFEST = "MANIFEST.json"
 CHECKPOINTS = "checkpoints"
 RUN = "run.json"
 SEAL = "seal"
@@ -86,13 +87,14 @@ def replaceable(path: Path, application: str = "") -> None:
         application: whose folder is to be written, as its manifest names it; "" for a single model.
 
     Raises:
-        InputError: a file stands in the way.
+        InputError: a file stands in the way, or ``path`` lies inside a saved folder.
         ArtefactError: the folder holds something that fieldtune did not write, or what another application did.
     """
     path = Path(path)
     for place in (path, *path.parents):
         if place.exists() and not place.is_dir():
             raise InputError(f"a folder at {path}", f"the file {place}", "choose another --out")
+    outside(path)
     names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
     if names == {CHECKPOINTS} and unfinished(path / CHECKPOINTS):
         return
@@ -193,7 +195,11 @@ def verify(path: Path, *, ours: frozenset[str] = frozenset(), signed: bool = Tru
         if name not in ours and file.suffix != arrays:
             guard.check(file)
     for name in sorted(set(present) - set(listed)):
-        raise ArtefactError("only the files of the manifest", f"{name} added to {path}", _REBUILD)
+        raise ArtefactError(
+            "only the files of the manifest",
+            f"{name} added to {path}",
+            f"delete that file, or move it out: {path / name}",
+        )
     for name, facts in listed.items():
         if name not in present:
             raise ArtefactError(f"the file {name}", f"it is missing from {path}", _REBUILD)

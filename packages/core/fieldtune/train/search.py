@@ -6,18 +6,22 @@ number, has failed: it is counted, and the next is another. How a trial is train
 knows no task.
 """
 
+import contextlib
 import math
 import shutil
-from collections.abc import Callable, Collection, Mapping
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fieldtune.errors import ArtefactError, DivergedError, InputError, MissingExtraError
-from fieldtune.models.folder import replace
+from fieldtune.data.places import outside
+from fieldtune.errors import ArtefactError, DivergedError, FieldtuneError, InputError, MissingExtraError
+from fieldtune.models.folder import replace, replaceable, verify
 from fieldtune.progress import say
 
 STUDY, BEST, WORK = "study.db", "best", "trial"
+_AGAIN = ".again"
 Range = tuple[str, float, float]
 SPACE: dict[str, Range] = {
     "dropout": ("float", 0.0, 0.3),
@@ -91,30 +95,85 @@ def search(
         defaults: the first trial's values.
 
     Raises:
-        MissingExtraError: Optuna is not installed. ArtefactError: ``folder`` is another search's. InputError: no trial
-            has a figure.
+        MissingExtraError: Optuna is not installed. ArtefactError: ``folder`` is another search's, or holds what is none's or
+            is damaged. InputError: no trial has a figure, or ``folder`` is a model.
     """
     optuna = _optuna()
+    _free(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    study = optuna.create_study(
-        storage=f"sqlite:///{folder / STUDY}", study_name="search", direction="maximize", load_if_exists=True
-    )
-    _claim(study, run, folder)
-    proposed = {name: _scale(optuna, *given) for name, given in ranges.items()}
-    first = {name: defaults[name] for name in proposed}
-    work = folder / WORK
-    while (tried := _tried(optuna, study, proposed)) < trials:
-        study.sampler = optuna.samplers.TPESampler(seed=seed + tried, n_startup_trials=5)
-        number, settings = _next(optuna, study, proposed, first)
-        say(f"trial {tried + 1} of {trials}: " + ", ".join(f"{name} {value:.3g}" for name, value in settings.items()))
-        value, why = _figure(train, {**fixed, **settings}, work)
-        if why:
-            say(f"trial {tried + 1} failed: {why}")
-        elif all(value > other.value for other in _finished(optuna, study)):
-            replace(work, folder / BEST)
-        shutil.rmtree(work, ignore_errors=True)  # before it is told, or a kill between would leave it to the next trial
-        study.tell(number, **({"state": optuna.trial.TrialState.FAIL} if why else {"values": value}))
-    return _found(_finished(optuna, study), tried, folder / BEST)
+    with _readable(folder / STUDY):
+        study = optuna.create_study(
+            storage=f"sqlite:///{folder / STUDY}", study_name="search", direction="maximize", load_if_exists=True
+        )
+        _claim(study, run, folder)
+        proposed = {name: _scale(optuna, *given) for name, given in ranges.items()}
+        first = {name: defaults[name] for name in proposed}
+        work = folder / WORK
+        while (tried := _tried(optuna, study, proposed)) < trials:
+            study.sampler = optuna.samplers.TPESampler(seed=seed + tried, n_startup_trials=5)
+            number, settings = _next(optuna, study, proposed, first)
+            say(
+                f"trial {tried + 1} of {trials}: "
+                + ", ".join(f"{name} {value:.3g}" for name, value in settings.items())
+            )
+            value, why = _figure(train, {**fixed, **settings}, work)
+            if why:
+                say(f"trial {tried + 1} failed: {why}")
+            elif all(value > other.value for other in _finished(optuna, study)):
+                replaceable(folder / BEST)
+                replace(work, folder / BEST)
+            shutil.rmtree(
+                work, ignore_errors=True
+            )  # before it is told, or a kill between would leave it to the next trial
+            study.tell(number, **({"state": optuna.trial.TrialState.FAIL} if why else {"values": value}))
+        found = _found(_finished(optuna, study), tried, folder / BEST)
+    _intact(found, train, fixed)
+    return found
+
+
+def _free(folder: Path) -> None:
+    """Refuse a folder in which something would be replaced that is no search's."""
+    outside(folder / STUDY)
+    best, study = folder / BEST, folder / STUDY
+    replaceable(best)
+    if best.exists() and not (study.is_file() and study.stat().st_size):
+        raise ArtefactError(
+            "an empty --out, or a search", f"{best} without the {STUDY} of its search", "choose another --out"
+        )
+
+
+@contextlib.contextmanager
+def _readable(study: Path) -> Iterator[None]:
+    """What SQLite, or who reads it, makes of a damaged file is one clear error."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        if study.is_file():
+            with contextlib.closing(sqlite3.connect(study)) as database:
+                found = database.execute("PRAGMA integrity_check").fetchone()[0]
+            if found != "ok":
+                raise sqlite3.DatabaseError(found)
+        yield
+    except (sqlite3.DatabaseError, SQLAlchemyError, StorageInternalError) as error:
+        raise ArtefactError(
+            f"the trials of a search in {study}",
+            str(getattr(error, "orig", None) or error),
+            f"restore that file, or choose another --out: the best model so far is {study.with_name(BEST)}",
+        ) from error
+
+
+def _intact(found: Found, train: Train, fixed: Mapping[str, Any]) -> None:
+    """Before a best model is announced: one that was damaged or deleted is trained again, to the same bits."""
+    try:
+        verify(found.best)
+    except FieldtuneError as error:
+        say(f"the best model is trained again: {error}")
+        replaceable(found.best)
+        work = found.best.with_name(_AGAIN)
+        shutil.rmtree(work, ignore_errors=True)
+        train({**fixed, **found.settings}, work)
+        replace(work, found.best)
 
 
 def _figure(train: Train, settings: Mapping[str, Any], work: Path) -> tuple[float, str]:

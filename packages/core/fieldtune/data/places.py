@@ -1,0 +1,26 @@
+"""Where nothing may be written: a folder with a manifest holds what that lists, and one file more makes it unreadable.
+
+Knows nothing of what such a folder is.
+"""
+
+from pathlib import Path
+
+from fieldtune.errors import InputError
+
+MANIFEST = "MANIFEST.json"
+"""What every saved folder holds: each of its files with its digest, see :mod:`fieldtune.models.folder`."""
+
+
+def outside(path: Path) -> None:
+    """Refuse a place inside a saved folder.
+
+    Raises:
+        InputError: a folder above ``path`` holds a manifest.
+    """
+    for folder in path.absolute().parents:
+        if (folder / MANIFEST).is_file():
+            raise InputError(
+                "a place outside of saved models",
+                f"{path} inside {folder}, which could not be loaded with one file more",
+                "name a place beside it",
+            )
