@@ -7,7 +7,7 @@ The folder format is sentence-transformers' own, so what we save loads with ``Se
 import json
 import re
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ WRITERS = {
 """The same for models that write a text, and how they do it."""
 _RELATIVE = {"deberta", "deberta-v2"}
 _AFTER_PADDING = {"camembert", "mpnet", "roberta", "xlm-roberta"}  # their first position is one after the padding's
+_BUFFERS = ("position_ids", "token_type_ids", "inv_freq", "attn.bias", "masked_bias")
+"""What older versions of transformers saved with the weights."""
 _SETTING_FILES = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json")
 
 
@@ -166,11 +168,34 @@ def _loaded(folder: Path) -> tuple[Any, Any]:
         local_files_only=True,
         output_loading_info=True,
     )
+    whole(folder, body, told)
+    finite(folder, all(torch.isfinite(weight.sum()) for weight in body.parameters()))
+    return body, AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+
+
+def whole(folder: Path, body: Any, told: Mapping[str, Any]) -> None:
+    """Refuse a folder whose weights are not those of the model that its config describes: too few, or too many layers.
+
+    Heads that other programs trained beside the body, buffers and poolers may be there; in a folder of ours nothing is.
+
+    Args:
+        body: as transformers loaded it.
+        told: what it told of loading (``output_loading_info``).
+
+    Raises:
+        ArtefactError: weights that are missing, or not used, by name.
+    """
     absent = sorted(key for key in told["missing_keys"] if not key.startswith("pooler."))
     if absent:
         raise ArtefactError(f"the weights of {absent[0]}", f"none in {folder}", "restore the folder")
-    finite(folder, all(torch.isfinite(weight.sum()) for weight in body.parameters()))
-    return body, AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    ours = (folder / MANIFEST).is_file()
+    parts = {name for one in (body, body.base_model) for name, _ in one.named_children()} - {"pooler"}
+    keys = [key for key in sorted(told["unexpected_keys"]) if not key.endswith(_BUFFERS)]
+    unused = [key for key in keys if ours or parts & set(key.split(".")[:2])]
+    if unused:
+        raise ArtefactError(
+            "a config.json that uses all weights", f"{unused[0]} in {folder}, which it leaves out", "restore the folder"
+        )
 
 
 def read_tokenizer(folder: Path) -> Any:

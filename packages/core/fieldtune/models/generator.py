@@ -18,7 +18,7 @@ from fieldtune.batching import by_length
 from fieldtune.errors import ArtefactError
 from fieldtune.models import asked
 from fieldtune.models.copier import Copier
-from fieldtune.models.encoder import WRITERS, check, find, load_encoder_folder, pad
+from fieldtune.models.encoder import WRITERS, check, find, load_encoder_folder, pad, whole
 from fieldtune.models.trained import save_card
 from fieldtune.progress import track
 from fieldtune.text import detokenise
@@ -140,7 +140,7 @@ def load_body(folder: Path) -> tuple[Any, Any, str]:
     """A saved model that writes.
 
     Raises:
-        ArtefactError: another type, code of its own, or weights that are no safetensors.
+        ArtefactError: another type, code of its own, or weights that are no safetensors, or not those of its config.
     """
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, EncoderDecoderModel
 
@@ -148,8 +148,13 @@ def load_body(folder: Path) -> tuple[Any, Any, str]:
     kind = WRITERS[_type(folder)]
     loader = {"encoder-decoder": EncoderDecoderModel, "seq2seq": AutoModelForSeq2SeqLM, "causal": AutoModelForCausalLM}
     try:
-        body = loader[kind].from_pretrained(folder, dtype=torch.float32, local_files_only=True, use_safetensors=True)
+        body, told = loader[kind].from_pretrained(
+            folder, dtype=torch.float32, local_files_only=True, use_safetensors=True, output_loading_info=True
+        )
+        whole(folder, body, told)
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except ArtefactError:
+        raise
     except Exception as error:  # transformers raises a dozen kinds; each means: this folder cannot be used
         raise ArtefactError(
             f"a model that transformers can load from {folder}",
