@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from fieldtune.batching import Batch
 from fieldtune.errors import ArtefactError, DivergedError
+from fieldtune.models.folder import MARKS, replaceable
 from fieldtune.tasks import text_classification as task
 from fieldtune.tasks.supervised import Headed
 from fieldtune.train.checkpoint import claimed, newest
@@ -221,6 +222,42 @@ def test_a_failed_run_keeps_its_checkpoints_and_nothing_without_them(tmp_path: P
     with pytest.raises(ArtefactError, match="a different one"), claimed(tmp_path / "late" / "checkpoints", {"seed": 2}):
         pass
     assert (tmp_path / "late" / "checkpoints" / "checkpoint-6").is_dir()
+
+
+@pytest.mark.parametrize("harm", ["cut", "flipped", "deleted"])
+@pytest.mark.parametrize("mark", MARKS)
+def test_a_run_is_known_again_by_one_whole_mark(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], mark: str, harm: str
+) -> None:
+    work = tmp_path / "model" / "checkpoints"
+    with pytest.raises(KeyboardInterrupt), claimed(work, {"seed": 1}):
+        (work / "checkpoint-3").mkdir()
+        raise KeyboardInterrupt
+    raw = (work / mark).read_bytes()
+    harmed = {"cut": raw[: len(raw) // 2], "flipped": raw.replace(b"1", b"3"), "deleted": None}[harm]
+    if harmed is None:
+        (work / mark).unlink()
+    else:
+        (work / mark).write_bytes(harmed)
+    replaceable(work.parent)
+    if harm != "flipped":
+        with pytest.raises(ArtefactError, match="a different one"), claimed(work, {"seed": 2}):
+            pass
+    with claimed(work, {"seed": 1}):
+        assert (work / "checkpoint-3").is_dir()
+        assert all((work / name).read_bytes() == raw for name in MARKS)
+    assert ("run.json is damaged or missing" in capsys.readouterr().err) == (mark == MARKS[0])
+
+
+def test_a_run_whose_marks_are_damaged_is_no_different_one(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint-3").mkdir()
+    for name in MARKS:
+        (tmp_path / name).write_text('{"seed"')
+    with (
+        pytest.raises(ArtefactError, match=r"a readable run\.json.*found damaged ones"),
+        claimed(tmp_path, {"seed": 1}),
+    ):
+        pass
 
 
 def test_a_folder_of_other_files_is_not_taken_for_checkpoints(tmp_path: Path) -> None:

@@ -25,6 +25,9 @@ from fieldtune.models.guard import files as guard
 
 CHECKPOINTS = "checkpoints"
 RUN = "run.json"
+PARTIAL = ".partial"
+MARKS = (RUN, f".{RUN}")
+"""Whose run a folder of checkpoints is of, written twice: a damaged one would else lose them all."""
 SEAL = "seal"
 _ARRAY = ".npy"
 """What other folders may hold too, indexes say: plain numbers, read with ``allow_pickle=False``."""
@@ -113,7 +116,7 @@ def replaceable(path: Path, application: str = "") -> None:
 
 def unfinished(work: Path) -> bool:
     """Whether ``work`` is a folder of checkpoints that we may write to: one of a run of ours, or an empty one."""
-    return (work / RUN).is_file() or not any(entry.name != f".{RUN}" for entry in work.iterdir())
+    return any((work / mark).is_file() for mark in MARKS) or all(entry.suffix == PARTIAL for entry in work.iterdir())
 
 
 def replace(new: Path, path: Path) -> None:

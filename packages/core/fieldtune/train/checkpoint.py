@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldtune.errors import ArtefactError
-from fieldtune.models.folder import RUN, unfinished, verify
+from fieldtune.models.folder import MARKS, PARTIAL, RUN, unfinished, verify
 from fieldtune.progress import say
 
 # Written and read by torch; loaded with weights_only=True, and only after the manifest's digests matched.
@@ -70,17 +70,37 @@ def claimed(folder: Path, fingerprint: dict[str, object]) -> Iterator[None]:
 
 
 def _refuse_others(folder: Path, text: str) -> None:
-    file, why = folder / RUN, ""
-    if file.is_file() and (before := file.read_text(encoding="utf-8")) != text:
-        with contextlib.suppress(ValueError):  # a file cut off is of another run all the more
-            why = of_which_rows(json.loads(before), json.loads(text))
-        raise ArtefactError(
-            "an unfinished run of the same configuration and data",
-            f"a different one in {folder}{why}",
-            "choose another --out, or delete the folder to give that run up",
-        )
+    """Raise where the folder is not of this run; of its two marks a whole one is enough."""
+    marks = {
+        name: (folder / name).read_text(encoding="utf-8", errors="replace")
+        for name in MARKS
+        if (folder / name).is_file()
+    }
+    begun = RUN in marks or any(folder.glob("checkpoint-*"))  # the mark that is written first may be alone
+    if text in marks.values():
+        if begun and marks.get(RUN) != text:
+            say(f"{folder / RUN} is damaged or missing; {MARKS[1]} beside it tells that the run is this one")
+        return
+    if marks and begun:
+        raise _of_another(folder, list(marks.values()), text)
     if folder.exists() and not unfinished(folder):
         raise ArtefactError("an empty folder for checkpoints", f"other files in {folder}", "choose another --out")
+
+
+def _of_another(folder: Path, marks: list[str], text: str) -> ArtefactError:
+    for mark in marks:
+        with contextlib.suppress(ValueError):
+            why = of_which_rows(json.loads(mark), json.loads(text))
+            return ArtefactError(
+                "an unfinished run of the same configuration and data",
+                f"a different one in {folder}{why}",
+                "choose another --out, or delete the folder to give that run up",
+            )
+    return ArtefactError(
+        f"a readable {RUN} and {MARKS[1]}, one at least, which tell of what run the checkpoints are",
+        f"damaged ones in {folder}",
+        "restore one of them, choose another --out, or delete the folder to start again",
+    )
 
 
 def of_which_rows(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
@@ -94,6 +114,7 @@ def of_which_rows(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 def _mark(folder: Path, text: str) -> None:
     """Write down whose folder this is."""
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{RUN}"
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(folder / RUN)
+    for name in reversed(MARKS):
+        temporary = folder / f"{name}{PARTIAL}"
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(folder / name)
