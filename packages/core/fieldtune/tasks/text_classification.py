@@ -38,6 +38,8 @@ from fieldtune.train.settings import Settings
 from fieldtune.train.tuning import TOP, TUNED, Body, keeps_best, selecting, text_heeds, trainable, tune
 from fieldtune.train.words import words_at_hand
 
+Head = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Weight ``[classes, features]`` and bias ``[classes]``; of foreign rows a class behind the others."""
 COLUMNS = (("text", "label"), ())
 INPUTS = ("text",)
 DEFAULTS = Settings(class_weights="sqrt", refit=True, batch_rows=256, label_smoothing=0.0)
@@ -124,34 +126,41 @@ def train(
     noted: dict[str, Any] = (
         {"left_out": left_out, "settled": {"noisy": "drop" if left_out else "keep"}} if noisy != "keep" else {}
     )
-    named, looked = name_rows(labels, frozen, vectors, targets), looked_at(targets, seed)
-    shown, taught = [written[row] for row in looked], targets[looked]
-    if method == "head":
-        close = anchors(vectors[looked], taught, seed)
+    named, inside = name_rows(labels, frozen, vectors, targets), len(written)
     if foreign:
         written, vectors = [*written, *foreign], np.vstack([vectors, frozen(foreign)])
         targets = _behind(targets, labels, foreign)
     keys = [text_key(text) for text in written]
     start = probe(vectors, targets, keys, len(labels) + bool(foreign), seed, named)
     if method == "head":
-        return _made(frozen, start, labels, close, card=noted)
+        return _made(frozen, start, labels, anchors(vectors[:inside], targets[:inside], seed), card=noted)
     encoder = trainable(model, method, settings)
+    apart = _apart(encoder, valid, labels, settings) if keeps_best(method, settings) else None
+    head, lean, kept = _tuned(encoder, written, targets, start, labels, settings, apart, seed, folder, show)
+    if apart:
+        noted = {**noted, "selected": True, "settled": {**noted.get("settled", {}), "epochs": kept}}
+    features, looked = EncoderFeatures(encoder, settings.max_length), looked_at(targets[:inside], seed)
+    close = anchors(features([written[row] for row in looked]), targets[looked], seed)
+    return _made(features, head, labels, close, lean=lean, card=noted)
+
+
+def _tuned(
+    encoder: Any, written: list[str], targets: NDArray[np.int64], start: Head, labels: tuple[str, ...], settings: Settings,
+    apart: KeptApart | None, seed: int, folder: Path, show: bool,
+) -> tuple[Head, NDArray[np.float32] | None, int]:  # fmt: skip
+    """Tune ``encoder`` in place; the head it ends with, what class weights did to its logits, and the epochs that were kept."""
     tokens = encoder.tokens(written, settings.max_length)
     module = Headed(Body(encoder), *start, settings.dropout)
     weights = class_weights(targets, (*labels, OUT_OF_SCOPE)[: len(start[1])], settings.class_weights)
     loss = (settings.label_smoothing, settings.focal_gamma)
     made = problem(tokens, torch.from_numpy(targets), weights, encoder, *loss)
-    apart = _apart(encoder, valid, labels, settings) if keeps_best(method, settings) else None
     with words_at_hand(encoder, tokens, apart.tokens if apart else ()):
         kept = tune(
             module, made, tokens, settings, seed=seed, folder=folder, show=show, score=apart.score if apart else None
         )
-    if apart:
-        noted = {**noted, "selected": True, "settled": {**noted.get("settled", {}), "epochs": kept}}
     # Other weights than the default were asked for, and so was what they do to decisions.
     lean = weights.log().numpy()[: len(labels)] if settings.class_weights == DEFAULTS.class_weights else None
-    features = EncoderFeatures(encoder, settings.max_length)
-    return _made(features, module.weights(), labels, anchors(features(shown), taught, seed), lean=lean, card=noted)
+    return module.weights(), lean, kept
 
 
 def finish(model: Classifier, valid: pd.DataFrame) -> dict[str, Any]:
@@ -245,7 +254,7 @@ def _behind(targets: NDArray[np.int64], labels: Sequence[str], foreign: Sequence
 
 
 def _made(
-    features: Any, head: tuple[NDArray[np.float32], NDArray[np.float32]], labels: tuple[str, ...],
+    features: Any, head: Head, labels: tuple[str, ...],
     close: NDArray[np.float32] | None, **more: Any,
 ) -> Classifier:  # fmt: skip
     """A classifier of ``labels``; what a head has learnt behind them tells foreign texts."""

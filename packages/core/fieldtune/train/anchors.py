@@ -19,13 +19,15 @@ def looked_at(targets: Places, seed: int) -> NDArray[np.int64]:
 
 
 def anchors(vectors: Vectors, targets: Places, seed: int) -> Vectors:
-    """K-means centres of each class, brought to unit length, float32 ``[anchors, d]``.
+    """K-means centres of what is :func:`looked_at` of each class, brought to unit length, float32 ``[anchors, d]``.
 
     Args:
         vectors: float32 ``[rows, d]``, unit vectors. targets: the class of each.
     """
     from threadpoolctl import threadpool_limits
 
+    rows = looked_at(targets, seed)
+    vectors, targets = vectors[rows], targets[rows]
     with threadpool_limits(1):  # several threads add up in an order of their own, and give other bits
         centres = np.concatenate([_centres(vectors[own], seed) for own in _classes(targets)])
     return np.asarray(centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12), dtype=np.float32)
