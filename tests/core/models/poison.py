@@ -335,7 +335,7 @@ TRAINED: dict[str, Poison] = {
     "a label less": edit(CARD, lambda value: value["labels"].pop() and None),
     "labels of numbers": put(CARD, labels=[1, 2]),
     "labels twice": put(CARD, labels=["a", "a"]),
-    "threshold of NaN": put(CARD, in_scope_threshold=float("nan")),
+    "threshold of NaN": put(CARD, scope_threshold=float("nan")),
     "temperature of NaN": put("calibration.json", temperature=float("nan")),
     "temperature of none": put("calibration.json", temperature=0),
     "NaN in the head": tensors(lambda found: found["weight"].__setitem__((0, 0), np.nan), HEAD),

@@ -22,7 +22,7 @@ _SIZES = ("n", "folds", "blocks", "candidates", "trainable_share", "in_scope.thr
 """Numbers that were set or counted, not measured on rows."""
 _KNOBS = (
     ("temperature", "temperature"),
-    ("in_scope_threshold", "in-scope threshold"),
+    ("scope_threshold", "in-scope threshold"),
     ("cut", "probability of the second label from which it is the answer"),
     ("width", "half the width of the 90 % interval"),
 )

@@ -274,13 +274,13 @@ def save_page(folder: Path) -> None:
 
 def save_labelled(folder: Path, model: Labelled) -> None:
     """Write the card of a model of labels, and its calibration."""
-    save_card(folder, {**model.card, "labels": list(model.labels), "in_scope_threshold": model.threshold})
+    save_card(folder, {**model.card, "labels": list(model.labels), "scope_threshold": model.threshold})
     (folder / CALIBRATION).write_text(json.dumps({"temperature": model.temperature}), encoding="utf-8")
 
 
 def labelled_of(folder: Path, card: dict[str, Any]) -> dict[str, Any]:
     """What :func:`save_labelled` wrote, as the fields of the model."""
-    labels, threshold = tuple(card["labels"]), float(card["in_scope_threshold"])
+    labels, threshold = tuple(card["labels"]), float(card["scope_threshold"])
     temperature = float(json.loads((folder / CALIBRATION).read_text(encoding="utf-8"))["temperature"])
     if not all(isinstance(label, str) for label in labels) or len(set(labels)) < len(labels):
         raise unusable(folder, "labels that are no texts, or twice the same")
