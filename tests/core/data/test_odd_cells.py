@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 
 import fieldtune
-from fieldtune.data.dialogues import agent_turns
+from fieldtune.data.dialogues import agent_turns, asked
 from fieldtune.data.hiding import hidden
 from fieldtune.data.labels import numbers
 from fieldtune.data.read import read_table
@@ -20,8 +21,11 @@ from fieldtune.data.tables import task_columns, training_table
 from fieldtune.data.tagged import tagged_table, word_table
 from fieldtune.data.write import write_table
 from fieldtune.errors import InputError
+from fieldtune.tasks import task_module
+from tests.conftest import Ran
 
 MAIL = "mail anna@example.com"
+TURNS = [{"role": "user", "text": "a"}, {"role": "agent", "text": "b"}]
 
 
 @pytest.mark.parametrize("clean", [hidden, lambda table: scrubbed(table, ["text"])])
@@ -161,3 +165,71 @@ def test_extensions_are_read_in_any_case(tmp_path: Path) -> None:
     (tmp_path / "NER.CSV").write_text('tokens,tags\n"[""Anna"", ""left""]","[""B-X"", ""O""]"\n')
     assert tagged_table(tmp_path / "NER.CSV")["tokens"][0] == ["Anna", "left"]
     assert word_table(tmp_path / "NER.CSV")[1]["tokens"][0] == ["Anna", "left"]
+
+
+@pytest.mark.parametrize(
+    ("read", "columns", "rename"),
+    [
+        (agent_turns, {"turns": [TURNS]}, {"source": "conv"}),
+        (asked, {"turns": [TURNS]}, {"source": "conv"}),
+        (word_table, {"tokens": [["ab"]]}, {"text": "conv"}),
+        (tagged_table, {"tokens": [["ab"]], "tags": [["O"]]}, {"text": "conv"}),
+        (task_module("embedding").read, {"query": ["a"], "positive": ["b"], "negative": ["c"]}, {"negative": "conv"}),
+    ],
+)
+def test_neither_is_one_that_could_be_done_without(read: Any, columns: dict[str, Any], rename: dict[str, str]) -> None:
+    with pytest.raises(InputError, match="the columns conv"):
+        read(pd.DataFrame(columns), rename=rename)
+
+
+def test_a_column_under_its_own_name_may_be_missing() -> None:
+    own = {name: name for name in ("text", "tokens")}
+    assert word_table(pd.DataFrame({"text": ["a card"]}), own)[1]["tokens"].tolist() == [["a", "card"]]
+
+
+@pytest.mark.parametrize("text", ["hi there", "", MAIL])
+@pytest.mark.parametrize("span", [{"start": 0.5, "end": 2}, {"start": False, "end": 2}, {"start": 0, "end": "2_"}])
+def test_scrub_reads_places_as_training_does(text: str, span: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="spans that are no list of objects with start and end"):
+        scrubbed(pd.DataFrame({"text": [text], "spans": [[{**span, "label": "X"}]]}), ["text"])
+
+
+def test_a_number_with_more_digits_than_a_float_stays_as_it_is_written() -> None:
+    cells = ['[0.12345678901234567890, "a@b.com"]', '[1e-999999999999999999999, "a@b.com"]', '[1.50, "a@b.com"]']
+    found = scrubbed(pd.DataFrame({"text": cells}), ["text"])[0]["text"].tolist()
+    assert found == [*(cell.replace("a@b.com", "[email]") for cell in cells[:2]), '[1.5, "[email]"]']
+
+
+def test_lists_inside_each_other_without_end_are_refused_with_their_row() -> None:
+    cell = json.loads("[" * 400 + '"a@b.com"' + "]" * 400)
+    with pytest.raises(InputError, match="inside each other in row 0 of"):
+        scrubbed(pd.DataFrame({"text": [cell]}), ["text"])
+
+
+def test_a_tag_with_a_nul_is_refused() -> None:
+    with pytest.raises(InputError, match="NUL character in that of rows 1 of"):
+        tagged_table(pd.DataFrame({"tokens": [["a"], ["b"]], "tags": [["B-X"], ["B-X\0"]]}))
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+def test_cells_and_headers_come_out_as_they_went_in(tmp_path: Path, kind: str) -> None:
+    rows = [["id", "text", "", "note", ""], ["007", "a\rb", "NA", 'x "q"', ""], ["1", "a\r\nb", "", "=1+1", "\n"]]
+    mark = "," if kind == "csv" else "\t"
+    with (tmp_path / f"t.{kind}").open("w", newline="") as file:
+        csv.writer(file, delimiter=mark, quoting=csv.QUOTE_ALL).writerows(rows)
+    table = read_table(tmp_path / f"t.{kind}", every_row=True)
+    write_table(table, tmp_path / f"o.{kind}")
+    with (tmp_path / f"o.{kind}").open(newline="") as file:
+        assert list(csv.reader(file, delimiter=mark)) == rows
+    assert read_table(tmp_path / f"o.{kind}", every_row=True).equals(table)
+
+
+def test_predict_keeps_cells_and_headers(cli: Callable[..., Ran], tmp_path: Path) -> None:
+    rows = pd.DataFrame({"text": ["my card", "an order"] * 4, "label": ["card", "order"] * 4})
+    model = fieldtune.finetune("text-classification", rows, method="linear", out=tmp_path / "m", progress=False).path
+    (tmp_path / "t.csv").write_text('text,,size\n"a\rb",x,1\n"a\r\nb",,2\n', newline="")
+    ran = cli("predict", "--model", model, "--data", tmp_path / "t.csv", "--out", tmp_path / "o.csv")
+    assert ran.code == 0
+    with (tmp_path / "o.csv").open(newline="") as file:
+        found = [row[:3] for row in csv.reader(file)]
+    assert found == [["text", "", "size"], ["a\rb", "x", "1"], ["a\r\nb", "", "2"]]

@@ -109,7 +109,7 @@ def test_another_encoding_is_mended_where_such_a_file_is_written(tmp_path: Path,
 
 def test_a_lone_carriage_return_does_not_end_a_row(tmp_path: Path) -> None:
     write_table(pd.DataFrame({"text": ["a\r=cmd", "b\r\nc"], "label": ["x", "y"]}), tmp_path / "t.csv")
-    assert read_table(tmp_path / "t.csv")["text"].tolist() == ["a\n=cmd", "b\nc"]
+    assert read_table(tmp_path / "t.csv")["text"].tolist() == ["a\r=cmd", "b\r\nc"]
 
 
 def test_a_damaged_gzip_file_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,10 @@ def cleaned(cell: Any, names: Sequence[str] = (), *, words: bool = False) -> Cle
         return cell, []
     if not isinstance(cell, (list, dict, np.ndarray)):
         raise TypeError(type(cell).__name__)
+    try:
+        _any_text(cell)
+    except ValueError as error:
+        raise TypeError(str(error)) from None
     if words and not isinstance(cell, dict) and all(isinstance(one, str) for one in cell):
         return _words(list(cell), names)
     return _inside(cell, names)
@@ -51,16 +56,24 @@ def decoded(text: str) -> list[Any] | dict[str, Any] | None:
     if not text.lstrip().startswith(("[", "{")):
         return None
     try:
-        found = json.loads(text, object_pairs_hook=once)
+        found = json.loads(text, object_pairs_hook=once, parse_float=_exact)
         json.dumps(found, allow_nan=False)
         return found if _any_text(found) else None
-    except (ValueError, RecursionError):  # what would not come back as it was is read as plain text
+    except (ValueError, ArithmeticError, RecursionError):  # what would not come back as it was is read as plain text
         return None
+
+
+def _exact(number: str) -> float:
+    """A number that is written as the same one again: it has no more digits than a float."""
+    found = float(number)
+    if Decimal(number) != Decimal(repr(found)):
+        raise ValueError("another number")
+    return found
 
 
 def _any_text(value: Any, depth: int = 0) -> bool:
     if depth > DEEPEST:
-        raise ValueError("lists in lists")
+        raise ValueError(f"more than {DEEPEST} lists and objects inside each other")
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     found = [_any_text(one, depth + 1) for one in inner]  # all of them: each is looked at for its depth
     return isinstance(value, str) or any(found)

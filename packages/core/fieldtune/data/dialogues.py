@@ -10,8 +10,8 @@ import pandas as pd
 from fieldtune.data.filled import empty
 from fieldtune.data.given import given, named
 from fieldtune.data.numbered import counted
-from fieldtune.data.read import check_columns
-from fieldtune.data.tables import training_table
+from fieldtune.data.read import check_columns, check_named
+from fieldtune.data.tables import renamed, training_table
 from fieldtune.errors import InputError
 from fieldtune.progress import say
 from fieldtune.text.normalise import blank
@@ -19,6 +19,7 @@ from fieldtune.text.normalise import blank
 AGENT, CUSTOMER = "agent", "customer"
 _ROLES = {"agent": AGENT, "assistant": AGENT, "bot": AGENT, "customer": CUSTOMER, "user": CUSTOMER}
 _ASIDE = ("system", "developer", "tool", "function")  # in exported chats: instructions and what programs answered
+_WRITTEN = ("source", "target")
 KEPT = 6
 """Turns before a reply that are kept."""
 
@@ -39,8 +40,10 @@ def agent_turns(
     Raises:
         InputError: no such columns, a turn without role or text, an unknown role, or no turn of an agent.
     """
-    where, frame = named(data), _turned(given(data), rename)
-    if {(rename or {}).get(name, name) for name in ("source", "target")} <= set(frame.columns):
+    where, rename = named(data), rename or {}
+    frame = _turned(given(data), rename, where)
+    check_named(frame, rename, _WRITTEN, where)
+    if {rename.get(name, name) for name in _WRITTEN} <= set(frame.columns):
         return training_table(data, "seq2seq", rename=rename)
     check_columns(frame, ["turns"], where)
     rows, numbers, silent, blanks = [], [], 0, 0
@@ -77,8 +80,9 @@ def asked(
     Raises:
         InputError: neither source nor turns, or turns that are none.
     """
-    where, table = named(data), given(data, every_row=True)
-    frame, source = _turned(table, rename), (rename or {}).get("source", "source")
+    where, table, rename = named(data), given(data, every_row=True), rename or {}
+    frame, source = _turned(table, rename, where), rename.get("source", "source")
+    check_named(frame, rename, ("source",), where)
     if source in frame or "turns" not in frame:
         check_columns(frame, [source], where, "give dialogues, as for training")
         return table, pd.DataFrame({"source": frame[source].fillna("").astype(str)}).reset_index(drop=True)
@@ -92,15 +96,10 @@ def asked(
     return table, pd.DataFrame({"source": sources}, dtype=object)
 
 
-def _turned(frame: pd.DataFrame, rename: Mapping[str, str] | None) -> pd.DataFrame:
+def _turned(frame: pd.DataFrame, rename: Mapping[str, str], where: str) -> pd.DataFrame:
     """Turns under that name; chats are exported as messages."""
-    theirs = (rename or {}).get("turns")
-    if theirs is not None:
-        check_columns(frame, [theirs], "the table", "name it with --column turns=COLUMN")
-    theirs = theirs or ("turns" if "turns" in frame else "messages")
-    if theirs not in frame or theirs == "turns":
-        return frame
-    return frame.drop(columns="turns", errors="ignore").rename(columns={theirs: "turns"})
+    exported = {"turns": "messages"} if "turns" not in frame and "messages" in frame else {}
+    return renamed(frame, {**exported, **rename}, ("turns",), where)
 
 
 def _turns(turns: Any, where: str) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from typing import Any
 from fieldtune.data.cells import cleaned
 from fieldtune.data.filled import empty
 from fieldtune.data.scrub import scrub, traced
+from fieldtune.data.spans import place
 
 Span = dict[str, Any]
 
@@ -29,7 +30,7 @@ def moved(text: str, cell: Any, names: Sequence[str] = ()) -> tuple[str, Any, li
     if not spans or not kinds:
         return clean, cell, kinds
     found = [_moved(span, rest, clean, places) for span, (rest, _) in zip(spans, told, strict=True)]
-    before, after = (sorted((int(one["start"]), int(one["end"])) for one in some) for some in (spans, found))
+    before, after = (sorted(map(place, some)) for some in (spans, found))
     if _overlap(after) and not _overlap(before):
         raise TypeError("two spans of what is hidden as one")
     return clean, json.dumps(found, ensure_ascii=cell.isascii()) if isinstance(cell, str) else found, kinds
@@ -38,7 +39,7 @@ def moved(text: str, cell: Any, names: Sequence[str] = ()) -> tuple[str, Any, li
 def _spans(cell: Any, length: int) -> list[Span]:
     try:
         found = json.loads(cell or "[]") if isinstance(cell, str) else [] if empty(cell) else list(cell)
-        inside = all(0 <= int(one["start"]) < int(one["end"]) <= length for one in found)
+        inside = all(0 <= start < end <= length for start, end in map(place, found))
     except (TypeError, KeyError, ValueError, OverflowError, RecursionError):
         raise TypeError("spans that are no list of objects with start and end") from None
     if not inside:
@@ -52,11 +53,11 @@ def _rest(span: Span) -> Span:
 
 
 def _moved(span: Span, rest: Span, clean: str, places: list[tuple[int, int]]) -> Span:
-    start, end = int(span["start"]), int(span["end"])
+    start, end = place(span)
     inside = [at for at, (first, last) in enumerate(places) if first < end and last > start]
-    place = {"start": inside[0], "end": inside[-1] + 1}
-    told = {"text": clean[place["start"] : place["end"]]} if "text" in span else {}
-    return {**span, **rest, **place, **told}
+    new = {"start": inside[0], "end": inside[-1] + 1}
+    told = {"text": clean[new["start"] : new["end"]]} if "text" in span else {}
+    return {**span, **rest, **new, **told}
 
 
 def _overlap(places: list[tuple[int, int]]) -> bool:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from fieldtune.data.filled import empty
 from fieldtune.data.given import check_texts, named, with_numbers
-from fieldtune.data.read import check_columns
+from fieldtune.data.read import check_named
 from fieldtune.data.tables import check_labelled, task_columns
 from fieldtune.data.unreadable import looked_at, marked, pictures_of, say_gone
 from fieldtune.errors import InputError
@@ -62,7 +62,7 @@ def unlabelled_image_texts(
     A picture that cannot be read is missing; the column ``unreadable`` says why.
     """
     table, numbers = with_numbers(data)
-    check_columns(table, [theirs for ours, theirs in (rename or {}).items() if theirs != ours], named(data))
+    check_named(table, rename or {}, ("image", "text"), named(data))
     image, text = ((rename or {}).get(name, name) for name in ("image", "text"))
     table = table.assign(**{name: "" for name in (image, text) if name not in table})
     folder = Path() if isinstance(data, pd.DataFrame) else Path(data).parent

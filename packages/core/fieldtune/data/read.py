@@ -4,7 +4,7 @@ import io
 import json
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,11 @@ def check_columns(frame: pd.DataFrame, required: Sequence[str], where: str, hint
             f"{', '.join(map(str, frame.columns))} in {where}",
             f"rename a column to {missing[0]!r}" + (f", or {hint}" if hint else ""),
         )
+
+
+def check_named(frame: pd.DataFrame, rename: Mapping[str, str], ours: Sequence[str], where: str) -> None:
+    """Raises InputError when a column is missing that the user names for one of ours: it would be passed over."""
+    check_columns(frame, [rename[name] for name in ours if rename.get(name, name) != name], where)
 
 
 def read_toml(path: Path | str) -> dict[str, Any]:

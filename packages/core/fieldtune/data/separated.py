@@ -13,6 +13,8 @@ import pandas as pd
 
 from fieldtune.errors import InputError
 
+UNNAMED = "unnamed"
+"""Attribute of a table: which of its columns have no name in the file, where pandas gives them one."""
 _BLANK_LINE = re.compile(r"^[ \t]*\r?\n", re.MULTILINE)
 _SAID = re.compile(r"\ufeff?sep=([^\w\s\"]|\t)(?=[\r\n])", re.IGNORECASE)
 
@@ -32,7 +34,8 @@ def separator(text: str, usual: str = "") -> tuple[str, str]:
 def separated(text: str, mark: str, path: Path, numbered: bool) -> pd.DataFrame:
     if not text.strip():
         raise InputError("a header and at least one row", f"an empty file at {path}", "check that the export worked")
-    check_once(_header(text, mark), str(path))
+    header = _header(text, mark)
+    check_once(header, str(path))
     if line := _run_on(text, mark):
         raise InputError(
             f"a well-formed table in {path}",
@@ -50,6 +53,7 @@ def separated(text: str, mark: str, path: Path, numbered: bool) -> pd.DataFrame:
                 on_bad_lines="error",
                 index_col=False,
             )
+            frame.attrs[UNNAMED] = [name for name, said in zip(frame, header, strict=False) if not said]
             return frame.set_axis(_row_numbers(text, mark, len(frame))) if numbered else frame
     except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
         reason = (

@@ -1,6 +1,6 @@
 """A user's table -> the columns a task trains on: renamed, labels mapped, unusable rows counted or refused."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from fieldtune.data.filled import LEFT_OUT, empty
 from fieldtune.data.given import check_texts, given, named
 from fieldtune.data.labels import SEPARATOR, joined, label_set, numbers
 from fieldtune.data.numbered import counted
-from fieldtune.data.read import check_columns
+from fieldtune.data.read import check_columns, check_named
 from fieldtune.errors import InputError
 from fieldtune.progress import say
 from fieldtune.text.shown import some_of
@@ -83,17 +83,9 @@ def task_columns(
     if task not in COLUMNS:
         raise InputError(f"a task out of {', '.join(COLUMNS)}", repr(task), "choose one of them")
     required, optional = COLUMNS[task]
-    rename = {ours: theirs for ours, theirs in (rename or {}).items() if ours in (*required, *optional)}
-    renames = {theirs: ours for ours, theirs in rename.items()}
-    if len(renames) < len(rename):
-        twice = ", ".join(f"{theirs!r} for {ours}" for ours, theirs in rename.items())
-        raise InputError("a column of its own for each", twice, "name another column")
-    where, frame = named(data), given(data)
+    where, frame, rename = named(data), given(data), rename or {}
     check_columns(frame, [rename.get(name, name) for name in required], where, _HINTS.get(task, _OTHERS))
-    # A column of the wanted name that is not the one pointed to would collide after renaming.
-    frame = frame[[name for name in frame.columns if name in renames or name not in renames.values()]].rename(
-        columns=renames
-    )
+    frame = renamed(frame, rename, (*required, *optional), where)
     frame = frame[[name for name in (*required, *optional) if name in frame]]
     if "label" in frame and task in SETS:
         frame["label"] = frame["label"].map(_one_cell)
@@ -103,6 +95,28 @@ def task_columns(
         column = _whole(frame["label"], LEFT_OUT in frame.attrs)
         frame["label"] = _labels(column, labels, where, SEPARATOR if task in SETS else None)
     return frame
+
+
+def renamed(frame: pd.DataFrame, rename: Mapping[str, str], ours: Sequence[str], where: str) -> pd.DataFrame:
+    """A table with these columns under our names; one of such a name that is not the one pointed to gives way.
+
+    Raises:
+        InputError: a column that is named is not there, or is named for two.
+    """
+    check_named(frame, rename, ours, where)
+    theirs = {name: rename[name] for name in ours if name in rename}
+    names = {name: mine for mine, name in theirs.items()}
+    if len(names) < len(theirs):
+        twice = ", ".join(f"{name!r} for {mine}" for mine, name in theirs.items())
+        raise InputError("a column of its own for each", twice, "name another column")
+    return frame[[name for name in frame.columns if name in names or name not in theirs]].rename(columns=names)
+
+
+def check_letters(labels: pd.Series, where: str) -> None:
+    """Raises InputError where a label holds a NUL, which NumPy drops from the end of a text: on which rows."""
+    odd = labels.index[labels.str.contains("\0", regex=False)]
+    if len(odd):
+        raise InputError("labels of letters", f"a NUL character in that of rows {some_of(odd)} of {where}", "delete it")
 
 
 def text_column(data: pd.DataFrame | Path | str, *, rename: Mapping[str, str] | None = None) -> pd.DataFrame:
@@ -136,9 +150,7 @@ def _whole(column: pd.Series, row_went: bool) -> pd.Series:
 def _labels(column: pd.Series, mapping: Mapping[str, str] | None, where: str, separator: str | None) -> pd.Series:
     """Every label as text, mapped (part by part where there is a separator); a missing one is empty."""
     clean = column.astype(object).map(lambda value: "" if empty(value) else str(value).strip())
-    odd = clean.index[clean.str.contains("\0", regex=False)]
-    if len(odd):
-        raise InputError("labels of letters", f"a NUL character in that of rows {some_of(odd)} of {where}", "delete it")
+    check_letters(clean, where)
     if not mapping:
         return clean
     parts = clean.map(lambda cell: [part.strip() for part in cell.split(separator)] if separator else [cell])

@@ -15,14 +15,16 @@ from fieldtune.data.conll import iob2, read_conll
 from fieldtune.data.given import given, named, with_numbers
 from fieldtune.data.numbered import counted
 from fieldtune.data.raw import extension
-from fieldtune.data.read import KINDS, check_columns
-from fieldtune.data.tables import NAME_IT
+from fieldtune.data.read import KINDS, check_columns, check_named
+from fieldtune.data.spans import place
+from fieldtune.data.tables import NAME_IT, check_letters, renamed
 from fieldtune.errors import InputError
 from fieldtune.evaluate.sequence import OUTSIDE
 from fieldtune.progress import say
 from fieldtune.text import words
 
 Places = list[tuple[int, int]]
+_READ = ("text", "tokens")
 
 
 def tagged_table(
@@ -45,7 +47,9 @@ def tagged_table(
         rows, numbers = [(one.words, one.tags) for one in found], pd.Index([one.lines[0] for one in found])
     else:
         rows, numbers = _table_rows(data, rename or {})
-    table = counted(pd.DataFrame(rows, columns=["tokens", "tags"], index=numbers))
+    table = pd.DataFrame(rows, columns=["tokens", "tags"], index=numbers)
+    check_letters(table["tags"].map("".join), named(data))
+    table = counted(table)
     if labels:
         table["tags"] = [[_mapped(tag, labels, named(data)) for tag in tags] for tags in table["tags"]]
     return table
@@ -62,15 +66,16 @@ def word_table(
     Raises:
         InputError: neither column, or tokens that do not stand in the text.
     """
-    text, words_in = ((rename or {}).get(name, name) for name in ("text", "tokens"))
+    text, words_in = ((rename or {}).get(name, name) for name in _READ)
     if isinstance(data, (Path, str)) and extension(data) not in KINDS:
         found = [sentence.words for sentence in read_conll(Path(data), words_only=True)]
         table = pd.DataFrame({"text": [" ".join(tokens) for tokens in found], "tokens": pd.Series(found, dtype=object)})
         text, words_in, numbers = "text", "tokens", pd.Index(range(1, len(found) + 1))
     else:
         table, numbers = with_numbers(data)
+        check_named(table, rename or {}, _READ, named(data))
     if words_in not in table:
-        check_columns(table, [words_in if "tokens" in (rename or {}) else text], named(data), NAME_IT)
+        check_columns(table, [text], named(data), NAME_IT)
         return table, parted(table[text].fillna("").astype(str).tolist())
     called = _called(numbers, named(data))
     tokens = [_texts(cell, "tokens", called(row)) for row, cell in enumerate(table[words_in])]
@@ -97,15 +102,10 @@ def _table_rows(
 ) -> tuple[list[tuple[list[str], list[str]]], pd.Index]:
     """Tokens and tags of the rows that have a word, and the numbers of these rows."""
     where, frame = named(data), given(data)
-    theirs = {rename[ours]: ours for ours in ("tokens", "tags", "spans") if ours in rename}
-    check_columns(frame, list(theirs), where, NAME_IT)
-    # A column of the wanted name that is not the one pointed to would collide after renaming.
-    frame = frame.drop(columns=[name for name in theirs.values() if name in frame and name not in theirs])
-    frame = frame.rename(columns=theirs)
-    text, called = rename.get("text", "text"), _called(frame.index, where)
+    frame, called = renamed(frame, rename, (*_READ, "tags", "spans"), where), _called(frame.index, where)
     if "spans" in frame and "tags" not in frame:
-        check_columns(frame, [text, "spans"], where, NAME_IT)
-        rows = _from_spans(frame[text].tolist(), frame["spans"].tolist(), called)
+        check_columns(frame, ["text", "spans"], where, NAME_IT)
+        rows = _from_spans(frame["text"].tolist(), frame["spans"].tolist(), called)
     else:
         check_columns(frame, ["tokens", "tags"], where, "give text and spans")
         rows = [
@@ -137,15 +137,15 @@ def _from_spans(texts: Sequence[Any], spans: Sequence[Any], called: Any) -> list
         cuts = words.spans(text)
         tags = [OUTSIDE] * len(cuts)
         for start, end, label in _spans(cell, len(text), called(number)):
-            inside = [place for place, (first, last) in enumerate(cuts) if first < end and last > start]
-            if not inside or any(tags[place] != OUTSIDE for place in inside):
+            inside = [at for at, (first, last) in enumerate(cuts) if first < end and last > start]
+            if not inside or any(tags[at] != OUTSIDE for at in inside):
                 fault = "a span of no word" if not inside else "spans that share a word"
                 raise InputError(
                     "spans of words of their own", f"{fault} ({start}-{end}) in {called(number)}", "correct it"
                 )
             moved += (cuts[inside[0]][0], cuts[inside[-1]][1]) != (start, end)
-            for place in inside:
-                tags[place] = f"{'I' if place > inside[0] else 'B'}-{label}"
+            for at in inside:
+                tags[at] = f"{'I' if at > inside[0] else 'B'}-{label}"
         rows.append(([text[start:end] for start, end in cuts], tags))
     if moved:
         say(f"{moved} spans begin or end inside a word: taken as whole words")
@@ -154,7 +154,7 @@ def _from_spans(texts: Sequence[Any], spans: Sequence[Any], called: Any) -> list
 
 def _spans(cell: Any, length: int, row: str) -> list[tuple[int, int, str]]:
     try:
-        found = sorted((_place(span["start"]), _place(span["end"]), _type(span["label"])) for span in _list(cell))
+        found = sorted((*place(span), _type(span["label"])) for span in _list(cell))
     except (TypeError, KeyError, ValueError, OverflowError) as error:
         raise InputError(
             "a list of objects with start, end and label", f"another thing in {row}", "correct it"
@@ -163,14 +163,6 @@ def _spans(cell: Any, length: int, row: str) -> list[tuple[int, int, str]]:
         if not (0 <= start < end <= length and label):
             raise InputError(f"spans inside the text of {length} characters", f"{start}-{end} in {row}", "correct it")
     return found
-
-
-def _place(value: Any) -> int:
-    """A whole number, or a text that is one."""
-    whole = value.strip().isdecimal() if isinstance(value, str) else not isinstance(value, bool) and value == int(value)
-    if not whole:
-        raise ValueError("no whole number")
-    return int(value)
 
 
 def _type(value: Any) -> str:

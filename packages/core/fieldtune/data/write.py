@@ -1,17 +1,19 @@
 """Write a table, whole or not at all, in the format that the name of its file tells. Knows no task."""
 
 import contextlib
+import csv
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TextIO
 
 import numpy as np
 import pandas as pd
 
 from fieldtune.data.places import outside
 from fieldtune.data.read import KINDS
+from fieldtune.data.separated import UNNAMED
 from fieldtune.errors import InputError
 
 ROWS = 20_000
@@ -57,8 +59,7 @@ def written(path: Path) -> Iterator[Path]:
 def write_table(frame: pd.DataFrame, path: Path) -> None:
     """Write a table in the format its extension names; the file appears whole or not at all.
 
-    In CSV and TSV a line break inside a cell is a line feed: a lone carriage return, which pandas does not quote, would
-    be read as the end of the row. Lists and objects in cells are JSON there.
+    In CSV and TSV lists and objects in cells are JSON, and columns that had no name in such a file have none again.
     """
     write_pieces(in_pieces(frame), path)
 
@@ -78,8 +79,7 @@ def write_pieces(pieces: Iterable[pd.DataFrame], path: Path) -> None:
                 if path.suffix == ".jsonl":
                     piece.to_json(handle, orient="records", lines=True, force_ascii=False)
                 else:
-                    mark = "\t" if path.suffix == ".tsv" else ","
-                    _plain(piece).to_csv(handle, index=False, header=not number, sep=mark)
+                    _separated(piece, handle, "\t" if path.suffix == ".tsv" else ",", header=not number)
 
 
 def in_pieces(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
@@ -90,10 +90,19 @@ def in_pieces(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
         yield frame.iloc[start : start + size]
 
 
+def _separated(frame: pd.DataFrame, handle: TextIO, mark: str, *, header: bool) -> None:
+    names = ["" if name in frame.attrs.get(UNNAMED, ()) else str(name) for name in frame]
+    plain = _plain(frame)
+    # Python before 3.13 quotes no lone carriage return, which would be read as the end of the row.
+    returns = any("\r" in cell for cell in [*names, *plain.to_numpy().flat] if isinstance(cell, str))
+    quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
+    plain.to_csv(handle, index=False, header=names if header else False, sep=mark, quoting=quoting)
+
+
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
     """Cells as CSV can hold them; a column of objects stays one, whatever a piece of it looks like."""
     kinds = {name: object for name in frame if frame[name].dtype == object}
-    return frame.map(_cell).astype(kinds).replace(r"\r\n?", "\n", regex=True)
+    return frame.map(_cell).astype(kinds)
 
 
 def _cell(value: Any) -> Any:
