@@ -767,8 +767,12 @@ def test_columns_of_any_task_go_by_the_users_names(cli: Callable[..., Ran], tmp_
     base = ["--task", "text-pair", "--train", tmp_path / "p.csv", "--method", "linear", "--out", tmp_path / "m"]
     ran = cli("train", *base)
     assert (ran.code, "--column NAME=COLUMN" in ran.err) == (1, True)
-    ran = cli("train", *base, "--text", "s1")
-    assert (ran.code, "a column that text-pair reads" in ran.err, "--text" in ran.err) == (1, True, True)
+    table = ["data", "check", tmp_path / "p.csv", "--task", "text-pair"]
+    tried = ["search", *base[:4], "--trials", 1, "--out", tmp_path / "s"]
+    for command in (["train", *base], table, tried):
+        ran = cli(*command, "--text", "s1")
+        assert (ran.code, "a column that text-pair reads" in ran.err, "--text" in ran.err) == (1, True, True)
+    assert cli(*table, *named, "--label", "gold", "--json").json["rows"] == len(rows)
     ran = cli("train", *base, *named, "--label", "gold")
     assert ran.code == 0, ran.err
     assert (
@@ -782,6 +786,13 @@ def test_columns_of_any_task_go_by_the_users_names(cli: Callable[..., Ran], tmp_
         "evaluate", "--model", tmp_path / "m", "--data", tmp_path / "p.csv", *named, "--column", "label=gold", "--json"
     )
     assert ran.json["n"] == len(rows)
+    for command in (["export", tmp_path / "m"], ["publish", tmp_path / "m", "--into", "pairs"]):
+        ran = cli("models", *command, "--data", tmp_path / "p.csv", "--text", "s1")
+        assert (ran.code, "a column that text-pair reads" in ran.err) == (1, True)
+    ran = cli(
+        "models", "publish", tmp_path / "m", "--into", "pairs", "--data", tmp_path / "p.csv", *named, "--label", "gold"
+    )
+    assert ran.code == 0, ran.err
 
 
 def test_the_package_runs_and_names_what_it_holds() -> None:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from fieldtune import gate, registry
 from fieldtune.data.write import write_table
 from fieldtune.errors import InputError
+from fieldtune.evaluate.figures import without_nan
 from fieldtune.models.folder import locked, replaceable, staged
 from fieldtune.runtime import generator
 from fieldtune_monitor import slot_training
@@ -92,7 +93,7 @@ def train_bundle(rows: pd.DataFrame, out: Path, plan: Plan, keep: Mapping[str, P
             chosen = {key: value for key, value in asdict(plan).items() if key != "progress"}
             about_all = {"slots": slots, "held_out": int(held.sum()), "rows": len(rows), "plan": chosen}
             (folder / BUNDLE).write_text(
-                json.dumps(about_all, indent=1, sort_keys=True, ensure_ascii=False), encoding="utf-8"
+                json.dumps(without_nan(about_all), indent=1, sort_keys=True, ensure_ascii=False), encoding="utf-8"
             )
     shutil.rmtree(work, ignore_errors=True)
     return slots

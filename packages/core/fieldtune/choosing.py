@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from fieldtune.data.checks import OUT_OF_SCOPE, text_key
 from fieldtune.data.split import folds
 from fieldtune.errors import InputError, MissingExtraError
+from fieldtune.evaluate.figures import without_nan
 from fieldtune.evaluate.significance import bootstrap
 from fieldtune.progress import say
 from fieldtune.runtime import generator
@@ -72,7 +73,7 @@ def choose(
     method, found = verdict(right, generator(seed))
     found |= {"folds": len(used), "of": count}
     temporary = folder / f".{CHOICE}"
-    temporary.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    temporary.write_text(json.dumps(without_nan(found), indent=1, allow_nan=False), encoding="utf-8")
     temporary.replace(file)
     for place in folder.glob("try-*"):
         shutil.rmtree(place, ignore_errors=True)

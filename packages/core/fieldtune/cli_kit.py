@@ -1,7 +1,6 @@
 """What every command shares: --json, key=value, printing a result, an error as one line, names of a later release."""
 
 import json
-import math
 import re
 import sys
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from fieldtune.errors import InputError, RefusedError
+from fieldtune.evaluate.figures import without_nan
 from fieldtune.runtime import iso
 
 _TIMED = re.compile(r"(^|_)(time|cut|at)$")
@@ -24,21 +24,10 @@ def show(result: Mapping[str, Any], as_json: bool) -> None:
     """Print a result on stdout: one JSON object, or ``key: value`` lines with nested tables indented."""
     if as_json:
         narrow = not (sys.stdout.encoding or "").lower().startswith("utf")  # JSON's own escapes can be read anywhere
-        print(json.dumps(_finite(result), ensure_ascii=narrow, default=_plain, allow_nan=False))
+        print(json.dumps(without_nan(result), ensure_ascii=narrow, default=_plain, allow_nan=False))
         return
     for line in _lines(result, ""):
         print(line)
-
-
-def _finite(value: Any) -> Any:
-    """numpy numbers and arrays as Python's; JSON has no NaN and no infinity: a figure that could not be had is null."""
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, Mapping):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _lines(value: Any, indent: str) -> list[str]:

@@ -21,7 +21,7 @@ PROBE = (
 
 
 def export_model(
-    folder: Path,
+    trained: Any,
     out: Path,
     data: Path | None,
     *,
@@ -29,12 +29,12 @@ def export_model(
     rename: Mapping[str, str] | None = None,
     labels: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Load, compare on the rows of ``data`` (or on :data:`PROBE`), write; see :func:`fieldtune.infer.export.export`.
+    """Load a folder, or take what was loaded; compare on the rows of ``data`` (or on :data:`PROBE`), write; see :func:`fieldtune.infer.export.export`.
 
     Raises:
         InputError: a model of another kind.
     """
-    model = load(folder)
+    model = load(trained) if isinstance(trained, (str, Path)) else trained
     if not exportable(model):
         raise InputError(
             "a head on an encoder's vectors of texts", f"a model for {model.card['task']} by {model.card['method']}",

@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Engine, text
 
 from fieldtune import gate
 from fieldtune.errors import InputError, RefusedError
+from fieldtune.evaluate.figures import without_nan
 from fieldtune.gate import INCUMBENT, Verdict
 from fieldtune.models.folder import MANIFEST, digest, staged, verify
 from fieldtune.runtime import home, iso
@@ -313,7 +314,7 @@ def _record(
         ),
         {
             "id": version, "app": app, "slot": slot_of(origin), "origin": str(origin), "now": iso(now),
-            "details": json.dumps(details, default=str, sort_keys=True),
+            "details": json.dumps(without_nan(details), default=str, sort_keys=True, allow_nan=False),
         },
     )  # fmt: skip
 

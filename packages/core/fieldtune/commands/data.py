@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from fieldtune.cli_kit import Json, parse_map, show
-from fieldtune.commands.training import LabelColumn, LabelMap, TextColumn
+from fieldtune.commands.columns import Columns, LabelColumn, LabelMap, TextColumn, renamed
 from fieldtune.text.shown import some_of
 
 FEW = 5  # rows that a finding names to people
@@ -83,6 +83,7 @@ def check(
     task: Annotated[str, typer.Option(help="What it is to train, as in fieldtune train.")] = "text-classification",
     text: TextColumn = "text",
     label: LabelColumn = "label",
+    columns: Columns = None,
     mapping: LabelMap = None,
     against: Annotated[
         Path | None, typer.Option(help="A training table: which rows of the file also stand in it, or nearly do.")
@@ -104,11 +105,12 @@ def check(
     from fieldtune.data.tables import task_columns
     from fieldtune.tasks import task_module
 
+    rename = renamed(task, text, label, columns)
+
     def read(path: Path) -> Any:
-        columns = {"text": text, "label": label}
         if task not in TEXT_COLUMNS:
-            return task_module(task).read(path, rename=columns, labels=parse_map(mapping))
-        return counted(task_columns(path, task, rename=columns, labels=parse_map(mapping)))
+            return task_module(task).read(path, rename=rename, labels=parse_map(mapping))
+        return counted(task_columns(path, task, rename=rename, labels=parse_map(mapping)))
 
     table = read(file)
     findings = task_module(task).check(table) + repeated(table, task)

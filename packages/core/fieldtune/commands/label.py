@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from fieldtune.cli_kit import Json, show
-from fieldtune.commands.training import LabelColumn, TextColumn
+from fieldtune.commands.columns import LabelColumn, TextColumn
 from fieldtune.errors import InputError
 from fieldtune.progress import say
 

@@ -7,7 +7,7 @@ import typer
 
 from fieldtune.applications import application
 from fieldtune.cli_kit import Json, parse_map, show
-from fieldtune.commands.training import LabelColumn, LabelMap, TextColumn
+from fieldtune.commands.columns import Columns, LabelColumn, LabelMap, TextColumn, renamed
 from fieldtune.errors import InputError, RefusedError
 from fieldtune.progress import say
 
@@ -52,6 +52,7 @@ def publish(
     data: Annotated[Path | None, typer.Option(help="Held-out table, for models of no application.")] = None,
     text: TextColumn = "text",
     label: LabelColumn = "label",
+    columns: Columns = None,
     mapping: LabelMap = None,
     as_json: Json = False,
 ) -> None:
@@ -59,6 +60,7 @@ def publish(
 
     The first version of a name meets no other: it ships, with a warning and `compared: false`.
     """
+    from fieldtune.models import load
     from fieldtune.publishing import publish_model
     from fieldtune.runtime import generator, now
 
@@ -67,9 +69,9 @@ def publish(
     if module is not None:
         verdict = module.publish(folder, slot=slot or None, now=now())
     else:
-        columns, labels = {"text": text, "label": label}, parse_map(mapping)
+        rename = renamed(load(folder).card["task"], text, label, columns) if data else None
         verdict = publish_model(
-            folder, name, slot or None, data, columns=columns, labels=labels, rng=generator(0), now=now()
+            folder, name, slot or None, data, columns=rename, labels=parse_map(mapping), rng=generator(0), now=now()
         )
     if verdict.promoted and not verdict.compared:
         say(f"warning: put into service unopposed: {verdict.reason}")
@@ -113,20 +115,23 @@ def export(
     ] = None,
     text: TextColumn = "text",
     label: LabelColumn = "label",
+    columns: Columns = None,
     mapping: LabelMap = None,
     as_json: Json = False,
 ) -> None:
     """Write a model for ONNX Runtime; refused where its answers differ from the model's."""
     from fieldtune.exporting import export_model
+    from fieldtune.models import load
 
     if to != "onnx":
         raise InputError("--to onnx", repr(to), "leave --to out")
-    names = {"text": text, "label": label}
+    trained = load(folder)
+    rename = renamed(trained.card["task"], text, label, columns)
     if out is None:
         whole = folder.resolve()
         out = whole.with_name(f"{whole.name}-onnx{'-int8' if int8 else ''}")
     show(
-        {"out": str(out), **export_model(folder, out, data, int8=int8, rename=names, labels=parse_map(mapping))},
+        {"out": str(out), **export_model(trained, out, data, int8=int8, rename=rename, labels=parse_map(mapping))},
         as_json,
     )
 

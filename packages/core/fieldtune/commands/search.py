@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fieldtune.cli_kit import Json, pair, parse_map, show
-from fieldtune.commands.training import LabelColumn, LabelMap, TextColumn
+from fieldtune.commands.columns import Columns, LabelColumn, LabelMap, TextColumn, renamed
 
 
 def register(app: typer.Typer) -> None:
@@ -27,6 +27,7 @@ def search(
     settings: Annotated[list[str] | None, typer.Option("--set", help="key=value that is not to be searched.")] = None,
     text: TextColumn = "text",
     label: LabelColumn = "label",
+    columns: Columns = None,
     mapping: LabelMap = None,
     seed: Annotated[int, typer.Option(help="Of the proposals, the split, the batches and dropout.")] = 0,
     as_json: Json = False,
@@ -47,7 +48,7 @@ def search(
         method=method,
         settings=dict(pair(item, "--set") for item in settings or []),
         seed=seed,
-        rename={"text": text, "label": label},
+        rename=renamed(task, text, label, columns),
         labels=parse_map(mapping),
     )
     best = {"model": str(found.best), "value": found.value, "settings": found.settings}

@@ -8,20 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from fieldtune.cli_kit import Json, pair, parse_map, show
+from fieldtune.commands.columns import Columns, LabelColumn, LabelMap, TextColumn, renamed
 from fieldtune.errors import InputError
 from fieldtune.models.card import outdone
 from fieldtune.progress import say
 
-TextColumn = Annotated[str, typer.Option("--text", help="The column that holds the text.")]
-LabelColumn = Annotated[str, typer.Option("--label", help="The column that holds the label.")]
-LabelMap = Annotated[
-    list[str] | None,
-    typer.Option("--map", help="""Rename labels: 0=negative,1=positive; repeatable. One with a comma: '"a, b"=c'."""),
-]
-Columns = Annotated[
-    list[str] | None,
-    typer.Option("--column", help="A column by the task's name for it, text_a=question; repeatable."),
-]
 FEW = 30  # validation rows below which a figure says little
 
 
@@ -83,7 +74,7 @@ def train(
         out=out,
         settings=dict(pair(item, "--set") for item in settings or []),
         seed=seed,
-        rename=_renamed(task, text, label, columns),
+        rename=renamed(task, text, label, columns),
         labels=parse_map(mapping),
         rivals=True,
         unlabelled=unlabelled,
@@ -112,7 +103,7 @@ def evaluate(
     if report is not None:
         check_output(report / "report.html", (".html",))
     trained = load(model)
-    rename = _renamed(trained.card["task"], text, label, columns)
+    rename = renamed(trained.card["task"], text, label, columns)
     show(measure(trained, data, rename=rename, labels=parse_map(mapping), report=report), as_json)
 
 
@@ -136,7 +127,7 @@ def predict(
 
     check_output(out, reads=[data])
     trained = load(model)
-    rename = _renamed(trained.card["task"], text, "label", columns)
+    rename = renamed(trained.card["task"], text, "label", columns)
     written: dict[str, int] = {}
     words = out.suffix in (".csv", ".tsv")
     write_pieces(_counted(answers(trained, data, rename=rename), written, words), out)
@@ -182,29 +173,6 @@ def encode(
     with written(out) as temporary, temporary.open("wb") as handle:
         np.save(handle, vectors, allow_pickle=False)
     show({"out": str(out), "rows": len(vectors), "dimensions": vectors.shape[1]}, as_json)
-
-
-def _renamed(task: str, text: str, label: str, columns: list[str] | None) -> dict[str, str]:
-    """Column that the task reads -> the user's name for it.
-
-    Raises:
-        InputError: an option for a column that the task does not read.
-    """
-    from fieldtune.tasks import task_module
-
-    about = task_module(task)
-    known = list(dict.fromkeys([*about.INPUTS, *about.COLUMNS[0], *about.COLUMNS[1]]))
-    asked = [("text", text, "--text"), ("label", label, "--label")]
-    given = {name: (theirs, option) for name, theirs, option in asked if theirs != name}
-    given |= {name: (theirs, "--column") for name, theirs in (pair(item, "--column") for item in columns or [])}
-    for name, (_, option) in given.items():
-        if name not in known:
-            raise InputError(
-                f"a column that {task} reads: {', '.join(known)}",
-                f"{option} for {name!r}",
-                f"leave it out, or name one of these with --column {known[0]}=COLUMN",
-            )
-    return {name: theirs for name, (theirs, _) in given.items()}
 
 
 def remark(method: str, metrics: dict[str, Any], figure: str) -> None:

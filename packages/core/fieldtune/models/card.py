@@ -4,6 +4,7 @@ Pure: a dictionary in, Markdown out, and the same dictionary gives the same byte
 hub's own, so a model that is trained on from this folder knows the licence. It measures nothing.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
@@ -132,7 +133,7 @@ def _figures(card: Mapping[str, Any]) -> str:
     n = int(metrics.get("n", 0))
     if not n:
         return "## Figures\n\nNot measured (n = 0): no rows were kept apart."
-    rows = [(name, f"{value:.4g}", _interval(name, value, n)) for name, value in flat(metrics) if name not in _SIZES]
+    rows = [(name, _number(value), _interval(name, value, n)) for name, value in flat(metrics) if name not in _SIZES]
     lines = [f"| {_code(name)} | {value} | {interval} |" for name, value, interval in rows]
     told = f"Measured on {n} rows{_apart(card)}"
     if "folds" in metrics:
@@ -169,7 +170,7 @@ def _others(card: Mapping[str, Any]) -> str:
     found = {card["method"]: metrics, **metrics["rivals"]}
     names = [name for name in names if all(name in figures for figures in found.values())]
     rows = [
-        f"| {_code(method)} | {' | '.join(f'{figures[name]:.4g}' for name in names)} |"
+        f"| {_code(method)} | {' | '.join(_number(figures[name]) for name in names)} |"
         for method, figures in found.items()
     ]
     head = f"| method | {' | '.join(map(_code, names))} |"
@@ -185,7 +186,7 @@ def _classes(card: Mapping[str, Any]) -> str:
     ordered = sorted(known.items(), key=lambda one: -one[1]["support"])
     names = [name for name in ordered[0][1] if name != "support"]
     rows = [
-        f"| {_code(label)} | {found['support']:.0f} | {' | '.join(f'{found[name]:.3g}' for name in names)} |"
+        f"| {_code(label)} | {found['support']:.0f} | {' | '.join(_number(found[name], 3) for name in names)} |"
         for label, found in ordered[:_CLASSES]
     ]
     more = [f"\nand {len(ordered) - _CLASSES} more classes"] if len(ordered) > _CLASSES else []
@@ -228,7 +229,9 @@ def outdone(method: str, metrics: Mapping[str, Any], figure: str) -> str:
         figure: the metric by which the task's methods are compared, higher is better.
     """
     rivals = {name: figures[figure] for name, figures in metrics.get("rivals", {}).items()}
-    found = {method: metrics[figure], **rivals}
+    found = {name: value for name, value in {method: metrics[figure], **rivals}.items() if _number(value) != "none"}
+    if method not in found:
+        return ""
     best = max(found, key=lambda one: found[one])  # the first of equals is the method asked for
     if best == method:
         return ""
@@ -239,12 +242,19 @@ def outdone(method: str, metrics: Mapping[str, Any], figure: str) -> str:
 
 
 def flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
-    """Numbers of nested tables as ``outer.inner``; tables per class and those of rivals are left out."""
+    """Numbers of nested tables as ``outer.inner``, NaN for null; tables per class and those of rivals are left out."""
     for name, value in table.items():
         if isinstance(value, Mapping) and name not in _ASIDE:
             yield from flat(value, f"{above}{name}.")
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             yield f"{above}{name}", float(value)
+        elif value is None:
+            yield f"{above}{name}", math.nan
+
+
+def _number(value: float | None, digits: int = 4) -> str:
+    """A figure; none where it could not be had."""
+    return "none" if value is None or not math.isfinite(value) else f"{value:.{digits}g}"
 
 
 def _interval(name: str, value: float, n: int) -> str:
@@ -261,7 +271,7 @@ def _calibration(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if lacking := card.get("metrics", {}).get("not_calibrated"):
         yield "not calibrated", "; ".join(lacking)
     if "ece" in card.get("metrics", {}):
-        yield "expected calibration error", f"{card['metrics']['ece']:.4g}"
+        yield "expected calibration error", _number(card["metrics"]["ece"])
 
 
 def _table(title: str, rows: Iterator[tuple[str, str]]) -> str:

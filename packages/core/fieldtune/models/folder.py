@@ -19,6 +19,7 @@ from typing import Any, TextIO
 from fieldtune.data.places import MANIFEST as MANIFEST
 from fieldtune.data.places import outside
 from fieldtune.errors import ArtefactError, InputError, RefusedError
+from fieldtune.evaluate.figures import without_nan
 from fieldtune.models import signing
 from fieldtune.models.guard import CARD as CARD
 from fieldtune.models.guard import files as guard
@@ -154,7 +155,7 @@ def write_manifest(folder: Path, details: Mapping[str, Any]) -> None:
         _sync(file)
         files[file.relative_to(folder).as_posix()] = {"sha256": digest(file), "bytes": file.stat().st_size}
     manifest = folder / MANIFEST
-    facts = json.loads(json.dumps({"files": files, **details}, default=str))
+    facts = json.loads(json.dumps(without_nan({"files": files, **details}), default=str, allow_nan=False))
     facts.pop(SEAL, None)  # of the manifest that the details were copied from
     manifest.write_text(_text({**facts, SEAL: _sealed(facts)}), encoding="utf-8")
     _sync(manifest)

@@ -44,7 +44,7 @@ class Regressor:
         save_tensors(folder, {"weight": self.weight, "bias": self.bias, **self.features.save(folder)})
         save_card(folder, self.card)
         known = {"centre": self.centre, "scale": self.scale, "width": self.width if self.width < math.inf else None}
-        (folder / CALIBRATION).write_text(json.dumps(known), encoding="utf-8")
+        (folder / CALIBRATION).write_text(json.dumps(known, allow_nan=False), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path, card: dict[str, Any]) -> "Regressor":

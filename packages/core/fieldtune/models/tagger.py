@@ -176,7 +176,9 @@ class Tagger:
         """Write the model into ``folder`` (use :func:`fieldtune.models.folder.staged` around it)."""
         save_tensors(folder, {"weight": self.weight, "bias": self.bias, **self.features.save(folder)})
         save_card(folder, {**self.card, "labels": list(self.labels)})
-        (folder / CALIBRATION).write_text(json.dumps({"temperature": self.temperature}), encoding="utf-8")
+        (folder / CALIBRATION).write_text(
+            json.dumps({"temperature": self.temperature}, allow_nan=False), encoding="utf-8"
+        )
 
     @classmethod
     def load(cls, folder: Path, card: dict[str, Any]) -> "Tagger":

@@ -17,6 +17,7 @@ from safetensors.numpy import load_file, save_file
 
 from fieldtune.data.checks import OUT_OF_SCOPE as OUT_OF_SCOPE
 from fieldtune.errors import ArtefactError, FieldtuneError
+from fieldtune.evaluate.figures import without_nan
 from fieldtune.models import asked, guard
 from fieldtune.models.card import PAGE, markdown
 from fieldtune.models.encoder import DEFAULT, MAX_LENGTH, load_encoder_folder, positions
@@ -259,9 +260,10 @@ def read_tensors(folder: Path) -> dict[str, NDArray[np.float32]]:
 
 
 def save_card(folder: Path, card: dict[str, Any]) -> None:
-    """Write ``fieldtune.json``."""
+    """Write ``fieldtune.json``; a figure that could not be had is null."""
     (folder / CARD).write_text(
-        json.dumps(card, indent=1, sort_keys=True, ensure_ascii=False, default=float), encoding="utf-8"
+        json.dumps(without_nan(card), indent=1, sort_keys=True, ensure_ascii=False, default=float, allow_nan=False),
+        encoding="utf-8",
     )
 
 
@@ -275,7 +277,7 @@ def save_page(folder: Path) -> None:
 def save_labelled(folder: Path, model: Labelled) -> None:
     """Write the card of a model of labels, and its calibration."""
     save_card(folder, {**model.card, "labels": list(model.labels), "scope_threshold": model.threshold})
-    (folder / CALIBRATION).write_text(json.dumps({"temperature": model.temperature}), encoding="utf-8")
+    (folder / CALIBRATION).write_text(json.dumps({"temperature": model.temperature}, allow_nan=False), encoding="utf-8")
 
 
 def labelled_of(folder: Path, card: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldtune.errors import ConfigError, MissingExtraError
+from fieldtune.evaluate.figures import without_nan
 from fieldtune.models.folder import RUN
 
 KINDS = {"jsonl": "json", "tensorboard": "tensorboard", "wandb": "wandb"}
@@ -95,7 +96,7 @@ def _jsonl(folder: Path, run: str, settings: Mapping[str, float], step: int | No
     handle = file.open("a", encoding="utf-8")
 
     def write(at: int, values: Mapping[str, float]) -> None:
-        handle.write(json.dumps({"step": at, **values}) + "\n")
+        handle.write(json.dumps(without_nan({"step": at, **values}), allow_nan=False) + "\n")
         handle.flush()
 
     _begin(write, settings, step)
