@@ -1,12 +1,15 @@
 """Nothing is written into a saved model: with one file more it could not be loaded."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fieldtune.data.write import check_output
 from fieldtune.errors import ArtefactError, InputError
+from fieldtune.models import load
 from fieldtune.models.folder import replaceable, staged, verify
+from fieldtune.pipeline import finetune
 from tests.processes import FIELDTUNE, run
 
 
@@ -48,6 +51,37 @@ def test_commands_refuse_it(model: Path, command: tuple[str, ...]) -> None:
     assert done.code == 1
     assert "expected a place outside of saved models" in done.err
     verify(model)
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+if sys.argv[1] == "report":
+    from fieldtune.evaluate.report import Report
+    Report("x").paragraph("long " * 2000).write("report")
+from fieldtune.data.write import written
+import numpy as np
+with written(Path("v.npy")) as temporary, temporary.open("wb") as handle:
+    np.save(handle, np.zeros(5000))
+"""
+
+
+@pytest.mark.parametrize("what", ["report", "vectors"])
+def test_a_file_that_could_not_be_written_is_named_and_gone(tmp_path: Path, what: str) -> None:
+    done = run("-c", FULL, what, folder=tmp_path)
+    assert done.code
+    assert {"report": "report/report.md", "vectors": "v.npy"}[what] in done.err.splitlines()[-1]
+    assert not [file for file in tmp_path.rglob("*") if file.is_file()]
+
+
+@pytest.mark.parametrize("place", [5, None])
+def test_what_is_no_path_is_refused(place: Any) -> None:
+    for act in (load, lambda place: finetune("text-classification", {"text": [], "label": []}, out=place)):
+        with pytest.raises(InputError, match="the path of a folder"):
+            act(place)
+    with pytest.raises(InputError, match="seed as a whole number"):
+        finetune("text-classification", {"text": [], "label": []}, out="m", seed="a")  # type: ignore[arg-type]
 
 
 def test_an_added_file_is_named_to_be_deleted(model: Path) -> None:

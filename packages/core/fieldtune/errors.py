@@ -4,6 +4,21 @@ Each says what was expected, what was found and how to fix it; the command line 
 Knows nothing of where the error happened.
 """
 
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def naming(file: Path) -> Iterator[None]:
+    """An error of the system that names no file, as of a full disk, names this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror or str(error), str(file)) from error
+
 
 class FieldtuneError(Exception):
     """Base of all errors meant for the user's eyes.

@@ -1,6 +1,7 @@
 """finetune: rows -> checks -> split -> train -> calibrate -> evaluate -> refit -> model folder, readable top to bottom."""
 
 import json
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import pandas as pd
 from fieldtune.choosing import choose
 from fieldtune.data.given import Given
 from fieldtune.data.leaks import Leaked
+from fieldtune.data.places import path_of
 from fieldtune.data.tables import SETS
 from fieldtune.errors import ArtefactError, InputError
 from fieldtune.fingerprint import fingerprint, provenance, start, table_digest, threads, versions
@@ -24,6 +26,7 @@ from fieldtune.models.readable import encoder_of
 from fieldtune.models.trained import CARD, OUT_OF_SCOPE, save_page
 from fieldtune.preparing import Rows, prepared
 from fieldtune.progress import say
+from fieldtune.runtime import cores
 from fieldtune.tasks import AUTO, Task, heeded, resolved, task_module
 from fieldtune.train.checkpoint import claimed, of_which_rows
 from fieldtune.train.settings import Settings
@@ -99,7 +102,7 @@ def finetune(
     task, chosen = resolved(task, method, settings)
     about = task_module(task)
     _possible(about, task, method, chosen, seed, processes, valid)
-    path = Path(out)
+    path = path_of(out)
     replaceable(path)
     rows = prepared(
         about, task, method, train, valid, unlabelled,
@@ -133,8 +136,11 @@ def _possible(
     about: Task, task: str, method: str, settings: Settings, seed: int, processes: int, valid: Given | None
 ) -> None:
     """Refuse what no rows could make possible."""
-    if processes < 1:
-        raise InputError("at least one process", str(processes), "leave --processes out")
+    for name, number in (("seed", seed), ("processes", processes)):
+        if not isinstance(number, numbers.Integral):
+            raise InputError(f"{name} as a whole number", repr(number), f"give {name}=1")
+    if not 1 <= processes <= cores():
+        raise InputError(f"1 to {cores()} processes, as many as cores", str(processes), "leave --processes out")
     if processes > 1 and method not in about.SHARED:
         raise InputError(
             f"one process for --method {method} of {task}: its work cannot be shared",

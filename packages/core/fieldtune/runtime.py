@@ -30,11 +30,10 @@ def set_threads(count: int | None = None) -> int:
     Raises:
         ConfigError: ``FIELDTUNE_THREADS`` is no number of threads.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     asked = os.environ.get("FIELDTUNE_THREADS", "").strip() or "0"
     if not asked.isdecimal():
         raise ConfigError("FIELDTUNE_THREADS as a number of threads", repr(asked), "set it to 4, or unset it")
-    chosen = count or int(asked) or cores
+    chosen = count or int(asked) or cores()
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, str(chosen))
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # SciPy's, when it is imported
@@ -43,6 +42,11 @@ def set_threads(count: int | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # forked workers and Rust threads do not mix
     return chosen
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def now() -> datetime:

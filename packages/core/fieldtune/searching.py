@@ -11,6 +11,7 @@ import pandas as pd
 
 from fieldtune.data.given import Given, tabled
 from fieldtune.data.leaks import leaked
+from fieldtune.data.places import path_of
 from fieldtune.errors import InputError
 from fieldtune.fingerprint import fingerprint, start
 from fieldtune.models.encoder import DEFAULT
@@ -49,10 +50,11 @@ def find_settings(
     Raises:
         InputError: no trials, nothing to search for with this method, or no trial with a figure; ArtefactError, ConfigError: see `finetune`.
     """
+    folder = path_of(out)
     if trials < 1:
         raise InputError("at least one trial", str(trials), "give --trials 20")
+    task, chosen = resolved(task, method, settings)
     fixed = dict(settings or {})
-    task, chosen = resolved(task, method, fixed)
     about = task_module(task)
     defaults = asdict(chosen)
     ranges = space(defaults, heeded(task, method, chosen) - fixed.keys())
@@ -69,15 +71,15 @@ def find_settings(
         say(f"note: {finding.message}")
     digest = hashlib.sha256(json.dumps([run, ranges], sort_keys=True).encode()).hexdigest()
 
-    def one(changes: Mapping[str, Any], folder: Path) -> float:
+    def one(changes: Mapping[str, Any], work: Path) -> float:
         done = finetune(
-            task, rows, valid=held_out, model=model, method=method, out=folder, settings=changes, seed=seed,
+            task, rows, valid=held_out, model=model, method=method, out=work, settings=changes, seed=seed,
             progress=progress, apart=apart, split_off=valid is None,
         )  # fmt: skip
         return float(done.metrics[about.FIGURE])
 
-    with locked(Path(out)):
-        return search(one, trials, Path(out), seed=seed, run=digest, fixed=fixed, ranges=ranges, defaults=defaults)
+    with locked(folder):
+        return search(one, trials, folder, seed=seed, run=digest, fixed=fixed, ranges=ranges, defaults=defaults)
 
 
 def _comparable(

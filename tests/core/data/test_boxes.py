@@ -145,3 +145,12 @@ def test_a_box_that_is_none_is_refused_with_its_row(tmp_path: Path, box: object)
     (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, rows)))
     with pytest.raises(InputError, match="row 2 of "):
         box_table(tmp_path / "t.jsonl")
+
+
+def test_boxes_in_shares_of_the_picture_are_refused(cells: Path) -> None:
+    image = str(cells / "JPEGImages" / "a.jpg")
+    pixels, shares = [4, 3, 20, 15], [0.1, 0.1, 0.5, 0.5]
+    with pytest.raises(InputError, match="multiply shares of a picture by its width and height"):
+        box_table(pd.DataFrame({"image": [image], "boxes": [[{"label": "red", "box": shares}]]}))
+    mixed = [{"label": "red", "box": box} for box in (shares, pixels)]
+    assert len(box_table(pd.DataFrame({"image": [image], "boxes": [mixed]}))["boxes"][0]) == 2

@@ -17,6 +17,7 @@ from fieldtune.data.dialogues import agent_turns
 from fieldtune.errors import ArtefactError, InputError
 from fieldtune.evaluate.generation import report, rouge_l, slot_accuracy
 from fieldtune.models import generator as writing
+from fieldtune.models.card import outdone
 from fieldtune.models.generator import Generator
 from fieldtune.tasks import generation, task_module
 from fieldtune.text import detokenise
@@ -224,6 +225,19 @@ def test_copying_is_the_rival_and_a_method(tiny_encoder: Path, tmp_path: Path, c
     assert set(pd.read_csv(tmp_path / "p.csv")["predicted"]) <= set(REPLIES.values())
 
 
+def test_a_figure_that_could_not_be_had_is_null_and_none(tiny_encoder: Path, tmp_path: Path) -> None:
+    table = pd.DataFrame({"source": [f"{source} {row}" for row in range(4) for source in REPLIES]})
+    table["target"] = table["source"]  # no slots, of which a share could be right
+    given: dict[str, Any] = {"method": "copy", "model": str(tiny_encoder), "out": tmp_path / "plain", "rivals": True}
+    for _ in range(2):  # the second finds it finished
+        done = fieldtune.finetune("seq2seq", table, progress=False, **given)
+        assert outdone(done.method, done.metrics, "slot_accuracy") == ""
+    card = json.loads((tmp_path / "plain" / "fieldtune.json").read_text(), parse_constant=pytest.fail)  # no NaN in it
+    assert (card["metrics"]["n"] > 0, card["metrics"]["slot_accuracy"]) == (True, None)
+    assert "| `slot_accuracy` | none |" in (tmp_path / "plain" / "README.md").read_text()
+    assert fieldtune.load(tmp_path / "plain").generate([]) == []
+
+
 def test_a_dialogue_becomes_one_row_for_each_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     turns = [
         {"role": "customer", "text": "my card"}, {"role": "agent", "text": "which?"},
@@ -242,6 +256,10 @@ def test_a_dialogue_becomes_one_row_for_each_answer(tmp_path: Path, capsys: pyte
     ):
         with pytest.raises(InputError, match=message):
             agent_turns(pd.DataFrame({"turns": turns}))
+
+
+def test_nothing_asked_is_nothing_written(base: Path) -> None:
+    assert stepped_from(base).generate([]) == []
 
 
 def test_long_sources_keep_their_end(base: Path) -> None:

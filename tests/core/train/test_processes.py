@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -15,7 +17,9 @@ import fieldtune
 from fieldtune.batching import dealt
 from fieldtune.errors import InputError, RefusedError
 from fieldtune.pipeline import finetune
+from fieldtune.runtime import cores
 
+pytestmark = pytest.mark.skipif(cores() < 2, reason="one core: several processes are refused")
 TEXTS = ["my card is lost", "refund to the account", "cancel my order", "how to transfer", "the card", "refund"] * 4
 TABLE = pd.DataFrame({"text": TEXTS, "label": ["a", "b", "c", "d", "a", "b"] * 4})
 SETTINGS = {"epochs": 8, "token_budget": 40, "dropout": 0.0, "checkpoint_steps": 4}
@@ -95,7 +99,7 @@ def test_a_signal_leaves_a_checkpoint(
 
 
 def test_no_process_is_too_few(tiny_encoder: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="at least one process"):
+    with pytest.raises(InputError, match="1 to"):
         train(tiny_encoder, tmp_path, 0)
 
 
@@ -104,3 +108,23 @@ def test_every_row_is_dealt_once_and_idle_parts_are_marked() -> None:
     parts = [dealt(plan, part, 2) for part in range(2)]
     assert sorted(parts[0][0] + parts[1][0]) == [0, 1, 2, 3, 4]
     assert (parts[0][1], parts[1][1]) == ([7], [-8])
+
+
+UNGUARDED = """
+import sys
+import fieldtune
+table = {"text": ["card", "refund"] * 10, "label": ["a", "b"] * 10}
+fieldtune.finetune("text-classification", table, model=sys.argv[1], out="m", settings={"max_steps": 1}, processes=2)
+"""
+
+
+def test_a_script_without_the_guard_is_told_of_it(tiny_encoder: Path, tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(UNGUARDED)
+    ran = subprocess.run([sys.executable, "script.py", tiny_encoder], cwd=tmp_path, capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert '`if __name__ == "__main__":`' in ran.stderr.splitlines()[-1]
+
+
+def test_more_processes_than_cores_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"1 to {cores()} processes"):
+        finetune("text-classification", TABLE, out=tmp_path / "m", processes=cores() + 1)

@@ -49,7 +49,8 @@ def box_table(
     Pictures that are not there or cannot be read are left out and counted on stderr.
 
     Raises:
-        InputError: a table that cannot be read, or no picture of it; an unknown label in ``labels``.
+        InputError: a table that cannot be read, or no picture of it; an unknown label in ``labels``; boxes in shares of the
+            picture instead of pixels.
     """
     where = named(data)
     table = _rows(data, rename or {}, where)
@@ -57,6 +58,7 @@ def box_table(
     kept = table["image"].notna()
     say_gone(_names(table["boxes"], labels or {}), _names(table["boxes"][kept], labels or {}), where)
     table = marked(table[kept], lost)
+    _in_pixels(table["boxes"], where)
     counts: Counter[str] = Counter()
     table["boxes"] = pd.Series(
         [
@@ -141,6 +143,19 @@ def _decoded(cell: Any, row: Any, where: str) -> list[dict[str, Any]]:
 def _four(box: Any) -> list[float]:
     x0, y0, x1, y1 = box
     return [float(x0), float(y0), float(x1), float(y1)]
+
+
+def _in_pixels(column: pd.Series, where: str) -> None:
+    """Refuse boxes that are all smaller than two pixels: they are shares of width and height, as YOLO writes them."""
+    sides = [
+        abs(box[end] - box[end - 2]) for boxes in column for box in (entry["box"] for entry in boxes) for end in (2, 3)
+    ]
+    if sides and max(sides) < 2:
+        raise InputError(
+            "boxes in pixels, [x0, y0, x1, y1]",
+            f"none of two pixels or more in {where}",
+            "multiply shares of a picture by its width and height",
+        )
 
 
 def _repaired(

@@ -3,12 +3,25 @@
 Knows nothing of what such a folder is.
 """
 
+import os
 from pathlib import Path
+from typing import Any
 
 from fieldtune.errors import InputError
 
 MANIFEST = "MANIFEST.json"
 """What every saved folder holds: each of its files with its digest, see :mod:`fieldtune.models.folder`."""
+
+
+def path_of(place: Any) -> Path:
+    """What names a place, as a path.
+
+    Raises:
+        InputError: a number, None or the like.
+    """
+    if isinstance(place, (str, os.PathLike)):
+        return Path(place)
+    raise InputError("the path of a folder", repr(place), "give a text or a pathlib.Path")
 
 
 def outside(path: Path) -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 from fieldtune.data.places import outside
 from fieldtune.data.read import KINDS
 from fieldtune.data.separated import UNNAMED
-from fieldtune.errors import InputError
+from fieldtune.errors import InputError, naming
 
 ROWS = 20_000
 """Rows of a table that are written at a time."""
@@ -50,7 +50,8 @@ def written(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        yield temporary
+        with naming(path):
+            yield temporary
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

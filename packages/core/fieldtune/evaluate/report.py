@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from fieldtune.errors import naming
 from fieldtune.evaluate.significance import Interval
 
 if TYPE_CHECKING:
@@ -87,8 +88,12 @@ class Report:
 
 def _replace(path: Path, content: bytes) -> None:
     staged = path.with_name(path.name + ".part")
-    staged.write_bytes(content)
-    staged.replace(path)
+    try:
+        with naming(path):
+            staged.write_bytes(content)
+        staged.replace(path)
+    finally:
+        staged.unlink(missing_ok=True)
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:

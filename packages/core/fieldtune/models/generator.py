@@ -54,6 +54,8 @@ class Generator:
     def generate(self, sources: Sequence[str]) -> list[str]:
         """A reply each, by greedy decoding, in order; sources of like length are written together."""
         sources = asked.texts(sources, self.hides)
+        if not sources:
+            return []
         tokens = source_tokens(self.tokenizer, sources, self.max_source, self.kind)
         batches = by_length([len(ids) + self.max_target for ids in tokens], TOKEN_BUDGET)
         found = [""] * len(sources)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from fieldtune.data.checks import OUT_OF_SCOPE as OUT_OF_SCOPE
+from fieldtune.data.places import path_of
 from fieldtune.errors import ArtefactError, FieldtuneError
 from fieldtune.evaluate.figures import without_nan
 from fieldtune.models import asked, guard
@@ -202,10 +203,10 @@ def load(path: Path | str) -> Any:
         A :class:`Classifier`, an :class:`Embedder`, or what else the task of the folder saves.
 
     Raises:
-        InputError: no such folder.
+        InputError: no such folder, or no path.
         ArtefactError: no manifest, a damaged or foreign file, anything that could run code.
     """
-    path = Path(path)
+    path = path_of(path)
     if (path / CHECKPOINTS / RUN).is_file():
         verify(path)  # a training that was stopped is no danger: it says how to finish it
     guard.harmless(path)

@@ -174,9 +174,16 @@ def _finished(ranks: list[Any], told: Any) -> None:
     killed = [
         f"process {rank} killed by signal {-one.exitcode}" for rank, one in enumerate(ranks) if (one.exitcode or 0) < 0
     ]
+    said = killed or [message[2] for message in messages]
+    if not said:  # a script without the guard is run again by each process, and ends before it trains
+        raise errors.RefusedError(
+            f"{len(ranks)} processes to begin",
+            "one that ended before it did",
+            'in a script, call it under `if __name__ == "__main__":`; else run the same command again',
+        )
     raise errors.RefusedError(
         f"all {len(ranks)} processes to train to the end",
-        (killed or [message[2] for message in messages] or ["one that ended early"])[0],
+        said[0],
         "run the same command again: it goes on from its last checkpoint",
     )
 

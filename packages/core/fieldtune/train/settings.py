@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar
 
@@ -170,6 +170,8 @@ def updated(table: Table, changes: Mapping[str, Any] | None) -> Table:
     Raises:
         ConfigError: an unknown name, or a value of the wrong kind.
     """
+    if not isinstance(changes or {}, Mapping):
+        raise ConfigError("settings by name", f"{changes!r:.60}", 'give a dictionary: settings={"epochs": 3}')
     kinds = {field.name: type(getattr(table, field.name)) for field in fields(table)}
     values: dict[str, Any] = {}
     for name, value in (changes or {}).items():
@@ -177,7 +179,7 @@ def updated(table: Table, changes: Mapping[str, Any] | None) -> Table:
             near = difflib.get_close_matches(name, kinds, 1, 0.0)[0]
             raise ConfigError(f"a setting out of {', '.join(kinds)}", repr(name), f"did you mean {near!r}?")
         try:
-            values[name] = _flag(value) if kinds[name] is bool else kinds[name](value)
+            values[name] = _READ.get(kinds[name], kinds[name])(value)
         except (TypeError, ValueError, OverflowError) as error:
             raise ConfigError(f"{name} as {kinds[name].__name__}", repr(value), f"--set {name}=...") from error
     return replace(table, **values)
@@ -205,9 +207,20 @@ def label_weights(text: str) -> dict[str, float]:
     return weights
 
 
+def _count(value: Any) -> int:
+    """A whole number, also as text: of 1.9 Python would make 1."""
+    whole = int(value)
+    if not isinstance(value, str) and whole != value:
+        raise ValueError
+    return whole
+
+
 def _flag(value: Any) -> bool:
     """True or False, also as texts: any text but an empty one would count as true."""
     words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
     if str(value).lower() not in words:
         raise ValueError
     return words[str(value).lower()]
+
+
+_READ: dict[type, Callable[[Any], Any]] = {bool: _flag, int: _count}
