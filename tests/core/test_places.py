@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from fieldtune.data.queue import Queue
 from fieldtune.data.write import check_output
 from fieldtune.errors import ArtefactError, InputError
 from fieldtune.models import load
@@ -29,6 +30,9 @@ def test_no_output_goes_into_a_model(model: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(InputError, match="outside of saved models"):
         replaceable(model / "inner")
     check_output(model.parent / "p.csv")
+    check_output(model / ".." / "p.csv")
+    with pytest.raises(InputError, match="outside of saved models"):
+        Queue(model / "labels.sqlite")
 
 
 @pytest.mark.parametrize(

@@ -139,8 +139,9 @@ def _possible(
     for name, number in (("seed", seed), ("processes", processes)):
         if not isinstance(number, numbers.Integral):
             raise InputError(f"{name} as a whole number", repr(number), f"give {name}=1")
-    if not 1 <= processes <= cores():
-        raise InputError(f"1 to {cores()} processes, as many as cores", str(processes), "leave --processes out")
+    most = max(2, cores())  # two on one core are slow, and show what two would do
+    if not 1 <= processes <= most:
+        raise InputError(f"1 to {most} processes, as many as cores", str(processes), "leave --processes out")
     if processes > 1 and method not in about.SHARED:
         raise InputError(
             f"one process for --method {method} of {task}: its work cannot be shared",

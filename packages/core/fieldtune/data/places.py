@@ -30,7 +30,8 @@ def outside(path: Path) -> None:
     Raises:
         InputError: a folder above ``path`` holds a manifest.
     """
-    for folder in path.absolute().parents:
+    near = path.parent.resolve()
+    for folder in (near, *near.parents):
         if (folder / MANIFEST).is_file():
             raise InputError(
                 "a place outside of saved models",

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from fieldtune.data.checks import text_key
+from fieldtune.data.places import outside
 from fieldtune.errors import ArtefactError, InputError
 
 _SCHEMA = """
@@ -34,6 +35,7 @@ class Queue:
     """
 
     def __init__(self, file: Path, kind: str = "texts") -> None:
+        outside(file)
         self.file = file
         with self._open() as database:
             database.executescript(_SCHEMA)
