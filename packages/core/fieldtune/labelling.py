@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fieldtune.data.checks import text_key
+from fieldtune.data.given import texts_of
 from fieldtune.data.queue import Queue
 from fieldtune.data.read import read_table
 from fieldtune.data.tables import NAME_IT
@@ -141,7 +142,7 @@ class Pool:
             model.features = model.features.kept(Cache())
         first: dict[str, tuple[Any, str]] = {}
         rows = read_table(table, [text], hint=NAME_IT, every_row=True, numbered=True)
-        for number, one in rows[text].fillna("").astype(str).items():
+        for number, one in texts_of(rows[text], str(table)).items():
             if one.strip():
                 first.setdefault(text_key(one), (number, one))
         if not first:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from fieldtune.data.checks import OUT_OF_SCOPE
 from fieldtune.data.filled import empty
-from fieldtune.data.given import Given, given, named, tabled
+from fieldtune.data.given import Given, named, tabled, texts_of, with_numbers
 from fieldtune.data.hiding import as_trained, hidden, was_hidden
 from fieldtune.data.labels import row_labels
 from fieldtune.data.parts import of_part
@@ -178,10 +178,10 @@ def _inputs(
     data: pd.DataFrame | Path | str, wanted: list[str], names: tuple[str, ...]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The table, and the columns a task reads under its own names; empty cells are empty texts, so no row is lost."""
-    table = given(data, every_row=True)
+    table, numbers = with_numbers(data)
     check_columns(table, wanted, named(data), NAME_IT if "text" in names else "")
-    inputs = table[wanted].set_axis(list(names), axis=1)
-    return table, inputs.astype(object).fillna("").astype(str).reset_index(drop=True)
+    inputs = table[wanted].set_axis(numbers).apply(texts_of, where=named(data))
+    return table, inputs.set_axis(list(names), axis=1).reset_index(drop=True)
 
 
 def _remark_hidden(model: Any, table: pd.DataFrame) -> None:

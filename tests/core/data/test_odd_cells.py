@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import fieldtune
+from fieldtune.data.boxes import box_table
 from fieldtune.data.dialogues import agent_turns, asked
 from fieldtune.data.hiding import hidden
 from fieldtune.data.labels import numbers
@@ -233,3 +235,50 @@ def test_predict_keeps_cells_and_headers(cli: Callable[..., Ran], tmp_path: Path
     with (tmp_path / "o.csv").open(newline="") as file:
         found = [row[:3] for row in csv.reader(file)]
     assert found == [["text", "", "size"], ["a\rb", "x", "1"], ["a\r\nb", "", "2"]]
+
+
+def test_categories_of_parquet_are_read_as_other_cells(tmp_path: Path) -> None:
+    pd.DataFrame({"text": pd.Categorical(["card", None])}).to_parquet(tmp_path / "c.parquet")
+    assert read_table(tmp_path / "c.parquet", every_row=True)["text"].tolist() == ["card", ""]
+
+
+@pytest.mark.parametrize("read", [word_table, lambda table: asked(table, {"source": "text"})])
+@pytest.mark.parametrize("cells", [pd.Categorical(["5", None]), pd.array([5, None], "Int64")])
+def test_texts_of_any_kind_of_column_are_answered(read: Any, cells: Any) -> None:
+    assert read(pd.DataFrame({"text": cells}))[1].iloc[:, 0].tolist() == ["5", ""]
+
+
+def test_lists_where_texts_should_be_are_not_answered(tmp_path: Path) -> None:
+    rows = pd.DataFrame({"text": ["my card", "an order"] * 4, "label": ["card", "order"] * 4})
+    model = fieldtune.finetune("text-classification", rows, method="linear", out=tmp_path / "m", progress=False).path
+    with pytest.raises(InputError, match="list in row 1 of the table"):
+        fieldtune.predict(model, {"text": ["a", ["b", "c"]]})
+
+
+def test_boxes_are_read_of_parquet_and_by_the_name_they_are_given(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 40)).save(tmp_path / "p.png")
+    boxes = [{"label": "a", "box": [1.0, 1.0, 20.0, 20.0]}, {"label": "b", "box": [2.0, 2.0, 9.0, 9.0]}]
+    table = pd.DataFrame({"image": ["p.png"], "boxes": [boxes[:1]], "mine": [boxes]})
+    table.to_parquet(tmp_path / "b.parquet")
+    assert box_table(tmp_path / "b.parquet", rename={"boxes": "mine"})["boxes"].tolist() == [boxes]
+    with pytest.raises(InputError, match="the columns yours"):
+        box_table(tmp_path / "b.parquet", rename={"boxes": "yours"})
+
+
+def test_a_span_that_says_other_words_than_its_own_is_scrubbed() -> None:
+    spans = [{"start": 0, "end": 2, "label": "X", "text": MAIL}]
+    table, found = scrubbed(pd.DataFrame({"text": ["hi there"], "spans": [spans]}), ["text"])
+    assert table["spans"][0] == [{**spans[0], "text": "hi"}] and found["email"] == 1
+
+
+def test_half_a_character_that_json_escapes_stays_so() -> None:
+    cell = '["é \\ud800 a@b.com"]'
+    assert scrubbed(pd.DataFrame({"text": [cell]}), ["text"])[0]["text"][0] == cell.replace("a@b.com", "[email]")
+    spans = '[{"start": 0, "end": 2, "label": "X", "note": "a@b.com", "score": 1e400}]'
+    with pytest.raises(InputError, match="JSON cannot hold in row 0 of"):
+        scrubbed(pd.DataFrame({"text": ["hi"], "spans": [spans]}), ["text"])
+
+
+def test_calls_of_the_older_name_are_passed_over() -> None:
+    chat = [*TURNS, {"role": "assistant", "content": None, "function_call": {"name": "find"}}]
+    assert agent_turns(pd.DataFrame({"messages": [chat]}))["target"].tolist() == ["b"]

@@ -148,6 +148,7 @@ def encode(
     """Embed a column of texts."""
     import numpy as np
 
+    from fieldtune.data.given import texts_of
     from fieldtune.data.read import read_table
     from fieldtune.data.tables import NAME_IT
     from fieldtune.data.write import check_output, written
@@ -157,7 +158,7 @@ def encode(
     from fieldtune.models.trained import CARD, embedder_of
 
     check_output(out, (".npy",))
-    table = read_table(data, [text], hint=NAME_IT, every_row=True)
+    table = read_table(data, [text], hint=NAME_IT, every_row=True, numbered=True)
     ours = any((Path(model) / name).is_file() for name in (MANIFEST, CARD))
     trained = load(model) if ours else load_encoder(model)
     embedder = embedder_of(trained)
@@ -167,7 +168,7 @@ def encode(
             f"{model}, which counts n-grams or reads other things",
             "train it with --method head or full",
         )
-    texts = table[text].fillna("").astype(str).tolist()
+    texts = texts_of(table[text], str(data)).tolist()
     warn_unread(embedder, texts)
     vectors = embedder.encode(texts)
     with written(out) as temporary, temporary.open("wb") as handle:

@@ -19,6 +19,7 @@ from fieldtune.data.images import height_width
 from fieldtune.data.labelled_images import unlabelled_images
 from fieldtune.data.parts import PART, official
 from fieldtune.data.read import check_columns
+from fieldtune.data.tables import renamed
 from fieldtune.data.unreadable import looked_at, marked, pictures_of, say_gone
 from fieldtune.data.voc import voc_rows
 from fieldtune.errors import InputError
@@ -108,7 +109,7 @@ def _rows(data: pd.DataFrame | Path | str, rename: Mapping[str, str], where: str
 
 
 def _given(data: pd.DataFrame | Path | str, rename: Mapping[str, str], where: str) -> pd.DataFrame:
-    frame = given(data).rename(columns={theirs: ours for ours, theirs in rename.items() if ours in ("image", "boxes")})
+    frame = renamed(given(data), rename, ("image", "boxes"), where)
     check_columns(frame, ("image", "boxes"), where)
     table = frame[[name for name in ("image", "boxes", PART) if name in frame]].copy()
     folder = Path() if isinstance(data, pd.DataFrame) else Path(data).parent
@@ -130,8 +131,9 @@ def _names(column: pd.Series, labels: Mapping[str, str]) -> set[str]:
 def _decoded(cell: Any, row: Any, where: str) -> list[dict[str, Any]]:
     try:
         found = json.loads(cell) if isinstance(cell, str) and cell.strip() else cell
-        names = ["" if empty(entry["label"]) else str(entry["label"]) for entry in (found or [])]
-        return [{"label": name, "box": _four(entry["box"])} for name, entry in zip(names, found or [], strict=True)]
+        found = [] if empty(found) else list(found)  # Parquet gives an array
+        names = ["" if empty(entry["label"]) else str(entry["label"]) for entry in found]
+        return [{"label": name, "box": _four(entry["box"])} for name, entry in zip(names, found, strict=True)]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             'boxes as [{"label": ..., "box": [x0, y0, x1, y1]}]',

@@ -37,7 +37,7 @@ def cleaned(cell: Any, names: Sequence[str] = (), *, words: bool = False) -> Cle
         if inner is None:
             return _text(cell, names)
         value, kinds = cleaned(inner, names, words=words)
-        return (json.dumps(value, ensure_ascii=cell.isascii()), kinds) if kinds else (cell, kinds)
+        return (as_json(value, cell), kinds) if kinds else (cell, kinds)
     if empty(cell):
         return cell, []
     if not isinstance(cell, (list, dict, np.ndarray)):
@@ -57,10 +57,24 @@ def decoded(text: str) -> list[Any] | dict[str, Any] | None:
         return None
     try:
         found = json.loads(text, object_pairs_hook=once, parse_float=_exact)
-        json.dumps(found, allow_nan=False)
+        as_json(found, text)
         return found if _any_text(found) else None
-    except (ValueError, ArithmeticError, RecursionError):  # what would not come back as it was is read as plain text
+    except (TypeError, ValueError, ArithmeticError, RecursionError):  # what would not come back as it was: plain text
         return None
+
+
+def as_json(value: Any, like: str) -> str:
+    """JSON in place of that text: it escapes letters where the text did.
+
+    Raises:
+        TypeError: it holds an infinite number, or half a character that would be written out.
+    """
+    try:
+        written = json.dumps(value, ensure_ascii=like.isascii(), allow_nan=False)
+        written.encode()
+    except ValueError:
+        raise TypeError("a number or half a character that JSON cannot hold") from None
+    return written
 
 
 def _exact(number: str) -> float:

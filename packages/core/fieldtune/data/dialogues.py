@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fieldtune.data.filled import empty
-from fieldtune.data.given import given, named
+from fieldtune.data.given import given, named, texts_of
 from fieldtune.data.numbered import counted
 from fieldtune.data.read import check_columns, check_named
 from fieldtune.data.tables import renamed, training_table
@@ -19,6 +19,10 @@ from fieldtune.text.normalise import blank
 AGENT, CUSTOMER = "agent", "customer"
 _ROLES = {"agent": AGENT, "assistant": AGENT, "bot": AGENT, "customer": CUSTOMER, "user": CUSTOMER}
 _ASIDE = ("system", "developer", "tool", "function")  # in exported chats: instructions and what programs answered
+_CALLS = (
+    "tool_calls",
+    "function_call",
+)  # what an agent's turn holds instead of a text, by the newer and the older name
 _WRITTEN = ("source", "target")
 KEPT = 6
 """Turns before a reply that are kept."""
@@ -85,7 +89,7 @@ def asked(
     check_named(frame, rename, ("source",), where)
     if source in frame or "turns" not in frame:
         check_columns(frame, [source], where, "give dialogues, as for training")
-        return table, pd.DataFrame({"source": frame[source].fillna("").astype(str)}).reset_index(drop=True)
+        return table, pd.DataFrame({"source": texts_of(frame[source], where)}).reset_index(drop=True)
     sources = []
     for number, turns in frame["turns"].items():
         said = [] if empty(turns) else _turns(turns, f"row {number} of {where}")
@@ -113,7 +117,8 @@ def _turns(turns: Any, where: str) -> list[tuple[str, str]]:
         told = turn if isinstance(turn, dict) else {}
         name = str(told.get("role", "")).lower()
         role, text = _ROLES.get(name), told.get("text") if told.get("text") is not None else told.get("content")
-        if name in _ASIDE or (role == AGENT and text is None and told.get("tool_calls") is not None):
+        called = any(told.get(one) is not None for one in _CALLS)
+        if name in _ASIDE or (role == AGENT and text is None and called):
             continue
         if role is None or not isinstance(text, str):
             raise InputError(

@@ -103,6 +103,16 @@ def with_numbers(data: pd.DataFrame | Path | str) -> tuple[pd.DataFrame, pd.Inde
     return table, pd.RangeIndex(first, first + len(table))
 
 
+def texts_of(column: pd.Series, where: str) -> pd.Series:
+    """The texts of a column whose every row is kept, "" where it is empty; of numbers and categories too.
+
+    Raises:
+        InputError: as :func:`check_texts`.
+    """
+    check_texts(column, where)
+    return column.astype(object).where(column.notna(), "").astype(str)
+
+
 def check_texts(column: pd.Series, where: str) -> None:
     """Raises InputError where a cell is no text, nor a number that reads as one: on which row, as the index numbers it."""
     for row, cell in column.items():

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from fieldtune.data.cells import cleaned
+from fieldtune.data.cells import as_json, cleaned
 from fieldtune.data.filled import empty
 from fieldtune.data.scrub import scrub, traced
 from fieldtune.data.spans import place
@@ -25,7 +25,7 @@ def moved(text: str, cell: Any, names: Sequence[str] = ()) -> tuple[str, Any, li
     """
     clean, places = traced(text, names)
     kinds, spans = list(scrub(text, names=names).kinds), _spans(cell, len(text))
-    told = [cleaned(_rest(span), names) for span in spans]
+    told = [cleaned(_rest(span, text), names) for span in spans]
     kinds += [kind for _, own in told for kind in own]
     if not spans or not kinds:
         return clean, cell, kinds
@@ -33,7 +33,7 @@ def moved(text: str, cell: Any, names: Sequence[str] = ()) -> tuple[str, Any, li
     before, after = (sorted(map(place, some)) for some in (spans, found))
     if _overlap(after) and not _overlap(before):
         raise TypeError("two spans of what is hidden as one")
-    return clean, json.dumps(found, ensure_ascii=cell.isascii()) if isinstance(cell, str) else found, kinds
+    return clean, as_json(found, cell) if isinstance(cell, str) else found, kinds
 
 
 def _spans(cell: Any, length: int) -> list[Span]:
@@ -47,9 +47,11 @@ def _spans(cell: Any, length: int) -> list[Span]:
     return list(found)
 
 
-def _rest(span: Span) -> Span:
-    """What a span says beside its place and label."""
-    return {name: value for name, value in span.items() if name not in ("start", "end", "label", "text")}
+def _rest(span: Span, text: str) -> Span:
+    """What a span says beside its place, its label and the words that stand there."""
+    start, end = place(span)
+    known = {"start", "end", "label", *(["text"] if span.get("text") == text[start:end] else [])}
+    return {name: value for name, value in span.items() if name not in known}
 
 
 def _moved(span: Span, rest: Span, clean: str, places: list[tuple[int, int]]) -> Span:

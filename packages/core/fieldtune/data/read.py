@@ -148,6 +148,9 @@ def _without_nulls(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _parquet(raw: bytes, path: Path) -> pd.DataFrame:
     try:
-        return pd.read_parquet(io.BytesIO(raw))
+        frame = pd.read_parquet(io.BytesIO(raw))
     except Exception as error:  # pyarrow raises many kinds; each means the file is no Parquet
         raise InputError(f"a Parquet file at {path}", type(error).__name__, "export it again") from error
+    return frame.astype(
+        dict.fromkeys(frame.select_dtypes("category").columns, object)
+    )  # cells as other files give them

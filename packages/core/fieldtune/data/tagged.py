@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from fieldtune.data.conll import iob2, read_conll
-from fieldtune.data.given import given, named, with_numbers
+from fieldtune.data.given import given, named, texts_of, with_numbers
 from fieldtune.data.numbered import counted
 from fieldtune.data.raw import extension
 from fieldtune.data.read import KINDS, check_columns, check_named
@@ -76,10 +76,12 @@ def word_table(
         check_named(table, rename or {}, _READ, named(data))
     if words_in not in table:
         check_columns(table, [text], named(data), NAME_IT)
-        return table, parted(table[text].fillna("").astype(str).tolist())
+    written = texts_of(table[text].set_axis(numbers), named(data)).tolist() if text in table else []
+    if words_in not in table:
+        return table, parted(written)
     called = _called(numbers, named(data))
     tokens = [_texts(cell, "tokens", called(row)) for row, cell in enumerate(table[words_in])]
-    texts = table[text].fillna("").astype(str).tolist() if text in table else [" ".join(one) for one in tokens]
+    texts = written if text in table else [" ".join(one) for one in tokens]
     pairs = zip(texts, tokens, strict=True)
     places = [_located(one, parts, called(row)) for row, (one, parts) in enumerate(pairs)]
     return table, _columns(texts, tokens, places)
