@@ -34,7 +34,7 @@ def trained(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.fixture(scope="module")
 def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("export") / "onnx"
-    told = export_model(trained, out, None)
+    told = export_model(fieldtune.load(trained), out, None)
     assert told["max_difference"] <= parity.TOLERANCE
     assert told["same_answers"] == 1.0
     return out
@@ -46,6 +46,8 @@ def test_the_graph_gives_the_numbers_of_torch_for_any_rows_and_lengths(trained: 
     np.testing.assert_allclose(graph.features(TEXTS[:1]), model.features(TEXTS[:1]), atol=1e-5)
     assert graph.features([]).shape == (0, 32)
     assert graph.threshold == model.threshold
+    np.testing.assert_allclose(graph.in_scope(TEXTS)[1], model.in_scope(TEXTS)[1], atol=1e-5)
+    assert graph.scope.anchors is not None
     assert not list(exported.glob("model.safetensors"))
 
 
@@ -98,13 +100,13 @@ def test_int8_is_judged_on_enough_rows_and_on_others_than_its_scales_were_measur
     assert (len(judging), len(shown)) == (512, 512)
     assert not {[*MANY, *map(str.upper, MANY)][row] for row in judging} & set(shown)
     pd.DataFrame({"text": MANY}).to_csv(tmp_path / "bare.csv", index=False)
-    told = export_model(trained, tmp_path / "agreed", tmp_path / "bare.csv", int8=True)
+    told = export_model(fieldtune.load(trained), tmp_path / "agreed", tmp_path / "bare.csv", int8=True)
     assert told["same_answers"] >= parity.SAME and "accuracy" not in told
     few = [*MANY[: parity.LEAST + parity.SHOWN[0] - 1], *MANY[:100]]  # repeated rows are no further rows
     with pytest.raises(RefusedError, match=r"expected 462 different held-out rows.*found 461"):
         export.export(model, tmp_path / "few", few, labels=labels_of(model, few), int8=True)
     with pytest.raises(RefusedError, match="462"):
-        export_model(trained, tmp_path / "few", None, int8=True)
+        export_model(fieldtune.load(trained), tmp_path / "few", None, int8=True)
     assert not (tmp_path / "few").exists()
 
 
@@ -153,7 +155,7 @@ def test_every_head_on_vectors_of_texts_is_exported(task: str, tiny_encoder: Pat
         rows = {names[0]: texts, names[1]: turned, "label": [str(len(text) % 2) for text in texts]}
     fieldtune.finetune(task, rows, method="head", model=str(tiny_encoder), out=tmp_path / "m", progress=False)
     pd.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
-    told = export_model(tmp_path / "m", tmp_path / "onnx", tmp_path / "t.csv")
+    told = export_model(fieldtune.load(tmp_path / "m"), tmp_path / "onnx", tmp_path / "t.csv")
     assert told["max_difference"] <= parity.TOLERANCE
     assert (told.get("same_answers") == 1.0) == (task in ("multi-label-classification", "text-pair"))
     assert verify(tmp_path / "onnx")
@@ -163,7 +165,7 @@ def test_every_head_on_vectors_of_texts_is_exported(task: str, tiny_encoder: Pat
     np.testing.assert_allclose(getattr(theirs, verb)(asked), getattr(mine, verb)(asked), rtol=1e-4, atol=1e-4)
     if task == "regression":
         with pytest.raises(InputError, match="labels or embeds"):
-            export_model(tmp_path / "m", tmp_path / "int8", tmp_path / "t.csv", int8=True)
+            export_model(fieldtune.load(tmp_path / "m"), tmp_path / "int8", tmp_path / "t.csv", int8=True)
 
 
 def test_balancing_keeps_every_number_and_evens_out_the_dimensions(exported: Path, tmp_path: Path) -> None:
@@ -234,7 +236,7 @@ def test_a_model_of_n_grams_has_nothing_to_export(tmp_path: Path) -> None:
     )
     fieldtune.finetune("text-classification", table, method="linear", out=tmp_path / "linear", progress=False)
     with pytest.raises(InputError, match="an encoder's vectors"):
-        export_model(tmp_path / "linear", tmp_path / "out", None)
+        export_model(fieldtune.load(tmp_path / "linear"), tmp_path / "out", None)
 
 
 @pytest.mark.parametrize("kind", ["foreign", "inner", "outside", "cut"])

@@ -10,7 +10,7 @@ from fieldtune.data.read import read_table
 from fieldtune.data.tables import SETS
 from fieldtune.errors import InputError
 from fieldtune.infer.export import export, exportable
-from fieldtune.models import Embedder, load
+from fieldtune.models import Embedder
 from fieldtune.tasks import Task, task_module
 
 PROBE = (
@@ -21,7 +21,7 @@ PROBE = (
 
 
 def export_model(
-    trained: Any,
+    model: Any,
     out: Path,
     data: Path | None,
     *,
@@ -29,12 +29,11 @@ def export_model(
     rename: Mapping[str, str] | None = None,
     labels: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Load a folder, or take what was loaded; compare on the rows of ``data`` (or on :data:`PROBE`), write; see :func:`fieldtune.infer.export.export`.
+    """Compare on the rows of ``data`` (or on :data:`PROBE`), write; see :func:`fieldtune.infer.export.export`.
 
     Raises:
         InputError: a model of another kind.
     """
-    model = load(trained) if isinstance(trained, (str, Path)) else trained
     if not exportable(model):
         raise InputError(
             "a head on an encoder's vectors of texts", f"a model for {model.card['task']} by {model.card['method']}",

@@ -220,3 +220,12 @@ def test_patience_counts_looks_without_a_better_one_and_looks_no_further() -> No
     assert ended.index(True) + 1 == 40
     assert (best.step, best.highest) == (20, 3.0)
     assert not Best(lambda _: 0.0, scores).exhausted(50)
+
+
+def test_epochs_are_compared_by_what_the_model_answers_and_foreign_is_no_answer(tiny_encoder: Path) -> None:
+    apart = classification._apart(load_encoder_folder(tiny_encoder), VALID, ("a", "b"), classification.DEFAULTS)
+    assert apart is not None
+    logits = np.zeros((len(VALID), 3), dtype=np.float32)
+    logits[np.arange(len(VALID)), (VALID["label"] == "b").astype(int)] = 1.0
+    logits[:, 2] = 9.0  # the class behind them, which rows labelled oos taught
+    assert apart.figure(logits) == 1.0

@@ -16,7 +16,7 @@ from fieldtune.text.normalise import blank, equality_key, normalise
 from fieldtune.text.shown import some_of
 
 OUT_OF_SCOPE = "oos"
-"""The label of rows that belong to no class: they fit thresholds and are never learnt."""
+"""The label of rows that belong to no class: it is never answered. They teach what is foreign, or fit a threshold alone."""
 TEXT_COLUMNS = {
     "text-classification": ("text",),
     "multi-label-classification": ("text",),

@@ -136,7 +136,9 @@ def train(
         return _made(frozen, start, labels, anchors(vectors[:inside], targets[:inside], seed), card=noted)
     encoder = trainable(model, method, settings)
     apart = _apart(encoder, valid, labels, settings) if keeps_best(method, settings) else None
-    head, lean, kept = _tuned(encoder, written, targets, start, labels, settings, apart, seed, folder, show)
+    head, lean, kept = _tuned(
+        encoder, written, targets, start, labels, settings, apart, seed=seed, folder=folder, show=show
+    )
     if apart:
         noted = {**noted, "selected": True, "settled": {**noted.get("settled", {}), "epochs": kept}}
     features, looked = EncoderFeatures(encoder, settings.max_length), looked_at(targets[:inside], seed)
@@ -146,7 +148,7 @@ def train(
 
 def _tuned(
     encoder: Any, written: list[str], targets: NDArray[np.int64], start: Head, labels: tuple[str, ...], settings: Settings,
-    apart: KeptApart | None, seed: int, folder: Path, show: bool,
+    apart: KeptApart | None, *, seed: int, folder: Path, show: bool,
 ) -> tuple[Head, NDArray[np.float32] | None, int]:  # fmt: skip
     """Tune ``encoder`` in place; the head it ends with, what class weights did to its logits, and the epochs that were kept."""
     tokens = encoder.tokens(written, settings.max_length)
@@ -240,7 +242,8 @@ def _apart(encoder: Any, valid: pd.DataFrame | None, labels: tuple[str, ...], se
     if valid is None or not (known := valid["label"].isin(labels)).any():
         return None
     tokens = encoder.tokens(texts(valid[known]), settings.max_length)
-    return KeptApart(tokens, inputs_of(encoder, tokens), accuracy_on(labelled.places(labels, valid["label"][known])))
+    figure = accuracy_on(labelled.places(labels, valid["label"][known]))
+    return KeptApart(tokens, inputs_of(encoder, tokens), lambda logits: figure(logits[:, : len(labels)]))
 
 
 def _linear(texts: list[str], targets: NDArray[np.int64], labels: tuple[str, ...], seed: int) -> Classifier:
