@@ -65,6 +65,17 @@ if sys.argv[1] == "report":
     from fieldtune.evaluate.report import Report
     Report("x").paragraph("long " * 2000).write("report")
 from fieldtune.data.write import written
+if sys.argv[1] == "copy":
+    import shutil
+    from fieldtune.errors import reason
+    for name in ("one", "two"):
+        (Path("from") / name).parent.mkdir(exist_ok=True)
+        (Path("from") / name).write_bytes(bytes(4000))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+    try:
+        shutil.copytree("from", "to")
+    except OSError as error:
+        sys.exit(reason(error))
 import numpy as np
 with written(Path("v.npy")) as temporary, temporary.open("wb") as handle:
     np.save(handle, np.zeros(5000))
@@ -77,6 +88,11 @@ def test_a_file_that_could_not_be_written_is_named_and_gone(tmp_path: Path, what
     assert done.code
     assert {"report": "report/report.md", "vectors": "v.npy"}[what] in done.err.splitlines()[-1]
     assert not [file for file in tmp_path.rglob("*") if file.is_file()]
+
+
+def test_a_folder_that_could_not_be_copied_is_one_line(tmp_path: Path) -> None:
+    told = run("-c", FULL, "copy", folder=tmp_path).err.splitlines()[-1]
+    assert told.startswith("[Errno") and told.endswith(", and 1 more") and "from/" in told
 
 
 @pytest.mark.parametrize("place", [5, None])

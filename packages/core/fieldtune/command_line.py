@@ -12,7 +12,7 @@ from fieldtune import __version__
 from fieldtune.applications import APPLICATIONS, application, sample
 from fieldtune.cli_kit import fail
 from fieldtune.commands import data, doctor, explain, feedback, label, models, search, serve, training
-from fieldtune.errors import FieldtuneError
+from fieldtune.errors import FieldtuneError, reason
 from fieldtune.interrupts import INTERRUPTED
 from fieldtune.runtime import set_threads
 
@@ -63,9 +63,7 @@ def run() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        place = f": {error.filename}" if error.filename else ""
-        found = f"{error.strerror or error}{place}"
-        told = f"expected files that can be read and written; found {found}; fix: check path, rights and space"
+        told = f"expected files that can be read and written; found {reason(error)}; fix: check path, rights and space"
         return _failed(told, error, debug)
     except Exception as error:  # a defect of ours: still one line, and how to see more
         return _failed(

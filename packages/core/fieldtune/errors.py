@@ -5,6 +5,7 @@ Knows nothing of where the error happened.
 """
 
 import contextlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,14 @@ def naming(file: Path) -> Iterator[None]:
         if error.filename is not None:
             raise
         raise OSError(error.errno, error.strerror or str(error), str(file)) from error
+
+
+def reason(error: OSError) -> str:
+    """What the system said, and of which file; of a folder's copy, which lists every file that failed, the first."""
+    if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
+        failed = error.args[0]
+        return f"{failed[0][2]}, and {len(failed) - 1} more" if len(failed) > 1 else str(failed[0][2])
+    return f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
 
 
 class FieldtuneError(Exception):

@@ -1,10 +1,12 @@
 """Model folders: staged, hashed, replaced whole, and nothing that could run code."""
 
 import contextlib
+import errno
 import json
 import os
 import pickle
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -96,6 +98,12 @@ def test_a_failure_inside_leaves_the_old_folder_and_no_litter(tmp_path: Path) ->
         raise RuntimeError
     verify(path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_disk_that_fills_while_a_folder_is_copied_is_told_as_such(tmp_path: Path) -> None:
+    said = str(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a/x"))
+    with pytest.raises(InputError, match="none left while model was written"), staged(tmp_path / "model"):
+        raise shutil.Error([("a/x", "b/x", said), ("a/y", "b/y", said)])
 
 
 def test_a_replacement_cut_in_two_is_finished(tmp_path: Path) -> None:

@@ -75,6 +75,8 @@ def staged(path: Path, details: Mapping[str, Any] | None = None) -> Iterator[Pat
 
 def _full(error: Exception, folder: Path) -> bool:
     """Whether a write failed for want of room: libraries in Rust and C++ say so in errors of their own."""
+    if isinstance(error, shutil.Error):  # a folder was copied: a text for each file that failed
+        return "No space left" in str(error) or "quota exceeded" in str(error)
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     wrote = "os error 28" in str(error) or "PytorchStreamWriter" in str(error)
