@@ -104,9 +104,10 @@ def finetune(
     _possible(about, task, method, chosen, seed, processes, valid)
     path = path_of(out)
     replaceable(path)
+    goes_on = method == "continual" and (Path(model) / CARD).is_file()
     rows = prepared(
         about, task, method, train, valid, unlabelled,
-        rename=rename, labels=labels, scrub=chosen.scrub, apart=apart, seed=seed, progress=progress,
+        rename=rename, labels=labels, scrub=chosen.scrub, apart=apart, goes_on=goes_on, seed=seed, progress=progress,
     )  # fmt: skip
     run = fingerprint(task, method, start(about, method, model, chosen), chosen, seed, rows.tables)
     if processes > 1:  # sums in another order, dropout drawn apart: other bits

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from fieldtune.data.checks import strangers
+from fieldtune.data.checks import ONE_CLASS, strangers
 from fieldtune.data.given import Given, tabled
 from fieldtune.data.hiding import hidden, said
 from fieldtune.data.labels import row_labels
@@ -61,10 +61,14 @@ def prepared(
     labels: Mapping[str, str] | None,
     scrub: bool,
     apart: bool | Leaked,
+    goes_on: bool,
     seed: int,
     progress: bool,
 ) -> Rows:
     """Read, hide, check and split; the arguments are those of :func:`fieldtune.pipeline.finetune`.
+
+    Args:
+        goes_on: the rows are one block more for a model that knows labels already: one new label is enough.
 
     Raises:
         InputError: rows that cannot be trained on, none left to validate on where the method compares figures, or
@@ -77,11 +81,11 @@ def prepared(
     if scrub:
         (rows, held_out, *others), counts = _hidden((rows, held_out, *more), progress)
         more = tuple(others)
-    _check(about, rows, progress)
+    _check(about, rows, progress, one_class=goes_on)
     everything = of_part(rows, "train")
     rows, held_out = about.split(rows, seed) if held_out is None else (everything, held_out)
     found = _leaks(rows, held_out, task, apart, progress and valid is not None)
-    held_out = of_part(held_out, "valid")
+    held_out = of_part(held_out, "valid", "test")
     for finding in strangers(*(row_labels(part, task in SETS) for part in (rows, held_out))) if progress else ():
         say(f"note: {finding.message}")
     if held_out.empty:
@@ -139,9 +143,10 @@ def _hidden(tables: Sequence[pd.DataFrame | None], progress: bool) -> tuple[list
     return [table for table, _ in done], done[0][1]
 
 
-def _check(about: Task, rows: pd.DataFrame, progress: bool) -> None:
+def _check(about: Task, rows: pd.DataFrame, progress: bool, *, one_class: bool) -> None:
+    """Say what is odd, refuse what is wrong; ``one_class`` lets rows of a single label pass."""
     for finding in about.check(rows):
-        if finding.severity == "error":
+        if finding.severity == "error" and not (one_class and finding.kind == ONE_CLASS):
             raise InputError("training rows a model can learn from", finding.message, "correct the table")
-        if progress:
+        if progress and finding.severity != "error":
             say(f"note: {finding.message}")

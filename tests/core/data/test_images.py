@@ -133,6 +133,16 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "set"
 
 
+def test_a_column_that_names_parts_is_read_as_folders_are(folder: Path) -> None:
+    table = pd.DataFrame({"image": [RED + number for number in range(6)], "label": ["a", "b"] * 3})
+    named = image_table(table.assign(part=["train", "Train", "val", "validation", "test ", "TEST"]))
+    assert list(named["part"]) == ["train", "train", "valid", "valid", "test", "test"]
+    assert list(of_part(named, "valid")["label"]) == ["a", "b"]
+    assert "part" not in image_table(table.assign(part=["left arm"] * 6))  # another meaning
+    with pytest.raises(InputError, match=r"every row of the column part.*'dev'.*rows 3, 5.*name the part of each"):
+        image_table(table.assign(part=["train", "train", "test", "dev", "test", ""]))
+
+
 def test_a_folder_a_class_with_and_without_parts(folder: Path) -> None:
     table = image_table(folder)
     assert table.groupby(["part", "label"]).size().tolist() == [2] * 6

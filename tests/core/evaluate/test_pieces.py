@@ -56,7 +56,10 @@ def test_metrics_of_many_pieces_are_scikit_learns() -> None:
     assert found["in_scope"]["kept"] == pytest.approx(kept[inside].mean())
     assert found["in_scope"]["out_of_scope_recall"] == pytest.approx((~kept[outside]).mean())
     assert found["in_scope"]["auroc"] == pytest.approx(roc_auc_score(inside, score), abs=1e-4)
-    assert (labelled.correct(model, range(ROWS), given)[inside] == (truth == predicted)[inside]).all()
+    # The gate: where foreign rows are among them, turning a row away is an answer.
+    assert (labelled.correct(model, range(ROWS), given) == np.where(inside, kept & (truth == predicted), ~kept)).all()
+    own, rows = given[inside], np.flatnonzero(inside)
+    assert (labelled.correct(model, rows, own) == (truth == predicted)[inside]).all()
 
 
 def test_rows_of_no_class_are_refused() -> None:

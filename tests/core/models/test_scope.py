@@ -54,6 +54,17 @@ def test_anchors_stand_in_the_middle_of_what_a_class_says() -> None:
     assert len(found) <= 2 * MEANS
 
 
+@pytest.mark.parametrize("rows", [8, 12, 16, 40, 100])
+def test_no_anchor_is_a_row_not_even_of_one_that_lies_apart(rows: int) -> None:
+    rng = generator(rows)
+    vectors = rng.normal(size=(rows, 24)).astype(np.float32)
+    vectors[: rows // 8] += 20 * np.eye(24, dtype=np.float32)[: rows // 8]  # each alone, far from all others
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    found = anchors(vectors, np.zeros(rows, dtype=np.int64), seed=0)
+    assert 1 <= len(found) <= MEANS
+    assert (vectors @ found.T).max() < 1 - 1e-3
+
+
 def test_anchors_of_equal_rows_and_of_many() -> None:
     same = np.tile(np.eye(1, 5, dtype=np.float32), (40, 1))
     assert anchors(same, np.zeros(40, dtype=np.int64), seed=0).shape == (1, 5)

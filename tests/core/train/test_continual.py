@@ -253,6 +253,46 @@ def test_old_rows_given_once_more_are_taught_or_measured_and_never_both(
     assert "that this block did not teach; whether an earlier one" in (done.path / "README.md").read_text()
 
 
+def test_a_corrected_row_is_rehearsed_under_its_new_label_alone(tiny_encoder: Path, tmp_path: Path) -> None:
+    learn(rows(BLOCKS[0]), tiny_encoder, tmp_path / "one", keeps="replay", valid=apart(BLOCKS[0]), memory_rows=20)
+    text, old = fieldtune.load(tmp_path / "one").memory.rehearsed[0]
+    new = next(label for label in BLOCKS[0] if label != old)
+    corrected = pd.concat([rows(BLOCKS[1]), pd.DataFrame([(text.upper(), new)], columns=["text", "label"])])
+    learn(corrected, tmp_path / "one", tmp_path / "two", keeps="replay", valid=apart(BLOCKS[1]), memory_rows=20)
+    rehearsed = fieldtune.load(tmp_path / "two").memory.rehearsed
+    assert [label for known, label in rehearsed if known.lower() == text.lower()] == [new]
+
+
+def test_teaching_rows_that_were_measured_on_is_no_forgetting(tiny_encoder: Path, tmp_path: Path) -> None:
+    wrong = apart(BLOCKS[0]).assign(label=lambda table: list(table["label"])[::-1])
+    right = rows({label: f"{text} kept" for label, text in BLOCKS[0].items()}, 8)
+    learn(rows(BLOCKS[0], 40), tiny_encoder, tmp_path / "one", pd.concat([wrong, right]))
+    block = fieldtune.load(tmp_path / "one").memory.blocks[0]
+    again = pd.concat([right.head(len(right) // 2), rows(BLOCKS[1], 40)])  # of those measured on, right ones alone
+    done = learn(again, tmp_path / "one", tmp_path / "two", apart(BLOCKS[1]))
+    taught = set(again["text"])
+    left = [(text, label) for text, label in block.held_out if text not in taught]
+    before, after = (
+        np.mean([model.labels[int(model.logits([text]).argmax())] == label for text, label in left])
+        for model in (fieldtune.load(tmp_path / "one"), fieldtune.load(tmp_path / "two"))
+    )
+    assert block.accuracy[0] > before  # a series that went on would call this forgotten
+    assert fieldtune.load(tmp_path / "two").memory.blocks[0].accuracy == pytest.approx([before, after])
+    assert done.metrics["continual"]["forgetting"] == pytest.approx(before - after)
+
+
+@pytest.mark.parametrize("keeps", ["statistics", "replay"])
+def test_a_block_may_hold_a_single_new_label(tiny_encoder: Path, tmp_path: Path, keeps: str) -> None:
+    learn(rows(BLOCKS[0]), tiny_encoder, tmp_path / "one", keeps=keeps)
+    done = learn(rows({"food": "where is the menu"}), tmp_path / "one", tmp_path / "two", keeps=keeps)
+    assert fieldtune.load(done.path).labels == ("card", "food", "refund")
+    assert done.metrics["continual"]["blocks"] == 2
+    with pytest.raises(InputError, match="at least two classes"):
+        learn(rows({"food": "where is the menu"}), tiny_encoder, tmp_path / "alone", keeps=keeps)
+    with pytest.raises(InputError, match="no class"):
+        learn(rows({"oos": "blue sky"}), tmp_path / "one", tmp_path / "none", keeps=keeps)
+
+
 def test_a_block_of_which_every_row_is_taught_later_is_measured_no_more(tiny_encoder: Path, tmp_path: Path) -> None:
     learn(rows(BLOCKS[0]), tiny_encoder, tmp_path / "one", apart(BLOCKS[0]))
     second = learn(rows(BLOCKS[1]), tmp_path / "one", tmp_path / "two", apart(BLOCKS[1]))

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
+from scipy.special import log_softmax
 
 import fieldtune
 from fieldtune.errors import ConfigError
@@ -26,7 +27,14 @@ TRAIN = pd.DataFrame({"text": [f"{word} {n}" for word in ("card", "refund") for 
 TRAIN["label"] = [("a", "b")[n % 3 == 0] for n in range(32)]  # nothing but single rows to learn by heart
 VALID = pd.DataFrame({"text": [f"{word} {n}" for word in ("card", "refund") for n in range(40, 52)]})
 VALID["label"] = [("a", "b")[n % 3 == 0] for n in range(24)]
-GIVEN = {"epochs": EPOCHS, "learning_rate": 2e-3, "token_budget": 100, "dropout": 0.0, "noisy": "keep"}
+GIVEN = {
+    "epochs": EPOCHS,
+    "class_weights": "none",
+    "learning_rate": 2e-3,
+    "token_budget": 100,
+    "dropout": 0.0,
+    "noisy": "keep",
+}
 
 
 def learnt(encoder: Path, folder: Path, valid: pd.DataFrame | None = VALID, **more: Any) -> Any:
@@ -81,6 +89,23 @@ def test_the_weights_are_those_of_the_best_epoch(tiny_encoder: Path, tmp_path: P
     assert early.card["settled"]["epochs"] == first + 1
     stopped = max(int(path.name[11:]) for path in (tmp_path / "early").glob("checkpoint-*"))
     assert stopped <= (first + 2) * steps // EPOCHS < steps
+
+
+def test_epochs_are_compared_by_what_the_model_answers_and_foreign_is_no_answer(tiny_encoder: Path) -> None:
+    rng, lean = np.random.default_rng(0), np.array([0.0, 2.0], dtype=np.float32)
+    valid = pd.DataFrame({"text": [f"card {n}" for n in range(60)], "label": ["a", "b"] * 30})
+    logits = rng.normal(size=(60, 3)).astype(np.float32) + 2 * np.eye(3, dtype=np.float32)[[0, 1] * 30] + [*lean, 9]
+    encoder, targets = load_encoder_folder(tiny_encoder), np.array([0, 1] * 30)
+    apart = classification._apart(encoder, valid, ("a", "b"), lean, classification.DEFAULTS)
+    steps, temperatures = np.linspace(0, 1, 201), np.geomspace(0.2, 5, 200)
+    losses = [
+        (-log_softmax(logits[:, :2] / t - s * lean, axis=1)[np.arange(60), targets].mean(), t * s)
+        for t in temperatures
+        for s in steps
+    ]
+    wanted = ((logits[:, :2] - min(losses)[1] * lean).argmax(axis=1) == targets).mean()
+    assert apart.figure(logits.astype(np.float32)) == pytest.approx(wanted, abs=1 / 60)
+    assert wanted > (logits[:, :2].argmax(axis=1) == targets).mean() + 0.1
 
 
 SCRIPT = """
@@ -220,12 +245,3 @@ def test_patience_counts_looks_without_a_better_one_and_looks_no_further() -> No
     assert ended.index(True) + 1 == 40
     assert (best.step, best.highest) == (20, 3.0)
     assert not Best(lambda _: 0.0, scores).exhausted(50)
-
-
-def test_epochs_are_compared_by_what_the_model_answers_and_foreign_is_no_answer(tiny_encoder: Path) -> None:
-    apart = classification._apart(load_encoder_folder(tiny_encoder), VALID, ("a", "b"), classification.DEFAULTS)
-    assert apart is not None
-    logits = np.zeros((len(VALID), 3), dtype=np.float32)
-    logits[np.arange(len(VALID)), (VALID["label"] == "b").astype(int)] = 1.0
-    logits[:, 2] = 9.0  # the class behind them, which rows labelled oos taught
-    assert apart.figure(logits) == 1.0

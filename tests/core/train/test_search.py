@@ -239,6 +239,30 @@ def other(raw: bytes) -> bytes:
     return b"no database\n" * 200
 
 
+def test_errors_of_a_training_are_its_own(tmp_path: Path) -> None:
+    def full(settings: Any, folder: Path) -> float:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with pytest.raises(sqlite3.OperationalError, match="disk is full"):
+        search(full, 1, tmp_path, seed=0, run="a", fixed={}, ranges=RANGES, defaults=DEFAULTS)
+
+
+def test_trials_that_another_program_has_locked_are_not_called_damaged(tmp_path: Path) -> None:
+    found(tmp_path, 1)
+
+    def locking(settings: Any, folder: Path) -> float:
+        lock = sqlite3.connect(tmp_path / STUDY, isolation_level=None)
+        lock.execute("BEGIN EXCLUSIVE")
+        locks.append(lock)
+        return failing(settings, folder)
+
+    locks: list[sqlite3.Connection] = []
+    with pytest.raises(ArtefactError, match=r"can be read and written.*locked.*same command"):
+        search(locking, 3, tmp_path, seed=0, run="a", fixed={}, ranges=RANGES, defaults=DEFAULTS)
+    locks[0].close()
+    assert len(found(tmp_path, 2).trials) == 2
+
+
 @pytest.mark.parametrize("harm", [halved, hollow, other])
 def test_damaged_trials_are_named(tmp_path: Path, harm: Any) -> None:
     found(tmp_path, 2)

@@ -17,7 +17,7 @@ from fieldtune.data.filled import empty
 from fieldtune.data.given import given, named
 from fieldtune.data.images import height_width
 from fieldtune.data.labelled_images import unlabelled_images
-from fieldtune.data.parts import PART, official
+from fieldtune.data.parts import PART, parts_named
 from fieldtune.data.read import check_columns
 from fieldtune.data.tables import renamed
 from fieldtune.data.unreadable import looked_at, marked, pictures_of, say_gone
@@ -118,9 +118,7 @@ def _given(data: pd.DataFrame | Path | str, rename: Mapping[str, str], where: st
     table["boxes"] = pd.Series(
         [_decoded(cell, row, where) for row, cell in table["boxes"].items()], index=table.index, dtype=object
     )
-    if PART in table:
-        table[PART] = [official(str(name)) or "" for name in table[PART]]
-    return table
+    return parts_named(table, where)
 
 
 def _names(column: pd.Series, labels: Mapping[str, str]) -> set[str]:

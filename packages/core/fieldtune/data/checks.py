@@ -26,7 +26,8 @@ TEXT_COLUMNS = {
     "reranking": ("query", "document"),
     "seq2seq": ("source", "target"),
 }
-_ONE_CLASS = ("text-classification", "text-pair")  # tasks whose label is the name of one class
+ONE_CLASS = "one-class"
+_LABELLED = ("text-classification", "text-pair")  # tasks whose label is the name of one class
 MOST_CLASSES = 5_000
 """More are documents to rank, not classes: every method would take a weight vector for each."""
 _TOLD = 50  # groups of like labels that are listed
@@ -50,7 +51,7 @@ def check_table(frame: pd.DataFrame, task: str, longest: int = LONGEST) -> list[
     """Findings on a training table, errors first; rows count from 0.
 
     Kinds: no-rows, missing-text, empty-text, misread-text, over-long, duplicate; where a label is a class also missing-label,
-    one-class, too-many-classes, single-row-class, label-spelling, conflicting-labels; for embedding also same-text, negative-is-positive.
+    one-class, no-class, too-many-classes, single-row-class, label-spelling, conflicting-labels; for embedding also same-text, negative-is-positive.
     Tasks with labels of another kind look at these themselves, see :mod:`fieldtune.data.labels`.
 
     Raises:
@@ -62,7 +63,7 @@ def check_table(frame: pd.DataFrame, task: str, longest: int = LONGEST) -> list[
     found = [finding for column in columns for finding in _texts(frame[column], longest)]
     keys = [tuple(map(text_key, row)) for row in zip(*(frame[column] for column in columns), strict=True)]
     labels = frame.get("label")
-    if task in _ONE_CLASS:
+    if task in _LABELLED:
         found += _labels(frame["label"])
     found += _repeats(keys, labels)
     if task == "embedding":
@@ -75,7 +76,7 @@ def check_table(frame: pd.DataFrame, task: str, longest: int = LONGEST) -> list[
 
 
 def check_labels(keys: Sequence[Hashable], labels: pd.Series, what: str) -> list[Finding]:
-    """The same of anything with one label each: missing-label, one-class, single-row-class, label-spelling, duplicate,
+    """The same of anything with one label each: missing-label, one-class, no-class, single-row-class, label-spelling, duplicate,
     conflicting-labels.
 
     Args:
@@ -116,7 +117,7 @@ def _columns(frame: pd.DataFrame, task: str) -> tuple[str, ...]:
     columns = TEXT_COLUMNS.get(task)
     if columns is None:
         raise InputError(f"a task among {', '.join(TEXT_COLUMNS)}", f"{task!r}", "correct the task")
-    wanted = (*columns, "label") if task in _ONE_CLASS else columns
+    wanted = (*columns, "label") if task in _LABELLED else columns
     missing = [column for column in wanted if column not in frame.columns]
     if missing:
         raise InputError(
@@ -156,7 +157,7 @@ def _labels(column: pd.Series) -> list[Finding]:
     if labels and len(counts) < 2:
         only = f"every label is '{counts.index[0]}'" if len(counts) else f"every label is '{OUT_OF_SCOPE}', no class"
         message = f"{only}: a classifier needs at least two classes"
-        found.append(Finding("one-class", "error", message, tuple(labels)))
+        found.append(Finding(ONE_CLASS if len(counts) else "no-class", "error", message, tuple(labels)))
     own = {row: label for row, label in labels.items() if label != OUT_OF_SCOPE}
     return found + named_labels(list(own), list(own.values()))
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fieldtune.data.given import named, with_numbers
 from fieldtune.data.images import KINDS
-from fieldtune.data.parts import PART, official
+from fieldtune.data.parts import PART, official, parts_named
 from fieldtune.data.read import check_columns
 from fieldtune.data.tables import check_labelled, task_columns
 from fieldtune.data.unreadable import looked_at, marked, pictures_of, say_gone
@@ -44,7 +44,7 @@ def image_table(
         InputError: a table or folder that cannot be read, or no picture of it; a row without label.
     """
     where = named(data)
-    table = task_columns(_rows(data, rename), TASK, rename=rename, labels=labels)
+    table = parts_named(task_columns(_rows(data, rename), TASK, rename=rename, labels=labels), where)
     check_labelled(table["label"], where)
     table["image"], lost = pictures_of(table["image"], _beside(data), where, "left out")
     kept = table[table["image"].notna()]

@@ -56,7 +56,7 @@ class Leaked(NamedTuple):
 def leaked(train: pd.DataFrame, held_out: pd.DataFrame, task: str) -> Leaked:
     """Which held-out rows show what a row of ``train`` shows: the same but for case, spacing and punctuation at the ends,
     or nearly the same (see :data:`NEAR`) beside the same label and the same picture. Pairs are the same either way round."""
-    tables = (of_part(held_out, "valid"), of_part(train, "train"))
+    tables = (of_part(held_out, "valid", "test"), of_part(train, "train"))
     held, seen = (_shown(table, SHOWN[task]) for table in tables)
     turned = task in _EITHER_WAY
     known = set(_keys(seen, turned))
@@ -70,7 +70,7 @@ def leaked(train: pd.DataFrame, held_out: pd.DataFrame, task: str) -> Leaked:
         equal = ([beside[0][row] for row in left], beside[1])
         for ours in (texts, texts[::-1]) if turned else (texts,):
             near[left] |= nearly(ours, [seen[name] for name in words], equal=equal, threshold=NEAR)
-    places = places_of_part(held_out, "valid")
+    places = places_of_part(held_out, "valid", "test")
     return Leaked(*(tuple(places[row] for row in np.flatnonzero(found)) for found in (exact, near)))
 
 

@@ -3,6 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from fieldtune.errors import InputError
+from fieldtune.text.shown import some_of
+
 PART = "part"
 _NAMES = {"train": "train", "val": "valid", "valid": "valid", "validation": "valid", "test": "test"}
 
@@ -10,6 +13,28 @@ _NAMES = {"train": "train", "val": "valid", "valid": "valid", "validation": "val
 def official(name: str) -> str | None:
     """The part that a folder, a file or an array of this name holds; None where it names none."""
     return _NAMES.get(name.lower())
+
+
+def parts_named(table: pd.DataFrame, where: str) -> pd.DataFrame:
+    """A table whose column part says train, valid or test; without that column where no cell names a part.
+
+    Raises:
+        InputError: some cells name a part and others do not.
+    """
+    if PART not in table:
+        return table
+    parts = table[PART].map(lambda cell: official(str(cell).strip()))
+    if parts.isna().all():
+        return table.drop(columns=PART)
+    if parts.isna().any():
+        odd = parts.isna().to_numpy()
+        raise InputError(
+            "train, val or test in every row of the column part",
+            f"{some_of([repr(cell) for cell in table[PART][odd].unique()])} in {where}, rows "
+            f"{some_of(table.index[odd].tolist())}",
+            "name the part of each, or leave the column out for a split of our own",
+        )
+    return table.assign(**{PART: parts})
 
 
 def of_part(table: pd.DataFrame, *names: str) -> pd.DataFrame:

@@ -22,7 +22,8 @@ class Block:
     Attributes:
         labels: the classes that came with it.
         held_out: rows (text, label) that it is measured on, now and after every later block that does not teach them.
-        accuracy: on these rows, when it was learnt and after each later block; none where all rows were taught later.
+        accuracy: on these rows, when it was learnt and after each later block. Where a later block taught some of them, the
+            figures start anew on those left, with the model of before that block; none where it taught all.
     """
 
     labels: list[str]

@@ -68,7 +68,8 @@ def learn(
     """
     before = _before(model, settings.keeps)
     memory = before.memory if before is not None and before.memory is not None else Memory()
-    memory = _apart(memory, table, valid)
+    if before is not None:
+        memory = _apart(before, memory, table, valid)
     known = before.labels if before is not None else ()
     labels = tuple(sorted({*known, *table["label"]}))
     fresh = sorted(set(table["label"]) - set(known))
@@ -82,14 +83,24 @@ def learn(
     return made
 
 
-def _apart(memory: Memory, table: pd.DataFrame, valid: pd.DataFrame | None) -> Memory:
-    """The past without rows to measure on that ``table`` now teaches, and without rows to rehearse that ``valid`` measures;
-    a user may give old rows once more."""
+def _apart(before: Classifier, memory: Memory, table: pd.DataFrame, valid: pd.DataFrame | None) -> Memory:
+    """The past without rows that ``table`` now teaches, with another label perhaps, and without rows to rehearse that
+    ``valid`` measures; a user may give old rows once more."""
     learnt, measured = (_keys(rows) for rows in (table, table[:0] if valid is None else valid))
-    blocks = [replace(block, held_out=_without(block.held_out, learnt)) for block in memory.blocks]
-    for block in blocks:
-        block.accuracy = block.accuracy if block.held_out else []
-    return replace(memory, blocks=blocks, rehearsed=_without(memory.rehearsed, measured))
+    blocks = [_measured_on(before, block, _without(block.held_out, learnt)) for block in memory.blocks]
+    return replace(memory, blocks=blocks, rehearsed=_without(memory.rehearsed, learnt | measured))
+
+
+def _measured_on(before: Classifier, block: Block, rows: list[Row]) -> Block:
+    """A block that is measured on fewer rows from now on: what was forgotten counts from the model so far, on these rows."""
+    if len(rows) == len(block.held_out):
+        return block
+    return replace(block, held_out=rows, accuracy=[_accuracy(before, rows)] if rows else [])
+
+
+def _accuracy(model: Classifier, rows: Sequence[Row]) -> float:
+    texts, wanted = zip(*rows, strict=True)
+    return float(labelled.correct(model, texts, pd.Series(wanted)).mean())
 
 
 def _keys(table: pd.DataFrame) -> set[str]:
@@ -121,8 +132,7 @@ def measure(model: Classifier, valid: pd.DataFrame) -> dict[str, Any]:
     memory.blocks[-1].held_out = list(zip(kept["text"], kept["label"], strict=True))
     for block in memory.blocks:
         if block.held_out:
-            texts, wanted = zip(*block.held_out, strict=True)
-            block.accuracy.append(float(labelled.correct(model, texts, pd.Series(wanted)).mean()))
+            block.accuracy.append(_accuracy(model, block.held_out))
     steps = len(memory.blocks)
     grid = np.full((steps, steps), np.nan)
     for place, block in enumerate(memory.blocks):

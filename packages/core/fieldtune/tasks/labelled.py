@@ -113,10 +113,16 @@ def metrics(model: Labelled, items: Sequence[Any], given: pd.Series) -> dict[str
 
 
 def correct(model: Labelled, items: Sequence[Any], given: pd.Series) -> NDArray[np.float64]:
-    """1.0 where the prediction is right, per row: what the gate compares."""
-    given_places = np.concatenate([model.decide(model.chances(piece.logits)) for piece in _signs(model, items)])
-    predicted = np.asarray(model.labels)[given_places]
-    return np.asarray(predicted == given.to_numpy(dtype=str), dtype=np.float64)
+    """1.0 where the prediction is right, per row: what the gate compares.
+
+    Where some rows are out of scope, what the model turns away counts as such an answer, of any row.
+    """
+    names, foreign = np.asarray([*model.labels, OUT_OF_SCOPE]), len(model.labels)
+    places_given = []
+    for piece in _signs(model, items):
+        decided, (kept, _) = model.decide(model.chances(piece.logits)), model.scope_of(piece)
+        places_given.append(np.where(kept, decided, foreign) if (given == OUT_OF_SCOPE).any() else decided)
+    return np.asarray(names[np.concatenate(places_given)] == given.to_numpy(dtype=str), dtype=np.float64)
 
 
 def losses(model: Labelled, items: Sequence[Any], given: pd.Series) -> NDArray[np.float64]:

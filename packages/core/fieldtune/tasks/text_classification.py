@@ -135,11 +135,11 @@ def train(
     if method == "head":
         return _made(frozen, start, labels, anchors(vectors[:inside], targets[:inside], seed), card=noted)
     encoder = trainable(model, method, settings)
-    apart = _apart(encoder, valid, labels, settings) if keeps_best(method, settings) else None
+    apart = valid[valid["label"].isin(labels)] if valid is not None and keeps_best(method, settings) else table[:0]
     head, lean, kept = _tuned(
         encoder, written, targets, start, labels, settings, apart, seed=seed, folder=folder, show=show
     )
-    if apart:
+    if len(apart):
         noted = {**noted, "selected": True, "settled": {**noted.get("settled", {}), "epochs": kept}}
     features, looked = EncoderFeatures(encoder, settings.max_length), looked_at(targets[:inside], seed)
     close = anchors(features([written[row] for row in looked]), targets[looked], seed)
@@ -148,20 +148,23 @@ def train(
 
 def _tuned(
     encoder: Any, written: list[str], targets: NDArray[np.int64], start: Head, labels: tuple[str, ...], settings: Settings,
-    apart: KeptApart | None, *, seed: int, folder: Path, show: bool,
+    apart: pd.DataFrame, *, seed: int, folder: Path, show: bool,
 ) -> tuple[Head, NDArray[np.float32] | None, int]:  # fmt: skip
-    """Tune ``encoder`` in place; the head it ends with, what class weights did to its logits, and the epochs that were kept."""
+    """Tune ``encoder`` in place; the head it ends with, what class weights did to its logits, and the epochs that were kept.
+
+    Epochs are compared on the rows ``apart``; without any the last weights are kept.
+    """
     tokens = encoder.tokens(written, settings.max_length)
     module = Headed(Body(encoder), *start, settings.dropout)
     weights = class_weights(targets, (*labels, OUT_OF_SCOPE)[: len(start[1])], settings.class_weights)
     loss = (settings.label_smoothing, settings.focal_gamma)
     made = problem(tokens, torch.from_numpy(targets), weights, encoder, *loss)
-    with words_at_hand(encoder, tokens, apart.tokens if apart else ()):
-        kept = tune(
-            module, made, tokens, settings, seed=seed, folder=folder, show=show, score=apart.score if apart else None
-        )
     # Other weights than the default were asked for, and so was what they do to decisions.
     lean = weights.log().numpy()[: len(labels)] if settings.class_weights == DEFAULTS.class_weights else None
+    kept_apart = _apart(encoder, apart, labels, lean, settings) if len(apart) else None
+    with words_at_hand(encoder, tokens, kept_apart.tokens if kept_apart else ()):
+        score = kept_apart.score if kept_apart else None
+        kept = tune(module, made, tokens, settings, seed=seed, folder=folder, show=show, score=score)
     return module.weights(), lean, kept
 
 
@@ -237,13 +240,21 @@ def _private(
     return Classifier(frozen, *head, labels, card={"privacy": promised})
 
 
-def _apart(encoder: Any, valid: pd.DataFrame | None, labels: tuple[str, ...], settings: Settings) -> KeptApart | None:
-    """The validation rows of known labels, if there are any."""
-    if valid is None or not (known := valid["label"].isin(labels)).any():
-        return None
-    tokens = encoder.tokens(texts(valid[known]), settings.max_length)
-    figure = accuracy_on(labelled.places(labels, valid["label"][known]))
-    return KeptApart(tokens, inputs_of(encoder, tokens), lambda logits: figure(logits[:, : len(labels)]))
+def _apart(
+    encoder: Any, valid: pd.DataFrame, labels: tuple[str, ...], lean: NDArray[np.float32] | None, settings: Settings
+) -> KeptApart:
+    """Validation rows of known labels, and their accuracy as the model will answer: without the lean of class weights."""
+    tokens = encoder.tokens(texts(valid), settings.max_length)
+    right = labelled.places(labels, valid["label"])
+    figure = accuracy_on(right)
+
+    def answered(logits: NDArray[np.float32]) -> float:
+        logits = logits[:, : len(labels)]
+        if lean is not None and len(right) >= labelled.CALIBRATION_ROWS:
+            logits = logits - np.float32(fit_lean(logits, right, lean)) * lean
+        return figure(logits)
+
+    return KeptApart(tokens, inputs_of(encoder, tokens), answered)
 
 
 def _linear(texts: list[str], targets: NDArray[np.int64], labels: tuple[str, ...], seed: int) -> Classifier:

@@ -7,7 +7,7 @@ from fieldtune.runtime import generator
 from fieldtune.train.head import Places, Vectors
 
 MEANS = 4
-"""Anchors of a class at most; a class of few rows has one for each four of them, so that none is a row itself."""
+"""Anchors of a class at most, and the rows at least that each is the mean of, so that none is a row itself."""
 LOOKED_AT = 100
 """Rows of a class that its anchors are computed from, at most."""
 
@@ -40,7 +40,10 @@ def _centres(own: Vectors, seed: int) -> Vectors:
         return np.asarray(own.mean(axis=0, keepdims=True), dtype=np.float32)
     from sklearn.cluster import KMeans
 
-    return np.asarray(KMeans(count, n_init=1, random_state=seed).fit(own).cluster_centers_, dtype=np.float32)
+    found = KMeans(count, n_init=1, random_state=seed).fit(own)
+    shared = np.bincount(found.labels_, minlength=count) >= MEANS
+    centres = found.cluster_centers_[shared] if shared.any() else own.mean(axis=0, keepdims=True)
+    return np.asarray(centres, dtype=np.float32)
 
 
 def _classes(targets: Places) -> list[NDArray[np.int64]]:

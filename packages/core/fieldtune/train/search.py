@@ -12,6 +12,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -101,31 +102,32 @@ def search(
     optuna = _optuna()
     _free(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with _readable(folder / STUDY):
+    work, kept = folder / WORK, partial(_readable, folder / STUDY)
+    with kept():
         study = optuna.create_study(
             storage=f"sqlite:///{folder / STUDY}", study_name="search", direction="maximize", load_if_exists=True
         )
         _claim(study, run, folder)
         proposed = {name: _scale(optuna, *given) for name, given in ranges.items()}
         first = {name: defaults[name] for name in proposed}
-        work = folder / WORK
-        while (tried := _tried(optuna, study, proposed)) < trials:
+        tried = _tried(optuna, study, proposed)
+    while tried < trials:
+        with kept():
             study.sampler = optuna.samplers.TPESampler(seed=seed + tried, n_startup_trials=5)
             number, settings = _next(optuna, study, proposed, first)
-            say(
-                f"trial {tried + 1} of {trials}: "
-                + ", ".join(f"{name} {value:.3g}" for name, value in settings.items())
-            )
-            value, why = _figure(train, {**fixed, **settings}, work)
+        say(f"trial {tried + 1} of {trials}: " + ", ".join(f"{name} {value:.3g}" for name, value in settings.items()))
+        value, why = _figure(train, {**fixed, **settings}, work)  # whose own errors are no damage to the study
+        with kept():
             if why:
                 say(f"trial {tried + 1} failed: {why}")
             elif all(value > other.value for other in _finished(optuna, study)):
                 replaceable(folder / BEST)
                 replace(work, folder / BEST)
-            shutil.rmtree(
-                work, ignore_errors=True
-            )  # before it is told, or a kill between would leave it to the next trial
+            # Before it is told, or a kill between would leave it to the next trial.
+            shutil.rmtree(work, ignore_errors=True)
             study.tell(number, **({"state": optuna.trial.TrialState.FAIL} if why else {"values": value}))
+            tried = _tried(optuna, study, proposed)
+    with kept():
         found = _found(_finished(optuna, study), tried, folder / BEST)
     _intact(found, train, fixed)
     return found
@@ -156,9 +158,16 @@ def _readable(study: Path) -> Iterator[None]:
                 raise sqlite3.DatabaseError(found)
         yield
     except (sqlite3.DatabaseError, SQLAlchemyError, StorageInternalError) as error:
+        found = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error
+        if isinstance(found, sqlite3.OperationalError):  # a full disk, another's lock, no right to write
+            raise ArtefactError(
+                f"a disk on which {study} can be read and written",
+                str(found),
+                "mend that, and go on with the same command",
+            ) from error
         raise ArtefactError(
             f"the trials of a search in {study}",
-            str(getattr(error, "orig", None) or error),
+            str(found),
             f"restore that file, or choose another --out: the best model so far is {study.with_name(BEST)}",
         ) from error
 
