@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
+from fieldtune.data.places import outside
 from fieldtune.data.queue import Queue
 from fieldtune.data.write import check_output
-from fieldtune.errors import ArtefactError, InputError
+from fieldtune.errors import ArtefactError, FieldtuneError, InputError
 from fieldtune.models import load
 from fieldtune.models.folder import replaceable, staged, verify
 from fieldtune.pipeline import finetune
+from fieldtune.using import measure, predict
 from tests.processes import FIELDTUNE, run
 
 
@@ -100,8 +102,43 @@ def test_what_is_no_path_is_refused(place: Any) -> None:
     for act in (load, lambda place: finetune("text-classification", {"text": [], "label": []}, out=place)):
         with pytest.raises(InputError, match="the path of a folder"):
             act(place)
-    with pytest.raises(InputError, match="seed as a whole number"):
-        finetune("text-classification", {"text": [], "label": []}, out="m", seed="a")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"seed": "a"}, "seed as a whole number"),
+        ({"seed": True}, "seed as a whole number"),
+        ({"processes": True}, "processes as a whole number"),
+        ({"rename": 5}, "rename as a dictionary"),
+        ({"labels": [1]}, "labels as a dictionary"),
+        ({"settings": {1: 2}}, "a setting out of"),
+        ({"settings": {"epochs": True}}, "epochs as int"),
+        ({"settings": {"epochs": "1_0"}}, "epochs as int"),
+        ({"settings": {"learning_rate": "1_0.5"}}, "learning_rate as float"),
+        ({"settings": {"class_weights": "a=1_0"}}, "class_weights none"),
+    ],
+    ids=str,
+)
+def test_arguments_of_another_kind_are_refused(given: dict[str, Any], told: str, tmp_path: Path) -> None:
+    with pytest.raises(FieldtuneError, match=told):
+        finetune("text-classification", {"text": [], "label": []}, out=tmp_path / "m", **given)
+
+
+def test_of_a_model_too(model: Path) -> None:
+    for act in (measure, predict):
+        with pytest.raises(InputError, match="rename as a dictionary"):
+            act(model, {"text": ["a"], "label": ["b"]}, rename=5)
+
+
+def test_a_manifest_of_others_blocks_nothing(tmp_path: Path) -> None:
+    for text in ("{", "[]", '{"name": "my app"}', '{"files": ["a.js"]}', '{"files": {"a.js": "sha256-abc"}}'):
+        (tmp_path / "MANIFEST.json").write_text(text)
+        outside(tmp_path / "sub" / "model")
+    with staged(tmp_path / "model") as inside:
+        (inside / "a.json").write_text("{}")
+    with pytest.raises(InputError, match="outside of saved models"):
+        outside(tmp_path / "model" / "sub" / "p.csv")
 
 
 def test_an_added_file_is_named_to_be_deleted(model: Path) -> None:

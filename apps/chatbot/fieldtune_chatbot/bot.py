@@ -91,7 +91,9 @@ def write(
         "questions": len(retriever.knowledge.questions),
     }
     with staged(folder) as temporary:
-        (temporary / "bot.json").write_text(json.dumps(card, indent=1, sort_keys=True), encoding="utf-8")
+        (temporary / "bot.json").write_text(
+            json.dumps(card, indent=1, sort_keys=True, allow_nan=False), encoding="utf-8"
+        )
         write_rows(temporary / "documents.jsonl", documents)
         write_rows(temporary / "entries.jsonl", entries)
         write_rows(temporary / "tuning.jsonl", map(asdict, tuning))
@@ -179,7 +181,7 @@ def _decider(row: Mapping[str, Any]) -> Decider:
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """JSON lines, keys sorted."""
-    lines = [json.dumps(dict(row), ensure_ascii=False, sort_keys=True) + "\n" for row in rows]
+    lines = [json.dumps(dict(row), ensure_ascii=False, sort_keys=True, allow_nan=False) + "\n" for row in rows]
     path.write_text("".join(lines), encoding="utf-8")
 
 

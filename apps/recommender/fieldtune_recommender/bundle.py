@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from fieldtune.errors import ArtefactError
+from fieldtune.evaluate.figures import without_nan
 from fieldtune.models.folder import staged, verify
 from fieldtune_recommender import ranker
 from fieldtune_recommender.reading import Dataset
@@ -80,7 +81,7 @@ def write(bundle: Bundle, folder: Path, encoder: "Embedder | None") -> None:
             (place / ENCODER).mkdir()
             encoder.save(place / ENCODER)
         card = {
-            **bundle.card,
+            **without_nan(bundle.card),  # its figures; a cut or a knot that is none is a defect
             "format": FORMAT,
             "answers_with": bundle.answers_with,
             "cut": bundle.cut,
@@ -92,7 +93,9 @@ def write(bundle: Bundle, folder: Path, encoder: "Embedder | None") -> None:
             "knots": {name: trained.knots.tolist() for name, trained in bundle.rankers.items()},
             "popularity_knots": bundle.popularity_knots.tolist(),
         }
-        (place / CARD).write_text(json.dumps(card, indent=1, sort_keys=True, ensure_ascii=False), encoding="utf-8")
+        (place / CARD).write_text(
+            json.dumps(card, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False), encoding="utf-8"
+        )
 
 
 def read(folder: Path) -> Bundle:

@@ -12,7 +12,7 @@ import pandas as pd
 from fieldtune import pipeline
 from fieldtune.errors import ArtefactError
 from fieldtune.models import Embedder, load, load_encoder
-from fieldtune.models.folder import MANIFEST
+from fieldtune.models.folder import CARD, MANIFEST
 from fieldtune.tasks import resolved
 from fieldtune_recommender import bundle
 from fieldtune_recommender.records import Catalogue, Floats
@@ -42,7 +42,7 @@ def encoder(model: str | Path) -> Embedder:
 
     The card makes a pretrained encoder a model folder of its own once it is saved.
     """
-    if not (Path(model) / MANIFEST).is_file():
+    if not all((Path(model) / name).is_file() for name in (MANIFEST, CARD)):
         found = load_encoder(model, MAX_LENGTH)
         found.card = {"task": "embedding", "method": "frozen", "max_length": MAX_LENGTH}
         return found

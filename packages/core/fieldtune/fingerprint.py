@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from fieldtune.errors import ConfigError
-from fieldtune.models.encoder import ENCODERS, WRITERS, check, find, licence, positions
-from fieldtune.models.folder import MANIFEST, digest, verify
+from fieldtune.models.encoder import ENCODERS, WRITERS, check, find, given, licence, positions
+from fieldtune.models.folder import digest
 from fieldtune.runtime import home
 from fieldtune.tasks import Task
 from fieldtune.train.settings import Settings
@@ -117,9 +117,7 @@ def start(about: Task, method: str, model: str, settings: Settings) -> list[str]
 
 def weights(model: str, settings: Settings) -> list[str]:
     """Digests of an encoder's weights, after it was looked at: whole, harmless, and able to read so many tokens."""
-    folder = find(model)
-    if (folder / MANIFEST).is_file():
-        verify(folder)
+    folder = given(model)
     check(folder, {*ENCODERS, *WRITERS})  # whether it fits the task is for the one that loads it
     longest = positions(folder) or settings.max_length
     if settings.max_length > longest:

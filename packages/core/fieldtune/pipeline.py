@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from fieldtune.choosing import choose
-from fieldtune.data.given import Given
+from fieldtune.data.given import Given, by_name
 from fieldtune.data.leaks import Leaked
 from fieldtune.data.places import path_of
 from fieldtune.data.tables import SETS
@@ -102,6 +102,7 @@ def finetune(
     task, chosen = resolved(task, method, settings)
     about = task_module(task)
     _possible(about, task, method, chosen, seed, processes, valid)
+    by_name(rename=rename, labels=labels)
     path = path_of(out)
     replaceable(path)
     goes_on = method == "continual" and (Path(model) / CARD).is_file()
@@ -138,7 +139,7 @@ def _possible(
 ) -> None:
     """Refuse what no rows could make possible."""
     for name, number in (("seed", seed), ("processes", processes)):
-        if not isinstance(number, numbers.Integral):
+        if not isinstance(number, numbers.Integral) or isinstance(number, bool):
             raise InputError(f"{name} as a whole number", repr(number), f"give {name}=1")
     most = max(2, cores())  # two on one core are slow, and show what two would do
     if not 1 <= processes <= most:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from fieldtune.data.checks import OUT_OF_SCOPE
 from fieldtune.data.filled import empty
-from fieldtune.data.given import Given, named, tabled, texts_of, with_numbers
+from fieldtune.data.given import Given, by_name, named, tabled, texts_of, with_numbers
 from fieldtune.data.hiding import as_trained, hidden, was_hidden
 from fieldtune.data.labels import row_labels
 from fieldtune.data.parts import of_part
@@ -63,6 +63,7 @@ def measure(
         InputError: no such folder, rows that cannot be measured on, or a report of another model than a classifier.
         ArtefactError: the folder is damaged or foreign.
     """
+    by_name(rename=rename, labels=labels)
     trained = load(model) if isinstance(model, (str, Path)) else model
     task = trained.card["task"]
     if report is not None and not isinstance(trained, Classifier):
@@ -93,6 +94,7 @@ def predict(model: Any, data: Given, *, rename: Mapping[str, str] | None = None)
     Raises:
         InputError: a column is missing, or one of the names that are added is taken; else as :func:`measure`.
     """
+    by_name(rename=rename)
     trained = load(model) if isinstance(model, (str, Path)) else model
     return pd.concat(list(answers(trained, data, rename=rename)))
 

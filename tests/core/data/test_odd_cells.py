@@ -17,6 +17,7 @@ from fieldtune.data.boxes import box_table
 from fieldtune.data.dialogues import agent_turns, asked
 from fieldtune.data.hiding import hidden
 from fieldtune.data.labels import numbers
+from fieldtune.data.raw import once
 from fieldtune.data.read import read_table
 from fieldtune.data.scrubbed import scrubbed
 from fieldtune.data.tables import task_columns, training_table
@@ -130,6 +131,33 @@ def test_quotation_marks_that_say_what_they_mean_are_read(tmp_path: Path) -> Non
     assert read_table(tmp_path / "t.csv")["text"].tolist() == [*cells, 'in a "cell', "with a blank behind "]
 
 
+def test_a_cell_of_any_length_hides_no_quotation_mark_that_runs_on(tmp_path: Path) -> None:
+    lines = ["text,label", f"{'long ' * 30_000},cat", '"unclosed,cat', "swallowed,dog", '"another,dog', "x,dog"]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    with pytest.raises(InputError, match="line 3 that is closed on a later line"):
+        read_table(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_text(lines[0] + '\n"' + "a\n" * 100_000 + '",cat\n' + "\n".join(lines[1:]))
+    with pytest.raises(InputError, match="line 100004 that is closed on a later line"):
+        read_table(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("mark", [",", "\t", ";"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_what_follows_a_closing_mark_is_judged_by_its_own_cell(mark: str, end: str, tmp_path: Path) -> None:
+    for row, cells in {
+        f'"multi{end}line"{mark}"a" b': [f"multi{end}line", "a b"],
+        f'"multi{end}line" {mark}c': [f"multi{end}line ", "c"],
+        f'c{mark}"multi{end}line"  ': ["c", f"multi{end}line  "],
+        f'"a ""b""" c{mark}"multi{end}""line"""': ['a "b" c', f'multi{end}"line"'],
+    }.items():
+        (tmp_path / "t.csv").write_bytes(f"text{mark}label{end}{row}{end}foo{mark}c{end}".encode())
+        assert read_table(tmp_path / "t.csv").to_numpy().tolist() == [cells, ["foo", "c"]]
+    for row, line in {f'a{mark}"b{end}c" d': 2, f'"a{end}"b{mark}c': 2, f'"a{end}b"{mark}"c{end}d"e': 3}.items():
+        (tmp_path / "t.csv").write_bytes(f"text{mark}label{end}{row}{end}foo{mark}c{end}".encode())
+        with pytest.raises(InputError, match=f"line {line} that is closed"):
+            read_table(tmp_path / "t.csv")
+
+
 def test_a_label_with_a_nul_is_refused() -> None:
     table = pd.DataFrame({"text": ["a", "b", "c"], "label": ["cat", "dog", "cat\0"]})
     with pytest.raises(InputError, match="NUL character in that of rows 2"):
@@ -140,6 +168,22 @@ def test_a_field_twice_on_a_line_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text('{"text": "a", "label": "x"}\n{"text": "one", "text": "two", "label": "y"}\n')
     with pytest.raises(InputError, match="line 2: the field 'text' twice"):
         read_table(tmp_path / "t.jsonl")
+
+
+def test_many_fields_are_looked_at_once() -> None:
+    class Name(str):
+        compared = 0
+
+        def __eq__(self, other: object) -> bool:
+            Name.compared += 1
+            return str.__eq__(self, other)
+
+        __hash__ = str.__hash__
+
+    fields = [(Name(f"field {place}"), place) for place in range(1000)]
+    with pytest.raises(ValueError, match="the field 'field 999' twice"):
+        once([*fields, (Name("field 999"), 0)])
+    assert Name.compared < 1000
 
 
 def test_python_s_way_to_write_numbers_is_no_label() -> None:
@@ -282,3 +326,50 @@ def test_half_a_character_that_json_escapes_stays_so() -> None:
 def test_calls_of_the_older_name_are_passed_over() -> None:
     chat = [*TURNS, {"role": "assistant", "content": None, "function_call": {"name": "find"}}]
     assert agent_turns(pd.DataFrame({"messages": [chat]}))["target"].tolist() == ["b"]
+
+
+def test_numbers_that_are_none_are_null_in_the_lists_of_csv(tmp_path: Path) -> None:
+    cells = [[1.0, float("nan")], np.array([np.inf, 2]), {"a": [np.float32("nan")], "b": np.array([None, 3])}]
+    write_table(pd.DataFrame({"v": cells}), tmp_path / "t.csv")
+
+    def refused(name: str) -> None:
+        raise ValueError(name)
+
+    with (tmp_path / "t.csv").open(newline="") as file:
+        read = [json.loads(cell, parse_constant=refused) for (cell,) in list(csv.reader(file))[1:]]
+    assert read == [[1.0, None], [None, 2.0], {"a": [None], "b": [None, 3]}]
+
+
+@pytest.mark.parametrize("end", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_halves_of_characters_are_replaced_in_what_is_written(
+    end: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, half = {"a": ["b"]}, {"a": ["x\ud800"]}
+    table = pd.DataFrame({"v": [half, whole], "t": pd.Series(["\udfff", "fine"], dtype=object), "n": [1, 2]})
+    write_table(table, tmp_path / f"t{end}")
+    assert "2 cells with halves of characters" in capsys.readouterr().err
+    assert table["v"][0] is half  # what was given is as it was
+    read = read_table(tmp_path / f"t{end}")
+    cells = [json.loads(cell) if isinstance(cell, str) else cell for cell in read["v"]]
+    assert [list(cell["a"]) for cell in cells] == [["x\ufffd"], ["b"]]
+    assert (read["t"].tolist(), [int(n) for n in read["n"]]) == (["\ufffd", "fine"], [1, 2])
+    write_table(table[1:], tmp_path / f"t{end}")
+    write_table(pd.DataFrame({"v": [np.array(["x", "\ud800"], dtype=object)]}), tmp_path / f"t{end}")
+    assert capsys.readouterr().err.count("halves of") == 1
+
+
+def test_personal_data_in_the_label_of_a_span_is_refused() -> None:
+    for label, names in (("anna@example.com", ()), ("ANNA", ("Anna",))):
+        table = pd.DataFrame({"text": ["She left"], "spans": [[{"start": 0, "end": 3, "label": label}]]})
+        with pytest.raises(InputError, match=r"a span with \w+ in its label in row 0"):
+            scrubbed(table, ["text"], names)
+
+
+def test_arrays_inside_each_other_are_counted_like_lists() -> None:
+    deep: Any = MAIL
+    for _ in range(1200):
+        deep = np.array([deep, None], dtype=object)
+    with pytest.raises(InputError, match="more than 50 lists"):
+        scrubbed(pd.DataFrame({"text": [deep]}), ["text"])
+    cell = np.array([np.array([MAIL, 1], dtype=object), np.ones(3)], dtype=object)
+    assert scrubbed(pd.DataFrame({"text": [cell]}), ["text"])[0]["text"][0][0] == ["mail [email]", 1]

@@ -13,7 +13,7 @@ from transformers import BertConfig, BertForMaskedLM, GPT2Config, GPT2LMHeadMode
 
 from fieldtune.errors import ArtefactError
 from fieldtune.models.encoder import load_encoder_folder
-from fieldtune.models.folder import write_manifest
+from fieldtune.models.folder import CARD
 from fieldtune.models.generator import load_body
 
 Change = Callable[[dict[str, Any]], object]
@@ -77,6 +77,6 @@ def test_a_head_and_buffers_beside_a_foreign_encoder_are_passed_over(encoder: Pa
 def test_in_a_folder_of_ours_nothing_is_left_over(encoder: Path) -> None:
     changed(encoder, lambda tensors: tensors.update({"extra.weight": torch.ones(2, 2)}))
     load_encoder_folder(encoder)
-    write_manifest(encoder, {})
+    (encoder / CARD).write_text("{}")
     with pytest.raises(ArtefactError, match=r"extra\.weight"):
         load_encoder_folder(encoder)

@@ -72,6 +72,16 @@ def test_a_body_of_another_shape_is_refused_with_what_was_expected(
     assert echo.batches == [["a"]]
 
 
+def test_a_field_twice_is_named(serving: Serve, echo: Echo) -> None:
+    with serving(echo) as running:
+        got = running.ask("POST", "/predict", b'{"texts": ["a"], "texts": ["b"]}')
+        assert (got.status, got.json["error"]) == (
+            400,
+            "expected every field once; found the field 'texts' twice; fix: leave one of them out",
+        )
+    assert echo.batches == []
+
+
 def test_a_body_over_the_limit_is_refused_before_it_is_parsed(serving: Serve, echo: Echo) -> None:
     with serving(echo, body_bytes=1000) as running:
         assert running.ask("POST", "/predict", b"{" * 1001).status == 413  # parsed, it would be 400

@@ -146,12 +146,11 @@ def verify(folder: Annotated[Path, typer.Argument(help="Model folder.")], as_jso
 
 
 @models.command()
-def sign(folder: Annotated[Path, typer.Argument(help="Folder with a manifest.")], as_json: Json = False) -> None:
-    """Sign a folder that you trust with the key in the file that FIELDTUNE_SIGNING_KEY names; what is saved is by itself."""
-    from fieldtune.models import folder as folders
-    from fieldtune.models.signing import VARIABLE
+def sign(folder: Annotated[Path, typer.Argument(help="Model folder.")], as_json: Json = False) -> None:
+    """Sign a folder that you trust, and those inside, with the key that FIELDTUNE_SIGNING_KEY names; what is saved is by itself.
 
-    folders.verify(folder, signed=False)
-    if not folders.sign(folder):
-        raise InputError("a key to sign with", f"{VARIABLE} names no file", "make one: openssl rand -hex 32 > FILE")
-    show({"folder": str(folder), "signed": True}, as_json)
+    A pretrained model that has no manifest gets one.
+    """
+    from fieldtune.models.folder import sign as sign_folder
+
+    show({"folder": str(folder), "signed": True, "manifests": sign_folder(folder)}, as_json)

@@ -153,14 +153,12 @@ def encode(
     from fieldtune.data.tables import NAME_IT
     from fieldtune.data.write import check_output, written
     from fieldtune.models import load, load_encoder
-    from fieldtune.models.folder import MANIFEST
     from fieldtune.models.readable import warn_unread
     from fieldtune.models.trained import CARD, embedder_of
 
     check_output(out, (".npy",))
     table = read_table(data, [text], hint=NAME_IT, every_row=True, numbered=True)
-    ours = any((Path(model) / name).is_file() for name in (MANIFEST, CARD))
-    trained = load(model) if ours else load_encoder(model)
+    trained = load(model) if (Path(model) / CARD).is_file() else load_encoder(model)
     embedder = embedder_of(trained)
     if embedder is None:
         raise InputError(

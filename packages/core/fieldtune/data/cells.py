@@ -1,7 +1,7 @@
 """Personal data out of a cell: a text, or lists and objects of texts, such as the turns of a dialogue. Knows no table."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -88,7 +88,9 @@ def _exact(number: str) -> float:
 def _any_text(value: Any, depth: int = 0) -> bool:
     if depth > DEEPEST:
         raise ValueError(f"more than {DEEPEST} lists and objects inside each other")
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    inner: Iterable[Any] = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        inner = value.tolist() if value.ndim else (value.item(),)
     found = [_any_text(one, depth + 1) for one in inner]  # all of them: each is looked at for its depth
     return isinstance(value, str) or any(found)
 

@@ -42,6 +42,17 @@ def tabled(data: Given) -> pd.DataFrame | Path | str:
         return pd.DataFrame(columns, dtype=object)
 
 
+def by_name(**given: Any) -> None:
+    """Refuse arguments that say by name what something is called instead, and are no dictionary.
+
+    Raises:
+        InputError: such an argument, by its name.
+    """
+    for name, value in given.items():
+        if value is not None and not isinstance(value, Mapping):
+            raise InputError(f"{name} as a dictionary", f"{value!r:.60}", f"give {name}={{name: other name, ...}}")
+
+
 def _cells(column: Any) -> bool:
     listed = pd.api.types.is_list_like(column, allow_sets=False) and not isinstance(column, Mapping)
     return listed and hasattr(column, "__len__") and getattr(column, "ndim", 1) == 1

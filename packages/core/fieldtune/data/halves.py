@@ -1,7 +1,10 @@
 """Halves of characters (lone surrogates) in the cells of a table: JSON can hold them, no tokenizer and no file can. Pure."""
 
 from collections.abc import Iterable
+from operator import is_
 from typing import Any
+
+import numpy as np
 
 from fieldtune.text.normalise import whole
 
@@ -10,7 +13,7 @@ def mended(cells: Iterable[Any]) -> tuple[list[Any], int]:
     """The cells with U+FFFD in place of such halves, in lists and objects too, and how many cells that changed."""
     before = list(cells)
     after = [_mended(cell) for cell in before]
-    return after, sum(isinstance(old, (str, list, dict)) and old != new for old, new in zip(before, after, strict=True))
+    return after, sum(new is not old for old, new in zip(before, after, strict=True))
 
 
 def said(count: int, where: str) -> str:
@@ -19,8 +22,14 @@ def said(count: int, where: str) -> str:
 
 
 def _mended(value: Any) -> Any:
+    """The same object where nothing is to mend."""
     if isinstance(value, str):
         return whole(value)
-    if isinstance(value, list):
-        return [_mended(inner) for inner in value]
-    return {_mended(name): _mended(inner) for name, inner in value.items()} if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        fields = [(_mended(name), _mended(inner)) for name, inner in value.items()]
+        same = all(name is old and inner is value[old] for old, (name, inner) in zip(value, fields, strict=True))
+        return value if same else dict(fields)
+    if isinstance(value, list) or (isinstance(value, np.ndarray) and value.dtype == object):
+        items = [_mended(inner) for inner in value]
+        return value if all(map(is_, value, items)) else items
+    return value

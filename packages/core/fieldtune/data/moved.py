@@ -21,10 +21,13 @@ def moved(text: str, cell: Any, names: Sequence[str] = ()) -> tuple[str, Any, li
     what else it says is hidden as in any cell.
 
     Raises:
-        TypeError: no such spans, or two that would share a placeholder; says what.
+        TypeError: no such spans, personal data in a label, or two that would share a placeholder; says what.
     """
     clean, places = traced(text, names)
     kinds, spans = list(scrub(text, names=names).kinds), _spans(cell, len(text))
+    for span in spans:  # as of the name of a field, another label would be of another meaning
+        if hidden := scrub(str(span.get("label", "")), names=names).kinds:
+            raise TypeError(f"a span with {hidden[0]} in its label")
     told = [cleaned(_rest(span, text), names) for span in spans]
     kinds += [kind for _, own in told for kind in own]
     if not spans or not kinds:

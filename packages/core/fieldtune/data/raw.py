@@ -22,6 +22,10 @@ _NAMES = {"utf-8-sig": "UTF-8"}
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
+class TwiceError(ValueError):
+    """A field that an object of JSON says twice."""
+
+
 def extension(path: Path | str) -> str:
     """What a file's name says of its format, ``.gz`` apart; empty where it says nothing."""
     suffixes = [suffix for suffix in Path(path).suffixes if suffix.lower() != ".gz"]
@@ -55,11 +59,16 @@ def _unpacked(raw: bytes, path: Path) -> bytes:
 
 
 def once(fields: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON; ValueError where it says a field twice, of which one would be lost (``object_pairs_hook``)."""
-    found = dict(fields)
-    if len(found) < len(fields):
-        names = [name for name, _ in fields]
-        raise ValueError(f"the field {next(name for name in names if names.count(name) > 1)!r} twice")
+    """An object of JSON (``object_pairs_hook``).
+
+    Raises:
+        TwiceError: it says a field twice, of which one would be lost; names the first that is said again.
+    """
+    found = dict[str, Any]()
+    for name, value in fields:
+        if name in found:
+            raise TwiceError(f"the field {name!r:.80} twice")
+        found[name] = value
     return found
 
 

@@ -16,6 +16,8 @@ from fieldtune.errors import InputError
 UNNAMED = "unnamed"
 """Attribute of a table: which of its columns have no name in the file, where pandas gives them one."""
 _BLANK_LINE = re.compile(r"^[ \t]*\r?\n", re.MULTILINE)
+_BREAK = re.compile(r"\r\n|\n|\r")
+_QUOTED = r'"[^"]*+(?:""[^"]*+)*+"'
 _SAID = re.compile(r"\ufeff?sep=([^\w\s\"]|\t)(?=[\r\n])", re.IGNORECASE)
 
 
@@ -107,24 +109,20 @@ def _long_row(text: str, mark: str) -> str:
 def _run_on(text: str, mark: str) -> int:
     """The line of a cell in quotes that runs on over others until a quotation mark in the middle of one; 0 without.
 
-    It would swallow these lines without a word. What follows a closing mark on the line it was opened on is let pass.
+    It would swallow these lines without a word. What follows a closing mark on the line it was opened on is let pass, as are
+    blanks after any. Cells may be of any length: ``csv`` reads none beyond its limit.
     """
     if '"' not in text:
         return 0
-    lines, line = io.StringIO(text, newline=""), 1
-    while True:
-        reader = csv.reader(lines, delimiter=mark, strict=True)
-        begun = line
-        try:
-            for _ in reader:
-                begun = line + reader.line_num
-            return 0
-        except csv.Error as error:
-            if "expected after" not in str(error):  # too long for this reader, or never closed, of which pandas tells
-                return 0
-            if line + reader.line_num - 1 > begun:
-                return begun
-            line += reader.line_num
+    end = f"[^{re.escape(mark)}\\r\\n]"
+    sound = re.compile(rf'(?:{_QUOTED} *+(?!{end})|(?!"){end}++|[{re.escape(mark)}\r\n]++)*+')
+    odd = re.compile(rf"({_QUOTED})({end}*+)")
+    place = 0
+    while cell := odd.match(text, sound.match(text, place).end()):  # type: ignore[union-attr]  # matches nothing at least
+        if _BREAK.search(cell[1]) and cell[2].strip():
+            return 1 + len(_BREAK.findall(text, 0, cell.start()))
+        place = cell.end()
+    return 0
 
 
 def _open_quote(text: str, mark: str) -> str:

@@ -11,10 +11,13 @@ from typing import Any, Literal, TextIO
 import numpy as np
 import pandas as pd
 
+from fieldtune.data.halves import mended, said
 from fieldtune.data.places import outside
 from fieldtune.data.read import KINDS
 from fieldtune.data.separated import UNNAMED
 from fieldtune.errors import InputError, naming
+from fieldtune.evaluate.figures import without_nan
+from fieldtune.progress import say
 
 ROWS = 20_000
 """Rows of a table that are written at a time."""
@@ -71,6 +74,7 @@ def write_pieces(pieces: Iterable[pd.DataFrame], path: Path) -> None:
     Only a piece at a time is held, but for Parquet.
     """
     check_output(path)
+    pieces = _whole(pieces, path)
     with written(path) as temporary:
         if path.suffix == ".parquet":
             pd.concat(pieces).to_parquet(temporary, index=False)
@@ -91,6 +95,21 @@ def in_pieces(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
         yield frame.iloc[start : start + size]
 
 
+def _whole(pieces: Iterable[pd.DataFrame], path: Path) -> Iterator[pd.DataFrame]:
+    """The pieces without halves of characters, which no file holds; said once."""
+    count = 0
+    for piece in pieces:
+        for name in [name for name in piece if piece[name].dtype == object]:
+            cells, found = mended(piece[name])
+            if found:
+                piece = piece.copy(deep=False)
+                piece[name] = pd.Series(cells, index=piece.index, dtype=object)
+                count += found
+        yield piece
+    if count:
+        say(said(count, str(path)))
+
+
 def _separated(frame: pd.DataFrame, handle: TextIO, mark: str, *, header: bool) -> None:
     names = ["" if name in frame.attrs.get(UNNAMED, ()) else str(name) for name in frame]
     plain = _plain(frame)
@@ -109,9 +128,4 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
 def _cell(value: Any) -> Any:
     if not isinstance(value, (list, dict, np.ndarray)):
         return value
-    return json.dumps(value, ensure_ascii=False, default=_plain_value)
-
-
-def _plain_value(value: Any) -> Any:
-    """What NumPy holds, as Parquet gives lists and their numbers, for JSON; dates as text."""
-    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else str(value)
+    return json.dumps(without_nan(value), ensure_ascii=False, allow_nan=False, default=str)

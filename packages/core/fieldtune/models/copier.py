@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fieldtune.models.encoder import load_encoder_folder
+from fieldtune.models.encoder import encoder_in
 from fieldtune.models.features import EncoderFeatures
 from fieldtune.models.trained import read_tensors, save_card, save_tensors
 
@@ -46,7 +46,7 @@ class Copier:
     @classmethod
     def load(cls, folder: Path, card: dict[str, Any]) -> "Copier":
         """Read what :meth:`save` wrote."""
-        features = EncoderFeatures(load_encoder_folder(folder), int(card["max_length"]))
+        features = EncoderFeatures(encoder_in(folder), int(card["max_length"]))
         return cls(
             features, read_tensors(folder)["vectors"], json.loads((folder / REPLIES).read_text(encoding="utf-8")), card
         )

@@ -17,7 +17,7 @@ import torch
 
 from fieldtune.errors import ArtefactError, InputError, MissingExtraError
 from fieldtune.models import adapters, guard
-from fieldtune.models.folder import MANIFEST
+from fieldtune.models.folder import MANIFEST, verify_given
 from fieldtune.models.guard.files import READ_FROM_THE_HUB
 from fieldtune.models.guard.weights import finite
 
@@ -132,9 +132,14 @@ def load_encoder_folder(name: str | Path = DEFAULT) -> Encoder:
 
     Raises:
         MissingExtraError: ``default`` without the extra.
-        ArtefactError: a folder with pickled weights, remote code or a model type we do not allow.
+        ArtefactError: a folder with pickled weights, remote code or a model type we do not allow; one that its manifest does
+            not describe; or, where a key is named, one that is not signed.
     """
-    folder = find(name)
+    return encoder_in(given(name))
+
+
+def encoder_in(folder: Path) -> Encoder:
+    """The encoder in a folder that was verified, a saved model's own; see :func:`load_encoder_folder`."""
     check(folder)
     try:
         body, tokenizer = _loaded(folder)
@@ -188,7 +193,7 @@ def whole(folder: Path, body: Any, told: Mapping[str, Any]) -> None:
     absent = sorted(key for key in told["missing_keys"] if not key.startswith("pooler."))
     if absent:
         raise ArtefactError(f"the weights of {absent[0]}", f"none in {folder}", "restore the folder")
-    ours = (folder / MANIFEST).is_file()
+    ours = (folder / guard.CARD).is_file()
     parts = {name for one in (body, body.base_model) for name, _ in one.named_children()} - {"pooler"}
     keys = [key for key in sorted(told["unexpected_keys"]) if not key.endswith(_BUFFERS)]
     unused = [key for key in keys if ours or parts & set(key.split(".")[:2])]
@@ -218,6 +223,14 @@ def find(name: str | Path) -> Path:
     if Path(name).is_dir():
         return Path(name)
     return _download(str(name))
+
+
+def given(name: str | Path) -> Path:
+    """Where the files of a model are that a user names; those of a local folder are verified, see :func:`verify_given`."""
+    folder = find(name)
+    if str(name) != DEFAULT and Path(name).is_dir():
+        verify_given(folder)
+    return folder
 
 
 def _download(name: str) -> Path:

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from fieldtune.data.places import MANIFEST as MANIFEST
-from fieldtune.data.places import outside
-from fieldtune.errors import ArtefactError, InputError, RefusedError
+from fieldtune.data.places import around, outside, saved
+from fieldtune.errors import ArtefactError, ConfigError, InputError, RefusedError
 from fieldtune.evaluate.figures import without_nan
 from fieldtune.models import signing
 from fieldtune.models.guard import CARD as CARD
+from fieldtune.models.guard import CONFIG
 from fieldtune.models.guard import files as guard
 
 CHECKPOINTS = "checkpoints"
@@ -30,6 +31,9 @@ PARTIAL = ".partial"
 MARKS = (RUN, f".{RUN}")
 """Whose run a folder of checkpoints is of, written twice: a damaged one would else lose them all."""
 SEAL = "seal"
+PRETRAINED = "pretrained"
+"""Whose folder a pretrained model is that was signed: nothing of ours, so nothing of ours replaces it."""
+_WHOSE = {"": "a single model", PRETRAINED: "a pretrained model of others"}
 _ARRAY = ".npy"
 """What other folders may hold too, indexes say: plain numbers, read with ``allow_pickle=False``."""
 
@@ -108,7 +112,7 @@ def replaceable(path: Path, application: str = "") -> None:
     owner = str(manifest.get("application", ""))
     foreign = [name for file in _files(path) if (name := file.relative_to(path).as_posix()) not in manifest["files"]]
     if owner != application:
-        foreign = [f"what the {owner} trained" if owner else "a single model"]
+        foreign = [_WHOSE.get(owner, f"what the {owner} trained")]
     if foreign:
         raise ArtefactError(
             "an empty folder, or a model or an unfinished training of fieldtune",
@@ -151,26 +155,84 @@ def _bring_back(path: Path) -> None:
 
 
 def write_manifest(folder: Path, details: Mapping[str, Any]) -> None:
-    """Write sha256 and size of every file under ``folder``, each flushed to disk first."""
+    """Write sha256 and size of every file under ``folder``, each flushed to disk first; signed where there is a key."""
+    (folder / MANIFEST).write_text(_manifest(folder, details), encoding="utf-8")
+    _sync(folder / MANIFEST)
+    if secret := signing.key():
+        (folder / signing.SIGNATURE).write_text(signing.signature(folder / MANIFEST, secret), encoding="ascii")
+        _sync(folder / signing.SIGNATURE)
+    _sync(folder)
+
+
+def _manifest(folder: Path, details: Mapping[str, Any]) -> str:
     files = {}
     for file in _files(folder):
         _sync(file)
         files[file.relative_to(folder).as_posix()] = {"sha256": digest(file), "bytes": file.stat().st_size}
-    manifest = folder / MANIFEST
     facts = json.loads(json.dumps(without_nan({"files": files, **details}), default=str, allow_nan=False))
     facts.pop(SEAL, None)  # of the manifest that the details were copied from
-    manifest.write_text(_text({**facts, SEAL: _sealed(facts)}), encoding="utf-8")
-    _sync(manifest)
-    sign(folder)
+    return _text({**facts, SEAL: _sealed(facts)})
+
+
+def sign(path: Path) -> int:
+    """Sign a folder that is trusted, and the saved folders inside, with the key that the environment names.
+
+    A pretrained model of others, which has no manifest, gets one. Those inside are signed first: killed at any moment, what is
+    signed is whole.
+
+    Returns:
+        How many manifests were signed.
+
+    Raises:
+        ConfigError: no key. InputError: there is no such folder. RefusedError: it is being written.
+        ArtefactError: neither a saved folder nor a pretrained model, or one that :func:`verify` refuses.
+    """
+    secret = signing.key()
+    if secret is None:
+        raise ConfigError("a key to sign with", f"{signing.VARIABLE} is not set", signing.MAKE)
+    if not path.is_dir():
+        raise InputError("a folder to sign", f"nothing at {path}", "check the path")
+    path = path.resolve() if path.name in ("", "..") else path  # a lock stands beside it, named after it
+    with locked(path), _aside(path) as aside:
+        if not (path / MANIFEST).exists() and (path / CONFIG).is_file():
+            _listed(path, aside / MANIFEST)
+        inside = (file.parent for file in path.rglob(MANIFEST) if file.parent != path and saved(file.parent))
+        folders = [path, *sorted(inside, key=lambda one: len(one.parts))]
+        for one in folders:
+            verify(one, signed=False)
+        for one in reversed(folders):
+            (aside / signing.SIGNATURE).write_text(signing.signature(one / MANIFEST, secret), encoding="ascii")
+            _move(aside / signing.SIGNATURE, one)
+    return len(folders)
+
+
+def _listed(path: Path, manifest: Path) -> None:
+    """Give a pretrained model its manifest, once no file of it is found dangerous."""
+    for file in _files(path):
+        if file.is_symlink():
+            raise ArtefactError("files, and no links", f"{file.name} in {path}", "copy the folder: cp -rL FROM TO")
+        guard.check(file)
+    manifest.write_text(_manifest(path, {"application": PRETRAINED}), encoding="utf-8")
+    _move(manifest, path)
+
+
+@contextlib.contextmanager
+def _aside(path: Path) -> Iterator[Path]:
+    """A folder beside ``path``, to write in what is moved into it whole; :func:`recover` clears one that was left."""
+    recover(path)
+    aside = path.parent / f".{path.name}.staged-{os.getpid()}"
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir()
+    try:
+        yield aside
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _move(file: Path, folder: Path) -> None:
+    _sync(file)
+    file.replace(folder / file.name)
     _sync(folder)
-
-
-def sign(folder: Path) -> bool:
-    """Sign the manifest of a folder, where there is a key to sign with; whether there is."""
-    if secret := signing.key():
-        signing.sign(folder / MANIFEST, secret)
-        _sync(folder / signing.SIGNATURE)
-    return secret is not None
 
 
 def verify(path: Path, *, ours: frozenset[str] = frozenset(), signed: bool = True) -> dict[str, Any]:
@@ -215,6 +277,21 @@ def verify(path: Path, *, ours: frozenset[str] = frozenset(), signed: bool = Tru
 
 
 _REBUILD = "restore the folder from a copy, roll back, or train again"
+
+
+def verify_given(path: Path) -> None:
+    """Check a folder that a user names, ours or not: by its manifest, else by that of the saved folder it is a part of.
+
+    One of others, which has none, passes only where no key is named.
+
+    Raises:
+        ArtefactError: see :func:`verify`; or a key is named and nobody signed the folder.
+    """
+    known = path if (path / MANIFEST).exists() else around(path)
+    if known is not None:
+        verify(known)
+    elif signing.key():
+        raise signing.unsigned(path)
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
@@ -289,9 +366,12 @@ def digest(file: Path) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Everything below but folders, the manifest and its signature; a link to a folder is a file here, and never followed."""
+    """Everything below but folders, the manifest, and signatures: of those inside too, which are signed before or after.
+
+    A link to a folder is a file here, and never followed.
+    """
     below = (file for file in folder.rglob("*") if file.is_symlink() or not file.is_dir())
-    return sorted(file for file in below if file not in (folder / MANIFEST, folder / signing.SIGNATURE))
+    return sorted(file for file in below if file != folder / MANIFEST and file.name != signing.SIGNATURE)
 
 
 def _previous(path: Path) -> Path:

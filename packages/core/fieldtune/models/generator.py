@@ -18,7 +18,7 @@ from fieldtune.batching import by_length
 from fieldtune.errors import ArtefactError
 from fieldtune.models import asked
 from fieldtune.models.copier import Copier
-from fieldtune.models.encoder import WRITERS, check, find, load_encoder_folder, pad, whole
+from fieldtune.models.encoder import WRITERS, check, encoder_in, given, pad, whole
 from fieldtune.models.trained import save_card
 from fieldtune.progress import track
 from fieldtune.text import detokenise
@@ -112,13 +112,13 @@ class Generator:
 
 def start_body(model: str | Path) -> tuple[Any, Any, str]:
     """Body, tokenizer and kind to train from: a model that writes, or an encoder taken twice."""
-    folder = find(model)
+    folder = given(model)
     if _type(folder) in WRITERS:
         return load_body(folder)
     from transformers import AutoModelForCausalLM, EncoderDecoderModel
     from transformers.utils import logging
 
-    encoder = load_encoder_folder(model)
+    encoder = encoder_in(folder)
     config = type(encoder.body.config).from_dict(encoder.body.config.to_dict())
     config.is_decoder, config.add_cross_attention = True, True
     verbosity = logging.get_verbosity()

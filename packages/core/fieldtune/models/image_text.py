@@ -19,7 +19,7 @@ from fieldtune.data.images import stack
 from fieldtune.errors import InputError
 from fieldtune.models import asked
 from fieldtune.models.convnet import Centred, Pooled, trunk
-from fieldtune.models.encoder import load_encoder_folder
+from fieldtune.models.encoder import encoder_in
 from fieldtune.models.features import EncoderFeatures
 from fieldtune.models.image_classifier import tensors
 from fieldtune.models.labelled import Labelled
@@ -110,7 +110,7 @@ class ImageTextClassifier(Labelled):
     @classmethod
     def load(cls, folder: Path, card: dict[str, Any]) -> "ImageTextClassifier":
         """Read what :meth:`save` wrote; use :func:`fieldtune.models.load`, which verifies first."""
-        features = EncoderFeatures(load_encoder_folder(folder), int(card["max_length"]))
+        features = EncoderFeatures(encoder_in(folder), int(card["max_length"]))
         plan = card["net"]
         net = Fusion(plan["channels"], plan["strides"], features.encoder.dimensions, len(card["labels"]))
         tensors_ = load_file(folder / FUSION)

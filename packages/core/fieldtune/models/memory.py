@@ -48,7 +48,7 @@ class Memory:
     def save(self, folder: Path) -> None:
         """Write ``memory.json`` and, where there are tensors, ``memory.safetensors``."""
         rows = {"blocks": [asdict(block) for block in self.blocks], "rehearsed": self.rehearsed}
-        (folder / ROWS).write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+        (folder / ROWS).write_text(json.dumps(rows, ensure_ascii=False, allow_nan=False), encoding="utf-8")
         if self.tensors:
             save_file({name: np.ascontiguousarray(value) for name, value in self.tensors.items()}, folder / TENSORS)
 

@@ -46,7 +46,7 @@ class MultiLabelClassifier:
         save_tensors(folder, {"weight": self.weight, "bias": self.bias, **self.features.save(folder)})
         save_card(folder, {**self.card, "labels": list(self.labels)})
         (folder / CALIBRATION).write_text(
-            json.dumps({"thresholds": [float(value) for value in self.thresholds]}), encoding="utf-8"
+            json.dumps({"thresholds": [float(value) for value in self.thresholds]}, allow_nan=False), encoding="utf-8"
         )
 
     @classmethod

@@ -18,7 +18,7 @@ from fieldtune.batching import by_length
 from fieldtune.infer.engine import TOKEN_BUDGET, running
 from fieldtune.models import asked
 from fieldtune.models.asked import Pair as Pair
-from fieldtune.models.encoder import Encoder, load_encoder_folder, pad, pool
+from fieldtune.models.encoder import Encoder, encoder_in, pad, pool
 from fieldtune.models.features import VOCABULARY, Features, NgramFeatures
 from fieldtune.models.trained import features_of
 from fieldtune.progress import track
@@ -119,7 +119,7 @@ def pair_features_of(path: Path, card: dict[str, Any], tensors: dict[str, NDArra
         return PairNgrams(NgramFeatures(json.loads((path / VOCABULARY).read_text(encoding="utf-8")), tensors["idf"]))
     if card["method"] == "head":
         return Apart(features_of(path, card, tensors))
-    return Together(load_encoder_folder(path), int(card["max_length"]))
+    return Together(encoder_in(path), int(card["max_length"]))
 
 
 def pair_tokens(encoder: Encoder, pairs: Sequence[Pair], max_length: int) -> tuple[Tokens, Tokens | None]:

@@ -16,7 +16,7 @@ from fieldtune.evaluate.calibration import softmax
 from fieldtune.infer.engine import TOKEN_BUDGET, running
 from fieldtune.models import asked
 from fieldtune.models.decoding import viterbi
-from fieldtune.models.encoder import Encoder, load_encoder_folder, pad
+from fieldtune.models.encoder import Encoder, encoder_in, pad
 from fieldtune.models.pieces import SHAPES, Words, shape, windows, word_pieces
 from fieldtune.models.trained import CALIBRATION, read_tensors, save_card, save_tensors
 from fieldtune.models.word_features import WordFeatures
@@ -187,7 +187,7 @@ class Tagger:
         features: WordVectors = (
             WordFeatures.load(folder)
             if card["method"] == "linear"
-            else PieceVectors(load_encoder_folder(folder), int(card["max_length"]), tensors["casing"])
+            else PieceVectors(encoder_in(folder), int(card["max_length"]), tensors["casing"])
         )
         temperature = float(json.loads((folder / CALIBRATION).read_text(encoding="utf-8"))["temperature"])
         return cls(features, tensors["weight"], tensors["bias"], tuple(card["labels"]), temperature, card)

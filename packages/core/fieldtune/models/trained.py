@@ -21,7 +21,7 @@ from fieldtune.errors import ArtefactError, FieldtuneError
 from fieldtune.evaluate.figures import without_nan
 from fieldtune.models import asked, guard
 from fieldtune.models.card import PAGE, markdown
-from fieldtune.models.encoder import DEFAULT, MAX_LENGTH, load_encoder_folder, positions
+from fieldtune.models.encoder import DEFAULT, MAX_LENGTH, encoder_in, load_encoder_folder, positions
 from fieldtune.models.features import (
     PROJECTION,
     VOCABULARY,
@@ -240,7 +240,7 @@ def features_of(path: Path, card: dict[str, Any], tensors: dict[str, NDArray[np.
     length, longest = int(card["max_length"]), positions(path)
     if not 0 < length <= (longest or length):
         raise unusable(path, f"a max_length of {length}, where the encoder reads {longest}")
-    features = EncoderFeatures(load_encoder_folder(path), length)
+    features = EncoderFeatures(encoder_in(path), length)
     return ProjectedFeatures(features, tensors[PROJECTION]) if PROJECTION in tensors else features
 
 

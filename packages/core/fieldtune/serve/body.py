@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
-from fieldtune.data.raw import once
+from fieldtune.data.raw import TwiceError, once
 from fieldtune.serve.guard import GONE, Refusal
 from fieldtune.serve.limits import Limits, cut
 from fieldtune.text.normalise import whole
@@ -59,6 +59,8 @@ def _too_large(limits: Limits) -> Refusal:
 def _parse(body: bytes) -> Any:
     try:
         return json.loads(body, object_pairs_hook=once)
+    except TwiceError as error:
+        raise Refusal(400, f"expected every field once; found {error}; fix: leave one of them out") from None
     except (ValueError, RecursionError):
         raise Refusal(400, "expected JSON; found a body that is none") from None
 

@@ -26,7 +26,7 @@ from fieldtune.evaluate.detection import Boxes, average_precision, report
 from fieldtune.models.convnet import seeded
 from fieldtune.models.detector import CONFIG, Detector, Net, built, detections, loaded
 from fieldtune.models.encoder import DEFAULT
-from fieldtune.models.folder import MANIFEST
+from fieldtune.models.folder import CARD
 from fieldtune.models.image_classifier import tensors
 from fieldtune.models.trained import load
 from fieldtune.progress import say
@@ -201,7 +201,7 @@ def _start(model: str, items: Sequence[Any], labels: tuple[str, ...], settings: 
     folder = Path(model)
     if not folder.is_dir():
         raise InputError("a detector's folder", f"nothing at {model}", "name a folder, or --model default")
-    if (folder / MANIFEST).is_file():
+    if (folder / CARD).is_file():
         base = load(folder)
         if not isinstance(base, Detector):
             raise InputError("a detector to start from", f"another model in {model}", "name another --model")

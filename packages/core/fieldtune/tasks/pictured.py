@@ -16,7 +16,7 @@ from torch import nn
 from fieldtune.batching import Batch
 from fieldtune.models.convnet import Still
 from fieldtune.models.encoder import DEFAULT
-from fieldtune.models.folder import MANIFEST, digest, verify
+from fieldtune.models.folder import digest, verify_given
 from fieldtune.runtime import generator
 from fieldtune.train.augment import Change, draw
 from fieldtune.train.best import Best, epoch_of
@@ -98,6 +98,6 @@ def weights(model: str, settings: Settings) -> list[str]:
     if model == DEFAULT:
         return []
     folder = Path(model)
-    if (folder / MANIFEST).is_file():
-        verify(folder)
+    if folder.is_dir():
+        verify_given(folder)
     return [digest(file) for file in sorted([*folder.glob("*.safetensors"), *folder.glob("config.json")])]

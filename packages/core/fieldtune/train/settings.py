@@ -176,7 +176,7 @@ def updated(table: Table, changes: Mapping[str, Any] | None) -> Table:
     values: dict[str, Any] = {}
     for name, value in (changes or {}).items():
         if name not in kinds:
-            near = difflib.get_close_matches(name, kinds, 1, 0.0)[0]
+            near = difflib.get_close_matches(str(name), kinds, 1, 0.0)[0]
             raise ConfigError(f"a setting out of {', '.join(kinds)}", repr(name), f"did you mean {near!r}?")
         try:
             values[name] = _READ.get(kinds[name], kinds[name])(value)
@@ -195,7 +195,7 @@ def label_weights(text: str) -> dict[str, float]:
     for item in text.split(","):
         name, sign, number = item.rpartition("=")
         try:
-            weights[name.strip()] = float(number)
+            weights[name.strip()] = _number(number)
         except ValueError:
             sign = ""
         if not sign or not 0 < weights[name.strip()] < math.inf:
@@ -209,10 +209,21 @@ def label_weights(text: str) -> dict[str, float]:
 
 def _count(value: Any) -> int:
     """A whole number, also as text: of 1.9 Python would make 1."""
-    whole = int(value)
+    whole = int(_figure(value))
     if not isinstance(value, str) and whole != value:
         raise ValueError
     return whole
+
+
+def _number(value: Any) -> float:
+    return float(_figure(value))
+
+
+def _figure(value: Any) -> Any:
+    """What may be read as a number: no truth, and no text as only Python writes numbers (``1_0``), as in tables."""
+    if isinstance(value, bool) or "_" in str(value):
+        raise ValueError
+    return value
 
 
 def _flag(value: Any) -> bool:
@@ -223,4 +234,4 @@ def _flag(value: Any) -> bool:
     return words[str(value).lower()]
 
 
-_READ: dict[type, Callable[[Any], Any]] = {bool: _flag, int: _count}
+_READ: dict[type, Callable[[Any], Any]] = {bool: _flag, int: _count, float: _number}
