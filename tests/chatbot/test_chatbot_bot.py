@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from support_world import dialogue
 
-from fieldtune import decisions, feedback, registry
+from fieldtune import decisions, feedback, models, registry
 from fieldtune.errors import ArtefactError, InputError, RefusedError
 from fieldtune.infer.cache import Cache
-from fieldtune.models.folder import MANIFEST
+from fieldtune.models.folder import MANIFEST, sign
+from fieldtune.models.signing import VARIABLE
 from fieldtune.retrieval.index import FlatIndex
 from fieldtune_chatbot import bot, corrections, improving, ingest, learning, replying, wire
 from fieldtune_chatbot import build as building
@@ -25,6 +26,7 @@ from fieldtune_chatbot.knowledge import organise
 from fieldtune_chatbot.records import FaqEntry, KnownQuestion, Lesson
 from fieldtune_chatbot.retrieve import SAME, Retriever
 from fieldtune_chatbot.store import open_chatbot, open_citation
+from fieldtune_chatbot.tune import frozen_encoder
 from fieldtune_chatbot.versions import Models, make_version
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
@@ -188,6 +190,21 @@ def test_a_version_folder_gives_the_same_bot_again(service: wire.Service, tmp_pa
     assert new.deciders == old.deciders and new.knowledge == old.knowledge
     for name in ("documents.jsonl", "entries.jsonl", "words_source/data.csc.index.npy"):
         assert (new.folder / name).read_bytes() == (old.folder / name).read_bytes()
+
+
+def test_a_version_signed_afterwards_is_loaded_whole_and_by_its_models(
+    service: wire.Service, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = service.bot
+    vectors, version = frozen_encoder(str(tiny_encoder), tmp_path / "frozen"), tmp_path / "version"
+    make_version(old.knowledge, learning.Split((), old.tuning, old.held_out), version, Models(vectors, None, {"en"}))
+    (tmp_path / "key").write_text("0123456789abcdef" * 4)
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "key"))
+    with pytest.raises(ArtefactError, match="models sign"):
+        bot.load(version)
+    assert sign(version) == 2
+    models.load(version / "encoder")
+    assert bot.load(version).knowledge == old.knowledge
 
 
 def test_a_damaged_version_is_refused(store: Path) -> None:

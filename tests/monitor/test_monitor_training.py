@@ -19,7 +19,8 @@ from typer.testing import CliRunner
 from fieldtune import feedback, gate, registry
 from fieldtune.errors import ArtefactError, InputError, RefusedError
 from fieldtune.feedback import Feedback
-from fieldtune.models import load
+from fieldtune.models import folder, load
+from fieldtune.models.signing import VARIABLE
 from fieldtune_monitor import classify, labelled, retraining, runner, scoring, slot_training, training, views, wire
 from fieldtune_monitor.commands import app
 from fieldtune_monitor.config import read_config
@@ -69,6 +70,21 @@ def model(bundle, tmp_path, home):
     shutil.copytree(bundle, out)
     assert training.publish_bundle(out, out, titles(KNOWN), now=NOW).promoted
     return out
+
+
+def test_a_bundle_signed_afterwards_is_loaded_whole_and_by_its_models(bundle, tmp_path, monkeypatch):
+    path = tmp_path / "model"
+    shutil.copytree(bundle, path)
+    (tmp_path / "key").write_text("0123456789abcdef" * 4)
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "key"))
+    with pytest.raises(ArtefactError, match="models sign"):
+        classify.load_bundle(path)
+    inside = [file.parent for file in path.rglob("fieldtune.json")]
+    assert len(inside) > 1
+    assert folder.sign(path) == 1 + len(inside)
+    for one in inside:
+        load(one)
+    assert len(classify.load_bundle(path)(["Brine warns on profit in Saltmere"], ["en"])) == 1
 
 
 def test_unseen_wording_is_unseen():
