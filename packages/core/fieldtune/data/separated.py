@@ -115,7 +115,7 @@ def _run_on(text: str, mark: str) -> int:
     if '"' not in text:
         return 0
     end = f"[^{re.escape(mark)}\\r\\n]"
-    sound = re.compile(rf'(?:{_QUOTED} *+(?!{end})|(?!"){end}++|[{re.escape(mark)}\r\n]++)*+')
+    sound = re.compile(rf'(?:{_QUOTED}(?!{end})|(?!"){end}++|[{re.escape(mark)}\r\n]++)*+')
     odd = re.compile(rf"({_QUOTED})({end}*+)")
     place = 0
     while cell := odd.match(text, sound.match(text, place).end()):  # type: ignore[union-attr]  # matches nothing at least
