@@ -28,9 +28,10 @@ def test_json_holds_null_where_there_is_no_number(capsys: pytest.CaptureFixture[
 
 def test_people_read_words_and_dates(capsys: pytest.CaptureFixture[str]) -> None:
     told = {"label": None, "intact": True, "here": np.bool_(False), "words": (), "more": {}, "cut": 1774000000.0,
-            "items": [{"time": 0.5, "cut_off": 1774000000.5}], "share": -0.0, "loss": 1.23456e-7, "rate": 9999.6}  # fmt: skip
+            "items": [{"time": 0.5, "cut_off": 1774000000.5}], "share": -0.0, "loss": 1.23456e-7, "rate": 9999.6, "no_slot": np.float64("nan")}  # fmt: skip
     show(told, False)
     assert capsys.readouterr().out.splitlines() == [
         "label: none", "intact: yes", "here: no", "words: none", "more: none", "cut: 2026-03-20T09:46:40Z",
         "items:", "  - time: 0.5", "    cut_off: 1774000000", "share: 0", "loss: 1.235e-07", "rate: 10000",
+        "no_slot: none",
     ]  # fmt: skip

@@ -57,6 +57,36 @@ def test_accuracy_is_scikit_learns_and_the_users_table_stays(folder: Path, tmp_p
     assert blank["predicted"].isin(model.labels).all() and len(blank) == 3
 
 
+def test_a_table_of_other_labels_is_refused(folder: Path, tiny_encoder: Path, tmp_path: Path) -> None:
+    table = HELD_OUT.assign(label=["0", "1", "2"])
+    with pytest.raises(
+        InputError, match=r"knows \(account, .*found none of them, but 0, 1, 2; fix: .*--map OLD=account"
+    ):
+        fieldtune.measure(folder, table)
+    names = {"0": "card", "1": "refund", "2": "account"}
+    assert fieldtune.measure(folder, table, labels=names)["accuracy"] == fieldtune.measure(folder, HELD_OUT)["accuracy"]
+    assert fieldtune.measure(folder, HELD_OUT.assign(label=["card", "x", "y"]))["n"] == 3
+    for task, other in (
+        ("token-classification", {"tags": [["B-NO"]]}),
+        ("multi-label-classification", {"label": ["n"]}),
+    ):
+        rows = table_of(task)
+        model = fieldtune.load(trained(task, rows, tiny_encoder, tmp_path / task))
+        odd = rows.head(1).assign(**{name: pd.Series(cells, index=rows.index[:1]) for name, cells in other.items()})
+        odd = odd.assign(tokens=[["word"]]) if "tags" in odd else odd
+        with pytest.raises(InputError, match="none of them, but"):
+            fieldtune.measure(model, odd)
+
+
+@pytest.mark.parametrize(("method", "rivals", "said"), [("linear", False, 1), ("linear", True, 0), ("head", False, 0)])
+def test_an_encoder_that_nothing_reads_is_told(
+    method: str, rivals: bool, said: int, tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows, given = table_of("text-classification"), {"method": method, "rivals": rivals, "valid": HELD_OUT}
+    trained("text-classification", rows, tiny_encoder, tmp_path / "model", **given)
+    assert capsys.readouterr().err.count(f"note: {tiny_encoder} is not used: --method linear") == said
+
+
 def test_a_dict_of_columns_is_the_table_of_them(folder: Path, tiny_encoder: Path, tmp_path: Path) -> None:
     shifted = HELD_OUT.set_index(np.array([2, 0, 5]))  # columns stand together by place
     columns = {"text": shifted["text"].to_numpy(), "label": tuple(HELD_OUT["label"])}

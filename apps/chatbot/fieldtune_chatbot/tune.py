@@ -13,6 +13,7 @@ import pandas as pd
 from fieldtune import gate
 from fieldtune.gate import Verdict
 from fieldtune.models import Classifier, Embedder, load, load_encoder
+from fieldtune.models.encoder import DEFAULT
 from fieldtune.models.folder import MANIFEST, staged
 from fieldtune.models.readable import UNKNOWN_LIMIT, unknown_share
 from fieldtune.models.trained import OUT_OF_SCOPE
@@ -177,7 +178,8 @@ def train_intent(
     folders, scores = {}, {}
     for method in ("linear", "head"):
         folders[method] = finetune(
-            "text-classification", train, valid=valid if len(inside) else None, model=model, method=method,
+            "text-classification", train, valid=valid if len(inside) else None, model=model if method == "head" else DEFAULT,
+            method=method,
             out=work / f"intent-{method}", settings={"scrub": False}, seed=seed, progress=progress,
         ).path  # fmt: skip
         trained = load(folders[method])

@@ -18,6 +18,7 @@ from fieldtune.data.split import stratified
 from fieldtune.errors import InputError
 from fieldtune.evaluate.significance import paired_bootstrap
 from fieldtune.models import load
+from fieldtune.models.encoder import DEFAULT
 from fieldtune.models.folder import staged
 from fieldtune.progress import say
 from fieldtune.runtime import generator
@@ -166,9 +167,10 @@ def _split(table: pd.DataFrame, rng: np.random.Generator) -> tuple[pd.DataFrame,
 
 def _fit(inside: pd.DataFrame, outside: pd.DataFrame, method: str, out: Path, plan: Plan, *, apart: bool = True) -> Any:
     """A fitted model. `apart`: whether validation rows are no training rows; else its figures must not be used."""
+    encoder = DEFAULT if method == "linear" else plan.encoder  # which reads none
     changes = {**SETTINGS[method], **({"max_steps": plan.max_steps} if method == "full" else {})}
     done = pipeline.finetune(
-        "text-classification", inside, valid=outside, model=plan.encoder, method=method, out=out,
+        "text-classification", inside, valid=outside, model=encoder, method=method, out=out,
         settings=changes, seed=plan.seed, progress=plan.progress, apart=apart,
     )  # fmt: skip
     return load(done.path)

@@ -1,6 +1,7 @@
 """What every command shares: --json, key=value, printing a result, an error as one line, names of a later release."""
 
 import json
+import math
 import re
 import sys
 from collections.abc import Mapping
@@ -53,6 +54,8 @@ def _text(value: Any, key: str = "") -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
+        if math.isnan(value):
+            return "none"
         if _TIMED.search(key) and _FIRST <= value < _LAST:
             return iso(datetime.fromtimestamp(value, UTC))
         return f"{value:.0f}" if 9999.5 <= abs(value) < 1e15 else f"{value + 0.0:.4g}"  # no -0

@@ -110,6 +110,8 @@ def finetune(
         about, task, method, train, valid, unlabelled,
         rename=rename, labels=labels, scrub=chosen.scrub, apart=apart, goes_on=goes_on, seed=seed, progress=progress,
     )  # fmt: skip
+    if progress:
+        _remark_unused(about, method, model, rivals=rivals and len(rows.valid) > 0)
     run = fingerprint(task, method, start(about, method, model, chosen), chosen, seed, rows.tables)
     if processes > 1:  # sums in another order, dropout drawn apart: other bits
         run["processes"] = processes
@@ -160,6 +162,13 @@ def _possible(
             "give --valid FILE, of rows that need no privacy, or leave --set epsilon out",
         )
     kinds(settings.track)
+
+
+def _remark_unused(about: Task, method: str, model: str, *, rivals: bool) -> None:
+    """Say that an encoder was named and nothing reads it, neither the method nor a rival."""
+    others = {one for one in about.RIVALS if rivals} - {*about.ENCODERLESS}
+    if model != DEFAULT and method in about.ENCODERLESS and not others:
+        say(f"note: {model} is not used: --method {method} starts from no pretrained model")
 
 
 def _finished(path: Path, run: dict[str, Any]) -> Finetuned:

@@ -70,10 +70,12 @@ def measure(
         raise InputError("a classifier for --report", f"a model for {task}", "leave --report out")
     about = task_module(task)
     table = about.read(tabled(data), rename=rename, labels=labels)
+    strangers, known = _strangers(trained, table)
     started = time.monotonic()
     found: dict[str, Any] = about.metrics(trained, table)
     found |= {"seen": remark_seen(trained.card, table), "seconds": time.monotonic() - started}
-    _remark_strangers(trained, table)
+    if strangers and "boxes" not in table:  # detection says so itself
+        say(f"note: labels the model does not know: {strangers} (it knows {known})")
     _remark_hidden(trained, table)
     warn_unread(trained, about.read_at_once(table), linear="linear" in about.METHODS)
     warn_unwritten(trained, table.get("target", ()))
@@ -198,11 +200,17 @@ def _remark_hidden(model: Any, table: pd.DataFrame) -> None:
         )
 
 
-def _remark_strangers(model: Any, table: pd.DataFrame) -> None:
-    """Say on stderr which labels of the table the model cannot answer: their rows count as wrong."""
-    labels = () if "boxes" in table else getattr(model, "labels", ())  # detection says so itself
-    types = {label.partition("-")[2] for label in labels} if "tags" in table else set(labels)
-    found = set().union(*row_labels(table, model.card["task"] in SETS)) if types else set()
-    strangers = sorted(found - types - {OUT_OF_SCOPE})
-    if strangers:
-        say(f"note: labels the model does not know: {some_of(strangers)} (it knows {some_of(sorted(types - {''}))})")
+def _strangers(model: Any, table: pd.DataFrame) -> tuple[str, str]:
+    """Labels of the table that the model cannot answer, whose rows count as wrong, and those that it can; in words.
+
+    Raises:
+        InputError: it can answer none of them: all figures would be zero.
+    """
+    labels = getattr(model, "labels", ())
+    types = {label.partition("-")[2] for label in labels} - {""} if "tags" in table else set(labels)
+    found = set().union(*row_labels(table, model.card["task"] in SETS)) - {OUT_OF_SCOPE} if types else set()
+    strangers, known = some_of(sorted(found - types)), some_of(sorted(types))
+    if found and not found & types:
+        fix = f"rename them: --map OLD={min(types)},... (in Python labels={{'OLD': {min(types)!r}, ...}})"
+        raise InputError(f"labels that the model knows ({known})", f"none of them, but {strangers}", fix)
+    return strangers, known

@@ -229,11 +229,42 @@ def test_whole_numbers_beside_an_empty_row_stay_whole(tmp_path: Path) -> None:
     assert training_table(frame, "text-classification")["label"].tolist() == ["3", "10"]
     file = put(tmp_path / "t.jsonl", '{"text": "a", "label": 3}\n{}\n{"text": "b", "label": 10}\n')
     assert training_table(file, "text-classification")["label"].tolist() == ["3", "10"]
-    file = put(tmp_path / "t.csv", "text,label\na,1.0\nb,2.0\n")  # written so, with no cell empty
-    for data in (file, pd.read_csv(file)):
-        assert training_table(data, "text-classification")["label"].tolist() == ["1.0", "2.0"]
+    file = put(tmp_path / "t.csv", "text,label\na,1.0\nb,2.0\n")
+    assert training_table(file, "text-classification")["label"].tolist() == ["1.0", "2.0"]  # as it is written
     halves = pd.DataFrame({"text": ["a", "b"], "label": [3, 1.5]})
     assert training_table(halves, "text-classification")["label"].tolist() == ["3.0", "1.5"]
+
+
+@pytest.mark.parametrize("kind", ["memory", "parquet"])
+def test_classes_that_pandas_made_floats_are_whole_numbers(tmp_path: Path, kind: str) -> None:
+    frame = pd.DataFrame({"text": list("abc"), "text_a": list("abc"), "text_b": list("def"), "label": [0, None, 1]})
+    frame = frame.dropna()
+    assert frame["label"].dtype == float
+    frame.to_parquet(tmp_path / "t.parquet")
+    data = frame if kind == "memory" else tmp_path / "t.parquet"
+    for task in ("text-classification", "text-pair", "multi-label-classification"):
+        assert training_table(data, task)["label"].tolist() == ["0", "1"]
+    mapped = training_table(data, "text-classification", labels={"0": "no", "1": "yes"})
+    assert mapped["label"].tolist() == ["no", "yes"]
+    assert training_table(data, "regression")["label"].tolist() == [0.0, 1.0]
+
+
+def test_lists_of_labels_come_back_from_the_csv_they_were_written_to(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"text": list("abcd"), "label": [["quality", "delivery"], ["quality"], [], ["[odd"]]})
+    write_table(frame, tmp_path / "t.csv")
+    assert read_table(tmp_path / "t.csv")["label"].tolist() == [
+        '["quality", "delivery"]',
+        '["quality"]',
+        "[]",
+        '["[odd"]',
+    ]
+    wanted = ["delivery|quality", "quality", "", "[odd"]
+    for data in (frame, tmp_path / "t.csv"):
+        assert training_table(data, "multi-label-classification")["label"].tolist() == wanted
+    texts = pd.DataFrame({"text": list("abcd"), "label": ["[odd", "[1, 2]", '["a", 1]', "a|b"]})
+    found = training_table(texts, "multi-label-classification")["label"].tolist()
+    assert found == ["[odd", "[1, 2]", '["a", 1]', "a|b"]
+    assert training_table(tmp_path / "t.csv", "text-classification")["label"].iloc[1] == '["quality"]'
 
 
 def test_lists_are_several_labels() -> None:

@@ -85,7 +85,29 @@ def test_what_a_lower_case_tokenizer_parts_is_put_together_as_it_was_written(tex
             part for one in words for part in ([one] if one[0] == "{" else _parted(BertPreTokenizer(), one.lower()))
         ]
         restored = detokenise.restore(" ".join(parts), writing)
-        assert restored[1:].lower() == text[1:].lower()
+        assert restored.lower() == text.lower()
+
+
+@pytest.mark.parametrize(
+    ("texts", "written", "wanted"),
+    [
+        (["refund order=12", "cancel order=77"], "refund order = 12", "refund order=12"),
+        (["Refund it.", "Cancel it."], "refund it . cancel it .", "Refund it. Cancel it."),
+        (["done. next: pay", "done. next: wait", "Ok"], "done. next : pay", "done. next: pay"),
+        (["id a1. Paid in full", "id b2. Open since May"], "id c3 . paid", "id c3. Paid"),
+        (["Total: 3\nof which: 2", "Total: 5\nof which: 1"], "total : 4\nof which : 3", "Total: 4\nof which: 3"),
+        (["12 cards", "7 cards"], "12 cards", "12 cards"),
+        (["退款 order", "取消 order"], "order", "Order"),
+    ],
+)
+def test_capitals_stand_where_they_mostly_stood(texts: list[str], written: str, wanted: str) -> None:
+    assert detokenise.restore(written, detokenise.learn(texts)) == wanted
+
+
+def test_how_texts_are_written_is_the_same_from_json() -> None:
+    writing = detokenise.learn(["refund it. now", "cancel it. now"])
+    assert not writing.begin and not writing.within
+    assert detokenise.Writing(**json.loads(json.dumps(writing.as_dict()))) == writing
 
 
 def _parted(tokenizer: Any, text: str) -> list[str]:

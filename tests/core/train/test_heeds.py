@@ -209,6 +209,29 @@ def test_a_setting_that_would_be_ignored_is_refused_with_where_it_is_read(
         resolved(task, method, given)
 
 
+@pytest.mark.parametrize(
+    ("task", "method", "given", "near"),
+    [
+        ("text-classification", "full", "batch_size", "token_budget"),
+        ("embedding", "full", "batch_size", "batch_rows"),
+        ("image-classification", "full", "batch_size", "batch_rows"),
+        ("text-classification", "full", "lr", "learning_rate"),
+        ("text-classification", "full", "epoch", "epochs"),
+        ("text-classification", "linear", "scrubb", "scrub"),
+    ],
+)
+def test_a_setting_that_there_is_not_is_answered_with_one_that_the_method_reads(
+    task: str, method: str, given: str, near: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"found '{given}'; fix: did you mean '{near}'") as refused:
+        resolved(task, method, {"scrub": False, given: 8} if method == "linear" else {given: 8})
+    listed = refused.value.expected.partition(": ")[2].split(", ")
+    assert set(listed) == heeded(task, method, task_module(task).DEFAULTS)
+    assert resolved(task, method, {near: 8 if near != "scrub" else False})
+    with pytest.raises(ConfigError, match="settings by name"):
+        resolved(task, method, [given])  # type: ignore[arg-type]
+
+
 def test_what_is_read_is_taken() -> None:
     everywhere = {"scrub": "false", "refit": "false", "track": "jsonl", "track_dir": "x"}
     assert not resolved("text-classification", "linear", everywhere)[1].scrub

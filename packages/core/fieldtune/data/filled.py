@@ -8,9 +8,6 @@ import pandas as pd
 from fieldtune.progress import say
 from fieldtune.text.normalise import blank
 
-LEFT_OUT = "rows_left_out"
-"""Attribute of a table: how many rows of it were left out as empty."""
-
 
 def empty(cell: Any) -> bool:
     """None, NaN and their like, and texts with nothing to see in them."""
@@ -32,6 +29,4 @@ def filled(frame: pd.DataFrame, where: str, *, renumbered: bool = False) -> pd.D
     between = rows[0] < len(frame) - len(rows)
     numbered = "; rows are numbered without them" if renumbered and between else ""
     say(f"note: {len(rows)} rows with nothing in any cell left out ({where}{numbered})")
-    kept = frame.iloc[np.delete(np.arange(len(frame)), rows)]
-    kept.attrs[LEFT_OUT] = len(rows)
-    return kept
+    return frame.iloc[np.delete(np.arange(len(frame)), rows)]

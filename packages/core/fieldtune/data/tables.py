@@ -1,5 +1,7 @@
 """A user's table -> the columns a task trains on: renamed, labels mapped, unusable rows counted or refused."""
 
+import contextlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fieldtune.data.filled import LEFT_OUT, empty
+from fieldtune.data.filled import empty
 from fieldtune.data.given import check_texts, given, named
 from fieldtune.data.labels import SEPARATOR, joined, label_set, numbers
 from fieldtune.data.numbered import counted
@@ -92,7 +94,7 @@ def task_columns(
     for name in (name for name in frame if name != "image"):
         check_texts(frame[name], where)
     if "label" in frame:
-        column = _whole(frame["label"], LEFT_OUT in frame.attrs)
+        column = frame["label"] if task in NUMBERS else _whole(frame["label"])
         frame["label"] = _labels(column, labels, where, SEPARATOR if task in SETS else None)
     return frame
 
@@ -132,16 +134,17 @@ def text_column(data: pd.DataFrame | Path | str, *, rename: Mapping[str, str] | 
 
 
 def _one_cell(cell: Any) -> Any:
-    """Several labels in a list as the cell ``a|b``; other cells as they are."""
+    """Several labels in a list, or in JSON as our CSV holds one, as the cell ``a|b``; other cells as they are."""
+    if isinstance(cell, str) and cell.lstrip().startswith("["):
+        with contextlib.suppress(ValueError, RecursionError):
+            told = json.loads(cell)
+            cell = told if all(isinstance(one, str) for one in told) else cell
     return joined([str(one).strip() for one in cell]) if isinstance(cell, (list, tuple, set, np.ndarray)) else cell
 
 
-def _whole(column: pd.Series, row_went: bool) -> pd.Series:
-    """Whole numbers that became floats beside an empty cell, as pandas makes them, whole again: "3", not "3.0".
-
-    Where no cell is empty and no empty row went, they were written as floats.
-    """
-    if not pd.api.types.is_float_dtype(column) or not (row_went or column.isna().any()):
+def _whole(column: pd.Series) -> pd.Series:
+    """Names of classes that are whole numbers, which pandas makes floats beside an empty cell: "3", not "3.0"."""
+    if not pd.api.types.is_float_dtype(column):
         return column
     values = column.dropna()
     return column.astype("Int64") if ((values % 1 == 0) & (values.abs() < 2**53)).all() else column

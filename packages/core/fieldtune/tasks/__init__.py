@@ -1,5 +1,6 @@
 """What fieldtune can be taught: one file a task, all of one shape, which is :class:`Task`."""
 
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache, partial
@@ -33,6 +34,9 @@ TASKS = (
 
 
 _SEVERAL = "multi-label-classification"
+
+_ALIASES = {"batch_size": ("batch_rows", "token_budget"), "lr": ("learning_rate",)}
+"""What other libraries call a setting -> ours: the first that the method reads."""
 
 AUTO, CANDIDATES = "auto", ("linear", "head", "fewshot", "full")
 """The method that :mod:`fieldtune.choosing` stands for, and those it chooses among, from cheap to dear."""
@@ -112,14 +116,18 @@ def resolved(task: str, method: str, settings: Mapping[str, Any] | None) -> tupl
     about = task_module(task)
     if method not in about.METHODS:
         raise InputError(f"a method out of {', '.join(about.METHODS)}", repr(method), "choose one of them")
-    chosen = about.DEFAULTS.suited(method).updated(settings)
+    ours = Settings.__dataclass_fields__
+    known = {name: settings[name] for name in settings if name in ours} if isinstance(settings, Mapping) else settings
+    chosen = about.DEFAULTS.suited(method).updated(known)
     if task == "text-classification" and chosen.multi_label:
         return resolved(_SEVERAL, method, settings)
     if task == _SEVERAL and not chosen.multi_label:
         raise ConfigError("several labels a text", f"multi_label=false for {task}", "use --task text-classification")
-    known = heeded(task, method, chosen)
+    read = heeded(task, method, chosen)
     for name in settings or {}:
-        if name not in known:
+        if name not in ours:
+            raise _unknown(str(name), task, method, chosen)
+        if name not in read:
             raise _unheeded(name, task, method, chosen)
     return task, chosen
 
@@ -130,21 +138,31 @@ def heeded(task: str, method: str, settings: Settings) -> Names:
     return names if settings.track else names - {"track_dir"}
 
 
+def _read(task: str, method: str, settings: Settings) -> str:
+    """The settings that a method reads, as errors list them."""
+    names = heeded(task, method, settings)
+    told = f" with keeps={settings.keeps}" if "keeps" in names else ""
+    return f"a setting that --method {method} of {task} reads{told}: {', '.join(sorted(names))}"
+
+
+def _unknown(name: str, task: str, method: str, settings: Settings) -> ConfigError:
+    """What is said of a setting that there is not: the nearest one that the method reads."""
+    names = sorted(heeded(task, method, settings))
+    near = [other for other in _ALIASES.get(name, ()) if other in names] or difflib.get_close_matches(
+        name, names, 1, 0.0
+    )
+    return ConfigError(_read(task, method, settings), repr(name), f"did you mean {near[0]!r}?")
+
+
 def _unheeded(name: str, task: str, method: str, settings: Settings) -> ConfigError:
     """What is said of a setting that would be ignored."""
 
     def read(task: str, *methods: str) -> list[str]:
         return [one for one in methods if name in heeded(task, one, settings)]
 
-    known = heeded(task, method, settings)
-    told = f" with keeps={settings.keeps}" if "keeps" in known else ""
     where = WHERE.get(name)
     if where is None and (others := read(task, *task_module(task).METHODS)):
         where = f"by --method {', '.join(others)}"
     if where is None:
         where = f"by --task {', '.join(one for one in TASKS if read(one, *task_module(one).METHODS))}"
-    return ConfigError(
-        f"a setting that --method {method} of {task} reads{told}: {', '.join(sorted(known))}",
-        repr(name),
-        f"leave it out; it is read {where}",
-    )
+    return ConfigError(_read(task, method, settings), repr(name), f"leave it out; it is read {where}")

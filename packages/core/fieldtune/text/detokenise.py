@@ -4,6 +4,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 _WORD = re.compile(r"[^\W\d_]+")
 _START = re.compile(r"(?:^|[.!?]\s{1,4}|\n\s{0,4})$")  # of the four characters before a word
@@ -24,12 +25,16 @@ class Writing:
         forms: lower-case word -> how it is mostly written inside sentences, where that is not lower case.
         gaps: two kinds of tokens that meet, at least one of them a sign, ``"a="`` -> whether a space stands between
             them; letters are ``a``, digits ``1``, a sign is itself.
+        begin: whether most texts begin with a capital.
+        within: whether most sentences after the first do.
     """
 
     forms: dict[str, str] = field(default_factory=dict)
     gaps: dict[str, bool] = field(default_factory=dict)
+    begin: bool = True
+    within: bool = True
 
-    def as_dict(self) -> dict[str, dict[str, str] | dict[str, bool]]:
+    def as_dict(self) -> dict[str, Any]:
         """For JSON; ``Writing(**it)`` is the same again."""
         return asdict(self)
 
@@ -37,21 +42,41 @@ class Writing:
 def learn(texts: Iterable[str]) -> Writing:
     """What :func:`restore` needs; what stands in fewer than :data:`LEAST` different texts is left out."""
     distinct = list(dict.fromkeys(texts))
-    return Writing(_forms(distinct), _gaps(distinct))
+    return Writing(_forms(distinct), _gaps(distinct), *_capitals(distinct))
 
 
 def restore(text: str, writing: Writing) -> str:
-    """The text with learnt forms and spaces, capitals where sentences begin, and signs set close to their words."""
+    """The text with learnt forms and spaces, capitals where sentences begin with one, and signs set close to their words."""
     for pattern, close in _SPACED:
         text = pattern.sub(close, text)
     text = _respaced(text, writing.gaps)
 
     def written(match: re.Match[str]) -> str:
         word = writing.forms.get(match[0], match[0])
-        first = _START.search(text[max(match.start() - 4, 0) : match.start()])
-        return word[:1].upper() + word[1:] if first else word
+        capital = _first(text, match) and (writing.within if match.start() else writing.begin)
+        return word[:1].upper() + word[1:] if capital else word
 
     return _WORD.sub(written, text)
+
+
+def _first(text: str, word: re.Match[str]) -> bool:
+    """Whether a sentence begins with this word."""
+    return bool(_START.search(text[max(word.start() - 4, 0) : word.start()]))
+
+
+def _capitals(texts: list[str]) -> tuple[bool, bool]:
+    """Whether most texts begin with a capital, and most sentences within: of these without any, as texts do.
+
+    Where letters have no case, as in Chinese, nothing is counted, and nothing is lost.
+    """
+    seen: tuple[Counter[bool], Counter[bool]] = (Counter(), Counter())
+    for text in texts:
+        for match in _WORD.finditer(text):
+            letter = match[0][0]
+            if letter.lower() != letter.upper() and _first(text, match):
+                seen[match.start() > 0][letter.isupper()] += 1
+    begin, within = (counts[True] >= counts[False] for counts in seen)
+    return begin, within if seen[1] else begin
 
 
 def _forms(texts: list[str]) -> dict[str, str]:
@@ -60,7 +85,7 @@ def _forms(texts: list[str]) -> dict[str, str]:
     for text in texts:
         spread.update({match[0].lower() for match in _WORD.finditer(text)})
         for match in _WORD.finditer(text):
-            if not _START.search(text[max(match.start() - 4, 0) : match.start()]):
+            if not _first(text, match):
                 seen[match[0].lower()][match[0]] += 1
     best = {word: counts.most_common(1)[0][0] for word, counts in seen.items() if spread[word] >= LEAST}
     return {word: form for word, form in best.items() if form != word}
