@@ -37,7 +37,18 @@ def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     told = export_model(fieldtune.load(trained), out, None)
     assert told["max_difference"] <= parity.TOLERANCE
     assert told["same_answers"] == 1.0
+    assert told["answers_difference"] < 1e-5
     return out
+
+
+def test_graph_and_model_are_compared_in_float32_whatever_this_machine_computes_in(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIELDTUNE_DTYPE", "bfloat16")
+    told = export_model(fieldtune.load(trained), tmp_path / "onnx", None)
+    rounded, graph = (fieldtune.load(one).probabilities(TEXTS) for one in (trained, tmp_path / "onnx"))
+    assert told["compared_in"] == "float32"
+    assert told["answers_difference"] < 1e-5 < np.abs(rounded - graph).max()
 
 
 def test_the_graph_gives_the_numbers_of_torch_for_any_rows_and_lengths(trained: Path, exported: Path) -> None:
@@ -163,6 +174,12 @@ def test_every_head_on_vectors_of_texts_is_exported(task: str, tiny_encoder: Pat
     asked = list(zip(texts, turned, strict=True)) if "pair" in task or task == "reranking" else texts
     verb = {"regression": "values", "reranking": "score"}.get(task, "probabilities")
     np.testing.assert_allclose(getattr(theirs, verb)(asked), getattr(mine, verb)(asked), rtol=1e-4, atol=1e-4)
+    read = (
+        [tuple(row) for row in pd.DataFrame(rows)[list(rows)[:2]].to_numpy()] if isinstance(asked[0], tuple) else texts
+    )
+    apart = np.abs(getattr(theirs, verb)(read) - getattr(mine, verb)(read)).max()  # the tests compute in float32
+    assert told["answers_difference"] == pytest.approx(apart, rel=0.5, abs=1e-6)
+    assert (told["compared_in"], theirs.card["export"]["answers_difference"]) == ("float32", told["answers_difference"])
     if task == "regression":
         with pytest.raises(InputError, match="labels or embeds"):
             export_model(fieldtune.load(tmp_path / "m"), tmp_path / "int8", tmp_path / "t.csv", int8=True)

@@ -197,6 +197,36 @@ def test_an_unreadable_picture_loses_no_other_answer(
             assert (after[number][answer] is not None) == (task == "image-text")
 
 
+@pytest.mark.parametrize("task", ["image-classification", "object-detection"])
+def test_pictures_of_a_folder_are_found_again_from_the_answers(
+    task: str, folder: Path, cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3, 30):
+        (folder / f"{number}.png").unlink()
+    rows = table_of(task).head(3)
+    settings = {"max_steps": 1, "image_size": 32}
+    model = fieldtune.finetune(task, write(rows, folder / "t.jsonl"), out=folder / "m", settings=settings).path
+    (folder / "deep" / "pictures").mkdir(parents=True)
+    for number in range(3):
+        (folder / f"{number}.png").rename(folder / "deep" / "pictures" / f"{number}.png")
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "deep")
+    whole = folder / "deep" / "pictures"
+    for data, out, first in (
+        ("pictures", "o.jsonl", "pictures/0.png"),
+        ("pictures", "../elsewhere/o.jsonl", "../deep/pictures/0.png"),
+        (whole, folder / "o.jsonl", "deep/pictures/0.png"),
+        (whole, folder / "elsewhere" / "o.jsonl", str(whole / "0.png")),
+    ):
+        ran = cli("predict", "--model", model, "--data", data, "--out", out)
+        assert ran.code == 0, ran.err
+        assert pd.read_json(out, lines=True)["image"][0] == first
+        bare = fieldtune.read_table(out)[["image"]]
+        write(bare, Path(out))
+        assert "unreadable" not in fieldtune.predict(model, out)
+    assert "unreadable" not in fieldtune.predict(model, fieldtune.predict(model, "pictures")[["image"]])
+
+
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 @pytest.mark.parametrize("task", ["image-classification", "object-detection"])
 def test_of_unreadable_pictures_alone_every_row_says_so(

@@ -19,6 +19,9 @@ from tests.conftest import Ran
 from tests.core.test_odd_input import table_of, trained
 
 ADDED = {
+    "multi-label-classification": "predicted",
+    "seq2seq": "predicted",
+    "dialogue": "predicted",
     "regression": "predicted",
     "text-pair": "predicted",
     "token-classification": "spans",
@@ -76,6 +79,36 @@ def test_a_table_of_other_labels_is_refused(folder: Path, tiny_encoder: Path, tm
         odd = odd.assign(tokens=[["word"]]) if "tags" in odd else odd
         with pytest.raises(InputError, match="none of them, but"):
             fieldtune.measure(model, odd)
+
+
+@pytest.mark.parametrize(("kind", "read"), [("csv", pd.read_csv), ("tsv", pd.read_table), ("parquet", pd.read_parquet)])
+def test_a_file_without_rows_is_answered_with_one(
+    kind: str, read: Any, folder: Path, tmp_path: Path, cli: Callable[..., Ran]
+) -> None:
+    file, out = tmp_path / "t.csv", tmp_path / f"o.{kind}"
+    wanted = ["id", "text", "predicted", "probability", "in_scope", "in_scope_score"]
+    for rows in ("1,my card\n", ""):
+        file.write_text(f"id,text\n{rows}")
+        assert cli("predict", "--model", folder, "--data", file, "--out", out, "--json").json["rows"] == bool(rows)
+        assert (list(read(out).columns)[:6], len(read(out))) == (wanted, bool(rows))
+    (tmp_path / "t.jsonl").write_text("")
+    assert "at least one row" in cli("predict", "--model", folder, "--data", tmp_path / "t.jsonl", "--out", out).err
+
+
+def test_a_model_that_labels_nothing_says_so_before_a_column_is_missed(tiny_encoder: Path, tmp_path: Path) -> None:
+    model = trained("embedding", table_of("embedding"), tiny_encoder, tmp_path / "model", progress=False)
+    with pytest.raises(InputError, match="fieldtune encode"):
+        fieldtune.predict(model, pd.DataFrame({"text": ["a"]}))
+
+
+@pytest.mark.parametrize(
+    ("task", "column"), [("text-pair", "text_a"), ("dialogue", "source"), ("image-classification", "image")]
+)
+def test_a_column_that_is_missed_can_be_named(task: str, column: str, tiny_encoder: Path, tmp_path: Path) -> None:
+    model = trained(task, table_of(task), tiny_encoder, tmp_path / "model", progress=False)
+    for use in (fieldtune.predict, fieldtune.measure):
+        with pytest.raises(InputError, match="--column NAME=COLUMN"):
+            use(model, pd.DataFrame({"other": ["a"]}))
 
 
 @pytest.mark.parametrize(("method", "rivals", "said"), [("linear", False, 1), ("linear", True, 0), ("head", False, 0)])
@@ -171,6 +204,8 @@ def test_every_task_reads_a_table_in_memory(task: str, tiny_encoder: Path, tmp_p
     added = ADDED[task].removesuffix("_found")
     assert answered.index.tolist() == rows.index.tolist() and added in answered
     pd.testing.assert_frame_equal(answered[list(rows.columns)], rows)
+    nothing = fieldtune.predict(folder, rows.iloc[:0])
+    assert (list(nothing.columns), len(nothing)) == (list(answered.columns), 0)
 
 
 def test_what_cannot_be_is_refused(folder: Path, tiny_encoder: Path, tmp_path: Path) -> None:
@@ -179,7 +214,11 @@ def test_what_cannot_be_is_refused(folder: Path, tiny_encoder: Path, tmp_path: P
     with pytest.raises(InputError, match="predicted in the table"):
         fieldtune.predict(folder, HELD_OUT.assign(predicted="mine"))
     with pytest.raises(InputError, match="at least one row"):
-        fieldtune.predict(folder, HELD_OUT.iloc[:0])
+        fieldtune.predict(folder, pd.DataFrame())
+    with pytest.raises(InputError, match="at least one row"):
+        fieldtune.measure(folder, HELD_OUT.iloc[:0])
+    with pytest.raises(InputError, match=r"found 'text ', label in the table"):
+        fieldtune.predict(folder, HELD_OUT.rename(columns={"text": "text "}))
     with pytest.raises(InputError, match="a dict of columns or a path; found list"):
         fieldtune.predict(folder, ["my card"])
     for wrong in (HELD_OUT, np.array([["a", "b"]]), "my card", {"a"}):

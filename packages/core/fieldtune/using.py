@@ -17,7 +17,7 @@ from fieldtune.data.hiding import as_trained, hidden, was_hidden
 from fieldtune.data.labels import row_labels
 from fieldtune.data.parts import of_part
 from fieldtune.data.read import check_columns
-from fieldtune.data.tables import NAME_IT, SETS
+from fieldtune.data.tables import NAME_IT, NAME_OTHERS, SETS
 from fieldtune.data.unreadable import UNREADABLE
 from fieldtune.data.write import in_pieces
 from fieldtune.errors import InputError
@@ -183,7 +183,7 @@ def _inputs(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The table, and the columns a task reads under its own names; empty cells are empty texts, so no row is lost."""
     table, numbers = with_numbers(data)
-    check_columns(table, wanted, named(data), NAME_IT if "text" in names else "")
+    check_columns(table, wanted, named(data), NAME_IT if "text" in names else NAME_OTHERS)
     inputs = table[wanted].set_axis(numbers).apply(texts_of, where=named(data))
     return table, inputs.set_axis(list(names), axis=1).reset_index(drop=True)
 

@@ -153,7 +153,8 @@ def test_a_folder_a_class_with_and_without_parts(folder: Path) -> None:
     assert alone["label"].tolist() == ["cat", "cat", "dog", "dog"]
     assert all(path.is_file() for path in alone["image"])
     given, inputs = unlabelled_images(folder / "test")
-    assert given["image"].tolist() == ["cat/0.png", "cat/1.png", "dog/0.png", "dog/1.png"]
+    names = ["cat/0.png", "cat/1.png", "dog/0.png", "dog/1.png"]
+    assert given["image"].tolist() == [str(folder / "test" / name) for name in names]
     assert len(inputs) == 4
 
 

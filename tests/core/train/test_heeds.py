@@ -232,6 +232,19 @@ def test_a_setting_that_there_is_not_is_answered_with_one_that_the_method_reads(
         resolved(task, method, [given])  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("given", "fix"),
+    [
+        ("epoch", "leave it out; 'epochs' is read by --method full"),
+        ("batch_size", "leave it out; 'batch_rows' is read by --method fewshot"),
+        ("zzz", "use one of them"),
+    ],
+)
+def test_where_none_is_near_it_is_told_where_such_a_one_is_read(given: str, fix: str) -> None:
+    with pytest.raises(ConfigError, match=f"found '{given}'; fix: {fix}"):
+        resolved("text-classification", "linear", {given: 8})
+
+
 def test_what_is_read_is_taken() -> None:
     everywhere = {"scrub": "false", "refit": "false", "track": "jsonl", "track_dir": "x"}
     assert not resolved("text-classification", "linear", everywhere)[1].scrub

@@ -1,5 +1,6 @@
 """``fieldtune train | evaluate | predict | encode``: one model, from a table to a folder and back."""
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,6 +122,8 @@ def predict(
 
     Columns spans and boxes, where answers take these names, are not copied.
     """
+    from fieldtune.data.raw import extension
+    from fieldtune.data.read import KINDS
     from fieldtune.data.write import check_output, write_pieces
     from fieldtune.models import load
     from fieldtune.using import answers
@@ -130,7 +133,10 @@ def predict(
     rename = renamed(trained.card["task"], text, "label", columns)
     written: dict[str, int] = {}
     words = out.suffix in (".csv", ".tsv")
-    write_pieces(_counted(answers(trained, data, rename=rename), written, words), out)
+    found = answers(trained, data, rename=rename)
+    if extension(data) not in KINDS:  # a folder, or a file that names pictures in its own way: paths are ours
+        found = _from_there(found, out.parent)
+    write_pieces(_counted(found, written, words), out)
     kept: dict[str, float] = (
         {"in_scope": written["in_scope"] / max(written["answered"], 1)} if "in_scope" in written else {}
     )
@@ -184,6 +190,21 @@ def remark(method: str, metrics: dict[str, Any], figure: str) -> None:
         )
     if better := outdone(method, metrics, figure):
         say(f"note: {better}")
+
+
+def _from_there(pieces: Iterator[Any], folder: Path) -> Iterator[Any]:
+    """The pieces with the paths of pictures as a table in ``folder`` gives them."""
+    for piece in pieces:
+        if "image" in piece:
+            piece = piece.assign(image=[_path_from(folder, Path(name)) for name in piece["image"]])
+        yield piece
+
+
+def _path_from(folder: Path, file: Path) -> str:
+    """A path, which counts from here, as it counts from there; one that was given whole stays so, but for files below."""
+    here = Path(os.path.abspath(file))
+    whole = file.is_absolute() and not here.is_relative_to(folder.resolve())
+    return file.as_posix() if whole else Path(os.path.relpath(here, folder.resolve())).as_posix()
 
 
 def _counted(pieces: Iterator[Any], written: dict[str, int], words: bool) -> Iterator[Any]:

@@ -19,7 +19,7 @@ from fieldtune.data.images import height_width
 from fieldtune.data.labelled_images import unlabelled_images
 from fieldtune.data.parts import PART, parts_named
 from fieldtune.data.read import check_columns
-from fieldtune.data.tables import renamed
+from fieldtune.data.tables import NAME_OTHERS, renamed
 from fieldtune.data.unreadable import looked_at, marked, pictures_of, say_gone
 from fieldtune.data.voc import voc_rows
 from fieldtune.errors import InputError
@@ -85,7 +85,7 @@ def unboxed_images(
         table = _rows(path, {}, str(path))
         if PART in table and (table[PART] == "test").any():
             table = table[table[PART] == "test"].reset_index(drop=True)
-        names = [str(Path(picture).name) for picture in table["image"]]
+        names = [Path(picture).as_posix() for picture in table["image"]]
         return pd.DataFrame({"image": names}), looked_at(table["image"], Path(), str(path))
     return unlabelled_images(path, rename)
 
@@ -110,7 +110,7 @@ def _rows(data: pd.DataFrame | Path | str, rename: Mapping[str, str], where: str
 
 def _given(data: pd.DataFrame | Path | str, rename: Mapping[str, str], where: str) -> pd.DataFrame:
     frame = renamed(given(data), rename, ("image", "boxes"), where)
-    check_columns(frame, ("image", "boxes"), where)
+    check_columns(frame, ("image", "boxes"), where, NAME_OTHERS)
     table = frame[[name for name in ("image", "boxes", PART) if name in frame]].copy()
     folder = Path() if isinstance(data, pd.DataFrame) else Path(data).parent
     paths = [folder / cell if isinstance(cell, str) and cell.strip() else cell for cell in table["image"]]

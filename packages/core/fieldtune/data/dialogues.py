@@ -11,7 +11,7 @@ from fieldtune.data.filled import empty
 from fieldtune.data.given import given, named, texts_of
 from fieldtune.data.numbered import counted
 from fieldtune.data.read import check_columns, check_named
-from fieldtune.data.tables import renamed, training_table
+from fieldtune.data.tables import NAME_OTHERS, renamed, training_table
 from fieldtune.errors import InputError
 from fieldtune.progress import say
 from fieldtune.text.normalise import blank
@@ -49,7 +49,7 @@ def agent_turns(
     check_named(frame, rename, _WRITTEN, where)
     if {rename.get(name, name) for name in _WRITTEN} <= set(frame.columns):
         return training_table(data, "seq2seq", rename=rename)
-    check_columns(frame, ["turns"], where)
+    check_columns(frame, ["turns"], where, NAME_OTHERS)
     rows, numbers, silent, blanks = [], [], 0, 0
     for number, turns in frame["turns"].items():
         said = _turns(turns, f"row {number} of {where}")
@@ -88,7 +88,7 @@ def asked(
     frame, source = _turned(table, rename, where), rename.get("source", "source")
     check_named(frame, rename, ("source",), where)
     if source in frame or "turns" not in frame:
-        check_columns(frame, [source], where, "give dialogues, as for training")
+        check_columns(frame, [source], where, f"give dialogues, as for training, or {NAME_OTHERS}")
         return table, pd.DataFrame({"source": texts_of(frame[source], where)}).reset_index(drop=True)
     sources = []
     for number, turns in frame["turns"].items():

@@ -66,7 +66,8 @@ def given(data: pd.DataFrame | Path | str, *, every_row: bool = False) -> pd.Dat
     from 0.
 
     Args:
-        every_row: keep empty rows too, for answers that stand beside the rows they are about, and the index as it is.
+        every_row: keep empty rows too, for answers that stand beside the rows they are about, and the index as it is;
+            and a table without rows.
 
     Raises:
         InputError: neither a table nor a path, no row, a column that stands twice, and what
@@ -78,11 +79,11 @@ def given(data: pd.DataFrame | Path | str, *, every_row: bool = False) -> pd.Dat
         )
     if not isinstance(data, pd.DataFrame):
         return read_table(data, every_row=every_row, numbered=not every_row)
-    if not len(data):
+    if not len(data) and not (every_row and len(data.columns)):
         raise InputError("at least one row", "none in the table", "check how it was made")
     check_once(list(data.columns), "the table")
     data = data if every_row else filled(data.set_axis(range(len(data))), "the table")
-    if not len(data):
+    if not len(data) and not every_row:
         raise InputError("a row with anything in it", "only empty ones in the table", "check how it was made")
     changed = {name: mended(data[name]) for name in data if data[name].dtype == object}
     found = sum(count for _, count in changed.values())

@@ -13,7 +13,7 @@ from fieldtune.data.given import named, with_numbers
 from fieldtune.data.images import KINDS
 from fieldtune.data.parts import PART, official, parts_named
 from fieldtune.data.read import check_columns
-from fieldtune.data.tables import check_labelled, task_columns
+from fieldtune.data.tables import NAME_OTHERS, check_labelled, task_columns
 from fieldtune.data.unreadable import looked_at, marked, pictures_of, say_gone
 from fieldtune.errors import InputError
 
@@ -58,7 +58,7 @@ def unlabelled_images(
     """What to predict on: the table as it is kept, and beside it the column ``image``.
 
     Of an ``.npz`` these are the pictures of its test part (all, where it has none); of a folder, all pictures below it,
-    whatever part or class their folders name. Where some cannot be read, a column ``unreadable`` beside them says why.
+    whatever part or class their folders name, by their paths through it. Where some cannot be read, a column ``unreadable`` beside them says why.
     """
     if isinstance(data, (str, Path)) and Path(data).suffix == ".npz":
         parts = _arrays(Path(data))
@@ -67,11 +67,12 @@ def unlabelled_images(
         return pd.DataFrame({"row": range(len(pictures))}), pd.DataFrame({"image": pd.Series(pictures, dtype=object)})
     if isinstance(data, (str, Path)) and Path(data).is_dir():
         files = pictures_below(Path(data))
-        names = [file.relative_to(data).as_posix() for file in files]
-        return pd.DataFrame({"image": names}), looked_at(pd.Series(files, dtype=object), Path(), str(data))
+        return pd.DataFrame({"image": [file.as_posix() for file in files]}), looked_at(
+            pd.Series(files, dtype=object), Path(), str(data)
+        )
     table, numbers = with_numbers(data)
     image = (rename or {}).get("image", "image")
-    check_columns(table, [image], named(data))
+    check_columns(table, [image], named(data), NAME_OTHERS)
     return table, looked_at(table[image].set_axis(numbers), _beside(data), named(data))
 
 

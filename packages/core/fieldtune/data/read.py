@@ -45,7 +45,7 @@ def read_table(
         optional: columns to add as empty text when missing.
         encoding: of CSV, TSV and JSON lines.
         hint: what else than renaming mends a missing column, e.g. ``"name it with --text COLUMN"``.
-        every_row: keep empty rows too, for answers that stand beside the rows they are about.
+        every_row: keep empty rows too, for answers that stand beside the rows they are about, and a table without rows.
         numbered: let the index be the number of each row as a spreadsheet or an editor shows it, empty rows counted: the
             header of CSV is row 1; of JSON lines it is the line.
 
@@ -62,7 +62,7 @@ def read_table(
     if kind not in KINDS:
         raise InputError(f"a table ending in {', '.join(KINDS)} (.gz allowed)", str(path), "convert or rename it")
     frame = _frame(path, kind, encoding, numbered)
-    if frame.empty:
+    if frame.empty and not (every_row and len(frame.columns)):
         raise InputError("at least one row", f"none in {path}", "check that the export worked")
     check_columns(frame, required, str(path), hint)
     if not every_row:
@@ -94,9 +94,14 @@ def check_columns(frame: pd.DataFrame, required: Sequence[str], where: str, hint
     if missing:
         raise InputError(
             f"the columns {', '.join(required)}",
-            f"{', '.join(map(str, frame.columns))} in {where}",
+            f"{', '.join(map(_seen, frame.columns))} in {where}",
             f"rename a column to {missing[0]!r}" + (f", or {hint}" if hint else ""),
         )
+
+
+def _seen(name: Any) -> str:
+    """A column's name; in quotation marks where blanks around it would not be seen."""
+    return repr(name) if isinstance(name, str) and name != name.strip() else str(name)
 
 
 def check_named(frame: pd.DataFrame, rename: Mapping[str, str], ours: Sequence[str], where: str) -> None:

@@ -31,7 +31,7 @@ COLUMNS = {
 }
 NAME_IT = 'name it with --text COLUMN (in Python rename={"text": COLUMN})'
 _NAMED = 'name it with --text COLUMN or --label COLUMN (in Python rename={"text": COLUMN})'
-_OTHERS = 'name it with --column NAME=COLUMN (in Python rename={"NAME": COLUMN})'
+NAME_OTHERS = 'name it with --column NAME=COLUMN (in Python rename={"NAME": COLUMN})'
 _HINTS = dict.fromkeys(("text-classification", "multi-label-classification", "regression"), _NAMED)
 SETS = ("multi-label-classification",)
 """Tasks whose label is any number of labels, ``a|b``; an empty cell is a row of none of them."""
@@ -86,7 +86,7 @@ def task_columns(
         raise InputError(f"a task out of {', '.join(COLUMNS)}", repr(task), "choose one of them")
     required, optional = COLUMNS[task]
     where, frame, rename = named(data), given(data), rename or {}
-    check_columns(frame, [rename.get(name, name) for name in required], where, _HINTS.get(task, _OTHERS))
+    check_columns(frame, [rename.get(name, name) for name in required], where, _HINTS.get(task, NAME_OTHERS))
     frame = renamed(frame, rename, (*required, *optional), where)
     frame = frame[[name for name in (*required, *optional) if name in frame]]
     if "label" in frame and task in SETS:

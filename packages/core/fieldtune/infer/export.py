@@ -40,7 +40,9 @@ def export(
         labels: the right answer of each row, if known; several labels as a tuple.
 
     Returns:
-        texts, max_difference, mean_cosine, same_answers (of labels), accuracy, accuracy_exact and the standard error of their difference (with labels), megabytes.
+        texts, compared_in, max_difference and mean_cosine of vectors, answers_difference (the largest of a probability, a
+        value or a score), same_answers (of labels), accuracy, accuracy_exact and the standard error of their difference (with
+        labels), megabytes.
 
     Raises:
         InputError: a model that is nothing of the kind; int8 of one that neither labels nor embeds.

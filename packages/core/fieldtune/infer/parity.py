@@ -61,17 +61,22 @@ class _Known:
 def compare(
     model: Exportable, graph: OnnxFeatures, rows: Sequence[Row], labels: Sequence[Any] | None
 ) -> dict[str, Any]:
-    """How the graph's answers differ from the model's on some rows, in batches and one text at a time."""
+    """How the graph's answers differ from the model's on some rows, in batches and one text at a time, both in float32:
+    what the number format of this machine rounds off is no fault of the graph."""
     texts, reader = texts_of(rows), cast(EncoderFeatures, reader_of(model))
     exact, found = _exact(reader, texts), graph(texts)
     alone = np.concatenate([graph([text]) for text in texts[:8]])
     told: dict[str, Any] = {
         "texts": len(rows),
+        "compared_in": "float32",
         "max_difference": float(max(np.abs(exact - found).max(), np.abs(exact[:8] - alone).max())),
         "mean_cosine": float((exact * found).sum(axis=1).mean()),
     }
-    known = (cast(Features, _Known(texts, vectors)) for vectors in (exact, found))
-    right, mine = (answers(with_reader(model, one, model.card), rows) for one in known)
+    both = [with_reader(model, cast(Features, _Known(texts, vectors)), model.card) for vectors in (exact, found)]
+    exact_figures, figures = (_figures(one, rows) for one in both)
+    if exact_figures is not None and figures is not None:
+        told["answers_difference"] = float(np.abs(exact_figures - figures).max())
+    right, mine = (answers(one, rows) for one in both)
     if right is not None and mine is not None:
         told["same_answers"] = _share(mine, right)
         if labels is not None:
@@ -88,6 +93,19 @@ def answers(model: Exportable, rows: Sequence[Any]) -> list[Any] | None:
     if isinstance(model, Classifier | PairClassifier):
         return [model.labels[place] for place in model.logits(rows).argmax(axis=1)]
     return None
+
+
+def _figures(model: Exportable, rows: Sequence[Any]) -> NDArray[np.floating] | None:
+    """What a user reads of each row: the probabilities of labels, the value, the score; None of vectors alone."""
+    match model:
+        case Embedder():
+            return None
+        case Regressor():
+            return model.values(rows)
+        case Reranker():
+            return model.score(rows)
+        case _:
+            return model.probabilities(rows)
 
 
 def _share(given: Sequence[Any], wanted: Sequence[Any]) -> float:

@@ -138,7 +138,7 @@ def heeded(task: str, method: str, settings: Settings) -> Names:
     return names if settings.track else names - {"track_dir"}
 
 
-def _read(task: str, method: str, settings: Settings) -> str:
+def _told(task: str, method: str, settings: Settings) -> str:
     """The settings that a method reads, as errors list them."""
     names = heeded(task, method, settings)
     told = f" with keeps={settings.keeps}" if "keeps" in names else ""
@@ -146,23 +146,37 @@ def _read(task: str, method: str, settings: Settings) -> str:
 
 
 def _unknown(name: str, task: str, method: str, settings: Settings) -> ConfigError:
-    """What is said of a setting that there is not: the nearest one that the method reads."""
-    names = sorted(heeded(task, method, settings))
-    near = [other for other in _ALIASES.get(name, ()) if other in names] or difflib.get_close_matches(
-        name, names, 1, 0.0
-    )
-    return ConfigError(_read(task, method, settings), repr(name), f"did you mean {near[0]!r}?")
+    """What is said of a setting that there is not: one of a like name that the method reads, or where such a one is read."""
+    read, ours = sorted(heeded(task, method, settings)), list(Settings.__dataclass_fields__)
+    fix = "use one of them"
+    if near := _alike(name, read):
+        fix = f"did you mean {near!r}?"
+    elif near := _alike(name, ours):
+        fix = f"leave it out; {near!r} is read {_where(near, task, settings)}"
+    return ConfigError(_told(task, method, settings), repr(name), fix)
+
+
+def _alike(name: str, known: list[str]) -> str | None:
+    """What was likely meant; None where nothing is near."""
+    alias = [other for other in _ALIASES.get(name, ()) if other in known]
+    return next(iter(alias or difflib.get_close_matches(name, known, 1)), None)
 
 
 def _unheeded(name: str, task: str, method: str, settings: Settings) -> ConfigError:
     """What is said of a setting that would be ignored."""
+    return ConfigError(
+        _told(task, method, settings), repr(name), f"leave it out; it is read {_where(name, task, settings)}"
+    )
+
+
+def _where(name: str, task: str, settings: Settings) -> str:
+    """Where a setting is read."""
 
     def read(task: str, *methods: str) -> list[str]:
         return [one for one in methods if name in heeded(task, one, settings)]
 
-    where = WHERE.get(name)
-    if where is None and (others := read(task, *task_module(task).METHODS)):
-        where = f"by --method {', '.join(others)}"
-    if where is None:
-        where = f"by --task {', '.join(one for one in TASKS if read(one, *task_module(one).METHODS))}"
-    return ConfigError(_read(task, method, settings), repr(name), f"leave it out; it is read {where}")
+    if name in WHERE:
+        return WHERE[name]
+    if others := read(task, *task_module(task).METHODS):
+        return f"by --method {', '.join(others)}"
+    return f"by --task {', '.join(one for one in TASKS if read(one, *task_module(one).METHODS))}"

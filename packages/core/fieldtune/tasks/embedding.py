@@ -107,13 +107,16 @@ def metrics(model: Embedder, table: pd.DataFrame) -> dict[str, Any]:
     return {**found, "n": len(table)}
 
 
-def predict(model: Embedder, table: pd.DataFrame) -> pd.DataFrame:
-    """An embedder labels nothing.
+def predict(*given: Any) -> Any:
+    """An embedder labels nothing, whatever the table.
 
     Raises:
         InputError: always; ``fieldtune encode`` gives the vectors.
     """
     raise InputError("a model that labels or scores rows", "a model for embedding", "use fieldtune encode")
+
+
+read_inputs = predict  # before a column of the table is missed
 
 
 def correct(model: Embedder, table: pd.DataFrame) -> NDArray[np.float64]:
