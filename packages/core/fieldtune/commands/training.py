@@ -202,7 +202,7 @@ def _from_there(pieces: Iterator[Any], folder: Path) -> Iterator[Any]:
 
 def _path_from(folder: Path, file: Path) -> str:
     """A path, which counts from here, as it counts from there; one that was given whole stays so, but for files below."""
-    here = Path(os.path.abspath(file))
+    here = file.absolute()
     whole = file.is_absolute() and not here.is_relative_to(folder.resolve())
     return file.as_posix() if whole else Path(os.path.relpath(here, folder.resolve())).as_posix()
 
