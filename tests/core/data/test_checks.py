@@ -64,7 +64,7 @@ def test_one_class() -> None:
 def test_one_class_beside_rows_of_none() -> None:
     one = SOUND.assign(label=["lost", "oos", "lost", "oos"])
     assert "one-class" in rows_by_kind(check_table(one, "text-classification"))
-    assert "one-class" in rows_by_kind(check_table(SOUND.assign(label="oos"), "text-classification"))
+    assert "no-class" in rows_by_kind(check_table(SOUND.assign(label="oos"), "text-classification"))
     assert check_table(with_rows(("why", "oos")), "text-classification") == []
 
 
