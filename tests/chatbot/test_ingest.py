@@ -80,7 +80,7 @@ def test_wrong_encoding_and_missing_folder_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_bytes("退款".encode("gb18030"))
     with pytest.raises(InputError, match=r"(?i)utf-8.*a\.md.*save it as UTF-8 in the editor.*iconv"):
         read_documents(tmp_path)
-    (tmp_path / "a.md").write_bytes("How do I pay?".encode("utf-16"))
+    (tmp_path / "a.md").write_bytes("How do I pay?".encode("utf-16-le"))
     with pytest.raises(InputError, match=r"a\.md.*UTF-16.*iconv -f utf-16"):
         read_documents(tmp_path)
     with pytest.raises(InputError, match="nothing at"):

@@ -265,7 +265,7 @@ def bad_tables(folder: Path) -> dict[str, tuple[str, bytes, str]]:
         "header only": ("header.csv", b"text,label\n", "at least one row"),
         "missing column": ("columns.csv", b"body,label\na,b\n", "--text"),
         "wrong encoding": ("gb.csv", "text,label\n卡丢了,lost\n".encode("gb18030"), "line 2"),
-        "UTF-16": ("wide.csv", "text,label\na,b\n".encode("utf-16"), "iconv -f utf-16"),
+        "UTF-16 that was cut": ("wide.csv", "text,label\na,b\n".encode("utf-16")[:-1], "iconv -f utf-16"),
         "UTF-16 without a mark": ("bare.csv", "text,label\na,b\n".encode("utf-16-le"), "iconv -f utf-16"),
         "one class and rows of none": ("oos.csv", b"text,label\na,x\nb,x\nc,oos\nd,oos\n", "class"),
         "one class": ("one.csv", b"text,label\na,x\nb,x\nc,x\n", "class"),

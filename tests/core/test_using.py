@@ -13,6 +13,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.metrics import confusion_matrix as sklearn_confusion
 
 import fieldtune
+from fieldtune import errors
 from fieldtune.errors import InputError
 from fieldtune.evaluate import pictures
 from tests.conftest import Ran
@@ -297,3 +298,12 @@ def test_the_picture_of_confusions_adds_up_to_the_rows(
     assert np.array_equal(counts, truth) and counts.sum() == 5
     told = (tmp_path / "report" / "report.md").read_text()
     assert f"5 rows, {len(model.labels)} classes and 2 that it does not know" in told
+
+
+def test_errors_that_users_meet_are_public() -> None:
+    for name in ("FieldtuneError", "InputError", "ConfigError", "ArtefactError", "RefusedError", "MissingExtraError"):
+        assert name in fieldtune.__all__
+        assert getattr(fieldtune, name) is getattr(errors, name)
+    with pytest.raises(fieldtune.InputError) as told:
+        fieldtune.predict("nowhere", {"text": ["a"]})
+    assert told.value.expected and told.value.found and told.value.fix

@@ -17,6 +17,11 @@ _WHERE = {
     "Embedder": "fieldtune.models",
     "read_table": "fieldtune.data.read",
     "FieldtuneError": "fieldtune.errors",
+    "InputError": "fieldtune.errors",
+    "ConfigError": "fieldtune.errors",
+    "ArtefactError": "fieldtune.errors",
+    "RefusedError": "fieldtune.errors",
+    "MissingExtraError": "fieldtune.errors",
 }
 __all__ = ["__version__", *_WHERE]
 

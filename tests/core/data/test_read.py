@@ -107,6 +107,20 @@ def test_another_encoding_is_mended_where_such_a_file_is_written(tmp_path: Path,
     assert ("in the editor" in str(told.value)) != name.endswith("csv")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+@pytest.mark.parametrize(("kind", "mark"), [("csv", ","), ("tsv", "\t"), ("csv", ";")])
+def test_utf_16_is_read_where_its_mark_says_so(tmp_path: Path, kind: str, mark: str, encoding: str) -> None:
+    text = "\ufeff" * (encoding != "utf-16") + mark.join(["text", "label"]) + f'\r\n"怎么\n付款"{mark}pay\r\n'
+    (tmp_path / f"t.{kind}").write_bytes(text.encode(encoding))
+    assert read_table(tmp_path / f"t.{kind}").to_dict("list") == {"text": ["怎么\n付款"], "label": ["pay"]}
+    (tmp_path / "t.jsonl").write_bytes('\ufeff{"text": "付款"}\n'.encode("utf-16-le"))
+    assert read_table(tmp_path / "t.jsonl")["text"].tolist() == ["付款"]
+    for bad in ("utf-16-le", "utf-32"):  # without a mark, and with that of another
+        (tmp_path / "t.csv").write_bytes("text\na\n".encode(bad))
+        with pytest.raises(InputError, match="UTF-8 text in"):
+            read_table(tmp_path / "t.csv")
+
+
 def test_a_lone_carriage_return_does_not_end_a_row(tmp_path: Path) -> None:
     write_table(pd.DataFrame({"text": ["a\r=cmd", "b\r\nc"], "label": ["x", "y"]}), tmp_path / "t.csv")
     assert read_table(tmp_path / "t.csv")["text"].tolist() == ["a\r=cmd", "b\r\nc"]

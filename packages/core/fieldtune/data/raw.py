@@ -73,7 +73,7 @@ def once(fields: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def decode(raw: bytes, path: Path, encoding: str = "utf-8-sig") -> str:
-    """The text of a file read from ``path``.
+    """The text of a file read from ``path``: UTF-8, or UTF-16 where its byte mark says so, unless another is named.
 
     Raises:
         InputError: it is in another encoding (which line shows it, and how to convert), or the encoding is unknown.
@@ -81,6 +81,8 @@ def decode(raw: bytes, path: Path, encoding: str = "utf-8-sig") -> str:
     if raw.startswith(_ZIPPED):
         raise InputError(f"text in {path}", "a workbook or another zip archive", f"save it as {SAVE['.csv']}")
     first = raw.partition(b"\n")[0]
+    if encoding == "utf-8-sig" and raw.startswith(_UTF16) and not raw.startswith(codecs.BOM_UTF32_LE):
+        encoding = "utf-16"
     if not encoding.lower().startswith("utf-16") and (b"\0" in first or first.startswith(_UTF16)):
         raise InputError(f"{_NAMES.get(encoding, encoding)} text in {path}", "UTF-16", _as_utf8(path, "utf-16"))
     try:
@@ -97,7 +99,9 @@ def decode(raw: bytes, path: Path, encoding: str = "utf-8-sig") -> str:
 
 
 def _likely(raw: bytes) -> str:
-    """The encoding such a text is most likely in: bytes above 127 that are Chinese characters nearly all, or of the West."""
+    """The encoding such a text is most likely in: as its mark says, or bytes above 127 that are Chinese characters nearly all, or of the West."""
+    if raw.startswith(_UTF16):
+        return "utf-16"
     with contextlib.suppress(UnicodeDecodeError):
         beyond = [
             letter
