@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import softmax
 
 import fieldtune
 from fieldtune.errors import ArtefactError, InputError, RefusedError
@@ -39,6 +40,18 @@ def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert told["same_answers"] == 1.0
     assert told["answers_difference"] < 1e-5
     return out
+
+
+def test_the_largest_difference_of_a_probability_is_told(trained: Path) -> None:
+    model = fieldtune.load(trained)
+
+    def turned(texts: list[str]) -> Any:  # vectors of another graph
+        return np.roll(model.features(texts), 1, axis=1)
+
+    told = parity.compare(model, turned, TEXTS, None)
+    scores = [vectors @ model.weight.T + model.bias for vectors in (model.features(TEXTS), turned(TEXTS))]
+    right, other = (softmax(one / model.temperature, axis=1) for one in scores)
+    assert told["answers_difference"] == pytest.approx(np.abs(right - other).max(), abs=1e-4)
 
 
 def test_graph_and_model_are_compared_in_float32_whatever_this_machine_computes_in(

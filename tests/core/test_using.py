@@ -121,6 +121,14 @@ def test_an_encoder_that_nothing_reads_is_told(
     assert capsys.readouterr().err.count(f"note: {tiny_encoder} is not used: --method linear") == said
 
 
+def test_a_rival_that_reads_no_encoder_either_makes_no_use_of_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows, given = table_of("image-classification"), {"method": "linear", "rivals": True}
+    fieldtune.finetune("image-classification", rows, model="some", out=tmp_path / "model", **given)
+    assert "note: some is not used: --method linear" in capsys.readouterr().err
+
+
 def test_a_dict_of_columns_is_the_table_of_them(folder: Path, tiny_encoder: Path, tmp_path: Path) -> None:
     shifted = HELD_OUT.set_index(np.array([2, 0, 5]))  # columns stand together by place
     columns = {"text": shifted["text"].to_numpy(), "label": tuple(HELD_OUT["label"])}

@@ -96,6 +96,7 @@ def test_what_a_lower_case_tokenizer_parts_is_put_together_as_it_was_written(tex
         (["done. next: pay", "done. next: wait", "Ok"], "done. next : pay", "done. next: pay"),
         (["id a1. Paid in full", "id b2. Open since May"], "id c3 . paid", "id c3. Paid"),
         (["Total: 3\nof which: 2", "Total: 5\nof which: 1"], "total : 4\nof which : 3", "Total: 4\nof which: 3"),
+        (["refund it", "cancel it"], "refund it . cancel it", "refund it. cancel it"),
         (["12 cards", "7 cards"], "12 cards", "12 cards"),
         (["退款 order", "取消 order"], "order", "Order"),
     ],
