@@ -112,7 +112,7 @@ def test_what_is_no_path_is_refused(place: Any) -> None:
         ({"processes": True}, "processes as a whole number"),
         ({"rename": 5}, "rename as a dictionary"),
         ({"labels": [1]}, "labels as a dictionary"),
-        ({"settings": {1: 2}}, "a setting out of"),
+        ({"settings": {1: 2}}, "a setting that"),
         ({"settings": {"epochs": True}}, "epochs as int"),
         ({"settings": {"epochs": "1_0"}}, "epochs as int"),
         ({"settings": {"learning_rate": "1_0.5"}}, "learning_rate as float"),

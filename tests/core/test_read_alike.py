@@ -138,7 +138,8 @@ def test_an_explanation_is_of_what_was_read_and_shows_what_was_written(classifie
     model = fieldtune.load(classifier)
     mine, read = (explain(model, text, rng=generator(0), method=method) for text in (ASKED, READ))
     assert mine.score == read.score
-    assert mine.weights[:4] == read.weights[:4] and mine.weights[5:] == read.weights[7:]
+    # Batches of other sizes add up in another order.
+    assert (*mine.weights[:4], *mine.weights[5:]) == pytest.approx((*read.weights[:4], *read.weights[7:]), abs=1e-6)
     if method == "gradients":  # what was typed as [phone] is three words, the number that stands for it one
         assert mine.weights[4] == pytest.approx(sum(read.weights[4:7]))
     assert mine.text == ASKED

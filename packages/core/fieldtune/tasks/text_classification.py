@@ -135,7 +135,7 @@ def train(
     if method == "head":
         return _made(frozen, start, labels, anchors(vectors[:inside], targets[:inside], seed), card=noted)
     encoder = trainable(model, method, settings)
-    apart = valid[valid["label"].isin(labels)] if valid is not None and keeps_best(method, settings) else table[:0]
+    apart = valid[valid["label"].isin(labels)] if keeps_best(method, settings) and valid is not None else table[:0]
     head, lean, kept = _tuned(
         encoder, written, targets, start, labels, settings, apart, seed=seed, folder=folder, show=show
     )
