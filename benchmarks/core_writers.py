@@ -34,6 +34,7 @@ SAYS = {
     "name": ("my name is {}", "the name is {}", "for {} that is my name"),
 }
 SETTINGS = {
+    "learning_rate": 1e-3,
     "dropout": 0.0,
     "label_smoothing": 0.0,
     "token_budget": 1024,
@@ -41,8 +42,7 @@ SETTINGS = {
     "max_target": 32,
     "refit": False,
 }
-PASSES = {"epochs": 20, "learning_rate": 1e-3}
-OWN: dict[str, dict[str, Any]] = {"copy": PASSES, "reverse": PASSES, "slots": {"epochs": 9, "learning_rate": 2e-3}}
+EPOCHS = {"copy": 20, "reverse": 20, "slots": 9}
 ROWS = {"copy": 16000, "reverse": 16000, "slots": 12000}
 TEST = 500
 
@@ -70,7 +70,7 @@ def main() -> None:
                 rows[:count],
                 model=str(tiny(rows[:count], folder / f"tiny-{kind}", goes_on=kind == "slots")),
                 out=folder / kind,
-                settings={**SETTINGS, **OWN[kind], **steps},
+                settings={**SETTINGS, "epochs": EPOCHS[kind], **steps},
                 seed=options.seed,
                 progress=False,
             )
