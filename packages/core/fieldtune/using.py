@@ -204,13 +204,13 @@ def _strangers(model: Any, table: pd.DataFrame) -> tuple[str, str]:
     """Labels of the table that the model cannot answer, whose rows count as wrong, and those that it can; in words.
 
     Raises:
-        InputError: it can answer none of them: all figures would be zero.
+        InputError: it can answer none of them, and none is out of scope: all figures would be zero.
     """
     labels = getattr(model, "labels", ())
     types = {label.partition("-")[2] for label in labels} - {""} if "tags" in table else set(labels)
-    found = set().union(*row_labels(table, model.card["task"] in SETS)) - {OUT_OF_SCOPE} if types else set()
-    strangers, known = some_of(sorted(found - types)), some_of(sorted(types))
-    if found and not found & types:
-        fix = f"rename them: --map OLD={min(types)},... (in Python labels={{'OLD': {min(types)!r}, ...}})"
+    found = set().union(*row_labels(table, model.card["task"] in SETS)) if types else set()
+    strangers, known = some_of(sorted(found - types - {OUT_OF_SCOPE})), some_of(sorted(types))
+    if found and not found & {*types, OUT_OF_SCOPE}:
+        fix = "rename them: --map OLD=NEW,... (in Python labels={'OLD': 'NEW', ...})"
         raise InputError(f"labels that the model knows ({known})", f"none of them, but {strangers}", fix)
     return strangers, known

@@ -13,7 +13,7 @@ from PIL import Image
 
 from fieldtune.data.images import height_width, is_grey, key, opened, pixels
 from fieldtune.data.labelled_images import image_table, unlabelled_images
-from fieldtune.data.parts import of_part
+from fieldtune.data.parts import of_part, parts_named
 from fieldtune.errors import InputError
 
 RED = np.zeros((6, 4, 3), np.uint8) + np.array([204, 51, 0], np.uint8)
@@ -141,6 +141,8 @@ def test_a_column_that_names_parts_is_read_as_folders_are(folder: Path) -> None:
     assert "part" not in image_table(table.assign(part=["left arm"] * 6))  # another meaning
     with pytest.raises(InputError, match=r"every row of the column part.*'dev'.*rows 3, 5.*name the part of each"):
         image_table(table.assign(part=["train", "train", "test", "dev", "test", ""]))
+    with pytest.raises(InputError, match="every row of the column part"):
+        parts_named(table.assign(part=["train"] * 5 + [["test"]]), "the table")
 
 
 def test_a_folder_a_class_with_and_without_parts(folder: Path) -> None:

@@ -246,7 +246,9 @@ def test_whole_numbers_beside_an_empty_row_stay_whole(tmp_path: Path) -> None:
     file = put(tmp_path / "t.csv", "text,label\na,1.0\nb,2.0\n")
     assert training_table(file, "text-classification")["label"].tolist() == ["1.0", "2.0"]  # as it is written
     halves = pd.DataFrame({"text": ["a", "b"], "label": [3, 1.5]})
-    assert training_table(halves, "text-classification")["label"].tolist() == ["3.0", "1.5"]
+    assert training_table(halves, "text-classification")["label"].tolist() == ["3", "1.5"]  # whatever stands beside it
+    foreign = pd.DataFrame({"text": ["a", "b"], "label": [3.0, "oos"]})
+    assert training_table(foreign, "text-classification")["label"].tolist() == ["3", "oos"]
 
 
 @pytest.mark.parametrize("kind", ["memory", "parquet"])

@@ -65,6 +65,14 @@ def test_no_anchor_is_a_row_not_even_of_one_that_lies_apart(rows: int) -> None:
     assert (vectors @ found.T).max() < 1 - 1e-3
 
 
+def test_a_row_that_comes_often_is_no_anchor() -> None:
+    vectors = generator(3).normal(size=(12, 24)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    often = np.concatenate([vectors, np.repeat(vectors[:1], 20, axis=0)])
+    for seed in range(4):
+        assert (vectors @ anchors(often, np.zeros(32, dtype=np.int64), seed=seed).T).max() < 1 - 1e-3
+
+
 def test_anchors_of_equal_rows_and_of_many() -> None:
     same = np.tile(np.eye(1, 5, dtype=np.float32), (40, 1))
     assert anchors(same, np.zeros(40, dtype=np.int64), seed=0).shape == (1, 5)

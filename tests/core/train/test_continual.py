@@ -281,6 +281,18 @@ def test_teaching_rows_that_were_measured_on_is_no_forgetting(tiny_encoder: Path
     assert done.metrics["continual"]["forgetting"] == pytest.approx(before - after)
 
 
+def test_rows_to_measure_on_that_are_corrected_count_with_their_new_label_alone(
+    tiny_encoder: Path, tmp_path: Path
+) -> None:
+    wrong = apart(BLOCKS[0]).assign(label=lambda table: list(table["label"])[::-1])
+    more = rows({label: f"{text} kept" for label, text in BLOCKS[0].items()}, 4)
+    learn(rows(BLOCKS[0], 40), tiny_encoder, tmp_path / "one", pd.concat([wrong, more]))
+    learn(rows(BLOCKS[1], 40), tmp_path / "one", tmp_path / "two", apart(BLOCKS[0]))
+    first, second = fieldtune.load(tmp_path / "two").memory.blocks
+    assert set(first.held_out) == set(more.itertuples(index=False, name=None))
+    assert set(second.held_out) == set(apart(BLOCKS[0]).itertuples(index=False, name=None))
+
+
 @pytest.mark.parametrize("keeps", ["statistics", "replay"])
 def test_a_block_may_hold_a_single_new_label(tiny_encoder: Path, tmp_path: Path, keeps: str) -> None:
     learn(rows(BLOCKS[0]), tiny_encoder, tmp_path / "one", keeps=keeps)

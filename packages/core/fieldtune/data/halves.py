@@ -29,7 +29,8 @@ def _mended(value: Any) -> Any:
         fields = [(_mended(name), _mended(inner)) for name, inner in value.items()]
         same = all(name is old and inner is value[old] for old, (name, inner) in zip(value, fields, strict=True))
         return value if same else dict(fields)
-    if isinstance(value, list) or (isinstance(value, np.ndarray) and value.dtype == object):
-        items = [_mended(inner) for inner in value]
-        return value if all(map(is_, value, items)) else items
+    if isinstance(value, list) or (isinstance(value, np.ndarray) and value.dtype == object and value.ndim):
+        before = value if isinstance(value, list) else value.tolist()
+        items = [_mended(inner) for inner in before]
+        return value if all(map(is_, before, items)) else items
     return value

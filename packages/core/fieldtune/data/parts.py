@@ -30,7 +30,7 @@ def parts_named(table: pd.DataFrame, where: str) -> pd.DataFrame:
         odd = parts.isna().to_numpy()
         raise InputError(
             "train, val or test in every row of the column part",
-            f"{some_of([repr(cell) for cell in table[PART][odd].unique()])} in {where}, rows "
+            f"{some_of(dict.fromkeys(map(repr, table[PART][odd])))} in {where}, rows "
             f"{some_of(table.index[odd].tolist())}",
             "name the part of each, or leave the column out for a split of our own",
         )

@@ -94,8 +94,7 @@ def task_columns(
     for name in (name for name in frame if name != "image"):
         check_texts(frame[name], where)
     if "label" in frame:
-        column = frame["label"] if task in NUMBERS else _whole(frame["label"])
-        frame["label"] = _labels(column, labels, where, SEPARATOR if task in SETS else None)
+        frame["label"] = _labels(frame["label"], labels, where, SEPARATOR if task in SETS else None)
     return frame
 
 
@@ -142,17 +141,16 @@ def _one_cell(cell: Any) -> Any:
     return joined([str(one).strip() for one in cell]) if isinstance(cell, (list, tuple, set, np.ndarray)) else cell
 
 
-def _whole(column: pd.Series) -> pd.Series:
-    """Names of classes that are whole numbers, which pandas makes floats beside an empty cell: "3", not "3.0"."""
-    if not pd.api.types.is_float_dtype(column):
-        return column
-    values = column.dropna()
-    return column.astype("Int64") if ((values % 1 == 0) & (values.abs() < 2**53)).all() else column
+def _name(cell: Any) -> str:
+    """A label as text: of a whole number, which pandas makes a float beside an empty cell, "3" and not "3.0"."""
+    if isinstance(cell, (float, np.floating)) and float(cell).is_integer() and abs(float(cell)) < 2**53:
+        return str(int(cell))
+    return str(cell).strip()
 
 
 def _labels(column: pd.Series, mapping: Mapping[str, str] | None, where: str, separator: str | None) -> pd.Series:
     """Every label as text, mapped (part by part where there is a separator); a missing one is empty."""
-    clean = column.astype(object).map(lambda value: "" if empty(value) else str(value).strip())
+    clean = column.astype(object).map(lambda value: "" if empty(value) else _name(value))
     check_letters(clean, where)
     if not mapping:
         return clean

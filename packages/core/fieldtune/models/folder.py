@@ -287,7 +287,11 @@ def verify_given(path: Path) -> None:
     Raises:
         ArtefactError: see :func:`verify`; or a key is named and nobody signed the folder.
     """
-    known = path if (path / MANIFEST).exists() else around(path)
+    path = path.resolve() if path.name in ("", "..") else path  # else what lies around it is looked for within
+    ours = saved(path) or (
+        (path / MANIFEST).exists() and (path / CARD).exists()
+    )  # a damaged one of ours is not passed over
+    known = path if ours else around(path)
     if known is not None:
         verify(known)
     elif signing.key():

@@ -84,10 +84,14 @@ def learn(
 
 
 def _apart(before: Classifier, memory: Memory, table: pd.DataFrame, valid: pd.DataFrame | None) -> Memory:
-    """The past without rows that ``table`` now teaches, with another label perhaps, and without rows to rehearse that
-    ``valid`` measures; a user may give old rows once more."""
-    learnt, measured = (_keys(rows) for rows in (table, table[:0] if valid is None else valid))
-    blocks = [_measured_on(before, block, _without(block.held_out, learnt)) for block in memory.blocks]
+    """The past without rows that ``table`` now teaches, with another label perhaps, without rows to measure on that ``valid``
+    corrects, and without rows to rehearse that it measures; a user may give old rows once more."""
+    valid = table[:0] if valid is None else valid
+    learnt, measured = _keys(table), _keys(valid)
+    told = dict(zip(map(text_key, valid["text"]), valid["label"], strict=True))
+    rows = [row for block in memory.blocks for row in block.held_out]
+    corrected = {text_key(text) for text, label in rows if told.get(text_key(text), label) != label}
+    blocks = [_measured_on(before, block, _without(block.held_out, learnt | corrected)) for block in memory.blocks]
     return replace(memory, blocks=blocks, rehearsed=_without(memory.rehearsed, learnt | measured))
 
 

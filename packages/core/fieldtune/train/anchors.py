@@ -7,7 +7,8 @@ from fieldtune.runtime import generator
 from fieldtune.train.head import Places, Vectors
 
 MEANS = 4
-"""Anchors of a class at most, and the rows at least that each is the mean of, so that none is a row itself."""
+"""Anchors of a class at most, and the different rows at least that each is the mean of; a class of fewer has the mean of all,
+so that an anchor is a row itself only where a class has no second one."""
 LOOKED_AT = 100
 """Rows of a class that its anchors are computed from, at most."""
 
@@ -34,8 +35,9 @@ def anchors(vectors: Vectors, targets: Places, seed: int) -> Vectors:
 
 
 def _centres(own: Vectors, seed: int) -> Vectors:
-    """Of the rows of one class."""
-    count = min(MEANS, len(np.unique(own, axis=0)) // MEANS) if len(own) >= 2 * MEANS else 1
+    """Of the different rows of one class: a row that comes often is no mean of many."""
+    own = np.unique(own, axis=0)
+    count = min(MEANS, len(own) // MEANS)
     if count < 2:
         return np.asarray(own.mean(axis=0, keepdims=True), dtype=np.float32)
     from sklearn.cluster import KMeans

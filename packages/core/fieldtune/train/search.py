@@ -159,7 +159,8 @@ def _readable(study: Path) -> Iterator[None]:
         yield
     except (sqlite3.DatabaseError, SQLAlchemyError, StorageInternalError) as error:
         found = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error
-        if isinstance(found, sqlite3.OperationalError):  # a full disk, another's lock, no right to write
+        if isinstance(found, sqlite3.OperationalError) and not str(found).startswith("no such"):
+            # A full disk, another's lock, no right to write; without its tables a study is damaged.
             raise ArtefactError(
                 f"a disk on which {study} can be read and written",
                 str(found),
