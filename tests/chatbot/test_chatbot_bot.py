@@ -15,7 +15,8 @@ from support_world import dialogue
 from fieldtune import decisions, feedback, models, registry
 from fieldtune.errors import ArtefactError, InputError, RefusedError
 from fieldtune.infer.cache import Cache
-from fieldtune.models.folder import MANIFEST, sign
+from fieldtune.models.folder import MANIFEST
+from fieldtune.models.sign_folder import sign_folder
 from fieldtune.models.signing import VARIABLE
 from fieldtune.retrieval.index import FlatIndex
 from fieldtune_chatbot import bot, corrections, improving, ingest, learning, replying, wire
@@ -202,7 +203,7 @@ def test_a_version_signed_afterwards_is_loaded_whole_and_by_its_models(
     monkeypatch.setenv(VARIABLE, str(tmp_path / "key"))
     with pytest.raises(ArtefactError, match="models sign"):
         bot.load(version)
-    assert sign(version) == 2
+    assert sign_folder(version) == 2
     models.load(version / "encoder")
     assert bot.load(version).knowledge == old.knowledge
 

@@ -68,6 +68,8 @@ def test_a_table_of_other_labels_is_refused(folder: Path, tiny_encoder: Path, tm
     names = {"0": "card", "1": "refund", "2": "account"}
     assert fieldtune.measure(folder, table, labels=names)["accuracy"] == fieldtune.measure(folder, HELD_OUT)["accuracy"]
     assert fieldtune.measure(folder, HELD_OUT.assign(label=["card", "x", "y"]))["n"] == 3
+    strange = fieldtune.measure(folder, HELD_OUT.assign(label=["x", "oos", "oos"]))  # what foreign rows are for
+    assert strange["n"] == 1 and 0 <= strange["in_scope"]["auroc"] <= 1
     for task, other in (
         ("token-classification", {"tags": [["B-NO"]]}),
         ("multi-label-classification", {"label": ["n"]}),

@@ -19,7 +19,8 @@ from typer.testing import CliRunner
 from fieldtune import feedback, gate, registry
 from fieldtune.errors import ArtefactError, InputError, RefusedError
 from fieldtune.feedback import Feedback
-from fieldtune.models import folder, load
+from fieldtune.models import load
+from fieldtune.models.sign_folder import sign_folder
 from fieldtune.models.signing import VARIABLE
 from fieldtune_monitor import classify, labelled, retraining, runner, scoring, slot_training, training, views, wire
 from fieldtune_monitor.commands import app
@@ -81,7 +82,7 @@ def test_a_bundle_signed_afterwards_is_loaded_whole_and_by_its_models(bundle, tm
         classify.load_bundle(path)
     inside = [file.parent for file in path.rglob("fieldtune.json")]
     assert len(inside) > 1
-    assert folder.sign(path) == 1 + len(inside)
+    assert sign_folder(path) == 1 + len(inside)
     for one in inside:
         load(one)
     assert len(classify.load_bundle(path)(["Brine warns on profit in Saltmere"], ["en"])) == 1

@@ -15,6 +15,7 @@ from PIL import Image
 import fieldtune
 from fieldtune.data.boxes import box_table
 from fieldtune.data.dialogues import agent_turns, asked
+from fieldtune.data.halves import mended
 from fieldtune.data.hiding import hidden
 from fieldtune.data.labels import numbers
 from fieldtune.data.raw import once
@@ -373,3 +374,11 @@ def test_arrays_inside_each_other_are_counted_like_lists() -> None:
         scrubbed(pd.DataFrame({"text": [deep]}), ["text"])
     cell = np.array([np.array([MAIL, 1], dtype=object), np.ones(3)], dtype=object)
     assert scrubbed(pd.DataFrame({"text": [cell]}), ["text"])[0]["text"][0][0] == ["mail [email]", 1]
+
+
+def test_arrays_of_any_shape_are_looked_at_for_halves() -> None:
+    square = np.array([["a", "b"], ["c", "d"]], dtype=object)
+    cells = [np.array("a", dtype=object), square, np.array([["a", "b\ud800"]], dtype=object)]
+    found, count = mended(cells)
+    assert count == 1 and found[0] is cells[0] and found[1] is square
+    assert found[2] == [["a", "b\ufffd"]]

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from fieldtune import finetune, load, load_encoder
 from fieldtune.errors import ArtefactError, ConfigError, FieldtuneError, RefusedError
 from fieldtune.models import folder, generator
+from fieldtune.models.sign_folder import sign_folder
 from fieldtune.models.signing import SIGNATURE, VARIABLE
 from tests.conftest import Ran
 
@@ -29,6 +31,13 @@ def made(path: Path) -> Path:
     with folder.staged(path) as inside:
         (inside / "a.json").write_text("{}")
     return path
+
+
+def unsigned(make: Callable[[Path], Path], path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What is made where no key is named."""
+    with monkeypatch.context() as without:
+        without.delenv(VARIABLE)
+        return make(path)
 
 
 def test_what_is_saved_is_signed_as_the_rfc_says(tmp_path: Path, secret: str) -> None:
@@ -85,9 +94,7 @@ def test_a_key_that_is_none_is_refused(
 def test_the_command_signs_what_is_there(
     tmp_path: Path, secret: str, monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Ran]
 ) -> None:
-    with monkeypatch.context() as without:
-        without.delenv(VARIABLE)
-        path = made(tmp_path / "m")
+    path = unsigned(made, tmp_path / "m", monkeypatch)
     refused = cli("models", "verify", path)
     assert refused.code == 1 and "models sign" in refused.err
     assert cli("models", "sign", path, "--json").json["signed"] is True
@@ -108,9 +115,7 @@ def bundle(path: Path) -> Path:
 def test_a_bundle_is_signed_with_the_models_inside(
     tmp_path: Path, secret: str, monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Ran]
 ) -> None:
-    with monkeypatch.context() as without:
-        without.delenv(VARIABLE)
-        path = bundle(tmp_path / "b")
+    path = unsigned(bundle, tmp_path / "b", monkeypatch)
     assert cli("models", "sign", path, "--json").json["manifests"] == 3
     for one in (path, path / "tone-en", path / "parts" / "encoder"):
         folder.verify(one)
@@ -123,7 +128,7 @@ def test_a_bundle_is_signed_with_the_models_inside(
     folder.verify(bundle(tmp_path / "signed"))
     (path / "tone-en" / "a.json").write_text("[]")
     with pytest.raises(ArtefactError, match=r"tone-en/a\.json"):
-        folder.sign(path)
+        sign_folder(path)
 
 
 def test_what_is_being_written_is_not_signed_and_nothing_is_left_beside(tmp_path: Path, secret: str) -> None:
@@ -131,9 +136,9 @@ def test_what_is_being_written_is_not_signed_and_nothing_is_left_beside(tmp_path
     (path / SIGNATURE).unlink()
     (tmp_path / ".m.staged-999999999").mkdir()  # of one that was killed
     with folder.locked(path), pytest.raises(RefusedError, match="to be free"):
-        folder.sign(path)
+        sign_folder(path)
     assert not (path / SIGNATURE).exists()
-    assert folder.sign(path) == 1
+    assert sign_folder(path) == 1
     folder.verify(path)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["key", "m"]
 
@@ -141,30 +146,28 @@ def test_what_is_being_written_is_not_signed_and_nothing_is_left_beside(tmp_path
 KILLED = """
 import os, sys
 from pathlib import Path
-from fieldtune.models import folder
-moved = folder._move
+from fieldtune.models import sign_folder
+moved = sign_folder._move
 def killed(file, place):
     if len(sys.argv) == 3:
         os._exit(9)
     moved(file, place)
     sys.argv.append("next")
 sys.argv = sys.argv[:2]
-folder._move = killed
-folder.sign(Path(sys.argv[1]))
+sign_folder._move = killed
+sign_folder.sign_folder(Path(sys.argv[1]))
 """
 
 
 def test_killed_on_the_way_a_folder_can_be_signed_again(
     tmp_path: Path, secret: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as without:
-        without.delenv(VARIABLE)
-        path = bundle(tmp_path / "b")
+    path = unsigned(bundle, tmp_path / "b", monkeypatch)
     assert subprocess.run([sys.executable, "-c", KILLED, path], check=False).returncode == 9
     folder.verify(path / "parts" / "encoder")  # the deepest came first
     with pytest.raises(ArtefactError, match="models sign"):
         folder.verify(path)
-    folder.sign(path)
+    sign_folder(path)
     folder.verify(path)
 
 
@@ -194,7 +197,7 @@ def test_a_folder_of_others_is_signed_and_then_used(
 ) -> None:
     with pytest.raises(ArtefactError, match="models sign"):
         load_encoder(foreign)
-    folder.sign(foreign)
+    sign_folder(foreign)
     (tmp_path / "t.csv").write_text("text\nmy card\n")
     encode = ("encode", "--model", foreign, "--data", tmp_path / "t.csv", "--out", tmp_path / "v.npy")
     assert cli(*encode).code == 0
@@ -233,9 +236,45 @@ def test_only_what_is_a_model_gets_a_manifest(tmp_path: Path, secret: str, forei
         (tmp_path / "none", "nothing at"),
     ):
         with pytest.raises(FieldtuneError, match=told):
-            folder.sign(place)
+            sign_folder(place)
     (foreign / "more.py").unlink()
     (foreign / "link.json").symlink_to(tmp_path / "key")
     with pytest.raises(ArtefactError, match="no links"):
-        folder.sign(foreign)
+        sign_folder(foreign)
     assert not list(tmp_path.rglob("MANIFEST*"))
+
+
+def test_no_other_way_to_a_folder_passes_it_unsigned(tmp_path: Path, secret: str, foreign: Path) -> None:
+    shutil.copytree(foreign, tmp_path / "good")
+    sign_folder(tmp_path / "good")
+    shutil.move(tmp_path / "good", foreign / "good")
+    (tmp_path / "link").symlink_to(foreign)
+    for way in (foreign, foreign / "good" / "..", tmp_path / "link", foreign / "good" / ".." / "good" / ".."):
+        with pytest.raises(ArtefactError, match="models sign"):
+            load_encoder(way)
+    load_encoder(foreign / "good")
+
+
+def test_a_link_to_another_disk_is_signed_there(tmp_path: Path, secret: str) -> None:
+    shared = Path("/dev/shm")
+    if not shared.is_dir() or shared.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("no second disk here")
+    with tempfile.TemporaryDirectory(dir=shared) as place:
+        path = made(Path(place) / "m")
+        (path / SIGNATURE).unlink()
+        (tmp_path / "link").symlink_to(path)
+        assert sign_folder(tmp_path / "link") == 1
+        folder.verify(path)
+
+
+def test_a_manifest_of_other_programs_says_nothing(
+    tmp_path: Path, foreign: Path, secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (foreign / "MANIFEST.json").write_text('{"name": "a project"}')
+    with pytest.raises(ArtefactError, match="models sign"):
+        load_encoder(foreign)
+    monkeypatch.delenv(VARIABLE)
+    load_encoder(foreign)
+    (foreign / "fieldtune.json").write_text("{}")  # ours, whose manifest is damaged
+    with pytest.raises(ArtefactError, match="a damaged one"):
+        load_encoder(foreign)

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -237,6 +238,15 @@ def hollow(raw: bytes) -> bytes:
 
 def other(raw: bytes) -> bytes:
     return b"no database\n" * 200
+
+
+@pytest.mark.parametrize("harm", ["DROP TABLE trial_values", "ALTER TABLE trials RENAME COLUMN state TO condition"])
+def test_a_study_that_lacks_something_is_damaged_and_no_matter_of_the_disk(tmp_path: Path, harm: str) -> None:
+    found(tmp_path, 1)
+    with closing(sqlite3.connect(tmp_path / STUDY)) as database:
+        database.execute(harm)
+    with pytest.raises(ArtefactError, match="restore that file"):
+        found(tmp_path, 2)
 
 
 def test_errors_of_a_training_are_its_own(tmp_path: Path) -> None:

@@ -151,6 +151,6 @@ def sign(folder: Annotated[Path, typer.Argument(help="Model folder.")], as_json:
 
     A pretrained model that has no manifest gets one.
     """
-    from fieldtune.models.folder import sign as sign_folder
+    from fieldtune.models.sign_folder import sign_folder
 
     show({"folder": str(folder), "signed": True, "manifests": sign_folder(folder)}, as_json)

@@ -18,11 +18,10 @@ from typing import Any, TextIO
 
 from fieldtune.data.places import MANIFEST as MANIFEST
 from fieldtune.data.places import around, outside, saved
-from fieldtune.errors import ArtefactError, ConfigError, InputError, RefusedError
+from fieldtune.errors import ArtefactError, InputError, RefusedError
 from fieldtune.evaluate.figures import without_nan
 from fieldtune.models import signing
 from fieldtune.models.guard import CARD as CARD
-from fieldtune.models.guard import CONFIG
 from fieldtune.models.guard import files as guard
 
 CHECKPOINTS = "checkpoints"
@@ -110,7 +109,9 @@ def replaceable(path: Path, application: str = "") -> None:
         return
     manifest = _read_manifest(path) if MANIFEST in names else {"files": {}, "application": application}
     owner = str(manifest.get("application", ""))
-    foreign = [name for file in _files(path) if (name := file.relative_to(path).as_posix()) not in manifest["files"]]
+    foreign = [
+        name for file in files_below(path) if (name := file.relative_to(path).as_posix()) not in manifest["files"]
+    ]
     if owner != application:
         foreign = [_WHOSE.get(owner, f"what the {owner} trained")]
     if foreign:
@@ -133,7 +134,7 @@ def replace(new: Path, path: Path) -> None:
         shutil.rmtree(previous, ignore_errors=True)
         path.rename(previous)
     new.rename(path)
-    _sync(path.parent)
+    sync(path.parent)
     shutil.rmtree(previous, ignore_errors=True)
 
 
@@ -156,83 +157,23 @@ def _bring_back(path: Path) -> None:
 
 def write_manifest(folder: Path, details: Mapping[str, Any]) -> None:
     """Write sha256 and size of every file under ``folder``, each flushed to disk first; signed where there is a key."""
-    (folder / MANIFEST).write_text(_manifest(folder, details), encoding="utf-8")
-    _sync(folder / MANIFEST)
+    (folder / MANIFEST).write_text(manifest_of(folder, details), encoding="utf-8")
+    sync(folder / MANIFEST)
     if secret := signing.key():
         (folder / signing.SIGNATURE).write_text(signing.signature(folder / MANIFEST, secret), encoding="ascii")
-        _sync(folder / signing.SIGNATURE)
-    _sync(folder)
+        sync(folder / signing.SIGNATURE)
+    sync(folder)
 
 
-def _manifest(folder: Path, details: Mapping[str, Any]) -> str:
+def manifest_of(folder: Path, details: Mapping[str, Any]) -> str:
+    """The text of a folder's manifest; every file is flushed to disk first."""
     files = {}
-    for file in _files(folder):
-        _sync(file)
+    for file in files_below(folder):
+        sync(file)
         files[file.relative_to(folder).as_posix()] = {"sha256": digest(file), "bytes": file.stat().st_size}
     facts = json.loads(json.dumps(without_nan({"files": files, **details}), default=str, allow_nan=False))
     facts.pop(SEAL, None)  # of the manifest that the details were copied from
     return _text({**facts, SEAL: _sealed(facts)})
-
-
-def sign(path: Path) -> int:
-    """Sign a folder that is trusted, and the saved folders inside, with the key that the environment names.
-
-    A pretrained model of others, which has no manifest, gets one. Those inside are signed first: killed at any moment, what is
-    signed is whole.
-
-    Returns:
-        How many manifests were signed.
-
-    Raises:
-        ConfigError: no key. InputError: there is no such folder. RefusedError: it is being written.
-        ArtefactError: neither a saved folder nor a pretrained model, or one that :func:`verify` refuses.
-    """
-    secret = signing.key()
-    if secret is None:
-        raise ConfigError("a key to sign with", f"{signing.VARIABLE} is not set", signing.MAKE)
-    if not path.is_dir():
-        raise InputError("a folder to sign", f"nothing at {path}", "check the path")
-    path = path.resolve() if path.name in ("", "..") else path  # a lock stands beside it, named after it
-    with locked(path), _aside(path) as aside:
-        if not (path / MANIFEST).exists() and (path / CONFIG).is_file():
-            _listed(path, aside / MANIFEST)
-        inside = (file.parent for file in path.rglob(MANIFEST) if file.parent != path and saved(file.parent))
-        folders = [path, *sorted(inside, key=lambda one: len(one.parts))]
-        for one in folders:
-            verify(one, signed=False)
-        for one in reversed(folders):
-            (aside / signing.SIGNATURE).write_text(signing.signature(one / MANIFEST, secret), encoding="ascii")
-            _move(aside / signing.SIGNATURE, one)
-    return len(folders)
-
-
-def _listed(path: Path, manifest: Path) -> None:
-    """Give a pretrained model its manifest, once no file of it is found dangerous."""
-    for file in _files(path):
-        if file.is_symlink():
-            raise ArtefactError("files, and no links", f"{file.name} in {path}", "copy the folder: cp -rL FROM TO")
-        guard.check(file)
-    manifest.write_text(_manifest(path, {"application": PRETRAINED}), encoding="utf-8")
-    _move(manifest, path)
-
-
-@contextlib.contextmanager
-def _aside(path: Path) -> Iterator[Path]:
-    """A folder beside ``path``, to write in what is moved into it whole; :func:`recover` clears one that was left."""
-    recover(path)
-    aside = path.parent / f".{path.name}.staged-{os.getpid()}"
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir()
-    try:
-        yield aside
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-def _move(file: Path, folder: Path) -> None:
-    _sync(file)
-    file.replace(folder / file.name)
-    _sync(folder)
 
 
 def verify(path: Path, *, ours: frozenset[str] = frozenset(), signed: bool = True) -> dict[str, Any]:
@@ -255,7 +196,7 @@ def verify(path: Path, *, ours: frozenset[str] = frozenset(), signed: bool = Tru
     if signed and (secret := signing.key()):
         signing.check(path / MANIFEST, secret)
     listed = manifest["files"]
-    present = {file.relative_to(path).as_posix(): file for file in _files(path)}
+    present = {file.relative_to(path).as_posix(): file for file in files_below(path)}
     arrays = None if CARD in listed else _ARRAY
     for name, file in present.items():
         if file.is_symlink():
@@ -287,11 +228,9 @@ def verify_given(path: Path) -> None:
     Raises:
         ArtefactError: see :func:`verify`; or a key is named and nobody signed the folder.
     """
-    path = path.resolve() if path.name in ("", "..") else path  # else what lies around it is looked for within
-    ours = saved(path) or (
-        (path / MANIFEST).exists() and (path / CARD).exists()
-    )  # a damaged one of ours is not passed over
-    known = path if ours else around(path)
+    path = path.resolve()  # what lies around it is not told by a name that ends in ".."
+    damaged = (path / MANIFEST).exists() and (path / CARD).exists()  # of ours, which must not pass as one of others
+    known = path if saved(path) or damaged else around(path)
     if known is not None:
         verify(known)
     elif signing.key():
@@ -369,7 +308,7 @@ def digest(file: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def _files(folder: Path) -> list[Path]:
+def files_below(folder: Path) -> list[Path]:
     """Everything below but folders, the manifest, and signatures: of those inside too, which are signed before or after.
 
     A link to a folder is a file here, and never followed.
@@ -392,7 +331,7 @@ def _alive(process: int) -> bool:
     return True
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Flush a file or a folder's entries to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:

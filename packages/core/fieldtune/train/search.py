@@ -221,7 +221,10 @@ def _scale(optuna: Any, scale: str, least: float, most: float) -> Any:
 
 
 def _finished(optuna: Any, study: Any) -> list[Any]:
-    return list(study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)))
+    found = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+    if any(trial.values is None for trial in found):  # Optuna makes tables that are missing, empty
+        raise sqlite3.DatabaseError("a finished trial without its figure")
+    return list(found)
 
 
 def _tried(optuna: Any, study: Any, space: Mapping[str, Any]) -> int:
