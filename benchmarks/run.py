@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import fieldtune
 from benchmarks import standing
 from benchmarks.common import ROOT, machine
 from fieldtune.data.write import written
@@ -75,6 +76,19 @@ def keep(file: Path, result: dict[str, Any]) -> None:
         temporary.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
 
 
+def measures_this_code(package: Path) -> None:
+    """Refuse the environment of another checkout: its code would be measured, and written down as this one's.
+
+    Args:
+        package: the file that ``import fieldtune`` found.
+    """
+    if not package.resolve().is_relative_to(ROOT):
+        sys.exit(
+            f"expected: fieldtune of {ROOT}\nfound: {package.parent}, of another checkout or installed\n"
+            "fix: make setup, then .venv/bin/python -m benchmarks.run; or name this checkout's packages in PYTHONPATH"
+        )
+
+
 def main() -> None:
     """Measure what is asked for and out of date."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -82,6 +96,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="smaller and faster; never committed as a result")
     parser.add_argument("--again", action="store_true", help="measure even when nothing changed")
     options = parser.parse_args()
+    measures_this_code(Path(fieldtune.__file__))
     wanted = set(filter(None, options.rows.split(",")))
     commands = {row["command"]: row for row in rows() if not wanted or row["id"] in wanted}
     for command, row in commands.items():

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -96,6 +97,14 @@ def test_every_process_of_a_benchmark_notes_what_it_imported(tmp_path: Path) -> 
     assert found >= {f"{package}/{name}.py" for name in ("__init__", "errors", "batching")}
     assert f"{package}/pipeline.py" not in found
     assert all((standing.ROOT / name).is_file() for name in found)
+
+
+def test_an_environment_of_another_checkout_measures_nothing(tmp_path: Path) -> None:
+    shutil.copytree("benchmarks", tmp_path / "benchmarks", ignore=shutil.ignore_patterns("results"))
+    measure = [sys.executable, "-m", "benchmarks.run", "--rows", "reproducible"]
+    ran = subprocess.run(measure, cwd=tmp_path, capture_output=True, text=True)
+    assert (ran.returncode, f"expected: fieldtune of {tmp_path}" in ran.stderr) == (1, True), ran.stderr
+    assert not (tmp_path / "benchmarks" / "results").exists()
 
 
 def test_every_row_names_what_is_there() -> None:
