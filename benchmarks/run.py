@@ -97,8 +97,11 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="measure even when nothing changed")
     options = parser.parse_args()
     measures_this_code(Path(fieldtune.__file__))
+    table = rows()
     wanted = set(filter(None, options.rows.split(",")))
-    commands = {row["command"]: row for row in rows() if not wanted or row["id"] in wanted}
+    if unknown := wanted - {row["id"] for row in table}:
+        sys.exit(f"expected: ids of benchmarks/acceptance.toml\nfound: {', '.join(sorted(unknown))}\nfix: see make accept")
+    commands = {row["command"]: row for row in table if not wanted or row["id"] in wanted}
     for command, row in commands.items():
         file = RESULTS / f"{name_of(command)}{'.quick' if options.quick else ''}.json"
         if file.is_file() and not options.again and current(json.loads(file.read_text()), row):

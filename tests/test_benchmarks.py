@@ -107,6 +107,12 @@ def test_an_environment_of_another_checkout_measures_nothing(tmp_path: Path) -> 
     assert not (tmp_path / "benchmarks" / "results").exists()
 
 
+def test_rows_that_the_table_lacks_are_named() -> None:
+    measure = [sys.executable, "-m", "benchmarks.run", "--rows", "reproducible,memory"]
+    ran = subprocess.run(measure, capture_output=True, text=True)
+    assert (ran.returncode, "found: memory\n" in ran.stderr) == (1, True), ran.stderr
+
+
 def test_every_row_names_what_is_there() -> None:
     for row in run.rows():
         assert all((standing.ROOT / name).is_file() for name in standing.named(row))

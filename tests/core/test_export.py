@@ -14,7 +14,7 @@ import fieldtune
 from fieldtune.errors import ArtefactError, InputError, RefusedError
 from fieldtune.exporting import export_model
 from fieldtune.infer import export, parity
-from fieldtune.infer.int8 import balance, sizes
+from fieldtune.infer.int8 import APART, PEAK, balance, peaks_of, sizes
 from fieldtune.infer.onnx_graph import OnnxFeatures, check, run, session
 from fieldtune.models.folder import verify
 
@@ -232,16 +232,17 @@ def test_int8_is_refused_for_what_it_loses(accuracy: float, same: float, cosine:
         parity.judge(told, int8=True)
 
 
-@pytest.mark.parametrize(("peak", "left"), [(1.0, []), (1e8, ["product"])])
-def test_a_product_whose_activations_have_a_peak_that_no_scale_evens_out_stays_as_it_is(
-    tmp_path: Path, peak: float, left: list[str]
+@pytest.mark.parametrize(("peaks", "left"), [(0, []), (1, ["product_peaks"]), (40, ["product"])])
+def test_dimensions_with_a_peak_are_multiplied_apart_and_a_product_of_many_stays_as_it_is(
+    tmp_path: Path, peaks: int, left: list[str]
 ) -> None:
     import onnx
+    import onnxruntime
     from onnx import TensorProto, helper, numpy_helper
 
     rng = np.random.default_rng(0)
-    table, weight = rng.standard_normal((500, 16), dtype=np.float32), rng.standard_normal((16, 4), dtype=np.float32)
-    table[7, 3] = peak
+    table, weight = rng.standard_normal((500, 64), dtype=np.float32), rng.standard_normal((64, 4), dtype=np.float32)
+    table[range(peaks), range(peaks)] = 1e6
     given = [helper.make_tensor_value_info(n, TensorProto.INT64, ["b", "t"]) for n in ("input_ids", "attention_mask")]
     nodes = [helper.make_node("Gather", ["table", "input_ids"], ["seen"]),
              helper.make_node("MatMul", ["seen", "weight"], ["out"], name="product")]  # fmt: skip
@@ -249,15 +250,32 @@ def test_a_product_whose_activations_have_a_peak_that_no_scale_evens_out_stays_a
     ends = [helper.make_tensor_value_info("out", TensorProto.FLOAT, ["b", "t", 4])]
     graph = helper.make_model(helper.make_graph(nodes, "g", given, ends, constants), ir_version=10,
                               opset_imports=[helper.make_opsetid("", 18)])  # fmt: skip
-    onnx.save(graph, str(tmp_path / "g.onnx"))
-    tokens = rng.integers(0, 500, (200, 12)).tolist()
-    seen, square = sizes(tmp_path / "g.onnx", ["seen"], tokens, 0)["seen"]
-    read = table[np.asarray(tokens)].reshape(-1, 16).astype(np.float64)
+    file = tmp_path / "g.onnx"
+    onnx.save(graph, str(file))
+    ids = rng.integers(0, 500, (200, 12))
+    seen, square = sizes(file, ["seen"], ids.tolist(), 0)["seen"]
+    read = table[ids].reshape(-1, 64).astype(np.float64)
     np.testing.assert_allclose(seen, np.abs(read).max(axis=0), rtol=1e-6)
     np.testing.assert_allclose(square, (read**2).mean(axis=0), rtol=1e-5)
-    assert balance(tmp_path / "g.onnx", tokens, 0) == left
-    names = {name for node in onnx.load(str(tmp_path / "g.onnx")).graph.node for name in node.input}
-    assert ("weight" in names) == bool(left)
+    assert balance(file, ids.tolist(), 0) == left
+    names = {name for node in onnx.load(str(file)).graph.node for name in node.input}
+    assert ("weight" in names) == (peaks > APART)
+    (out,) = onnxruntime.InferenceSession(str(file)).run(["out"], {"input_ids": ids, "attention_mask": ids})
+    np.testing.assert_allclose(out, table[ids].astype(np.float64) @ weight, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_peaks_are_the_fewest_largest_whose_going_leaves_none(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    square = rng.gamma(1.0, size=100)
+    largest = (np.sqrt(square) * rng.choice([2, 40], p=[0.9, 0.1], size=100)).astype(np.float32)
+    order = np.argsort(-largest, kind="stable")
+    enough = [
+        count
+        for count in range(100)
+        if largest[order[count]] ** 2 <= PEAK**2 * square[order[count:]].sum() / (100 - count)
+    ]
+    assert peaks_of(largest, square).tolist() == sorted(order[: enough[0]].tolist())
 
 
 def test_a_model_of_n_grams_has_nothing_to_export(tmp_path: Path) -> None:

@@ -58,8 +58,25 @@ def test_it_is_what_transformers_computes(kind: str, lengths: list[int]) -> None
         assert (moved > 1e-3) == (len(set(lengths)) > 1)  # the padding does matter
 
 
-def test_in_bfloat16_it_points_the_same_way() -> None:
-    ids, mask = pad([[3, 4, 5, 6], [7, 8]], pad_id=0)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_scores_whose_exponentials_overflow_or_vanish_are_attended_to_as_there(sign: int) -> None:
+    ids, mask = pad([[3, 4, 5, 6, 7], [8, 9, 10]], pad_id=0)
+    model = body("bert")
+    part = model.encoder.layer[0].attention.self
+    with torch.no_grad():  # one large score for all keys, which shares do not show, and what differs from key to key
+        part.key.bias += 100.0 * sign
+        part.query.bias += 1.0
+    fast = lean(model, torch.float32)
+    assert fast is not None
+    with torch.inference_mode():
+        theirs, ours = (run(input_ids=ids, attention_mask=mask).last_hidden_state for run in (model, fast))
+    assert (ours - theirs)[mask.bool()].abs().max() <= 1e-3
+
+
+@pytest.mark.parametrize("lengths", [[4, 2], [90, 70]], ids=["short", "long"])
+def test_in_bfloat16_it_points_the_same_way(lengths: list[int]) -> None:
+    rng = np.random.default_rng(0)
+    ids, mask = pad([rng.integers(2, 50, length).tolist() for length in lengths], pad_id=0)
     model = body("bert")
     fast = lean(model, torch.bfloat16)
     assert fast is not None

@@ -20,7 +20,10 @@ from fieldtune.models.adapters import inside
 _ALIKE = {"bert", "camembert", "roberta", "xlm-roberta"}
 _AFTER_PADDING = _ALIKE - {"bert"}  # their first position is one after the padding's
 _ACTIVATIONS = {"gelu": "none", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}  # -> torch's name of the variant
-_SHORT = 32
+_FUSED = {torch.float32: 32, torch.bfloat16: 64}
+"""Tokens of a text up to which plain products and exponentials are faster than the fused attention, measured."""
+_SAFE = 80.0
+"""Scores between which exponentials neither overflow nor all vanish: e^88 does in either format."""
 _HIDDEN = torch.finfo(torch.bfloat16).min  # the score of a key that is padding
 
 Product = Callable[[torch.Tensor], torch.Tensor]
@@ -72,7 +75,8 @@ class LeanBert:
         hidden = self._norm(words + types + self._places[:tokens]).view(rows * tokens, -1)
         scores = None
         if not bool(attention_mask.all()):
-            scores = (1 - attention_mask[:, None, :, None]).to(hidden.dtype) * _HIDDEN
+            padding = (1 - attention_mask[:, None, :, None]).to(hidden.dtype) * _HIDDEN
+            scores = padding.expand(rows, 1, tokens, tokens).contiguous()  # added six times faster than when spread out
         for layer in self._layers:
             hidden = layer(hidden, rows, scores)
         return BaseModelOutput(last_hidden_state=hidden.view(rows, tokens, -1))
@@ -87,7 +91,11 @@ class _Layer:
             (layer.attention.self.query, layer.attention.self.key, layer.attention.self.value),
         )
         self._heads = config.num_attention_heads
-        self._qkv = product(torch.cat([part.weight for part in parts]), torch.cat([part.bias for part in parts]), dtype)
+        scale = math.sqrt(config.num_attention_heads / config.hidden_size)
+        weights, biases = ([getattr(part, name) for part in parts] for name in ("weight", "bias"))
+        self._qkv = product(
+            torch.cat([weights[0] * scale, *weights[1:]]), torch.cat([biases[0] * scale, *biases[1:]]), dtype
+        )
         self._out = _linear(attention.output.dense, dtype)
         self._attended = _Norm(attention.output.LayerNorm, dtype)
         self._wide = _linear(layer.intermediate.dense, dtype, _ACTIVATIONS[config.hidden_act])
@@ -103,17 +111,24 @@ class _Layer:
 
 
 def _attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scores: torch.Tensor | None) -> torch.Tensor:
-    """Attention of ``[rows, heads, tokens, d]``; ``scores`` is added to those of the keys, ``[rows, 1, tokens, 1]``.
+    """Attention of ``[rows, heads, tokens, d]``, queries scaled; ``scores`` is added to those of keys and queries,
+    ``[rows, 1, tokens, tokens]``.
 
-    On short texts two plain products are faster than the fused kernel, and a softmax over the last but one dimension
-    is twice as fast as over the last: the processor's wide registers then hold many of them at once.
+    On short texts plain products are faster than the fused kernel. Keys come before queries, so that sums run over the last
+    but one dimension: the processor's wide registers then hold many of them at once. And where no score is large, nobody
+    has to look for the largest: the shares are exponentials, and what they sum up to divides the result.
     """
-    if query.dtype is torch.float32 and query.shape[2] > _SHORT:
-        bias = None if scores is None else scores.transpose(2, 3)
-        return functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
-    found = torch.matmul(key, query.transpose(2, 3)).mul_(1 / math.sqrt(query.shape[-1]))
-    shares = torch.softmax(found if scores is None else found.add_(scores), 2)
-    return torch.matmul(shares.transpose(2, 3), value)
+    if query.shape[2] > _FUSED[query.dtype]:
+        bias = None if scores is None else scores[..., :1].transpose(2, 3)
+        return functional.scaled_dot_product_attention(query, key, value, attn_mask=bias, scale=1.0)
+    found = torch.matmul(key, query.transpose(2, 3))
+    least, most = found.aminmax()
+    if scores is not None:
+        found.add_(scores)
+    if float(least) > -_SAFE and float(most) < _SAFE:
+        sums = found.exp_().sum(2, keepdim=True)
+        return torch.matmul(found.transpose(2, 3), value).div_(sums.transpose(2, 3))
+    return torch.matmul(torch.softmax(found, 2).transpose(2, 3), value)
 
 
 class _Norm:

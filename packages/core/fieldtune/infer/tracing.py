@@ -1,8 +1,11 @@
 """An encoder written as an ONNX graph: ids and mask in, unit vectors out. It does not know whether the graph is right."""
 
+import contextlib
 import logging
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -35,8 +38,21 @@ def write_graph(encoder: Encoder, path: Path) -> None:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # remarks of the tracer on its own deprecated parts
-        program = torch.onnx.export(
-            Graph(encoder).eval(), (ids, mask), dynamo=True, verbose=False, opset_version=_OPSET,
-            input_names=["input_ids", "attention_mask"], output_names=[OUTPUT], dynamic_shapes=(shape, shape),
-        )  # fmt: skip
+        with _plain_attention(encoder.body):
+            program = torch.onnx.export(
+                Graph(encoder).eval(), (ids, mask), dynamo=True, verbose=False, opset_version=_OPSET,
+                input_names=["input_ids", "attention_mask"], output_names=[OUTPUT], dynamic_shapes=(shape, shape),
+            )  # fmt: skip
     program.save(str(path), external_data=False)
+
+
+@contextlib.contextmanager
+def _plain_attention(body: Any) -> Iterator[None]:
+    """Attention as products and a softmax: the fused one is written with a guard against rows that see nothing, two more
+    passes over all scores in every layer."""
+    before = body.config._attn_implementation
+    body.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        body.set_attn_implementation(before)
