@@ -100,7 +100,9 @@ def main() -> None:
     table = rows()
     wanted = set(filter(None, options.rows.split(",")))
     if unknown := wanted - {row["id"] for row in table}:
-        sys.exit(f"expected: ids of benchmarks/acceptance.toml\nfound: {', '.join(sorted(unknown))}\nfix: see make accept")
+        sys.exit(
+            f"expected: ids of benchmarks/acceptance.toml\nfound: {', '.join(sorted(unknown))}\nfix: see make accept"
+        )
     commands = {row["command"]: row for row in table if not wanted or row["id"] in wanted}
     for command, row in commands.items():
         file = RESULTS / f"{name_of(command)}{'.quick' if options.quick else ''}.json"
