@@ -109,7 +109,7 @@ def test_an_environment_of_another_checkout_measures_nothing(tmp_path: Path) -> 
 
 def test_rows_that_the_table_lacks_are_named() -> None:
     measure = [sys.executable, "-m", "benchmarks.run", "--rows", "reproducible,memory"]
-    ran = subprocess.run(measure, capture_output=True, text=True)
+    ran = subprocess.run(measure, cwd=run.ROOT, capture_output=True, text=True)
     assert (ran.returncode, "found: memory\n" in ran.stderr) == (1, True), ran.stderr
 
 

@@ -6,16 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+import onnxruntime
 import pandas as pd
 import pytest
+import torch
 from scipy.special import softmax
 
 import fieldtune
 from fieldtune.errors import ArtefactError, InputError, RefusedError
 from fieldtune.exporting import export_model
 from fieldtune.infer import export, parity
-from fieldtune.infer.int8 import APART, PEAK, balance, peaks_of, sizes
-from fieldtune.infer.onnx_graph import OnnxFeatures, check, run, session
+from fieldtune.infer.int8 import APART, PEAK, balance, peaks_of, quantise, sizes
+from fieldtune.infer.onnx_graph import SLOWER, OnnxFeatures, check, run, session
+from fieldtune.infer.tracing import write_graph
+from fieldtune.models import load_encoder
+from fieldtune.models.encoder import load_encoder_folder
 from fieldtune.models.folder import verify
 
 TEXTS = ["my card is lost", "refund", "the order to the account is how to cancel my card", "账户余额", "", "refund"]
@@ -199,8 +205,6 @@ def test_every_head_on_vectors_of_texts_is_exported(task: str, tiny_encoder: Pat
 
 
 def test_balancing_keeps_every_number_and_evens_out_the_dimensions(exported: Path, tmp_path: Path) -> None:
-    import onnx
-
     graph = tmp_path / "model.onnx"
     graph.write_bytes((exported / "model.onnx").read_bytes())
     tokens = [[2, 7, 9, 3], [2, 11, 3], [2, 5, 6, 8, 3]]
@@ -213,6 +217,57 @@ def test_balancing_keeps_every_number_and_evens_out_the_dimensions(exported: Pat
     spread = {name: size.max() / size.mean() for name, (size, _) in sizes(graph, names, tokens, 0).items()}
     evened = [spread[node.output[0]] < spread[node.input[0]] for node in added]
     assert all(evened), spread
+
+
+@pytest.mark.parametrize("method", ["prefix", "adapter", "lora"])
+def test_what_was_put_into_an_encoder_is_in_its_graph(method: str, tiny_encoder: Path, tmp_path: Path) -> None:
+    rows = pd.DataFrame({"text": MANY[:64], "label": [str(len(text) % 2) for text in MANY[:64]]})
+    settings = {"epochs": 2, "learning_rate": 0.05}
+    fieldtune.finetune(
+        "text-classification", rows, method=method, model=str(tiny_encoder), settings=settings, out=tmp_path / "m",
+        progress=False,
+    )  # fmt: skip
+    model = fieldtune.load(tmp_path / "m")
+    before = load_encoder(tiny_encoder).encode(TEXTS)
+    assert np.abs(model.features(TEXTS) - before).max() > 5e-3  # so much would be missing
+    assert export_model(model, tmp_path / "onnx", None)["max_difference"] <= parity.TOLERANCE
+    graph = fieldtune.load(tmp_path / "onnx")
+    np.testing.assert_allclose(graph.probabilities(TEXTS), model.probabilities(TEXTS), atol=1e-5)
+
+
+def test_an_encoder_attends_after_tracing_as_before(tiny_encoder: Path, tmp_path: Path) -> None:
+    encoder = load_encoder_folder(tiny_encoder)
+    before = encoder.body.config._attn_implementation
+    assert before != "eager"
+    write_graph(encoder, tmp_path / "model.onnx")
+    assert encoder.body.config._attn_implementation == before
+    with pytest.raises(OSError, match="nowhere"):
+        write_graph(encoder, tmp_path / "nowhere" / "model.onnx")
+    assert encoder.body.config._attn_implementation == before
+    operators = {node.op_type for node in onnx.load(str(tmp_path / "model.onnx")).graph.node}
+    assert "IsNaN" not in operators
+
+
+def test_a_sum_and_a_normalisation_are_run_one_after_the_other(exported: Path, tmp_path: Path) -> None:
+    found = {}
+    for name, without in {"theirs": None, "ours": SLOWER}.items():
+        options = onnxruntime.SessionOptions()
+        options.optimized_model_filepath = str(tmp_path / name)
+        onnxruntime.InferenceSession(str(exported / "model.onnx"), options, disabled_optimizers=without)
+        found[name] = {node.op_type for node in onnx.load(str(tmp_path / name)).graph.node}
+    assert "SkipLayerNormalization" in found["theirs"] - found["ours"]
+
+
+def test_batches_of_a_graph_side_by_side_are_in_order(exported: Path) -> None:
+    graph, threads = fieldtune.load(exported), torch.get_num_threads()
+    texts = [text for text in MANY if text] * 2
+    several = {}
+    for count in (1, 2):
+        torch.set_num_threads(count)
+        several[count] = graph.features(texts), graph.features(texts[:3])
+    torch.set_num_threads(threads)
+    for one, two in zip(several[1], several[2], strict=True):
+        np.testing.assert_allclose(two, one, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -232,12 +287,10 @@ def test_int8_is_refused_for_what_it_loses(accuracy: float, same: float, cosine:
         parity.judge(told, int8=True)
 
 
-@pytest.mark.parametrize(("peaks", "left"), [(0, []), (1, ["product_peaks"]), (40, ["product"])])
+@pytest.mark.parametrize(("peaks", "left"), [(0, []), (1, ["out_of_peaks"]), (40, ["product"])])
 def test_dimensions_with_a_peak_are_multiplied_apart_and_a_product_of_many_stays_as_it_is(
     tmp_path: Path, peaks: int, left: list[str]
 ) -> None:
-    import onnx
-    import onnxruntime
     from onnx import TensorProto, helper, numpy_helper
 
     rng = np.random.default_rng(0)
@@ -253,6 +306,7 @@ def test_dimensions_with_a_peak_are_multiplied_apart_and_a_product_of_many_stays
     file = tmp_path / "g.onnx"
     onnx.save(graph, str(file))
     ids = rng.integers(0, 500, (200, 12))
+    shutil.copy(file, tmp_path / "eight.onnx")
     seen, square = sizes(file, ["seen"], ids.tolist(), 0)["seen"]
     read = table[ids].reshape(-1, 64).astype(np.float64)
     np.testing.assert_allclose(seen, np.abs(read).max(axis=0), rtol=1e-6)
@@ -261,7 +315,14 @@ def test_dimensions_with_a_peak_are_multiplied_apart_and_a_product_of_many_stays
     names = {name for node in onnx.load(str(file)).graph.node for name in node.input}
     assert ("weight" in names) == (peaks > APART)
     (out,) = onnxruntime.InferenceSession(str(file)).run(["out"], {"input_ids": ids, "attention_mask": ids})
-    np.testing.assert_allclose(out, table[ids].astype(np.float64) @ weight, rtol=1e-5, atol=1e-4)
+    exact = table[ids].astype(np.float64) @ weight
+    np.testing.assert_allclose(out, exact, rtol=1e-5, atol=1e-4)
+    quantise(tmp_path / "eight.onnx", ids.tolist(), 0)
+    (out,) = onnxruntime.InferenceSession(str(tmp_path / "eight.onnx")).run(
+        None, {"input_ids": ids, "attention_mask": ids}
+    )
+    np.testing.assert_allclose(out, exact, rtol=1e-5, atol=0.5)
+    assert (np.median(np.abs(out - exact)) > 1e-4) == (peaks <= APART)  # the rest is in eight bits
 
 
 @pytest.mark.parametrize("seed", range(20))

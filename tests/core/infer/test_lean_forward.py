@@ -108,6 +108,24 @@ def test_another_architecture_keeps_its_own_body() -> None:
     assert lean(BertModel(BertConfig(**SIZES, hidden_act="relu")), torch.float32) is None
 
 
+def test_another_number_format_keeps_the_body() -> None:
+    assert lean(body("bert"), torch.float16) is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("tokens", [3, 70])
+def test_a_text_without_tokens_beside_others_is_numbers(dtype: torch.dtype, tokens: int) -> None:
+    ids, mask = torch.full((2, tokens), 5), torch.ones((2, tokens), dtype=torch.long)
+    mask[1] = 0
+    fast = lean(body("bert"), dtype)
+    assert fast is not None
+    with torch.inference_mode():
+        both = fast(input_ids=ids, attention_mask=mask).last_hidden_state
+        alone = fast(input_ids=ids[:1], attention_mask=mask[:1]).last_hidden_state
+    assert bool(both.isfinite().all())
+    assert (both[0] - alone[0]).abs().max() <= 0.05
+
+
 @pytest.mark.parametrize("gelu", [None, "none", "tanh"])
 @pytest.mark.parametrize("packed", [True, False])
 def test_a_product_packed_or_plain(gelu: str | None, packed: bool, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,6 +67,7 @@ def balance(path: Path, tokens: Sequence[list[int]], pad_id: int) -> list[str]:
     products: dict[str, list[Any]] = {}  # what they multiply -> the products: queries, keys and values share theirs
     for node in model.graph.node:
         if node.op_type == "MatMul" and node.input[1] in constants and len(constants[node.input[1]].dims) == 2:
+            node.name = node.name or f"product_{node.output[0]}"
             products.setdefault(node.input[0], []).append(node)
     found, exact = sizes(path, list(products), tokens, pad_id), []
     for place, (name, nodes) in enumerate(products.items()):
@@ -131,11 +132,11 @@ def _multiply_apart(
     graph.node.insert(_place(graph, nodes[0]), few)
     names = []
     for node, weight in zip(nodes, weights, strict=True):
-        whole, name = node.output[0], f"{node.name}_peaks"
+        whole, name = node.output[0], f"{node.output[0]}_of_peaks"
         node.output[0] = f"{whole}_without_peaks"
         own = _constant(graph, f"{node.input[1]}_peaks_{place}", weight[peaks])
-        product = helper.make_node("MatMul", [few.output[0], own], [f"{whole}_of_peaks"], name)
-        both = helper.make_node("Add", [node.output[0], product.output[0]], [whole], f"{node.name}_whole")
+        product = helper.make_node("MatMul", [few.output[0], own], [name], name)
+        both = helper.make_node("Add", [node.output[0], product.output[0]], [whole], f"{whole}_with_peaks")
         for later in (both, product):
             graph.node.insert(_place(graph, node) + 1, later)
         names.append(name)

@@ -4,11 +4,13 @@ The graph takes ``input_ids`` and ``attention_mask``, int64 ``[rows, tokens]``, 
 ``[rows, d]``. A graph is a program: one with operators of foreign domains, or whose weights lie in other files, is refused.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from fieldtune.batching import by_length
@@ -20,7 +22,7 @@ from fieldtune.models.trained import GRAPH
 OUTPUT = "sentence_embedding"
 TOKEN_BUDGET = 1024
 _DOMAINS = ("", "ai.onnx")
-_SLOWER = ["SkipLayerNormFusion"]
+SLOWER = ["SkipLayerNormFusion"]
 """What ONNX Runtime would do with a graph and should not: a sum and a normalisation in one step take three times as long."""
 
 
@@ -45,7 +47,9 @@ class OnnxFeatures:
         tokens = reader(self.tokenizer, self.max_length)([str(text) for text in distinct])
         size = self.session.get_outputs()[0].shape[1]
         out = np.zeros((len(distinct), size), dtype=np.float32)
-        batches = by_length([len(ids) for ids in tokens], TOKEN_BUDGET) if len(tokens) else []
+        lengths = [len(ids) for ids in tokens]
+        share = math.ceil(sum(lengths) / torch.get_num_threads())  # of each core, where all of them is little
+        batches = by_length(lengths, max(1, min(TOKEN_BUDGET, share))) if tokens else []
         pad_id = self.tokenizer.pad_token_id or 0
         found = side_by_side(lambda batch: run(self.session, [tokens[row] for row in batch], pad_id), batches)
         for batch, vectors in zip(batches, found, strict=True):
@@ -68,11 +72,11 @@ def session(graph: Path) -> Any:
     runtime = library()
     check(graph)
     options = runtime.SessionOptions()
-    options.intra_op_num_threads = 1  # batches run side by side
+    options.intra_op_num_threads = 1  # batches run side by side; one text has one core
     options.log_severity_level = 3
     try:
         return runtime.InferenceSession(
-            str(graph), options, providers=["CPUExecutionProvider"], disabled_optimizers=_SLOWER
+            str(graph), options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOWER
         )
     except Exception as error:  # the runtime raises a kind of its own for each of a dozen reasons
         raise ArtefactError(f"a graph ONNX Runtime can run at {graph}", str(error)[:200], "export it again") from error

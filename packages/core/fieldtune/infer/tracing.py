@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from fieldtune.infer.onnx_graph import OUTPUT
+from fieldtune.models.adapters import inside
 from fieldtune.models.encoder import Encoder, pool
 
 _OPSET = 20
@@ -49,7 +50,10 @@ def write_graph(encoder: Encoder, path: Path) -> None:
 @contextlib.contextmanager
 def _plain_attention(body: Any) -> Iterator[None]:
     """Attention as products and a softmax: the fused one is written with a guard against rows that see nothing, two more
-    passes over all scores in every layer."""
+    passes over all scores in every layer. A prefix is attention of its own, and stays."""
+    if inside(body):
+        yield
+        return
     before = body.config._attn_implementation
     body.set_attn_implementation("eager")
     try:

@@ -82,7 +82,7 @@ def _attention(
     if module.prefix_keys is None:  # the first look at what the separator's keys and values are
         module.prefix_keys, module.prefix_values = key, value
     else:
-        rows = len(key)
+        rows = key.shape[0]  # of a traced text any number, which `len` would fix
         key = torch.cat([module.prefix_keys.to(key.dtype).expand(rows, -1, -1, -1), key], dim=2)
         value = torch.cat([module.prefix_values.to(value.dtype).expand(rows, -1, -1, -1), value], dim=2)
         if attention_mask is not None:  # the prefix is never hidden
