@@ -8,7 +8,7 @@ import re
 from fieldtune_chatbot.records import Answer
 from fieldtune_chatbot.replying import KNOWN, PERSON
 
-_LINK = re.compile(r"!?\[([^\[\]\n]+)\]\([^)\s]{0,250}(?:\s+\"[^\"\n]*\")?\)")
+_LINK = re.compile(r"!?\[([^\[\]\n]++)\]\([^)\s]{0,250}+(?:\s+\"[^\"\n]*\")?\)")
 _HEADING = re.compile(r"^ {0,3}#{1,6}\s+", re.MULTILINE)
 _QUOTE = re.compile(r"^ {0,3}>\s?", re.MULTILINE)
 _BULLET = re.compile(r"^([^\S\n]*)[*+-]\s+", re.MULTILINE)
