@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from fieldtune.runtime import set_threads
 
 set_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else None)  # workers share the cores
+settings.register_profile("untimed", deadline=None)  # a busy machine is no defect
+settings.load_profile("untimed")
 
 
 LONG = ("test_docs.py", "test_demo.py", "test_fit.py", "test_chatbot_bot.py")
