@@ -76,12 +76,9 @@ def keep(file: Path, result: dict[str, Any]) -> None:
         temporary.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
 
 
-def measures_this_code(package: Path) -> None:
-    """Refuse the environment of another checkout: its code would be measured, and written down as this one's.
-
-    Args:
-        package: the file that ``import fieldtune`` found.
-    """
+def check_environment() -> None:
+    """Refuse the environment of another checkout: its code would be measured, and written down as this one's."""
+    package = Path(fieldtune.__file__)
     if not package.resolve().is_relative_to(ROOT):
         sys.exit(
             f"expected: fieldtune of {ROOT}\nfound: {package.parent}, of another checkout or installed\n"
@@ -96,7 +93,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="smaller and faster; never committed as a result")
     parser.add_argument("--again", action="store_true", help="measure even when nothing changed")
     options = parser.parse_args()
-    measures_this_code(Path(fieldtune.__file__))
+    check_environment()
     table = rows()
     wanted = set(filter(None, options.rows.split(",")))
     if unknown := wanted - {row["id"] for row in table}:
