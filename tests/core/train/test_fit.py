@@ -5,6 +5,7 @@ import random
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,12 +36,12 @@ def build(encoder_folder: Path) -> tuple[Headed, list[list[int]], object]:
 
 
 def train(
-    encoder_folder: Path, plan: list[Batch], accumulate: int, folder: Path, weights: list[float]
+    encoder_folder: Path, plan: list[Batch], accumulate: int, folder: Path, weights: list[float], **more: Any
 ) -> torch.nn.Module:
     """A few steps of plain SGD, in which a wrong loss scale shows in the weights."""
     module, tokens, encoder = build(encoder_folder)
     problem = task.problem(tokens, torch.from_numpy(TARGETS), torch.tensor(weights), encoder, 0.1)
-    settings = Settings(accumulate=accumulate, warmup=0.0, weight_decay=0.0)
+    settings = Settings(accumulate=accumulate, warmup=0.0, weight_decay=0.0, **more)
     fit(
         module,
         problem,

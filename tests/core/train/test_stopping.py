@@ -18,7 +18,7 @@ import torch
 from fieldtune.errors import InputError
 from fieldtune.models.folder import verify
 from fieldtune.tasks import text_classification as task
-from fieldtune.train import trainer
+from fieldtune.train import stopping, trainer
 from fieldtune.train.checkpoint import OURS, newest
 from fieldtune.train.fit import fit
 from fieldtune.train.problem import Problem
@@ -86,6 +86,26 @@ def test_a_signal_leaves_a_checkpoint_and_a_second_one_ends_at_once(
     resumed = train(tiny_encoder, PLAN, 1, tmp_path / "once", [1.0] * 4)
     whole = train(tiny_encoder, PLAN, 1, tmp_path / "whole", [1.0] * 4)
     assert all(torch.equal(one, other) for one, other in zip(resumed.parameters(), whole.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("every", [0, 1])
+def test_a_signal_while_processes_agree_counts_after_the_next_step(
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int
+) -> None:
+    agree, asked = stopping.largest, []
+
+    def signalled(number: int) -> int:
+        asked.append(number)
+        if len(asked) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return agree(number)
+
+    monkeypatch.setattr(stopping, "largest", signalled)
+    with pytest.raises(SystemExit) as ended:
+        train(tiny_encoder, PLAN, 1, tmp_path / "run", [1.0] * 4, checkpoint_steps=every)
+    assert ended.value.code == 143
+    assert asked == [0, 0, signal.SIGTERM]  # and no process leaves before the others know
+    assert newest(tmp_path / "run") is not None
 
 
 def test_a_signal_after_the_last_step_is_not_lost(

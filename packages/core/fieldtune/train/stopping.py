@@ -24,34 +24,37 @@ class Stop(TrainerCallback):
     """Asks for a checkpoint once a signal was heard, and leaves when it is written.
 
     Attributes:
-        asked: the signal heard; 0 for none.
+        asked: the signal that this process heard; 0 for none.
+        agreed: the one that all processes know of: what one hears while they agree counts after the next step.
         handlers: of the signals that are heard, as they were before.
     """
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.asked = self.agreed = 0
         self.handlers: dict[int, Any] = {}
 
     def heard(self, number: int, _: Any) -> None:
         """The signals' handler; it may interrupt a print, so it prints nothing through Python's buffers."""
-        if self.asked:
+        if self.asked or self.agreed:
             self._at_once(number)
         self.asked = number
         os.write(2, b"stopping after this step, with a checkpoint; a second signal stops at once\n")
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
-        self.asked = largest(self.asked)
-        control.should_save = control.should_save or bool(self.asked)
+        self.agreed = largest(self.asked)
+        control.should_save = control.should_save or bool(self.agreed)
         return control
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.leave()
+        if self.agreed:
+            self.leave()
 
     def leave(self) -> None:
         """End as the signal heard would have ended it; nothing, if there was none."""
-        if self.asked == signal.SIGINT:
+        number = self.agreed or self.asked
+        if number == signal.SIGINT:
             raise KeyboardInterrupt
-        if self.asked:
+        if number:
             raise SystemExit(TERMINATED)
 
     def _at_once(self, number: int) -> None:
