@@ -26,7 +26,13 @@ LONG = ("test_docs.py", "test_demo.py", "test_fit.py", "test_chatbot_bot.py")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """For several processes: the files that take longest begin first."""
     items.sort(key=lambda item: item.path.name not in LONG)
-    gc.freeze()  # every training collects garbage before its first step: what was imported for all tests is none
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_old_is_garbage() -> None:
+    """Every training collects garbage before its first step: what was imported and made before these tests is none."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
