@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import cohen_kappa_score
 
 import fieldtune
 from fieldtune.data.queue import Queue
@@ -69,16 +70,41 @@ def test_successive_models_that_agree_are_enough(
     setting: list[Any], tiny_encoder: Path, tmp_path: Path, cli: Callable[..., Any]
 ) -> None:
     assert cli(*setting, "--json").json["agreements"] == []
-    table = pd.read_csv(tmp_path / "all.csv")
-    found: dict[str, Any] = {}
-    for turn in range(3):
-        table.iloc[turn:].to_csv(tmp_path / f"more-{turn}.csv", index=False)
-        train(cli, tiny_encoder, tmp_path / f"more-{turn}.csv", tmp_path / f"m{turn}", "linear")
-        setting[2] = tmp_path / f"m{turn}"
+    table = pd.read_csv(tmp_path / "all.csv").sample(frac=1, random_state=0)
+    turns, found = 0, {"agreements": []}
+    for rows in (40, 42, 60, 90):  # a model of 15 labels came first; two more of 40 are no turn
+        table.head(rows).to_csv(tmp_path / f"more-{rows}.csv", index=False)
+        train(cli, tiny_encoder, tmp_path / f"more-{rows}.csv", tmp_path / f"m{rows}", "linear")
+        setting[2], turns = tmp_path / f"m{rows}", turns + (rows != 42)
         found = cli(*setting, "--json").json
         assert cli(*setting, "--json").json["agreements"] == found["agreements"]  # the same model again is no turn
-    assert len(found["agreements"]) == 3
+        assert len(found["agreements"]) == turns
     assert found["enough"] == (sum(found["agreements"]) / 3 >= 0.99)
+
+
+def test_models_are_compared_on_the_texts_that_both_pools_hold(
+    setting: list[Any], tiny_encoder: Path, tmp_path: Path, cli: Callable[..., Any]
+) -> None:
+    assert cli(*setting, "--queue", tmp_path / "q", "--json").json["agreements"] == []
+    train(cli, tiny_encoder, tmp_path / "all.csv", tmp_path / "m2", "linear")
+    pool = pd.read_csv(tmp_path / "pool.csv")
+    shrunk = pd.concat([pool.iloc[9:], pd.DataFrame({"words": ["a new one", "another new one"], "id": 7})])
+    shrunk.sample(frac=1, random_state=1).to_csv(tmp_path / "pool.csv", index=False)
+    setting[2] = tmp_path / "m2"
+    (found,) = cli(*setting, "--queue", tmp_path / "q", "--json").json["agreements"]
+    right = dict(pd.read_csv(tmp_path / "all.csv").to_numpy().tolist())
+    both = [text for text in shrunk["words"] if text in right]
+    guesses = [fieldtune.predict(tmp_path / name, pd.DataFrame({"text": both}))["predicted"] for name in ("m", "m2")]
+    assert found == pytest.approx(cohen_kappa_score(*guesses))
+    pd.DataFrame({"words": [f"nothing known {number}" for number in range(50)]}).to_csv(
+        tmp_path / "pool.csv", index=False
+    )
+    pd.concat([pd.read_csv(tmp_path / "all.csv")] * 2).assign(
+        text=lambda t: [f"{one} {n}" for n, one in enumerate(t["text"])]
+    ).to_csv(tmp_path / "twice.csv", index=False)
+    train(cli, tiny_encoder, tmp_path / "twice.csv", tmp_path / "m4", "linear")
+    setting[2] = tmp_path / "m4"
+    assert cli(*setting, "--queue", tmp_path / "q", "--json").json["agreements"] == []
 
 
 def test_a_model_or_a_file_of_another_kind_is_refused(

@@ -1,7 +1,8 @@
 """Active learning from a folder and a table: pool -> doubts -> the next rows, and whether enough are labelled."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from fieldtune.data.checks import text_key
 from fieldtune.data.given import texts_of
-from fieldtune.data.queue import Queue
+from fieldtune.data.queue import Queue, Turn
 from fieldtune.data.read import read_table
 from fieldtune.data.tables import NAME_IT
 from fieldtune.data.tagged import parted
@@ -19,12 +20,11 @@ from fieldtune.errors import InputError
 from fieldtune.evaluate.calibration import softmax
 from fieldtune.infer.cache import Cache
 from fieldtune.models.features import EncoderFeatures
-from fieldtune.models.folder import MANIFEST, digest
 from fieldtune.models.tagger import Tagger
 from fieldtune.models.trained import Classifier, load
 from fieldtune.runtime import generator
 from fieldtune.text.shown import some_of
-from fieldtune.train.active import agreement, choose_rows, doubt, enough
+from fieldtune.train.active import agreement, choose_rows, doubt, due, enough
 
 _PLANE = 256
 _PIECE = 1024  # texts judged at a time: the vectors of their words are held
@@ -109,13 +109,11 @@ class Pool:
         texts: in the order of the table.
         places: their rows in it, as the file numbers them.
         model: of texts or of words; embeddings of texts are kept between runs.
-        name: changes whenever the model does.
     """
 
     texts: list[str]
     places: list[int]
     model: Classifier | Tagger
-    name: str
 
     @property
     def tags(self) -> bool:
@@ -148,7 +146,7 @@ class Pool:
         if not first:
             raise InputError(f"texts in column {text!r}", f"none in {table}", "check the table")
         places, texts = zip(*first.values(), strict=True)
-        return cls(list(texts), list(places), model, digest(folder / MANIFEST))
+        return cls(list(texts), list(places), model)
 
 
 def strangers(pool: Pool, answers: pd.DataFrame) -> list[str]:
@@ -194,16 +192,41 @@ def next_rows(pool: Pool, queue: Queue, known: list[str], strategy: str, count: 
     return _shown(pool.model, waiting)
 
 
-def turn(pool: Pool, queue: Queue, watched: int, seed: int) -> tuple[list[float], bool]:
-    """Compare the model with the one before on the same rows; the agreements so far, and whether they are enough."""
-    rows = np.sort(generator(seed).permutation(len(pool.texts))[:watched])
-    before = queue.turns()
-    if pool.name not in {name for name, _, _ in before}:
-        now = judge(pool.model, [pool.texts[row] for row in rows]).guesses
-        same = before and len(before[-1][1]) == len(now)
-        queue.remember(pool.name, now, agreement(before[-1][1], now) if same else None)
-    agreements = [found for _, _, found in queue.turns() if found is not None]
+def turn(pool: Pool, queue: Queue, known: int, watched: int, seed: int) -> tuple[list[float], bool]:
+    """Compare the model with the one compared last, once it has learnt from more, see :func:`fieldtune.train.active.due`.
+
+    Args:
+        known: labels there are, for a model that does not say from how many it learnt.
+        watched: texts that it is asked about, see :func:`_watched`.
+
+    Returns:
+        The agreements since the texts last changed, and whether they are enough.
+    """
+    before, labels = queue.turns(), int(pool.model.card.get("rows", known))
+    if due(before[-1].labels if before else None, labels):
+        texts = _watched(pool.texts, watched, seed)
+        now = dict(zip(texts, judge(pool.model, list(texts.values())).guesses, strict=True))
+        queue.remember(Turn(labels, now, _agreement(before[-1].predicted, now) if before else None))
+    agreements: list[float] = []
+    for one in queue.turns():
+        agreements = [] if one.agreement is None else [*agreements, one.agreement]
     return agreements, enough(agreements)
+
+
+def _watched(texts: Sequence[str], count: int, seed: int) -> dict[str, str]:
+    """Texts by their keys: those whose hashes are least, so a pool that lost and won some shares most of them."""
+    keyed = {text_key(text): text for text in texts}
+    salt = str(seed).encode()
+    least = sorted(keyed, key=lambda key: blake2b(key.encode("utf-8", "surrogatepass"), salt=salt[:16]).digest())
+    return {key: keyed[key] for key in least[:count]}
+
+
+def _agreement(before: Mapping[str, str], now: Mapping[str, str]) -> float | None:
+    """Of two models on the texts that both were asked about; None of fewer than half."""
+    both = [key for key in now if key in before]
+    if 2 * len(both) < max(len(before), len(now)):
+        return None
+    return agreement([before[key] for key in both], [now[key] for key in both])
 
 
 def _shown(model: Classifier | Tagger, rows: list[tuple[int, str]]) -> list[dict[str, Any]]:

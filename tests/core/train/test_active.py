@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from fieldtune.errors import InputError
-from fieldtune.train.active import STRATEGIES, agreement, choose_rows, doubt, enough
+from fieldtune.train.active import STRATEGIES, agreement, choose_rows, doubt, due, enough
 
 
 def unit(rng: np.random.Generator, rows: int) -> np.ndarray:
@@ -99,5 +99,6 @@ def test_agreement_is_cohens_kappa_and_three_high_ones_are_enough() -> None:
         assert agreement(left, right) == pytest.approx(cohen_kappa_score(left, right))
     assert agreement(["a", "a"], ["a", "a"]) == 1.0
     assert [enough(told) for told in ([1.0, 1.0], [0.5, 1.0, 0.99, 0.99], [1.0, 0.9, 1.0])] == [False, True, False]
+    assert [due(before, labels) for before, labels in ((None, 1), (100, 109), (100, 111))] == [True, False, True]
     with pytest.raises(InputError):
         agreement(["a"], [])

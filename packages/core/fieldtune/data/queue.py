@@ -6,8 +6,9 @@ Knows texts and labels, no model and no strategy.
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -19,8 +20,23 @@ from fieldtune.errors import ArtefactError, InputError
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS rows (key TEXT PRIMARY KEY, text TEXT NOT NULL, place INTEGER NOT NULL, label TEXT);
 CREATE TABLE IF NOT EXISTS about (kind TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS turns (model TEXT PRIMARY KEY, predicted TEXT NOT NULL, agreement REAL);
+CREATE TABLE IF NOT EXISTS turns (labels INTEGER PRIMARY KEY, predicted TEXT NOT NULL, agreement REAL);
 """
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A model that was compared with the one before.
+
+    Attributes:
+        labels: from how many it learnt.
+        predicted: key of a text -> what it predicted.
+        agreement: with the one before; None where there is none, or too few texts were asked of both.
+    """
+
+    labels: int
+    predicted: Mapping[str, str]
+    agreement: float | None
 
 
 class Queue:
@@ -77,17 +93,18 @@ class Queue:
         with self._open() as database:
             return {key for (key,) in database.execute("SELECT key FROM rows")}
 
-    def turns(self) -> list[tuple[str, list[str], float | None]]:
-        """Per model that asked: its name, what it predicted on the rows watched, its agreement with the one before."""
+    def turns(self) -> list[Turn]:
+        """What was remembered, in the order of the labels."""
         with self._open() as database:
-            found = database.execute("SELECT model, predicted, agreement FROM turns ORDER BY rowid").fetchall()
-        return [(model, json.loads(predicted), agreement) for model, predicted, agreement in found]
+            found = database.execute("SELECT labels, predicted, agreement FROM turns ORDER BY labels").fetchall()
+        return [Turn(labels, json.loads(predicted), agreement) for labels, predicted, agreement in found]
 
-    def remember(self, model: str, predicted: Sequence[str], agreement: float | None) -> None:
-        """Add a turn; a model that had one keeps it."""
+    def remember(self, turn: Turn) -> None:
+        """Add a turn; one of as many labels stays as it is."""
         with self._open() as database:
             database.execute(
-                "INSERT OR IGNORE INTO turns VALUES (?, ?, ?)", (model, json.dumps(list(predicted)), agreement)
+                "INSERT OR IGNORE INTO turns VALUES (?, ?, ?)",
+                (turn.labels, json.dumps(dict(turn.predicted)), turn.agreement),
             )
 
     @contextmanager

@@ -15,6 +15,8 @@ from fieldtune.errors import InputError
 STRATEGIES = ("margin-kmeans", "margin-kcentre", "margin", "random")
 STABLE = 0.99
 """Agreement of successive models from which on more labels change little (Bloodgood and Vijay-Shanker 2009)."""
+GROWTH = 1.1
+"""By what factor the labels grow from one of these models to the next: two more of a hundred change little whatever they teach."""
 TURNS = 3
 _PER_ROW = 10  # least sure rows looked at for each row wanted, where they are also to differ
 
@@ -107,6 +109,11 @@ def agreement(before: list[Any], after: list[Any]) -> float:
     return 1.0 if chance == 1 else float(((left == right).mean() - chance) / (1 - chance))
 
 
+def due(before: int | None, labels: int) -> bool:
+    """Whether a model that learnt from so many labels is to be compared with the one compared last, which had ``before``."""
+    return before is None or labels >= GROWTH * before
+
+
 def enough(agreements: list[float]) -> bool:
-    """Whether labelling can stop: the last agreements of successive models are high on average."""
+    """Whether labelling can stop: the last agreements of successive models, see :func:`due`, are high on average."""
     return len(agreements) >= TURNS and float(np.mean(agreements[-TURNS:])) >= STABLE
