@@ -1,5 +1,6 @@
 """ONNX export: the graph against torch, the gates, and graphs that are refused before they run."""
 
+import math
 import shutil
 from contextlib import nullcontext
 from pathlib import Path
@@ -285,6 +286,23 @@ def test_int8_is_refused_for_what_it_loses(accuracy: float, same: float, cosine:
             "error": 0.003, "max_difference": 0.1}  # fmt: skip
     with nullcontext() if passes else pytest.raises(RefusedError, match="export without --int8"):
         parity.judge(told, int8=True)
+
+
+@pytest.mark.parametrize("int8", [False, True])
+@pytest.mark.parametrize(
+    "wrong", [{}, {"mean_cosine": math.nan, "max_difference": math.nan}, {"same_scope": 0.98}, {"same_answers": 0.98}]
+)
+def test_what_is_no_number_or_moves_the_scope_is_refused_in_either_format(wrong: dict[str, float], int8: bool) -> None:
+    told = {
+        "texts": 1000,
+        "mean_cosine": 0.9999,
+        "max_difference": 1e-6,
+        "same_answers": 1.0,
+        "same_scope": 1.0,
+        **wrong,
+    }
+    with pytest.raises(RefusedError) if wrong else nullcontext():
+        parity.judge(told, int8=int8)
 
 
 @pytest.mark.parametrize(("peaks", "left"), [(0, []), (1, ["out_of_peaks"]), (40, ["product"])])

@@ -1,5 +1,6 @@
 """`fieldtune label` with a real model: a queue that loses nothing when killed and never asks twice."""
 
+import io
 import json
 import os
 import signal
@@ -166,6 +167,24 @@ def test_labels_typed_in_are_on_disk_before_the_next_row_is_shown(
     ran = cli("label", "--model", tmp_path / "m", "--pool", tmp_path / "p.csv", "-n", "4", "--json")
     assert (ran.json["labelled"], ran.json["waiting"], len(ran.json["rows"])) == (2, 4, 4)
     assert json.dumps(ran.json)
+
+
+@pytest.mark.parametrize(
+    ("typed", "given"),
+    [("crad\ncard\n", ["card"]), ("crad\n\n", ["crad"]), ("crad\n", ["crad"]), ("new\n\nnew\n", ["new", "new"])],
+)
+def test_a_label_that_nobody_knows_is_asked_for_once_more(
+    typed: str, given: list[str], tiny_encoder: Path, tmp_path: Path, cli: Callable[..., Any], monkeypatch: Any
+) -> None:
+    rows = [(f"{word} {a}", name) for name, word in WORDS.items() for a in "abcdefgh"]
+    pd.DataFrame(rows, columns=["text", "label"]).to_csv(tmp_path / "t.csv", index=False)
+    train(cli, tiny_encoder, tmp_path / "t.csv", tmp_path / "m", "linear")
+    pd.DataFrame({"text": ["my card x", "my order y"]}).to_csv(tmp_path / "p.csv", index=False)
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    ran = cli("label", "--model", tmp_path / "m", "--pool", tmp_path / "p.csv", "-n", 2, "--ask")
+    assert ran.code == 0, ran.err
+    assert Queue(tmp_path / "p.labels.sqlite").labelled()["label"].tolist() == given
+    assert ran.err.count("(known: 'card', 'refund', 'transfer'); Enter keeps it") == 1
 
 
 def count(file: Path) -> int:

@@ -465,7 +465,7 @@ def test_the_gate_counts_titles_not_labels(tmp_path, home, monkeypatch):
     assert both.standings == one.standings
     gain = held.isin(misread["serving"]).astype(float) - held.isin(misread["new"]).astype(float)
     new = next(standing for standing in both.standings if standing.name == "new")
-    assert (new.high - new.low) / 2 == pytest.approx(stats.norm.ppf(0.975) * stats.sem(gain), rel=0.1)
+    assert (new.gain_high - new.gain_low) / 2 == pytest.approx(stats.norm.ppf(0.975) * stats.sem(gain), rel=0.1)
 
 
 def test_what_serves_is_allowed_each_label_that_it_or_the_control_reads(tmp_path, home, monkeypatch):

@@ -31,8 +31,8 @@ class Standing:
 
     name: str
     score: float
-    low: float
-    high: float
+    gain_low: float
+    gain_high: float
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Active learning from a folder and a table: pool -> doubts -> the next rows, and whether enough are labelled."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -125,6 +125,10 @@ class Pool:
         """Of what its labels are, see :class:`fieldtune.data.queue.Queue`."""
         return "words" if self.tags else "texts"
 
+    def parts(self, cells: Iterable[str]) -> list[str]:
+        """The labels in answers: each of them, or the tags of its words."""
+        return [label for cell in cells for label in (cell.split() if self.tags else [cell])]
+
     @classmethod
     def read(cls, table: Path, folder: Path, text: str) -> "Pool":
         """Load both.
@@ -153,8 +157,7 @@ def strangers(pool: Pool, answers: pd.DataFrame) -> list[str]:
     """What is odd about answers (columns text, label): texts that the pool does not hold, labels that are new to its model."""
     known = {text_key(text) for text in pool.texts}
     elsewhere = [text for text in answers["text"] if text_key(text) not in known]
-    labels = dict.fromkeys(label for cell in answers["label"] for label in (cell.split() if pool.tags else [cell]))
-    new = [repr(label) for label in labels if label not in pool.model.labels]
+    new = [repr(label) for label in dict.fromkeys(pool.parts(answers["label"])) if label not in pool.model.labels]
     found = []
     if elsewhere:
         found.append(f"{len(elsewhere)} answers to texts that are not in the pool, kept too: {elsewhere[0]!r:.60}")

@@ -13,7 +13,7 @@ from fieldtune.models import load
 from fieldtune.registry import publish, serving
 from fieldtune.runtime import home
 from fieldtune.tasks import task_module
-from fieldtune.using import remark_seen
+from fieldtune.using import remark_seen, seen
 
 _NAME = re.compile(r"\w[\w.-]{0,63}")
 """What becomes part of a path: no separator, and no dot in front."""
@@ -38,10 +38,12 @@ def publish_model(
     Args:
         columns: of a classifier: column wanted -> the user's name for it; labels: label in the file -> label wanted.
 
-    A table that is the very one a model was trained or calibrated on is said on stderr, and recorded with the version.
+    A table that is the very one the candidate was calibrated on, or what serves now was trained on, is said on stderr, and
+    recorded with the version.
 
     Raises:
-        InputError: a name that is no plain word, no held-out table was named, or the two models are for different tasks.
+        InputError: a name that is no plain word, no held-out table was named, the candidate was trained on that very table, or
+            the two models are for different tasks.
     """
     for part in (name, slot if slot is not None else name):
         if not _NAME.fullmatch(part):
@@ -57,6 +59,8 @@ def publish_model(
     task = candidate.card["task"]
     about = task_module(task)
     table = about.read(data, rename=columns, labels=labels)
+    if seen(candidate.card, table) == "train":  # what it knows by heart it answers rightly, whatever the labels
+        raise InputError("rows that the candidate did not learn from", f"its training table, {data}", "give other rows")
     known = remark_seen(candidate.card, table, "the candidate")
     scores = {"candidate": about.correct(candidate, table)}
     present = serving(name, origin)

@@ -1,5 +1,6 @@
 """``fieldtune label``: the next rows worth labelling, and the labels they got."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from fieldtune.cli_kit import Json, show
 from fieldtune.commands.columns import LabelColumn, TextColumn
 from fieldtune.errors import InputError
 from fieldtune.progress import say
+from fieldtune.text.shown import some_of
 
 WATCHED = 1000
 """Rows of the pool on which successive models are compared."""
@@ -62,7 +64,7 @@ def label(
     rows = next_rows(asked, kept, known, strategy, count, seed)
     agreements, stop = turn(asked, kept, len(kept.labelled()) + len(known), WATCHED, seed)
     if ask:
-        _ask(kept, rows)
+        _ask(kept, rows, {*asked.model.labels, *asked.parts(kept.labelled()["label"])}, asked.parts)
     labelled = kept.labelled()
     if out is not None and len(labelled):
         write_table(labelled, out)
@@ -75,15 +77,32 @@ def label(
     )  # fmt: skip
 
 
-def _ask(queue: Any, rows: list[dict[str, Any]]) -> None:
-    """One line of stdin a row; each label is on disk before the next row is shown."""
+def _ask(queue: Any, rows: list[dict[str, Any]], known: set[str], parts: Callable[[list[str]], list[str]]) -> None:
+    """One line of stdin a row; each label is on disk before the next row is shown. One that nobody knows, as a mistyped one, is
+    asked for once more: the row would never come again.
+
+    Args:
+        known: labels; parts: answers -> the labels in them.
+    """
     for number, row in enumerate(rows, 1):
-        say(f"{number}/{len(rows)} {row['text']} [{row['predicted']}]: ")
-        try:
-            answer = input().strip()
-        except EOFError:
+        answer = _typed(f"{number}/{len(rows)} {row['text']} [{row['predicted']}]: ")
+        if answer is None:
             return
-        except UnicodeDecodeError as error:
-            raise InputError("labels as UTF-8", "other bytes on stdin", "type them again") from error
+        new = [repr(label) for label in dict.fromkeys(parts([answer])) if label not in known]
+        if answer and new:
+            told = some_of([repr(label) for label in sorted(known)], 10)
+            answer = _typed(f"new: {some_of(new, 10)} (known: {told}); Enter keeps it, or type another: ") or answer
         if answer:
             queue.answer([(row["text"], answer)])
+            known.update(parts([answer]))
+
+
+def _typed(prompt: str) -> str | None:
+    """A line of stdin; None at its end."""
+    say(prompt)
+    try:
+        return input().strip()
+    except EOFError:
+        return None
+    except UnicodeDecodeError as error:
+        raise InputError("labels as UTF-8", "other bytes on stdin", "type them again") from error

@@ -41,7 +41,7 @@ def export(
 
     Returns:
         texts, compared_in, max_difference and mean_cosine of vectors, answers_difference (the largest of a probability, a
-        value or a score), same_answers (of labels), accuracy, accuracy_exact and the standard error of their difference (with
+        value or a score), same_answers (of labels), same_scope, accuracy, accuracy_exact and the standard error of their difference (with
         labels), megabytes.
 
     Raises:

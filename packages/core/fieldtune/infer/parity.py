@@ -19,6 +19,7 @@ from fieldtune.models import asked
 from fieldtune.models.asked import Pair
 from fieldtune.models.encoder import pad
 from fieldtune.models.features import EncoderFeatures, Features
+from fieldtune.models.labelled import Labelled
 from fieldtune.models.multi_label import MultiLabelClassifier
 from fieldtune.models.pair_features import Apart
 from fieldtune.models.pairs import PairClassifier, Reranker
@@ -30,7 +31,7 @@ TOLERANCE = 1e-4
 COSINE = 0.98
 """Least mean cosine of int8 vectors with the exact ones."""
 SAME = 0.99
-"""Least share of rows that int8 answers as the model does."""
+"""Least share of rows that int8 gives the model's label, and of those it holds to be in scope as the model does."""
 DROP = 0.003
 """Accuracy that int8 may cost, to a standard error of the difference: two of 500 rows are .4 points, by luck as well."""
 LEAST = 334
@@ -79,6 +80,9 @@ def compare(
     right, mine = (answers(one, rows) for one in both)
     if right is not None and mine is not None:
         told["same_answers"] = _share(mine, right)
+        scopes = [one.in_scope(rows)[0].tolist() for one in both if isinstance(one, Labelled)]
+        if scopes:
+            told["same_scope"] = _share(*scopes)
         if labels is not None:
             told |= {"accuracy_exact": _share(right, labels), "accuracy": _share(mine, labels)}
             lost = [(one == label) - (other == label) for one, other, label in zip(right, mine, labels, strict=True)]
@@ -87,7 +91,7 @@ def compare(
 
 
 def answers(model: Exportable, rows: Sequence[Any]) -> list[Any] | None:
-    """The label of each row, or its labels; None of a model that has none."""
+    """The label of each row, or its labels; None of a model that has none. Whether it is in scope is told apart."""
     if isinstance(model, MultiLabelClassifier):
         return [tuple(sorted(given)) for given in model.given(model.probabilities(rows))]
     if isinstance(model, Classifier | PairClassifier):
@@ -131,18 +135,22 @@ def _exact(features: EncoderFeatures, texts: list[str]) -> NDArray[np.float32]:
 
 def judge(told: dict[str, Any], int8: bool) -> None:
     """Refuse a graph by what :func:`compare` told: RefusedError says what was wanted and what was found."""
-    same = told.get("same_answers", 1.0)
+    same, scope = told.get("same_answers", 1.0), told.get("same_scope", 1.0)
     if not int8:
-        if told["max_difference"] > TOLERANCE or same < 1.0:
+        # Not a number is no pass; and a threshold is some row's own score, from which any rounding falls to either side.
+        if not (told["max_difference"] <= TOLERANCE and same == 1.0 and scope >= SAME):
             raise RefusedError(
                 f"the numbers of torch within {TOLERANCE:g}", str(told), "report it with the model's type"
             )
         return
     drop = told.get("accuracy_exact", 0.0) - told.get("accuracy", 0.0)
-    if told["mean_cosine"] < COSINE or same < SAME or drop > DROP + told.get("error", 0.0) + 1e-9:
+    lost = drop > DROP + told.get("error", 0.0) + 1e-9
+    if not (told["mean_cosine"] >= COSINE and min(same, scope) >= SAME) or lost:
         raise RefusedError(
-            f"int8 with a mean cosine of {COSINE}, {SAME:.0%} of the answers the same and at most {DROP:.1%} less accuracy",
-            f"cosine {told['mean_cosine']:.4f}, {same:.1%} the same, {drop:.1%} less accuracy on {told['texts']} rows",
+            f"int8 with a mean cosine of {COSINE}, {SAME:.0%} of the labels the same and as often in scope, and at most "
+            f"{DROP:.1%} less accuracy",
+            f"cosine {told['mean_cosine']:.4f}, {same:.1%} the same, {scope:.1%} in scope alike, {drop:.1%} less accuracy "
+            f"on {told['texts']} rows",
             "export without --int8",
         )
 

@@ -85,7 +85,10 @@ def learn(
 
 def _apart(before: Classifier, memory: Memory, table: pd.DataFrame, valid: pd.DataFrame | None) -> Memory:
     """The past without rows that ``table`` now teaches, with another label perhaps, without rows to measure on that ``valid``
-    corrects, and without rows to rehearse that it measures; a user may give old rows once more."""
+    corrects, and without rows to rehearse that it measures; a user may give old rows once more.
+
+    The sums that ``statistics`` keeps are of rows nobody can take out again: a row given again counts twice there, and one
+    corrected counts once for either label."""
     valid = table[:0] if valid is None else valid
     learnt, measured = _keys(table), _keys(valid)
     told = dict(zip(map(text_key, valid["text"]), valid["label"], strict=True))
