@@ -1,6 +1,8 @@
 """Feedback rows: what is scrubbed and what is kept; the later of two opposite words counts."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -71,6 +73,40 @@ def test_erasing_a_user_forgets_the_vectors_of_what_they_wrote(cli: Callable[...
     assert (ran.code, ran.json["erased"], ran.json["vectors"]) == (0, 1, 2)
     assert all(list(Cache().get(space, [mine, theirs])) == [theirs] for space in spaces)
     assert "memory.json" in cli("feedback", "erase", "--help").out
+
+
+def in_files(folder: Path, words: str) -> list[str]:
+    return [file.name for file in folder.glob("*") if file.is_file() and words.encode() in file.read_bytes()]
+
+
+def test_what_is_erased_is_in_no_file_though_another_program_has_them_open(cli: Callable[..., Ran], home: Path) -> None:
+    texts = [f"zebra number {number} was eaten" for number in range(50)]
+    with registry.open_home().begin() as connection:
+        for text in texts:
+            feedback.record(connection, Feedback("monitor", text, "tone", "ann", payload={"text": text}), NOW)
+    Cache().put(b"space", texts, np.ones((50, 3), dtype=np.float32) * np.float32(1.2345))
+    vector = np.float32(1.2345).tobytes() * 3
+    with closing(sqlite3.connect(home / "fieldtune.db")) as page, closing(sqlite3.connect(Cache().file)) as service:
+        for open_one in (page, service):
+            open_one.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        assert in_files(home, "zebra")
+        ran = cli("feedback", "erase", "--user", "ann")
+        assert (ran.code, "holds what was deleted" in ran.err) == (0, False), ran.err
+        assert not in_files(home, "zebra")
+        assert not any(vector in file.read_bytes() for file in home.glob("*") if file.is_file())
+
+
+def test_a_reader_that_keeps_what_was_deleted_is_told(cli: Callable[..., Ran], home: Path) -> None:
+    with registry.open_home().begin() as connection:
+        row = Feedback("monitor", "s", "tone", "ann", payload={"text": "a zebra was eaten"})
+        feedback.record(connection, row, NOW)
+    with closing(sqlite3.connect(home / "fieldtune.db", isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM feedback").fetchone()
+        ran = cli("feedback", "erase", "--user", "ann")
+        assert ran.code == 0 and "fieldtune.db-wal holds what was deleted until" in ran.err
+    assert "holds what" not in cli("feedback", "erase", "--user", "ann").err
+    assert not in_files(home, "zebra")
 
 
 def test_vectors_that_cannot_be_deleted_are_no_success_and_leave_the_rows(cli: Callable[..., Ran], home: Path) -> None:

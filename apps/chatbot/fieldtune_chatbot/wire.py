@@ -17,6 +17,7 @@ from fieldtune import decisions, feedback, registry
 from fieldtune.data.scrub import scrub
 from fieldtune.errors import InputError
 from fieldtune.infer.cache import Cache
+from fieldtune.store import erasing
 from fieldtune.text.normalise import equality_key
 from fieldtune.text.shown import some_of
 from fieldtune_chatbot import bot, judging, learning, replying, store
@@ -204,7 +205,7 @@ def erase(user: str, stores: Iterable[Path]) -> tuple[int, int]:
     for folder in stores:
         if not (folder / "fieldtune.db").is_file():
             raise InputError("a chatbot's store", f"no fieldtune.db in {folder}", "check --store")
-        with store.open_chatbot(folder).begin() as connection:
+        with erasing(store.open_chatbot(folder)) as connection:
             vectors += Cache().forget(store.said(connection, user))
             turns += store.erase(connection, user)
     return turns, vectors

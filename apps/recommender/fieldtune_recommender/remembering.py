@@ -10,6 +10,7 @@ from typing import Any
 from fieldtune import decisions, feedback, registry
 from fieldtune.data.scrub import scrub
 from fieldtune.runtime import iso
+from fieldtune.store import erasing
 from fieldtune_recommender import bundle, improving
 from fieldtune_recommender.opening import Shop
 from fieldtune_recommender.records import Suggestion
@@ -83,7 +84,7 @@ def remember_all(shop: Shop, rows: Sequence[Mapping[str, Any]], out: Path, at: d
 
 def erase(user: str) -> int:
     """Delete the records of lists that were made for one user; returns how many."""
-    with registry.open_home().begin() as connection:
+    with erasing(registry.open_home()) as connection:
         return decisions.erase(connection, bundle.APP, "list", lambda payload: payload["asked"].get("user") == user)
 
 

@@ -18,12 +18,13 @@ from fieldtune.data.split import folds
 from fieldtune.errors import InputError, MissingExtraError
 from fieldtune.evaluate.figures import without_nan
 from fieldtune.evaluate.significance import bootstrap
+from fieldtune.models.folder import write_whole
 from fieldtune.progress import say
 from fieldtune.runtime import generator
 from fieldtune.tasks import CANDIDATES, Task
+from fieldtune.train.checkpoint import CHOICE
 from fieldtune.train.settings import Settings
 
-CHOICE = "choice.json"
 FEW, ENOUGH = 30, 8
 """Rows in the middle one of the classes: up to FEW, few-shot tuning is tried; from ENOUGH on, full fine-tuning."""
 _MANY = 2000  # rows of which one fold says enough
@@ -72,9 +73,7 @@ def choose(
         raise InputError("a method that can be trained here", "none", "pip install 'fieldtune[pretrained]'")
     method, found = verdict(right, generator(seed))
     found |= {"folds": len(used), "of": count}
-    temporary = folder / f".{CHOICE}"
-    temporary.write_text(json.dumps(without_nan(found), indent=1, allow_nan=False), encoding="utf-8")
-    temporary.replace(file)
+    write_whole(file, json.dumps(without_nan(found), indent=1, allow_nan=False))
     for place in folder.glob("try-*"):
         shutil.rmtree(place, ignore_errors=True)
     if show:

@@ -4,7 +4,9 @@ A store is an SQLite file by default (WAL, every commit on disk before it return
 Each table carries ``tenant`` and ``language``; times are ISO 8601 UTC text, which sorts in order of time.
 """
 
-from collections.abc import Callable, Sequence
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, m
 from sqlalchemy.exc import ArgumentError, DatabaseError
 
 from fieldtune.errors import ArtefactError, ConfigError, MissingExtraError
+from fieldtune.wal import empty_log
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,17 @@ def open_store(place: Path | str, migrations: Sequence[Migration] = ()) -> Engin
     return engine
 
 
+@contextmanager
+def erasing(engine: Engine) -> Iterator[Connection]:
+    """A transaction; what it deleted is in no file of an SQLite store any more when it ends. PostgreSQL's vacuum is its own."""
+    with engine.begin() as connection:
+        yield connection
+    if engine.dialect.name == "sqlite":
+        with closing(engine.raw_connection()) as raw:
+            assert isinstance(raw.driver_connection, sqlite3.Connection)
+            empty_log(raw.driver_connection)
+
+
 def migrate(engine: Engine, migrations: Sequence[Migration]) -> None:
     """Apply the migrations not yet recorded, each in one transaction with its record.
 
@@ -161,6 +175,7 @@ def _prepare_sqlite(raw: Any, _record: Any) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA secure_delete=ON")  # what is deleted, in its bytes too
     cursor.close()
 
 

@@ -13,11 +13,13 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from fieldtune.errors import ArtefactError, InputError, RefusedError
+from fieldtune.models import folder as folders
 from fieldtune.models.folder import MANIFEST, locked, recover, staged, verify
 
 
@@ -89,6 +91,25 @@ def test_a_bit_flipped_in_the_manifest_blames_no_other_file(tmp_path: Path) -> N
 def test_a_wrong_path_is_the_callers_mistake(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nothing at"):
         verify(tmp_path / "nowhere")
+
+
+def test_every_folder_of_a_model_is_on_disk_before_it_takes_its_place(tmp_path: Path, monkeypatch: Any) -> None:
+    flushed: list[Path] = []
+    monkeypatch.setattr(folders, "sync", flushed.append)
+    new = tmp_path / "new"
+    (new / "1_Pooling" / "deep").mkdir(parents=True)
+    (new / "1_Pooling" / "deep" / "config.json").write_text("{}")
+    folders.write_manifest(new, {})
+    inside = {path.relative_to(new).as_posix() for path in flushed if new in path.parents or path == new}
+    assert inside == {".", "1_Pooling", "1_Pooling/deep", "1_Pooling/deep/config.json", "MANIFEST.json"}
+
+
+def test_a_text_is_on_disk_before_it_takes_the_place_of_another(tmp_path: Path, monkeypatch: Any) -> None:
+    (tmp_path / "mark").write_text("old")
+    seen: list[tuple[str, str]] = []
+    monkeypatch.setattr(folders, "sync", lambda path: seen.append((path.name, (tmp_path / "mark").read_text())))
+    folders.write_whole(tmp_path / "mark", "new")
+    assert seen == [("mark.partial", "old"), (tmp_path.name, "new")]
 
 
 def test_a_failure_inside_leaves_the_old_folder_and_no_litter(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from fieldtune.errors import ArtefactError, DivergedError
 from fieldtune.models.folder import MARKS, replaceable
 from fieldtune.tasks import text_classification as task
 from fieldtune.tasks.supervised import Headed
-from fieldtune.train.checkpoint import claimed, newest
+from fieldtune.train.checkpoint import CHOICE, claimed, newest
 from fieldtune.train.fit import fit
 from fieldtune.train.settings import Settings
 from fieldtune.train.tuning import Body, trainable
@@ -55,6 +55,15 @@ def train(
         show=False,
     )
     return module
+
+
+def test_what_the_caller_draws_after_a_training_is_the_callers(tiny_encoder: Path, tmp_path: Path) -> None:
+    found = []
+    for seed in (7, 8):
+        random.seed(seed), np.random.seed(seed), torch.manual_seed(seed)  # noqa: NPY002
+        train(tiny_encoder, [[0, 1, 2, 3]], 1, tmp_path / f"run-{seed}", [1.0] * 4)
+        found.append([random.random(), np.random.rand(), float(torch.rand(1))])  # noqa: NPY002
+    assert all(one != other for one, other in zip(*found, strict=True))
 
 
 @pytest.mark.parametrize("micro", [2, 4])
@@ -223,6 +232,16 @@ def test_a_failed_run_keeps_its_checkpoints_and_nothing_without_them(tmp_path: P
     with pytest.raises(ArtefactError, match="a different one"), claimed(tmp_path / "late" / "checkpoints", {"seed": 2}):
         pass
     assert (tmp_path / "late" / "checkpoints" / "checkpoint-6").is_dir()
+
+
+@pytest.mark.parametrize(("error", "stays"), [(KeyboardInterrupt, True), (SystemExit, True), (ValueError, False)])
+def test_a_run_that_was_stopped_keeps_what_auto_chose_and_one_that_failed_does_not(
+    tmp_path: Path, error: type[BaseException], stays: bool
+) -> None:
+    with pytest.raises(error), claimed(tmp_path / "checkpoints", {"seed": 1}):
+        (tmp_path / "checkpoints" / CHOICE).write_text("{}")
+        raise error
+    assert (tmp_path / "checkpoints" / CHOICE).is_file() == stays
 
 
 @pytest.mark.parametrize("harm", ["cut", "flipped", "deleted"])

@@ -101,6 +101,7 @@ def erase(
     from fieldtune import registry
     from fieldtune.infer.cache import Cache
     from fieldtune.runtime import now
+    from fieldtune.store import erasing
 
     if not user.strip():
         raise InputError("the name of a user", repr(user), "take it from `user` in fieldtune feedback list")
@@ -109,7 +110,7 @@ def erase(
         module = application(name)
         if module is not None and hasattr(module, "erase"):
             found.update(module.erase(user, store or []))
-    with registry.open_home().begin() as connection:
+    with erasing(registry.open_home()) as connection:
         found["vectors"] += Cache().forget(said.texts(connection, user))  # it needs the texts, and may fail
         rows = said.forget(connection, user, now())
     show({"user": user, "erased": rows, **found}, as_json)

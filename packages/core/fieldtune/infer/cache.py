@@ -20,6 +20,7 @@ from fieldtune.data.scrub import scrub
 from fieldtune.errors import InputError
 from fieldtune.progress import say
 from fieldtune.runtime import home
+from fieldtune.wal import empty_log
 
 FILE = "embeddings.sqlite"
 LIMIT = 2**30
@@ -93,6 +94,8 @@ class Cache:
         try:
             if texts and self.file.is_file():
                 self._work(delete)
+                with closing(_connect(self.file)) as database:
+                    empty_log(database)
         except (OSError, sqlite3.OperationalError) as error:
             raise InputError(
                 f"to delete vectors from {self.file}", str(error), "end what holds it, or make it writable; then repeat"

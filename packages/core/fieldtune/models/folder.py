@@ -171,6 +171,8 @@ def manifest_of(folder: Path, details: Mapping[str, Any]) -> str:
     for file in files_below(folder):
         sync(file)
         files[file.relative_to(folder).as_posix()] = {"sha256": digest(file), "bytes": file.stat().st_size}
+    for inner in {parent for name in files for parent in (folder / name).parents if folder in parent.parents}:
+        sync(inner)  # that the files are in it
     facts = json.loads(json.dumps(without_nan({"files": files, **details}), default=str, allow_nan=False))
     facts.pop(SEAL, None)  # of the manifest that the details were copied from
     return _text({**facts, SEAL: _sealed(facts)})
@@ -329,6 +331,15 @@ def _alive(process: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a text file that is on disk, whole, before it takes the place of the one before."""
+    temporary = file.with_name(f"{file.name}{PARTIAL}")
+    temporary.write_text(text, encoding="utf-8")
+    sync(temporary)
+    temporary.replace(file)
+    sync(file.parent)
 
 
 def sync(path: Path) -> None:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from fieldtune.errors import ArtefactError
-from fieldtune.models.folder import MARKS, PARTIAL, RUN, unfinished, verify
+from fieldtune.models.folder import MARKS, RUN, unfinished, verify, write_whole
 from fieldtune.progress import say
 
 # Written and read by torch; loaded with weights_only=True, and only after the manifest's digests matched.
 OURS = frozenset({"optimizer.pt", "scheduler.pt", "rng_state.pth", "scaler.pt"})
 KEEP = 2
+CHOICE = "choice.json"
+"""What was chosen before training began, by ``auto``; a run that goes on does not choose again."""
 
 
 def newest(folder: Path) -> Path | None:
@@ -61,8 +63,9 @@ def claimed(folder: Path, fingerprint: dict[str, object]) -> Iterator[None]:
     try:
         _mark(folder, text)
         yield
-    except BaseException:
-        if not any(folder.rglob("checkpoint-*")):
+    except BaseException as error:
+        stopped = not isinstance(error, Exception)  # by a signal: what was chosen is not to be chosen again
+        if not any(folder.rglob("checkpoint-*")) and not (stopped and any(folder.rglob(CHOICE))):
             shutil.rmtree(folder, ignore_errors=True)
             with contextlib.suppress(OSError):  # a folder with more in it stays
                 folder.parent.rmdir()
@@ -112,9 +115,9 @@ def of_which_rows(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 
 def _mark(folder: Path, text: str) -> None:
-    """Write down whose folder this is."""
+    """Write down whose folder this is, where it does not stand there: each mark is on disk before the next is touched."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in reversed(MARKS):
-        temporary = folder / f"{name}{PARTIAL}"
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(folder / name)
+        mark = folder / name
+        if not mark.is_file() or mark.read_text(encoding="utf-8", errors="replace") != text:
+            write_whole(mark, text)

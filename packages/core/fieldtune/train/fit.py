@@ -24,6 +24,7 @@ from fieldtune.train.best import Best
 from fieldtune.train.checkpoint import newest, step
 from fieldtune.train.problem import Problem
 from fieldtune.train.quick import plain
+from fieldtune.train.randomness import borrowed
 from fieldtune.train.ranks import Ranks, adaptive
 from fieldtune.train.settings import Settings
 from fieldtune.train.stopping import stoppable
@@ -31,6 +32,7 @@ from fieldtune.train.track import Track, opened, run_name
 from fieldtune.train.trainer import Trainer
 
 
+@borrowed()
 def fit(
     module: nn.Module,
     problem: Problem,
