@@ -254,6 +254,16 @@ def test_publish_reads_the_columns_and_labels_that_the_model_was_trained_on(
     assert "fix: rename a column to 'text', or name it with --text COLUMN" in cli(*publish).err
 
 
+def test_scrub_says_in_which_case_names_are_hidden(cli: Cli, tmp_path: Path) -> None:
+    told = " ".join(re.sub("[│╭╮╰╯─]", " ", cli("data", "scrub", "--help").out).split())
+    assert "A single word is hidden as it is written there or in capitals" in told
+    (tmp_path / "names.txt").write_text("Mark\nmark\n")
+    (tmp_path / "t.csv").write_text("text\nMark and mark and MARK\n")
+    clean = tmp_path / "clean.csv"
+    assert cli("data", "scrub", tmp_path / "t.csv", "--out", clean, "--names", tmp_path / "names.txt").code == 0
+    assert clean.read_text() == "text\n[name] and [name] and [name]\n"
+
+
 def test_verify_names_the_damaged_file(cli: Cli, model: Path) -> None:
     assert cli("models", "verify", model, "--json").json["intact"] is True
     raw = bytearray((model / "head.safetensors").read_bytes())

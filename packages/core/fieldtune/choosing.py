@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fieldtune.data.checks import OUT_OF_SCOPE, text_key
 from fieldtune.data.split import folds
 from fieldtune.errors import InputError, MissingExtraError
-from fieldtune.evaluate.figures import without_nan
+from fieldtune.evaluate.figures import brief, without_nan
 from fieldtune.evaluate.significance import bootstrap
 from fieldtune.models.folder import write_whole
 from fieldtune.progress import say
@@ -77,7 +77,8 @@ def choose(
     for place in folder.glob("try-*"):
         shutil.rmtree(place, ignore_errors=True)
     if show:
-        say(f"auto: {method}, " + ", ".join(f"{name} {one['mean']:.3f}" for name, one in found["candidates"].items()))
+        means = ", ".join(f"{name} {brief(one['mean'])}" for name, one in found["candidates"].items())
+        say(f"auto: {method}, {means}")
     return method, found
 
 

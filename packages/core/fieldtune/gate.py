@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fieldtune.errors import InputError
+from fieldtune.evaluate.figures import brief
 from fieldtune.evaluate.significance import chance_of_gain, paired_bootstrap
 
 Array = NDArray[np.float64]
@@ -90,7 +91,8 @@ def decide(
     best = max(arrays, key=lambda name: means[name])  # max keeps the first of equals
     standings = tuple(_standing(name, values, arrays[incumbent or best], rng) for name, values in arrays.items())
     if incumbent is None:
-        reason = f"{best} scores {means[best]:.4f}, " + (f"the best of {len(arrays)}" if len(arrays) > 1 else UNOPPOSED)
+        others = f"the best of {len(arrays)}" if len(arrays) > 1 else UNOPPOSED
+        reason = f"{best} scores {brief(means[best], 4)}, {others}"
         return Verdict(True, best, reason, standings)
     if best != incumbent and len(arrays[incumbent]) < FEWEST:
         reason = (
@@ -104,9 +106,10 @@ def decide(
         if len(fitting) > 1:
             shipped = decide(fitting, rng, incumbent, parts)
             return Verdict(shipped.promoted, shipped.winner, shipped.reason, standings)
-        reason = f"{best} at {means[best]:.4f} against {means[incumbent]:.4f}, but worse on {'; '.join(losses[best])}"
+        figures = f"{brief(means[best], 4)} against {brief(means[incumbent], 4)}"
+        reason = f"{best} at {figures}, but worse on {'; '.join(losses[best])}"
     elif best == incumbent:
-        reason = f"what serves now is the best of {len(arrays)} at {means[incumbent]:.4f}"
+        reason = f"what serves now is the best of {len(arrays)} at {brief(means[incumbent], 4)}"
     else:
         sure, told = _gains(arrays[best], arrays[incumbent], kinds, rng)
         reason = f"{best} is {'surely' if sure else 'not surely'} better than what serves now: {told}"
@@ -133,7 +136,7 @@ def _losses(values: Array, incumbent: Array, kinds: Mapping[str, Flags]) -> list
     for name, own in kinds.items():
         gain = values[own] - incumbent[own]
         if name and gain.mean() < -_ONE_SIDED * gain.std() / np.sqrt(len(gain)):
-            found.append(f"{name} ({values[own].mean():.4f} against {incumbent[own].mean():.4f})")
+            found.append(f"{name} ({brief(values[own].mean(), 4)} against {brief(incumbent[own].mean(), 4)})")
     return found
 
 
@@ -144,7 +147,8 @@ def _gains(values: Array, incumbent: Array, kinds: Mapping[str, Flags], rng: np.
         gain = paired_bootstrap(values[own], incumbent[own], rng, level=level)
         chance = chance_of_gain(values[own], incumbent[own], rng)
         sure |= gain.low > 0 and chance <= (1 - level) / 2
-        figures = f"{incumbent[own].mean():.4f} to {values[own].mean():.4f}"
-        interval = f"{100 * level:.4g} % interval of the gain {gain.low:+.4f} to {gain.high:+.4f}, by luck {chance:.2g}"
+        figures = f"{brief(incumbent[own].mean(), 4)} to {brief(values[own].mean(), 4)}"
+        within = f"{brief(gain.low, 4, '+')} to {brief(gain.high, 4, '+')}"
+        interval = f"{100 * level:.4g} % interval of the gain {within}, by luck {chance:.2g}"
         told.append(f"{name or 'all rows'} {figures} ({interval})")
     return sure, "; ".join(told)

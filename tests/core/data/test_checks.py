@@ -1,10 +1,11 @@
 """checks: everything planted is found, with its rows; a sound table is silent."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from fieldtune.data.checks import Finding, check_table, numbered
-from fieldtune.data.labels import check_sets
+from fieldtune.data.labels import check_numbers, check_sets
 from fieldtune.errors import InputError
 
 SOUND = pd.DataFrame({"text": ["lost card", "new card", "卡丢了", "办新卡"], "label": ["lost", "new", "lost", "new"]})
@@ -96,5 +97,24 @@ def test_labels_with_another_mark_between_them_are_told(mark: str) -> None:
     cells = [f"price{mark}delivery", "price", f"delivery{mark}price", "quality", f"quality{mark}price"]
     found = {one.kind: one for one in check_sets(pd.Series(cells))}["unparted-labels"]
     assert found.rows == (0, 2, 4)
-    for cells in (["price|delivery", "price,delivery", "price"], ["Rome, Italy", "Oslo, Norway", "Rome"], ["a", "b"]):
+    for cells in (["price|delivery", "price,late", "price"], ["Rome, Italy", "Oslo, Norway", "Rome"], ["a", "b"]):
         assert "unparted-labels" not in {one.kind for one in check_sets(pd.Series(cells))}
+
+
+@pytest.mark.parametrize("mark", [",", "; ", "/", "，", "；", "、", "／"])
+def test_another_mark_beside_ours_is_told_where_both_parts_are_labels(mark: str) -> None:
+    odd = f"delivery{mark}quality"
+    cells = ["price|delivery", odd, "quality|price", f"{odd}|price", "", f"quality{mark}late"]
+    found = {one.kind: one for one in check_sets(pd.Series(cells))}["unparted-labels"]
+    assert found.rows == (1, 3)
+    assert found.message == f"labels that look like several, such as {odd!r}: 2 rows; write a|b"
+
+
+def test_a_label_far_beyond_all_others_is_told() -> None:
+    for values in ([1, 2, 5, 3, 1e30], [0.0] * 9 + [1, 2, 999999999]):
+        (found,) = check_numbers(pd.Series(values))
+        assert (found.kind, found.severity, found.rows) == ("label-far-off", "warning", (len(values) - 1,))
+    rng = np.random.default_rng(0)
+    heavy = (np.exp(rng.normal(3, 2.5, 20_000)), rng.pareto(1.2, 20_000), rng.standard_cauchy(20_000))
+    for prices in (*heavy, [0, 0, 0, 300_000], [5, 6], [7]):
+        assert "label-far-off" not in {one.kind for one in check_numbers(pd.Series(prices))}

@@ -117,6 +117,30 @@ def test_a_span_inside_a_word_is_widened_and_counted(capsys: pytest.CaptureFixtu
     assert "1 spans begin or end inside a word" in capsys.readouterr().err
 
 
+def of_lee(mark: str) -> dict[str, object]:
+    """Two people of one text with nothing but a mark between."""
+    spans = [{"start": 0, "end": 7, "label": "PER"}, {"start": 8, "end": 13, "label": "LOC"}]
+    return {"text": f"Ann Lee{mark}Leeds", "spans": spans}
+
+
+def test_a_colon_between_letters_parts_two_entities() -> None:
+    table = pd.DataFrame([of_lee(":")])
+    read = tagged_table(table)
+    assert read["tags"].tolist() == [["B-PER", "I-PER", "O", "B-LOC"]]
+    assert word_table(table[["text"]])[1]["tokens"].tolist() == read["tokens"].tolist()  # as it is asked about
+
+
+def test_all_rows_whose_spans_share_a_word_are_told_at_once() -> None:
+    table = pd.DataFrame([of_lee(mark) for mark in " /: -/&_@"])
+    with pytest.raises(InputError) as told:
+        tagged_table(table)
+    assert "the word 'Lee/Leeds' (8-13) in row 1 of the table" in str(told.value)
+    assert "and 6 such rows in all (1, 4, 5, 6, 7 and 1 more)" in str(told.value)
+    assert "put a space" in told.value.fix
+    with pytest.raises(InputError, match=r"'Lee/Leeds' \(8-13\) in row 0 of the table; fix"):
+        tagged_table(table.iloc[1:2])
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [

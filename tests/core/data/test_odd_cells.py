@@ -17,7 +17,7 @@ from fieldtune.data.boxes import box_table
 from fieldtune.data.dialogues import agent_turns, asked
 from fieldtune.data.halves import mended
 from fieldtune.data.hiding import hidden
-from fieldtune.data.labels import numbers
+from fieldtune.data.labels import check_numbers, numbers
 from fieldtune.data.raw import once
 from fieldtune.data.read import read_table
 from fieldtune.data.scrubbed import scrubbed
@@ -382,3 +382,34 @@ def test_arrays_of_any_shape_are_looked_at_for_halves() -> None:
     found, count = mended(cells)
     assert count == 1 and found[0] is cells[0] and found[1] is square
     assert found[2] == [["a", "b\ufffd"]]
+
+
+def test_dialogues_of_both_forms_in_one_file_are_read_row_by_row(tmp_path: Path) -> None:
+    turns = {"turns": [{"role": "customer", "text": "a"}, {"role": "agent", "text": "b"}]}
+    chat = {"messages": [{"role": "user", "content": "c"}, {"role": "assistant", "content": "d"}]}
+    file = tmp_path / "mixed.jsonl"
+    file.write_text("\n".join(map(json.dumps, [turns, chat, {**turns, "messages": None}])))
+    for data in (file, read_table(file)):
+        assert agent_turns(data)[["source", "target"]].to_numpy().tolist() == [["a", "b"], ["c", "d"], ["a", "b"]]
+        table, inputs = asked(data)
+        assert inputs["source"].tolist() == ["a", "c", "a"]
+        assert sorted(table.columns) == ["messages", "turns"]
+        with pytest.raises(InputError, match="found nothing in row"):  # a column that is named is the only one
+            agent_turns(data, rename={"turns": "messages"})
+
+
+@pytest.mark.parametrize(
+    ("cells", "cause"),
+    [
+        (["1,0", "2,5", "3", "-4,25"], "a decimal comma"),
+        (["1,000", "12,500", "3"], "if they part thousands"),
+        (["1,0", "high", "low"], "correct or leave out"),
+        (["1,2,3", "1", "2"], "correct or leave out"),
+    ],
+)
+def test_why_most_labels_are_no_numbers_is_told(cells: list[str], cause: str) -> None:
+    with pytest.raises(InputError) as told:
+        numbers(pd.Series(cells), "here")
+    assert cause in told.value.fix
+    (found,) = check_numbers(pd.Series(cells))
+    assert (cause in found.message) == (cause != "correct or leave out")

@@ -121,6 +121,24 @@ def test_utf_16_is_read_where_its_mark_says_so(tmp_path: Path, kind: str, mark: 
             read_table(tmp_path / "t.csv")
 
 
+@pytest.mark.parametrize(
+    ("raw", "found"),
+    [
+        (bytes(range(256)) * 40, "no text"),
+        (bytes(3) + bytes(range(256)) * 40, "no text"),
+        ("text,label\n怎么付款,pay\n".encode("utf-16-le"), "iconv -f utf-16le"),
+        ("text,label\n怎么付款,pay\n".encode("utf-16-be"), "iconv -f utf-16be"),
+        ("text,label\na,pay\n".encode("utf-32"), "iconv -f utf-32"),
+    ],
+)
+def test_bytes_are_called_utf_16_only_where_they_read_as_text(tmp_path: Path, raw: bytes, found: str) -> None:
+    (tmp_path / "t.csv").write_bytes(raw)
+    with pytest.raises(InputError, match="UTF-8 text in") as told:
+        read_table(tmp_path / "t.csv")
+    assert found in str(told.value)
+    assert ("UTF-" in told.value.found) == ("iconv" in found)
+
+
 def test_a_lone_carriage_return_does_not_end_a_row(tmp_path: Path) -> None:
     write_table(pd.DataFrame({"text": ["a\r=cmd", "b\r\nc"], "label": ["x", "y"]}), tmp_path / "t.csv")
     assert read_table(tmp_path / "t.csv")["text"].tolist() == ["a\r=cmd", "b\r\nc"]

@@ -8,7 +8,9 @@ from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
 from fieldtune.errors import InputError
+from fieldtune.evaluate.figures import brief
 from fieldtune.evaluate.regression import conformal_width, report
+from fieldtune.models.card import outdone
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -47,3 +49,10 @@ def test_the_interval_holds_what_it_promises(n: int) -> None:
 def test_too_few_rows_promise_nothing() -> None:
     assert conformal_width(np.ones(8), 0.9) == math.inf
     assert conformal_width([-1.0] * 8 + [-3.0], 0.9) == 3.0
+
+
+def test_a_very_large_figure_is_its_first_digits() -> None:
+    assert [brief(value) for value in (0.12345, -1.5, 123456.7)] == ["0.123", "-1.500", "123456.700"]
+    assert [brief(value, 4) for value in (0.12345, -6.1e56)] == ["0.1235", "-6.1e+56"]
+    assert [brief(value, sign="+") for value in (0.5, 2e9)] == ["+0.500", "+2e+09"]
+    assert "r2 0.100 against -6e+56:" in outdone("head", {"r2": -6e56, "rivals": {"linear": {"r2": 0.1}}}, "r2")

@@ -25,6 +25,8 @@ def test_words_are_in_order_and_leave_out_white_space_only(text: str) -> None:
         ("我在北京3年, OK", "我|在|北|京|3|年|,|OK"),
         ("mail a.b@c.org -- now", "mail|a.b@c.org|-|-|now"),
         ("हिन्दी भाषा।", "हिन्दी|भाषा|।"),
+        ("Lee:Leeds 12:30 2:1 host:8080 ١٢:٣٠", "Lee|:|Leeds|12:30|2:1|host:8080|١٢:٣٠"),
+        ("https://a.org/b:c", "https|:|/|/|a.org/b|:|c"),
         ("", ""),
     ],
 )

@@ -49,7 +49,13 @@ def scrub(
         list[str] | None,
         typer.Option(help="Column of texts, repeatable; without it, those named as the tasks name them."),
     ] = None,
-    names: Annotated[Path | None, typer.Option(help="Names of people to hide too: a file, one a line.")] = None,
+    names: Annotated[
+        Path | None,
+        typer.Option(
+            help="Names of people to hide too: a file, one a line. A single word is hidden as it is written there or "
+            "in capitals, not as a word in small letters: list each way it is written (Mark, mark)."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write a table with personal data hidden: what `train` hides by itself, and names of a list.

@@ -37,7 +37,7 @@ def agent_turns(
 
     Args:
         data: JSON lines with ``turns`` [{role, text}] (see ``chatbot mine``) or, as chats are exported, ``messages``
-            [{role, content}]; or a table of columns source, target.
+            [{role, content}], each row in its own way; or a table of columns source, target.
         rename: the users' names for turns, or for source and target.
         labels: taken for the sake of the other tasks' signature, unused.
 
@@ -101,9 +101,13 @@ def asked(
 
 
 def _turned(frame: pd.DataFrame, rename: Mapping[str, str], where: str) -> pd.DataFrame:
-    """Turns under that name; chats are exported as messages."""
-    exported = {"turns": "messages"} if "turns" not in frame and "messages" in frame else {}
-    return renamed(frame, {**exported, **rename}, ("turns",), where)
+    """Turns under that name; chats are exported as messages, all of a table's rows or those without turns."""
+    if "turns" in rename or "messages" not in frame:
+        return renamed(frame, rename, ("turns",), where)
+    if "turns" not in frame:
+        return renamed(frame, {**rename, "turns": "messages"}, ("turns",), where)
+    either = [other if empty(own) else own for own, other in zip(frame["turns"], frame["messages"], strict=True)]
+    return renamed(frame.assign(turns=pd.Series(either, index=frame.index, dtype=object)), rename, ("turns",), where)
 
 
 def _turns(turns: Any, where: str) -> list[tuple[str, str]]:
@@ -111,7 +115,8 @@ def _turns(turns: Any, where: str) -> list[tuple[str, str]]:
     if isinstance(turns, np.ndarray):  # as Parquet gives lists
         turns = turns.tolist()
     if not isinstance(turns, list):
-        raise InputError("turns as a list of {role, text}", f"{type(turns).__name__} in {where}", "write JSON lines")
+        kind = "nothing" if empty(turns) else type(turns).__name__
+        raise InputError("turns as a list of {role, text}", f"{kind} in {where}", "write JSON lines")
     found = []
     for turn in turns:
         told = turn if isinstance(turn, dict) else {}

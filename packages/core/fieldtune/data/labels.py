@@ -21,6 +21,11 @@ from fieldtune.text.shown import some_of
 SEPARATOR = "|"
 LARGEST = 1e100
 """Beyond it squares are infinite."""
+FAR = 1e7
+"""Median distances from the median: prices and incomes stay within, slips and stand-ins such as 999999999 do not."""
+_MARKS = "[,;/，；、／]"
+_THOUSANDS = r"[-+]?\d{1,3}(,\d{3})+"
+_COMMA = rf"[-+]?\d+,\d+|{_THOUSANDS}"
 
 
 def numbers(column: pd.Series, where: str) -> NDArray[np.float64]:
@@ -38,9 +43,8 @@ def numbers(column: pd.Series, where: str) -> NDArray[np.float64]:
         found = (
             f"{column.iloc[wrong[0]]!r} and {len(wrong)} such in all, in {where} (rows {some_of(column.index[wrong])})"
         )
-        raise InputError(
-            "a finite number (of at most 1e100) as the label of every row", found, "correct or leave out these rows"
-        )
+        fix = _remedy(column.iloc[wrong]) or "correct or leave out these rows"
+        raise InputError("a finite number (of at most 1e100) as the label of every row", found, fix)
     return values
 
 
@@ -71,15 +75,38 @@ def joined(labels: Sequence[str]) -> str:
 
 
 def check_numbers(column: pd.Series) -> list[Finding]:
-    """Kinds label-not-number and constant-label, both errors."""
-    values = column.map(_number).to_numpy(dtype=np.float64)
+    """Kinds label-not-number and constant-label, both errors, and label-far-off."""
+    values = np.asarray([_number(cell) for cell in column], dtype=np.float64)
     wrong = np.flatnonzero(~np.isfinite(values)).tolist()
     if wrong:
         what = f"labels that are no finite numbers, such as {column.iloc[wrong[0]]!r}: {len(wrong)} rows"
-        return [Finding("label-not-number", "error", what, tuple(wrong))]
+        remedy = _remedy(column.iloc[wrong])
+        return [Finding("label-not-number", "error", what + (f"; {remedy}" if remedy else ""), tuple(wrong))]
     if len(np.unique(values)) == 1 and len(values):
         return [Finding("constant-label", "error", f"every label is {values[0]:g}: there is nothing to learn", ())]
-    return []
+    return _far_off(values)
+
+
+def _remedy(cells: pd.Series) -> str:
+    """What to do where most of these cells, which are no numbers, have a comma; else empty."""
+    commas = [cell for cell in map(str, cells) if re.fullmatch(_COMMA, cell.strip())]
+    if 2 * len(commas) <= len(cells):
+        return ""
+    if all(re.fullmatch(_THOUSANDS, cell.strip()) for cell in commas):  # 1,000 may be either
+        return "take the commas out if they part thousands, replace them by . if they part decimals"
+    return "they have a decimal comma: export the table with a decimal point, or replace , by . in that column"
+
+
+def _far_off(values: NDArray[np.float64]) -> list[Finding]:
+    """Labels so far from the others that one of them outweighs all, as 1e30 does among 1 to 5."""
+    middle = float(np.median(values)) if len(values) else 0.0
+    away = np.abs(values - middle)
+    usual = float(np.median(away[away > 0])) if (away > 0).any() else math.inf
+    rows = tuple(np.flatnonzero(away > FAR * usual).tolist())
+    if not rows:
+        return []
+    what = f"labels far from all others, such as {values[rows[0]]:.3g} where the median is {middle:.3g}"
+    return [Finding("label-far-off", "warning", f"{what}: {len(rows)} rows; they outweigh the rest", rows)]
 
 
 def check_sets(column: pd.Series) -> list[Finding]:
@@ -93,20 +120,23 @@ def check_sets(column: pd.Series) -> list[Finding]:
 
 
 def _unparted(sets: Sequence[tuple[str, ...]]) -> list[Finding]:
-    """Rows whose label looks like several with another mark between them: each of its parts stands in another label too."""
-    cut = [[part.strip() for part in re.split("[,;]", labels[0])] if len(labels) == 1 else [] for labels in sets]
+    """Rows with a label that looks like several with another mark between them: each of its parts stands elsewhere too.
+
+    In a table that parts labels as we do, such a part is a label; in one that does not, it stands in another label.
+    """
+    known = {label: [part.strip() for part in re.split(_MARKS, label)] for labels in sets for label in labels}
     if any(len(labels) > 1 for labels in sets):
+        seen = set(known)
+    else:
+        kinds = Counter(part for parts in map(set, {tuple(one) for one in known.values()}) for part in parts)
+        seen = {part for part, count in kinds.items() if count > 1}
+    several = {label for label, parts in known.items() if len(parts) > 1 and seen.issuperset(parts) and all(parts)}
+    rows = tuple(row for row, labels in enumerate(sets) if not several.isdisjoint(labels))
+    if not rows:
         return []
-    kinds: Counter[str] = Counter()
-    for parts in {tuple(one) for one in cut}:
-        kinds.update(set(parts))
-    rows = tuple(
-        row for row, parts in enumerate(cut) if len(parts) > 1 and all(part and kinds[part] > 1 for part in parts)
-    )
-    what = f"labels that look like several, such as {sets[rows[0]][0]!r}" if rows else ""
-    return (
-        [Finding("unparted-labels", "warning", f"{what}: {len(rows)} rows; write a{SEPARATOR}b", rows)] if rows else []
-    )
+    found = [label for label in dict.fromkeys(label for labels in sets for label in labels) if label in several]
+    what = f"labels that look like several, such as {some_of(map(repr, found), 3)}"
+    return [Finding("unparted-labels", "warning", f"{what}: {len(rows)} rows; write a{SEPARATOR}b", rows)]
 
 
 def check_relevance(table: pd.DataFrame) -> list[Finding]:

@@ -17,6 +17,8 @@ SMALL, RATIO = 2**25, 100
 SAVE = {".csv": "CSV UTF-8 in the spreadsheet", ".tsv": "UTF-8 text in the spreadsheet"}
 """How a program that wrote such a file writes it as UTF-8."""
 _PIECE = 2**20
+_SAMPLE = 2**12
+_PARTS = frozenset(" ,;|\t\r\n")
 _ZIPPED = b"PK\x03\x04"  # so do workbooks of spreadsheets begin, which are archives
 _NAMES = {"utf-8-sig": "UTF-8"}
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -76,7 +78,7 @@ def decode(raw: bytes, path: Path, encoding: str = "utf-8-sig") -> str:
     """The text of a file read from ``path``: UTF-8, or UTF-16 where its byte mark says so, unless another is named.
 
     Raises:
-        InputError: it is in another encoding (which line shows it, and how to convert), or the encoding is unknown.
+        InputError: it is in another encoding (which line shows it, and how to convert) or no text, or the encoding is unknown.
     """
     if raw.startswith(_ZIPPED):
         raise InputError(f"text in {path}", "a workbook or another zip archive", f"save it as {SAVE['.csv']}")
@@ -84,7 +86,11 @@ def decode(raw: bytes, path: Path, encoding: str = "utf-8-sig") -> str:
     if encoding == "utf-8-sig" and raw.startswith(_UTF16) and not raw.startswith(codecs.BOM_UTF32_LE):
         encoding = "utf-16"
     if not encoding.lower().startswith("utf-16") and (b"\0" in first or first.startswith(_UTF16)):
-        raise InputError(f"{_NAMES.get(encoding, encoding)} text in {path}", "UTF-16", _as_utf8(path, "utf-16"))
+        expected, wide = f"{_NAMES.get(encoding, encoding)} text in {path}", _wide(raw)
+        if not wide:
+            check = "check that it is the file you mean, and that it is whole"
+            raise InputError(expected, "no text: zero bytes in its first line", check)
+        raise InputError(expected, wide.upper()[:6], _as_utf8(path, wide))
     try:
         return raw.decode(encoding)
     except UnicodeDecodeError as error:
@@ -96,6 +102,18 @@ def decode(raw: bytes, path: Path, encoding: str = "utf-8-sig") -> str:
         ) from error
     except LookupError as error:
         raise InputError("a known encoding", repr(encoding), "try utf-8, gb18030 or latin-1") from error
+
+
+def _wide(raw: bytes) -> str:
+    """The encoding of several bytes a letter, as iconv calls it, in which the beginning reads as text; empty where in none."""
+    for encoding in ("utf-16", "utf-32") if raw.startswith(_UTF16) else ("utf-16le", "utf-16be"):
+        with contextlib.suppress(UnicodeDecodeError):
+            text = codecs.getincrementaldecoder(encoding)().decode(raw[:_SAMPLE])
+            seen = sum(letter.isprintable() or letter.isspace() for letter in text)
+            # any bytes are letters of some script: what parts words, cells or lines is there in texts alone
+            if seen > 0.9 * len(text) and not _PARTS.isdisjoint(text):
+                return encoding
+    return ""
 
 
 def _likely(raw: bytes) -> str:

@@ -6,7 +6,7 @@ What comes out has the columns ``tokens`` and ``tags`` (lists of str, tags IOB2)
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ from fieldtune.errors import InputError
 from fieldtune.evaluate.sequence import OUTSIDE
 from fieldtune.progress import say
 from fieldtune.text import words
+from fieldtune.text.shown import some_of
 
 Places = list[tuple[int, int]]
 _READ = ("text", "tokens")
@@ -107,7 +108,7 @@ def _table_rows(
     frame, called = renamed(frame, rename, (*_READ, "tags", "spans"), where), _called(frame.index, where)
     if "spans" in frame and "tags" not in frame:
         check_columns(frame, ["text", "spans"], where, NAME_IT)
-        rows = _from_spans(frame["text"].tolist(), frame["spans"].tolist(), called)
+        rows = _from_spans(frame, where)
     else:
         check_columns(frame, ["tokens", "tags"], where, "give text and spans")
         rows = [
@@ -132,26 +133,41 @@ def _pair(tokens: Any, tags: Any, row: str) -> tuple[list[str], list[str]]:
     return one, other
 
 
-def _from_spans(texts: Sequence[Any], spans: Sequence[Any], called: Any) -> list[tuple[list[str], list[str]]]:
-    rows, moved = [], 0
-    for number, (text, cell) in enumerate(zip(texts, spans, strict=True)):
+def _from_spans(frame: pd.DataFrame, where: str) -> list[tuple[list[str], list[str]]]:
+    called = _called(frame.index, where)
+    rows, moved, faults = [], 0, dict[int, str]()
+    for number, (text, cell) in enumerate(zip(frame["text"], frame["spans"], strict=True)):
         text = text if isinstance(text, str) else ""
         cuts = words.spans(text)
         tags = [OUTSIDE] * len(cuts)
         for start, end, label in _spans(cell, len(text), called(number)):
             inside = [at for at, (first, last) in enumerate(cuts) if first < end and last > start]
-            if not inside or any(tags[at] != OUTSIDE for at in inside):
-                fault = "a span of no word" if not inside else "spans that share a word"
-                raise InputError(
-                    "spans of words of their own", f"{fault} ({start}-{end}) in {called(number)}", "correct it"
-                )
+            shared = [at for at in inside if tags[at] != OUTSIDE]
+            if shared or not inside:
+                word = text[slice(*cuts[shared[0]])] if shared else ""
+                fault = f"spans that share the word {word!r:.80}" if shared else "a span of no word"
+                faults.setdefault(number, f"{fault} ({start}-{end})")
+                continue
             moved += (cuts[inside[0]][0], cuts[inside[-1]][1]) != (start, end)
             for at in inside:
                 tags[at] = f"{'I' if at > inside[0] else 'B'}-{label}"
         rows.append(([text[start:end] for start, end in cuts], tags))
+    if faults:
+        _refuse(faults, frame.index, where)
     if moved:
         say(f"{moved} spans begin or end inside a word: taken as whole words")
     return rows
+
+
+def _refuse(faults: Mapping[int, str], numbers: pd.Index, where: str) -> NoReturn:
+    """Raise what is wrong with spans: of the first such row what it is, of all of them which they are."""
+    first = next(iter(faults))
+    more = f", and {len(faults)} such rows in all ({some_of(numbers[list(faults)])})" if len(faults) > 1 else ""
+    raise InputError(
+        "spans of words of their own",
+        f"{faults[first]} in {_called(numbers, where)(first)}{more}",
+        "put a space where two meet inside a word, and keep one of two that overlap, or leave such rows out",
+    )
 
 
 def _spans(cell: Any, length: int, row: str) -> list[tuple[int, int, str]]:

@@ -1,8 +1,16 @@
-"""Figures as JSON holds them. Pure."""
+"""Figures as JSON holds them, and as a line of text does. Pure."""
 
 import math
 from collections.abc import Mapping
 from typing import Any
+
+_LONG = 1e9
+"""From here on a figure is its first digits and an exponent."""
+
+
+def brief(value: float, digits: int = 3, sign: str = "-") -> str:
+    """A figure with so many decimals; of one that is very large the first digits, ``-5.9e+56``; ``sign`` "+" shows a plus."""
+    return f"{value:{sign}.{digits}f}" if abs(value) < _LONG else f"{value:{sign}.3g}"
 
 
 def without_nan(value: Any) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
+from fieldtune.evaluate.figures import brief
 from fieldtune.evaluate.significance import wilson
 from fieldtune.text.shown import some_of
 
@@ -236,7 +237,7 @@ def outdone(method: str, metrics: Mapping[str, Any], figure: str) -> str:
     if best == method:
         return ""
     return (
-        f"{best} did better, {figure} {found[best]:.3f} against {found[method]:.3f}: consider --method {best}, "
+        f"{best} did better, {figure} {brief(found[best])} against {brief(found[method])}: consider --method {best}, "
         "or --method auto where the task has it"
     )
 

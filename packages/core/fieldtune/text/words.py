@@ -1,7 +1,8 @@
 """Where the words of a text begin and end, as offsets into that very text, for models that label words.
 
 White space parts words, punctuation at their ends is a word of its own, and so is every Chinese, Japanese or Korean
-character. What joins letters stays inside: ``U.S.``, ``3,000``, ``Sino-Japanese``; an English ``'s`` is cut off.
+character. What joins letters stays inside: ``U.S.``, ``3,000``, ``Sino-Japanese``; an English ``'s`` is cut off. A colon
+joins before a digit alone (``12:30``, ``localhost:8080``): before a letter it stands between two things, ``Lee:Leeds``.
 """
 
 import re
@@ -16,7 +17,7 @@ _LETTER = f"[^\\s{_MARKS}{_EAST}]"
 _KINDS = (
     f"[{_EAST}]",
     f"(?:{_LETTER}\\.){{2,}}",  # U.S.
-    f"{_LETTER}+(?:[-.,/&@:_+]{_LETTER}+|['’]{_LETTER}{{3,}})*",  # 3,000 Sino-Japanese O'Brien
+    f"{_LETTER}+(?:(?:[-.,/&@_+]|:(?=\\d)){_LETTER}+|['’]{_LETTER}{{3,}})*",  # 3,000 Sino-Japanese 12:30 O'Brien
     f"['’]{_LETTER}{{1,2}}(?!{_LETTER})",  # 's
     r"\S",
 )
