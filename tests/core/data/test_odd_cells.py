@@ -282,6 +282,19 @@ def test_predict_keeps_cells_and_headers(cli: Callable[..., Ran], tmp_path: Path
     assert found == [["text", "", "size"], ["a\rb", "x", "1"], ["a\r\nb", "", "2"]]
 
 
+@pytest.mark.parametrize("cells", [["a"] * 8_000_000, ["long " * 200_000] * 200])
+def test_a_small_parquet_that_unpacks_to_very_much_is_refused(tmp_path: Path, cells: list[str]) -> None:
+    pd.DataFrame({"text": cells}).to_parquet(tmp_path / "b.parquet")
+    with pytest.raises(InputError, match="whose cells take at most 33,554,432 bytes"):
+        read_table(tmp_path / "b.parquet")
+
+
+def test_a_large_parquet_of_texts_is_read_with_what_pandas_put_into_it(tmp_path: Path) -> None:
+    table = pd.DataFrame({"text": [f"row {n} of many" for n in range(200_000)], "label": "a"}, index=range(7, 200_007))
+    table.to_parquet(tmp_path / "b.parquet")
+    assert read_table(tmp_path / "b.parquet")["text"].tolist() == table["text"].tolist()
+
+
 def test_categories_of_parquet_are_read_as_other_cells(tmp_path: Path) -> None:
     pd.DataFrame({"text": pd.Categorical(["card", None])}).to_parquet(tmp_path / "c.parquet")
     assert read_table(tmp_path / "c.parquet", every_row=True)["text"].tolist() == ["card", ""]

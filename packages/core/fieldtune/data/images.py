@@ -22,7 +22,8 @@ from fieldtune.errors import InputError
 Pixels = NDArray[np.uint8]
 KINDS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 LARGEST = 50_000_000
-"""Pixels of the largest picture that is read: 150 MB once unpacked."""
+"""Pixels of the largest picture that is read: Pillow takes four bytes for each, and for a while that twice."""
+_STRIP = 2**20  # pixels turned into 8 bits, or laid on white, at a time: both need several copies
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 _GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
 _WHITE = (255, 255, 255, 255)
@@ -41,7 +42,8 @@ def pixels(picture: Any, size: tuple[int, int], channels: int) -> Pixels:
     Raises:
         InputError: no file, no picture, a broken or an enormous one.
     """
-    image = opened(picture).convert("L" if channels == 1 else "RGB")
+    image, mode = opened(picture), "L" if channels == 1 else "RGB"
+    image = image if image.mode == mode else image.convert(mode)
     if image.size != size[::-1]:
         image = image.resize(size[::-1], Image.Resampling.BILINEAR)
     return np.asarray(image, dtype=np.uint8).reshape(*size, channels)
@@ -60,7 +62,9 @@ def opened(picture: Any) -> Image.Image:
     if isinstance(picture, np.ndarray):
         return _flat(_of_array(picture))
     with _header(picture) as image:
-        return _flat(ImageOps.exif_transpose(image))
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+        return _flat(image)
 
 
 class Header(NamedTuple):
@@ -149,21 +153,42 @@ def _enormous(name: str, found: str) -> InputError:
 
 def _flat(image: Image.Image) -> Image.Image:
     """Mode L or RGB, 8 bits."""
+    mode = "L" if image.mode in _GREY else "RGB"
     if image.mode in ("I", "I;16", "I;16B", "I;16L", "F"):
-        return Image.fromarray(_eight_bits(np.asarray(image, dtype=np.float64)))
+        return Image.fromarray(_eight_bits(np.asarray(image)))
     if image.mode in ("LA", "PA", "RGBA", "RGBa", "La") or "transparency" in image.info:
-        seen = image.convert("RGBA")
-        flat = Image.alpha_composite(Image.new("RGBA", seen.size, _WHITE), seen)
-        return flat.convert("L" if image.mode in _GREY else "RGB")
-    return image.convert("L" if image.mode in _GREY else "RGB")
+        return _on_white(image, mode)
+    return image if image.mode == mode else image.convert(mode)
 
 
-def _eight_bits(values: NDArray[np.float64]) -> Pixels:
+def _on_white(image: Image.Image, mode: str) -> Image.Image:
+    flat = Image.new(mode, image.size)
+    for rows in _strips(image.height, image.width):
+        seen = image.crop((0, rows.start, image.width, rows.stop)).convert("RGBA")
+        laid = Image.alpha_composite(Image.new("RGBA", seen.size, _WHITE), seen)
+        flat.paste(laid.convert(mode), (0, rows.start))
+    return flat
+
+
+def _eight_bits(values: NDArray[Any]) -> Pixels:
     """16 bits by their highest byte; real numbers from 0 to 1 by 255; what is beyond both is cut."""
-    values = np.nan_to_num(values)
-    highest = values.max(initial=0.0)
+
+    def real(rows: slice) -> NDArray[np.float64]:
+        return np.nan_to_num(np.asarray(values[rows], dtype=np.float64))
+
+    strips = _strips(*values.shape)
+    highest = max(real(rows).max() for rows in strips)
     scale = 255.0 if 0 < highest <= 1 else 1.0 if highest <= 255 else 1 / 257
-    return np.clip(np.rint(values * scale), 0, 255).astype(np.uint8)
+    found = np.empty(values.shape, dtype=np.uint8)
+    for rows in strips:
+        found[rows] = np.clip(np.rint(real(rows) * scale), 0, 255)
+    return found
+
+
+def _strips(height: int, width: int) -> list[slice]:
+    """Rows of a picture, some at a time."""
+    size = max(1, _STRIP // width)
+    return [slice(start, min(start + size, height)) for start in range(0, height, size)]
 
 
 def _of_array(array: NDArray[Any]) -> Image.Image:

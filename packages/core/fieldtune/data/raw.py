@@ -11,7 +11,7 @@ from typing import Any
 from fieldtune.errors import InputError
 
 UNPACKED = 2**31
-"""Bytes that a ``.gz`` file may unpack to; more than :data:`SMALL` of them only where they are not :data:`RATIO` times its
+"""Bytes that a packed file may unpack to; more than :data:`SMALL` of them only where they are not :data:`RATIO` times its
 own: tables of texts are some 3 to 30 times as large as their ``.gz``."""
 SMALL, RATIO = 2**25, 100
 SAVE = {".csv": "CSV UTF-8 in the spreadsheet", ".tsv": "UTF-8 text in the spreadsheet"}
@@ -45,9 +45,14 @@ def read_bytes(path: Path) -> bytes:
         raise InputError(f"a readable file at {path}", str(error), "check the file and its permissions") from error
 
 
+def most_of(packed: int) -> int:
+    """Bytes that a packed file of so many may unpack to."""
+    return min(UNPACKED, max(SMALL, RATIO * packed))
+
+
 def _unpacked(raw: bytes, path: Path) -> bytes:
     """What a ``.gz`` file holds. It is unpacked once before to count, in pieces, so a bomb costs no memory."""
-    most, size = min(UNPACKED, max(SMALL, RATIO * len(raw))), 0
+    most, size = most_of(len(raw)), 0
     with gzip.GzipFile(fileobj=io.BytesIO(raw)) as packed:
         while piece := packed.read(_PIECE):
             size += len(piece)

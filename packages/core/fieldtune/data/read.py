@@ -12,12 +12,13 @@ import pandas as pd
 
 from fieldtune.data.filled import filled
 from fieldtune.data.halves import mended, said
-from fieldtune.data.raw import SAVE, decode, extension, once, read_bytes
+from fieldtune.data.raw import SAVE, decode, extension, most_of, once, read_bytes
 from fieldtune.data.separated import separated, separator
 from fieldtune.errors import ConfigError, InputError
 from fieldtune.progress import say
 
 KINDS = (".csv", ".tsv", ".jsonl", ".parquet")
+_AT_ONCE = 256  # rows of a Parquet file that are unpacked to be counted
 _WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".ods")
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # JSON's way to write a half of a character, or both
 
@@ -153,9 +154,29 @@ def _without_nulls(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _parquet(raw: bytes, path: Path) -> pd.DataFrame:
     try:
-        frame = pd.read_parquet(io.BytesIO(raw))
+        size = _unpacked_size(raw, most_of(len(raw)))
+        frame = pd.read_parquet(io.BytesIO(raw)) if size <= most_of(len(raw)) else None
     except Exception as error:  # pyarrow raises many kinds; each means the file is no Parquet
         raise InputError(f"a Parquet file at {path}", type(error).__name__, "export it again") from error
+    if frame is None:
+        raise InputError(
+            f"a Parquet file whose cells take at most {most_of(len(raw)):,} bytes",
+            f"more in the {len(raw):,} bytes of {path}",
+            "save it as CSV if you trust it",
+        )
     return frame.astype(
         dict.fromkeys(frame.select_dtypes("category").columns, object)
     )  # cells as other files give them
+
+
+def _unpacked_size(raw: bytes, most: int) -> int:
+    """Bytes that the cells of a Parquet file take, counted in pieces until they are more than ``most``: equal cells take no
+    room in the file, and its own word for its size is of them packed."""
+    from pyarrow.parquet import ParquetFile
+
+    size = 0
+    for piece in ParquetFile(io.BytesIO(raw)).iter_batches(_AT_ONCE):
+        size += piece.nbytes
+        if size > most:
+            break
+    return size
