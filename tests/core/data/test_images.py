@@ -3,6 +3,8 @@
 import io
 import resource
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from fieldtune.data import images
 from fieldtune.data.images import height_width, is_grey, key, opened, pixels
 from fieldtune.data.labelled_images import image_table, unlabelled_images
 from fieldtune.data.parts import of_part, parts_named
@@ -82,6 +85,40 @@ def test_an_enormous_picture_is_refused_by_its_header(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=name):
             pixels(tmp_path / name, (8, 8), 1)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
+
+
+PEAK = """
+import sys
+from pathlib import Path
+from fieldtune.data.images import pixels
+def peak():  # of this process alone: what getrusage tells begins with the parent's
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+pixels(sys.argv[1], (8, 8), 3)
+before = peak()
+pixels(sys.argv[2], (8, 8), 3)
+print(peak() - before)
+"""
+
+
+@pytest.mark.parametrize("mode", ["I;16", "RGBA"])
+def test_a_large_picture_takes_few_bytes_a_pixel(tmp_path: Path, mode: str) -> None:
+    for name, side in {"small": 8, "large": 4000}.items():
+        Image.new(mode, (side, side)).save(tmp_path / f"{name}.png")
+    files = [tmp_path / "small.png", tmp_path / "large.png"]
+    ran = subprocess.run([sys.executable, "-c", PEAK, *files], capture_output=True, text=True, check=True)
+    assert int(ran.stdout) * 1024 / 4000**2 < 12
+
+
+def test_strips_are_one_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    clear = Image.fromarray(rng.integers(0, 256, (9, 5, 4), dtype=np.uint8))
+    deep = Image.fromarray(rng.integers(0, 65536, (9, 5), dtype=np.uint16))
+    for name, picture in {"clear.png": clear, "grey.png": clear.convert("LA"), "deep.png": deep}.items():
+        picture.save(tmp_path / name)
+        whole = opened(tmp_path / name)
+        with monkeypatch.context() as patch:
+            patch.setattr(images, "_STRIP", 10)
+            assert (np.asarray(opened(tmp_path / name)) == np.asarray(whole)).all()
 
 
 def test_what_is_no_whole_picture_is_named(tmp_path: Path) -> None:

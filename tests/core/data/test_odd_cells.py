@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from PIL import Image
+from pyarrow import parquet
 
 import fieldtune
 from fieldtune.data.boxes import box_table
@@ -282,11 +284,19 @@ def test_predict_keeps_cells_and_headers(cli: Callable[..., Ran], tmp_path: Path
     assert found == [["text", "", "size"], ["a\rb", "x", "1"], ["a\r\nb", "", "2"]]
 
 
-@pytest.mark.parametrize("cells", [["a"] * 8_000_000, ["long " * 200_000] * 200])
+@pytest.mark.parametrize("cells", [["a" * 20] * 8_000_000, ["long " * 200_000] * 200])
 def test_a_small_parquet_that_unpacks_to_very_much_is_refused(tmp_path: Path, cells: list[str]) -> None:
     pd.DataFrame({"text": cells}).to_parquet(tmp_path / "b.parquet")
-    with pytest.raises(InputError, match="whose cells take at most 33,554,432 bytes"):
+    with pytest.raises(InputError, match="whose cells take at most 134,217,728 bytes"):
         read_table(tmp_path / "b.parquet")
+
+
+def test_a_large_parquet_of_few_bytes_is_read(tmp_path: Path) -> None:
+    table = pa.table({"id": np.arange(2_000_000), "label": np.repeat(["a", "b"], 1_000_000)})
+    packing = {"use_dictionary": ["label"], "column_encoding": {"id": "DELTA_BINARY_PACKED"}}
+    parquet.write_table(table, tmp_path / "t.parquet", compression="zstd", **packing)
+    assert (tmp_path / "t.parquet").stat().st_size < 200_000
+    assert len(read_table(tmp_path / "t.parquet")) == 2_000_000
 
 
 def test_a_large_parquet_of_texts_is_read_with_what_pandas_put_into_it(tmp_path: Path) -> None:

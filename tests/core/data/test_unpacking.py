@@ -9,9 +9,10 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from fieldtune.data import catalog, raw
+from fieldtune.data import catalog, labelled_images, raw
 from fieldtune.data.raw import read_bytes
 from fieldtune.data.read import read_table
 from fieldtune.errors import InputError, RefusedError
@@ -54,6 +55,15 @@ def test_what_unpacks_to_more_than_any_table_is_refused(tmp_path: Path, monkeypa
 def test_a_table_of_one_repeated_row_is_read(tmp_path: Path) -> None:
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"text,label\n" + b"the same row,x\n" * 20_000))
     assert len(read_table(tmp_path / "t.csv.gz")) == 20_000
+
+
+def test_arrays_out_of_proportion_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = np.zeros(300, np.int64)
+    np.savez_compressed(tmp_path / "t.npz", images=np.zeros((300, 64, 64), np.uint8), labels=labels)
+    assert len(labelled_images.image_table(tmp_path / "t.npz")) == 300
+    monkeypatch.setattr(labelled_images, "_SMALL", 2**20)
+    with pytest.raises(InputError, match=r"arrays of at most 1,048,576 bytes.*t\.npz.*as files"):
+        labelled_images.image_table(tmp_path / "t.npz")
 
 
 def test_a_download_without_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from fieldtune.data.given import named, with_numbers
 from fieldtune.data.images import KINDS
 from fieldtune.data.parts import PART, official, parts_named
+from fieldtune.data.raw import RATIO
 from fieldtune.data.read import check_columns
 from fieldtune.data.tables import NAME_OTHERS, check_labelled, task_columns
 from fieldtune.data.unreadable import looked_at, marked, pictures_of, say_gone
 from fieldtune.errors import InputError
 
 TASK = "image-classification"
-_LARGEST = 2**32  # bytes of arrays once unpacked
+_LARGEST, _SMALL = 2**32, 2**28
+"""Bytes of arrays once unpacked; more than the second only where they are not :data:`RATIO` times the file's own."""
 
 
 def image_table(
@@ -144,8 +146,11 @@ def _arrays(path: Path) -> dict[str, tuple[NDArray[Any], NDArray[Any] | None]]:
     try:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
-        if unpacked > _LARGEST:
-            raise InputError(f"arrays of at most {_LARGEST / 2**30:g} GiB", f"{unpacked} bytes in {path}", "use files")
+        packed = path.stat().st_size
+        most = min(_LARGEST, max(_SMALL, RATIO * packed))
+        if unpacked > most:
+            found = f"{unpacked:,} in the {packed:,} bytes of {path}"
+            raise InputError(f"arrays of at most {most:,} bytes", found, "give the pictures as files")
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files if name.endswith(("images", "labels"))}
     except FileNotFoundError as error:

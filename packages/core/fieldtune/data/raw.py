@@ -45,9 +45,9 @@ def read_bytes(path: Path) -> bytes:
         raise InputError(f"a readable file at {path}", str(error), "check the file and its permissions") from error
 
 
-def most_of(packed: int) -> int:
-    """Bytes that a packed file of so many may unpack to."""
-    return min(UNPACKED, max(SMALL, RATIO * packed))
+def most_of(packed: int, small: int = SMALL) -> int:
+    """Bytes that a packed file of so many may unpack to; ``small`` ones need no proportion."""
+    return min(UNPACKED, max(small, RATIO * packed))
 
 
 def _unpacked(raw: bytes, path: Path) -> bytes:

@@ -19,6 +19,7 @@ from fieldtune.progress import say
 
 KINDS = (".csv", ".tsv", ".jsonl", ".parquet")
 _AT_ONCE = 256  # rows of a Parquet file that are unpacked to be counted
+_SMALL = 2**27  # bytes of its cells that need no proportion to the file: millions of equal labels take next to none
 _WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".ods")
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # JSON's way to write a half of a character, or both
 
@@ -154,13 +155,13 @@ def _without_nulls(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _parquet(raw: bytes, path: Path) -> pd.DataFrame:
     try:
-        size = _unpacked_size(raw, most_of(len(raw)))
-        frame = pd.read_parquet(io.BytesIO(raw)) if size <= most_of(len(raw)) else None
+        most = most_of(len(raw), _SMALL)
+        frame = pd.read_parquet(io.BytesIO(raw)) if _unpacked_size(raw, most) <= most else None
     except Exception as error:  # pyarrow raises many kinds; each means the file is no Parquet
         raise InputError(f"a Parquet file at {path}", type(error).__name__, "export it again") from error
     if frame is None:
         raise InputError(
-            f"a Parquet file whose cells take at most {most_of(len(raw)):,} bytes",
+            f"a Parquet file whose cells take at most {most:,} bytes",
             f"more in the {len(raw):,} bytes of {path}",
             "save it as CSV if you trust it",
         )
