@@ -19,7 +19,7 @@ SOURCES = {
 }
 # The core's floors from the ground up: an import goes down or stays on its floor.
 FLOORS = (
-    ("errors", "interrupts", "runtime", "progress", "batching", "text", "evaluate"),
+    ("errors", "interrupts", "runtime", "progress", "batching", "text", "evaluate", "wal"),
     ("data", "retrieval", "store"),
     ("models", "infer"),
     ("train",),
