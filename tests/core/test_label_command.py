@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,16 @@ def test_successive_models_that_agree_are_enough(
         assert cli(*setting, "--json").json["agreements"] == found["agreements"]  # the same model again is no turn
         assert len(found["agreements"]) == turns
     assert found["enough"] == (sum(found["agreements"]) / 3 >= 0.99)
+
+
+def test_a_queue_of_an_older_version_keeps_its_labels(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "q")) as database, database:
+        database.execute(
+            "CREATE TABLE rows (key TEXT PRIMARY KEY, text TEXT NOT NULL, place INTEGER NOT NULL, label TEXT)"
+        )
+        database.execute("CREATE TABLE turns (model TEXT PRIMARY KEY, predicted TEXT NOT NULL, agreement REAL)")
+        database.execute("INSERT INTO rows VALUES ('a', 'A', 0, 'card')")
+    assert Queue(tmp_path / "q").turns() == [] and Queue(tmp_path / "q").labelled()["label"].tolist() == ["card"]
 
 
 def test_models_are_compared_on_the_texts_that_both_pools_hold(
@@ -169,22 +180,34 @@ def test_labels_typed_in_are_on_disk_before_the_next_row_is_shown(
     assert json.dumps(ran.json)
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
 @pytest.mark.parametrize(
-    ("typed", "given"),
-    [("crad\ncard\n", ["card"]), ("crad\n\n", ["crad"]), ("crad\n", ["crad"]), ("new\n\nnew\n", ["new", "new"])],
+    ("stdin", "given"),
+    [
+        (Terminal("crad\ncard\n"), ["card"]),
+        (Terminal("crad\n\n"), ["crad"]),
+        (Terminal("crad\n"), []),  # ended before it was answered
+        (Terminal("new\n\nnew\n"), ["new", "new"]),
+        (io.StringIO("crad\ncard\n"), ["crad", "card"]),  # lines of a file are the rows' own
+    ],
 )
-def test_a_label_that_nobody_knows_is_asked_for_once_more(
-    typed: str, given: list[str], tiny_encoder: Path, tmp_path: Path, cli: Callable[..., Any], monkeypatch: Any
+def test_a_label_that_nobody_knows_is_told_and_asked_for_once_more(
+    stdin: io.StringIO, given: list[str], tiny_encoder: Path, tmp_path: Path, cli: Callable[..., Any], monkeypatch: Any
 ) -> None:
     rows = [(f"{word} {a}", name) for name, word in WORDS.items() for a in "abcdefgh"]
     pd.DataFrame(rows, columns=["text", "label"]).to_csv(tmp_path / "t.csv", index=False)
     train(cli, tiny_encoder, tmp_path / "t.csv", tmp_path / "m", "linear")
     pd.DataFrame({"text": ["my card x", "my order y"]}).to_csv(tmp_path / "p.csv", index=False)
-    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    monkeypatch.setattr("sys.stdin", stdin)
     ran = cli("label", "--model", tmp_path / "m", "--pool", tmp_path / "p.csv", "-n", 2, "--ask")
     assert ran.code == 0, ran.err
     assert Queue(tmp_path / "p.labels.sqlite").labelled()["label"].tolist() == given
-    assert ran.err.count("(known: 'card', 'refund', 'transfer'); Enter keeps it") == 1
+    assert ran.err.count("(known: 'card', 'refund', 'transfer')") == 1
+    assert ran.err.count("Enter keeps it") == stdin.isatty()
 
 
 def count(file: Path) -> int:

@@ -199,13 +199,14 @@ def turn(pool: Pool, queue: Queue, known: int, watched: int, seed: int) -> tuple
     """Compare the model with the one compared last, once it has learnt from more, see :func:`fieldtune.train.active.due`.
 
     Args:
-        known: labels there are, for a model that does not say from how many it learnt.
+        known: labels there are, for a model that does not say from how many it learnt, or says it of its last block alone.
         watched: texts that it is asked about, see :func:`_watched`.
 
     Returns:
         The agreements since the texts last changed, and whether they are enough.
     """
-    before, labels = queue.turns(), int(pool.model.card.get("rows", known))
+    rows = None if pool.model.card.get("method") == "continual" else pool.model.card.get("rows")
+    before, labels = queue.turns(), rows if isinstance(rows, int) else known
     if due(before[-1].labels if before else None, labels):
         texts = _watched(pool.texts, watched, seed)
         now = dict(zip(texts, judge(pool.model, list(texts.values())).guesses, strict=True))
@@ -217,11 +218,13 @@ def turn(pool: Pool, queue: Queue, known: int, watched: int, seed: int) -> tuple
 
 
 def _watched(texts: Sequence[str], count: int, seed: int) -> dict[str, str]:
-    """Texts by their keys: those whose hashes are least, so a pool that lost and won some shares most of them."""
-    keyed = {text_key(text): text for text in texts}
-    salt = str(seed).encode()
-    least = sorted(keyed, key=lambda key: blake2b(key.encode("utf-8", "surrogatepass"), salt=salt[:16]).digest())
-    return {key: keyed[key] for key in least[:count]}
+    """Texts by their digests, the least of them: so a pool that lost and won some shares most of its texts."""
+    salt = str(seed).encode()[:16]
+    keyed = {
+        blake2b(text_key(text).encode("utf-8", "surrogatepass"), digest_size=16, salt=salt).hexdigest(): text
+        for text in texts
+    }
+    return dict(sorted(keyed.items())[:count])
 
 
 def _agreement(before: Mapping[str, str], now: Mapping[str, str]) -> float | None:

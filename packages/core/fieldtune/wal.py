@@ -15,15 +15,16 @@ def empty_log(database: sqlite3.Connection) -> None:
         database: a connection with no transaction open.
     """
     (before,) = database.execute("PRAGMA busy_timeout").fetchone()
+    file = next(file for _, name, file in database.execute("PRAGMA database_list") if name == "main")
     database.execute(f"PRAGMA busy_timeout={_PATIENCE}")
-    (kept, _, _), file = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone(), _file(database)
-    database.execute(f"PRAGMA busy_timeout={before}")
+    try:
+        (kept, _, _), why = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone(), "a program reads it"
+    except sqlite3.Error as error:  # what was to be deleted is: the caller's work stands
+        kept, why = True, str(error)
+    finally:
+        database.execute(f"PRAGMA busy_timeout={before}")
     if kept:
         say(
-            f"note: {file}-wal holds what was deleted until a program that reads it ends: stop pages and services that "
-            "use it, then erase once more"
+            f"note: {file}-wal still holds what was deleted ({why}): stop the pages and services that use it, then erase "
+            "once more"
         )
-
-
-def _file(database: sqlite3.Connection) -> str:
-    return str(next(file for _, name, file in database.execute("PRAGMA database_list") if name == "main"))

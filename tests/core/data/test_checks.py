@@ -101,7 +101,12 @@ def test_labels_with_another_mark_between_them_are_told(mark: str) -> None:
         assert "unparted-labels" not in {one.kind for one in check_sets(pd.Series(cells))}
 
 
-@pytest.mark.parametrize("mark", [",", "; ", "/", "，", "；", "、", "／"])
+def test_a_stroke_in_a_name_is_no_mark_where_ours_parts() -> None:
+    told = {one.kind for one in check_sets(pd.Series(["AM|FM", "AM/FM", "AM/FM|late", "FM", "AM", "late"]))}
+    assert "unparted-labels" not in told
+
+
+@pytest.mark.parametrize("mark", [",", "; ", "，", "；", "、", "／"])
 def test_another_mark_beside_ours_is_told_where_both_parts_are_labels(mark: str) -> None:
     odd = f"delivery{mark}quality"
     cells = ["price|delivery", odd, "quality|price", f"{odd}|price", "", f"quality{mark}late"]

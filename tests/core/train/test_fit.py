@@ -242,6 +242,8 @@ def test_a_run_that_was_stopped_keeps_what_auto_chose_and_one_that_failed_does_n
         (tmp_path / "checkpoints" / CHOICE).write_text("{}")
         raise error
     assert (tmp_path / "checkpoints" / CHOICE).is_file() == stays
+    with claimed(tmp_path / "checkpoints", {"seed": 2}):  # another run is not kept out by a choice alone
+        assert not (tmp_path / "checkpoints" / CHOICE).is_file()
 
 
 @pytest.mark.parametrize("harm", ["cut", "flipped", "deleted"])

@@ -1,5 +1,6 @@
 """``fieldtune label``: the next rows worth labelling, and the labels they got."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -79,7 +80,7 @@ def label(
 
 def _ask(queue: Any, rows: list[dict[str, Any]], known: set[str], parts: Callable[[list[str]], list[str]]) -> None:
     """One line of stdin a row; each label is on disk before the next row is shown. One that nobody knows, as a mistyped one, is
-    asked for once more: the row would never come again.
+    told and, on a terminal, asked for once more: the row would never come again.
 
     Args:
         known: labels; parts: answers -> the labels in them.
@@ -88,10 +89,16 @@ def _ask(queue: Any, rows: list[dict[str, Any]], known: set[str], parts: Callabl
         answer = _typed(f"{number}/{len(rows)} {row['text']} [{row['predicted']}]: ")
         if answer is None:
             return
-        new = [repr(label) for label in dict.fromkeys(parts([answer])) if label not in known]
-        if answer and new:
-            told = some_of([repr(label) for label in sorted(known)], 10)
-            answer = _typed(f"new: {some_of(new, 10)} (known: {told}); Enter keeps it, or type another: ") or answer
+        new = [repr(label) for label in dict.fromkeys(parts([answer])) if label and label not in known]
+        if new:
+            told = f"new: {some_of(new, 10)} (known: {some_of([repr(label) for label in sorted(known)], 10)})"
+            if sys.stdin.isatty():
+                again = _typed(f"{told}; Enter keeps it, or type another: ")
+                if again is None:
+                    return
+                answer = again or answer
+            else:  # lines from a file: the next one is the next row's
+                say(told)
         if answer:
             queue.answer([(row["text"], answer)])
             known.update(parts([answer]))

@@ -101,7 +101,8 @@ def _far_off(values: NDArray[np.float64]) -> list[Finding]:
     """Labels so far from the others that one of them outweighs all, as 1e30 does among 1 to 5."""
     middle = float(np.median(values)) if len(values) else 0.0
     away = np.abs(values - middle)
-    usual = float(np.median(away[away > 0])) if (away > 0).any() else math.inf
+    apart = away > 1e-9 * max(1.0, abs(middle))  # what rounding makes of equal numbers is no distance
+    usual = float(np.median(away[apart])) if apart.any() else math.inf
     rows = tuple(np.flatnonzero(away > FAR * usual).tolist())
     if not rows:
         return []
@@ -124,8 +125,10 @@ def _unparted(sets: Sequence[tuple[str, ...]]) -> list[Finding]:
 
     In a table that parts labels as we do, such a part is a label; in one that does not, it stands in another label.
     """
-    known = {label: [part.strip() for part in re.split(_MARKS, label)] for labels in sets for label in labels}
-    if any(len(labels) > 1 for labels in sets):
+    ours = any(len(labels) > 1 for labels in sets)
+    marks = _MARKS.replace("/", "") if ours else _MARKS  # where | parts, AM/FM is a name
+    known = {label: [part.strip() for part in re.split(marks, label)] for labels in sets for label in labels}
+    if ours:
         seen = set(known)
     else:
         kinds = Counter(part for parts in map(set, {tuple(one) for one in known.values()}) for part in parts)

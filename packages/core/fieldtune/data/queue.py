@@ -20,7 +20,7 @@ from fieldtune.errors import ArtefactError, InputError
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS rows (key TEXT PRIMARY KEY, text TEXT NOT NULL, place INTEGER NOT NULL, label TEXT);
 CREATE TABLE IF NOT EXISTS about (kind TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS turns (labels INTEGER PRIMARY KEY, predicted TEXT NOT NULL, agreement REAL);
+CREATE TABLE IF NOT EXISTS compared (labels INTEGER PRIMARY KEY, predicted TEXT NOT NULL, agreement REAL);
 """
 
 
@@ -30,7 +30,7 @@ class Turn:
 
     Attributes:
         labels: from how many it learnt.
-        predicted: key of a text -> what it predicted.
+        predicted: digest of a text -> what it predicted; the texts are not kept.
         agreement: with the one before; None where there is none, or too few texts were asked of both.
     """
 
@@ -96,14 +96,14 @@ class Queue:
     def turns(self) -> list[Turn]:
         """What was remembered, in the order of the labels."""
         with self._open() as database:
-            found = database.execute("SELECT labels, predicted, agreement FROM turns ORDER BY labels").fetchall()
+            found = database.execute("SELECT labels, predicted, agreement FROM compared ORDER BY labels").fetchall()
         return [Turn(labels, json.loads(predicted), agreement) for labels, predicted, agreement in found]
 
     def remember(self, turn: Turn) -> None:
         """Add a turn; one of as many labels stays as it is."""
         with self._open() as database:
             database.execute(
-                "INSERT OR IGNORE INTO turns VALUES (?, ?, ?)",
+                "INSERT OR IGNORE INTO compared VALUES (?, ?, ?)",
                 (turn.labels, json.dumps(dict(turn.predicted)), turn.agreement),
             )
 

@@ -116,7 +116,7 @@ def _wide(raw: bytes) -> str:
             text = codecs.getincrementaldecoder(encoding)().decode(raw[:_SAMPLE])
             seen = sum(letter.isprintable() or letter.isspace() for letter in text)
             # any bytes are letters of some script: what parts words, cells or lines is there in texts alone
-            if seen > 0.9 * len(text) and not _PARTS.isdisjoint(text):
+            if seen > 0.9 * len(text) and sum(letter in _PARTS for letter in text) > 1:  # one is a stray zero byte
                 return encoding
     return ""
 

@@ -18,7 +18,7 @@ from fieldtune.errors import ConfigError, InputError
 from fieldtune.progress import say
 
 KINDS = (".csv", ".tsv", ".jsonl", ".parquet")
-_AT_ONCE = 256  # rows of a Parquet file that are unpacked to be counted
+_AT_ONCE = 4096  # rows of a Parquet file that are unpacked to be counted
 _SMALL = 2**27  # bytes of its cells that need no proportion to the file: millions of equal labels take next to none
 _WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".ods")
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # JSON's way to write a half of a character, or both
@@ -172,12 +172,26 @@ def _parquet(raw: bytes, path: Path) -> pd.DataFrame:
 
 def _unpacked_size(raw: bytes, most: int) -> int:
     """Bytes that the cells of a Parquet file take, counted in pieces until they are more than ``most``: equal cells take no
-    room in the file, and its own word for its size is of them packed."""
+    room in the file, and its own word for its size is of them packed. Texts stay packed meanwhile, one of each."""
+    import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
+    kinds = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
+    texts = [field.name for field in ParquetFile(io.BytesIO(raw)).schema_arrow if field.type in kinds]
     size = 0
-    for piece in ParquetFile(io.BytesIO(raw)).iter_batches(_AT_ONCE):
-        size += piece.nbytes
+    for piece in ParquetFile(io.BytesIO(raw), read_dictionary=texts).iter_batches(_AT_ONCE):
+        size += sum(map(_cells_size, piece.columns))
         if size > most:
             break
     return size
+
+
+def _cells_size(column: Any) -> int:
+    """Bytes of an Arrow array's cells; of one that is packed, once it is not."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    if not isinstance(column, pa.DictionaryArray) or not pa.types.is_string(column.type.value_type):
+        return int(column.nbytes)
+    lengths = compute.binary_length(column.dictionary).cast(pa.int64())
+    return int(column.indices.nbytes) + int(compute.sum(lengths.take(column.indices)).as_py() or 0)

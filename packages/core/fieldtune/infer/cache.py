@@ -92,8 +92,9 @@ class Cache:
             ).rowcount
 
         try:
-            if texts and self.file.is_file():
-                self._work(delete)
+            if self.file.is_file():
+                if texts:
+                    self._work(delete)
                 with closing(_connect(self.file)) as database:
                     empty_log(database)
         except (OSError, sqlite3.OperationalError) as error:

@@ -84,6 +84,10 @@ def _refuse_others(folder: Path, text: str) -> None:
         if begun and marks.get(RUN) != text:
             say(f"{folder / RUN} is damaged or missing; {MARKS[1]} beside it tells that the run is this one")
         return
+    if (folder / CHOICE).is_file() and not any(folder.rglob("checkpoint-*")):
+        say(f"note: what auto chose in {folder} for another run is given up")
+        shutil.rmtree(folder)
+        return
     if marks and begun:
         raise _of_another(folder, list(marks.values()), text)
     if folder.exists() and not unfinished(folder):
