@@ -5,8 +5,10 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
 from fieldtune import feedback, registry
 from fieldtune.data.scrub import contacts, hides, scrub
@@ -79,6 +81,21 @@ def in_files(folder: Path, words: str) -> list[str]:
     return [file.name for file in folder.glob("*") if file.is_file() and words.encode() in file.read_bytes()]
 
 
+@pytest.fixture
+def as_most_build_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some systems build SQLite to overwrite what is deleted, others do not: connections begin as with the others."""
+    connect = sqlite3.connect
+
+    def opened(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        database: sqlite3.Connection = connect(*arguments, **options)
+        database.execute("PRAGMA secure_delete=OFF")
+        return database
+
+    monkeypatch.setattr(sqlite3, "connect", opened)
+    monkeypatch.setattr(sqlite3.dbapi2, "connect", opened)  # SQLAlchemy's
+
+
+@pytest.mark.usefixtures("as_most_build_it")
 def test_what_is_erased_is_in_no_file_though_another_program_has_them_open(cli: Callable[..., Ran], home: Path) -> None:
     texts = [f"zebra number {number} was eaten" for number in range(50)]
     with registry.open_home().begin() as connection:
