@@ -2,15 +2,18 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 import fieldtune
-from fieldtune.choosing import candidates, verdict
+from fieldtune.choosing import candidates, choose, verdict
 from fieldtune.data.split import folds
+from fieldtune.models import folder as folders
 from fieldtune.tasks.text_classification import DEFAULTS, train
+from fieldtune.train.checkpoint import CHOICE
 
 
 def test_folds_spread_labels_and_keep_a_text_on_one_side() -> None:
@@ -40,6 +43,18 @@ def test_the_best_mean_wins_and_the_cheaper_of_equals() -> None:
     assert best == found["method"] == "linear"
     assert found["candidates"]["full"]["mean"] == 0.5
     assert found["candidates"]["full"]["low"] < 0.5 < found["candidates"]["full"]["high"]
+
+
+def test_a_choice_is_on_disk_before_it_counts_and_is_made_once(tmp_path: Path, monkeypatch: Any) -> None:
+    table = pd.DataFrame({"text": [f"card {n}" for n in range(12)], "label": ["x", "y"] * 6})
+    about: Any = SimpleNamespace(train=lambda *_, **__: None, correct=lambda _, rows: np.ones(len(rows)))
+    common: dict[str, Any] = {"seed": 0, "folder": tmp_path, "show": False}
+    flushed: list[tuple[str, bool]] = []
+    monkeypatch.setattr(folders, "sync", lambda path: flushed.append((path.name, (tmp_path / CHOICE).exists())))
+    first = choose(about, table, "", DEFAULTS, **common)
+    assert flushed == [(f"{CHOICE}.partial", False), (tmp_path.name, True)]
+    about.train = None  # would fail now
+    assert choose(about, table, "", DEFAULTS, **common) == first
 
 
 def test_auto_leaves_its_reason_in_the_card(tiny_encoder: Path, tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ from safetensors.torch import load_file
 
 from fieldtune.batching import Batch
 from fieldtune.errors import ArtefactError, DivergedError
-from fieldtune.models.folder import MARKS, replaceable
+from fieldtune.models.folder import MARKS, replaceable, write_whole
 from fieldtune.tasks import text_classification as task
 from fieldtune.tasks.supervised import Headed
+from fieldtune.train import checkpoint
 from fieldtune.train.checkpoint import CHOICE, claimed, newest
 from fieldtune.train.fit import fit
 from fieldtune.train.settings import Settings
@@ -269,6 +270,24 @@ def test_a_run_is_known_again_by_one_whole_mark(
         assert (work / "checkpoint-3").is_dir()
         assert all((work / name).read_bytes() == raw for name in MARKS)
     assert ("run.json is damaged or missing" in capsys.readouterr().err) == (mark == MARKS[0])
+
+
+def test_a_mark_is_written_whole_and_only_where_it_does_not_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+
+    def recorded(file: Path, text: str) -> None:
+        written.append(file.name)
+        write_whole(file, text)
+
+    monkeypatch.setattr(checkpoint, "write_whole", recorded)
+    for harmed, expected in (((), [".run.json", "run.json"]), ((), []), (("run.json",), ["run.json"])):
+        for name in harmed:
+            (tmp_path / "run" / name).write_text("")
+        with claimed(tmp_path / "run", {"seed": 1}):
+            assert written == expected
+        written.clear()
 
 
 def test_a_run_whose_marks_are_damaged_is_no_different_one(tmp_path: Path) -> None:
