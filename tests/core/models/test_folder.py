@@ -104,6 +104,22 @@ def test_every_folder_of_a_model_is_on_disk_before_it_takes_its_place(tmp_path: 
     assert inside == {".", "1_Pooling", "1_Pooling/deep", "1_Pooling/deep/config.json", "MANIFEST.json"}
 
 
+def test_a_model_takes_its_place_between_its_own_flush_and_that_of_the_folder_around(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    path = make(tmp_path / "model", "old")
+    seen: list[tuple[str, str, bool]] = []
+
+    def flushed(place: Path) -> None:
+        seen.append((place.name, (path / "inner" / "a.txt").read_text(), (tmp_path / ".model.previous").exists()))
+
+    monkeypatch.setattr(folders, "sync", flushed)
+    make(path, "new")
+    *inside, around = seen
+    assert ("inner", "old", False) in inside and {(text, previous) for _, text, previous in inside} == {("old", False)}
+    assert around == (tmp_path.name, "new", True)  # what was there goes after it
+
+
 def test_a_text_is_on_disk_before_it_takes_the_place_of_another(tmp_path: Path, monkeypatch: Any) -> None:
     (tmp_path / "mark").write_text("old")
     seen: list[tuple[str, str]] = []
