@@ -99,9 +99,17 @@ def test_every_folder_of_a_model_is_on_disk_before_it_takes_its_place(tmp_path: 
     new = tmp_path / "new"
     (new / "1_Pooling" / "deep").mkdir(parents=True)
     (new / "1_Pooling" / "deep" / "config.json").write_text("{}")
+    (new / "1_Pooling" / "MANIFEST.hmac").write_text("of a model inside")
     folders.write_manifest(new, {})
     inside = {path.relative_to(new).as_posix() for path in flushed if new in path.parents or path == new}
-    assert inside == {".", "1_Pooling", "1_Pooling/deep", "1_Pooling/deep/config.json", "MANIFEST.json"}
+    assert inside == {
+        ".",
+        "1_Pooling",
+        "1_Pooling/deep",
+        "1_Pooling/deep/config.json",
+        "1_Pooling/MANIFEST.hmac",
+        "MANIFEST.json",
+    }
 
 
 def test_a_model_takes_its_place_between_its_own_flush_and_that_of_the_folder_around(

@@ -247,6 +247,23 @@ def test_a_run_that_was_stopped_keeps_what_auto_chose_and_one_that_failed_does_n
         assert not (tmp_path / "checkpoints" / CHOICE).is_file()
 
 
+@pytest.mark.parametrize("ours", [True, False])
+def test_what_a_person_put_beside_a_choice_is_never_deleted(tmp_path: Path, ours: bool) -> None:
+    work = tmp_path / "checkpoints"
+    if ours:
+        with pytest.raises(KeyboardInterrupt), claimed(work, {"seed": 1}):
+            (work / CHOICE).write_text("{}")
+            raise KeyboardInterrupt
+        (work / "thesis.txt").write_text("years of work")
+    else:
+        work.mkdir()
+        (work / CHOICE).write_text("years of work")
+    before = sorted(work.iterdir())
+    with pytest.raises(ArtefactError), claimed(work, {"seed": 2}):
+        pass
+    assert sorted(work.iterdir()) == before
+
+
 @pytest.mark.parametrize("harm", ["cut", "flipped", "deleted"])
 @pytest.mark.parametrize("mark", MARKS)
 def test_a_run_is_known_again_by_one_whole_mark(

@@ -84,7 +84,7 @@ def _refuse_others(folder: Path, text: str) -> None:
         if begun and marks.get(RUN) != text:
             say(f"{folder / RUN} is damaged or missing; {MARKS[1]} beside it tells that the run is this one")
         return
-    if (folder / CHOICE).is_file() and not any(folder.rglob("checkpoint-*")):
+    if marks and (folder / CHOICE).is_file() and {file.name for file in folder.iterdir()} <= {*MARKS, CHOICE}:
         say(f"note: what auto chose in {folder} for another run is given up")
         shutil.rmtree(folder)
         return
