@@ -57,6 +57,22 @@ def test_a_choice_is_on_disk_before_it_counts_and_is_made_once(tmp_path: Path, m
     assert choose(about, table, "", DEFAULTS, **common) == first
 
 
+def test_no_candidate_is_judged_on_a_text_that_it_learnt(tmp_path: Path) -> None:
+    texts = [
+        f"{'Card' if n % 2 else 'card'} {n // 2}{' ' * (n % 2)}" for n in range(24)
+    ]  # twins but for case and space
+    table = pd.DataFrame({"text": texts, "label": ["x", "y"] * 12})
+    seen: list[tuple[set[str], set[str]]] = []
+
+    def correct(learnt: pd.DataFrame, tested: pd.DataFrame) -> Any:
+        seen.append((set(learnt["text"].str.casefold().str.strip()), set(tested["text"].str.casefold().str.strip())))
+        return np.ones(len(tested))
+
+    about: Any = SimpleNamespace(train=lambda rows, *_, **__: rows, correct=correct)
+    choose(about, table, "", DEFAULTS, seed=0, folder=tmp_path, show=False)
+    assert len(seen) >= 9 and all(learnt.isdisjoint(tested) and tested for learnt, tested in seen)
+
+
 def test_auto_leaves_its_reason_in_the_card(tiny_encoder: Path, tmp_path: Path) -> None:
     rows = [(f"{word} {a}{b}", label) for label, word in {"x": "card lost", "y": "refund"}.items()
             for a in "abc" for b in "kl"]  # fmt: skip

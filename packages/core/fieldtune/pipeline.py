@@ -11,7 +11,6 @@ import pandas as pd
 
 from fieldtune.choosing import choose
 from fieldtune.data.given import Given, by_name
-from fieldtune.data.leaks import Leaked
 from fieldtune.data.places import path_of
 from fieldtune.data.tables import SETS
 from fieldtune.errors import ArtefactError, InputError
@@ -64,8 +63,7 @@ def finetune(
     rename: Mapping[str, str] | None = None,
     labels: Mapping[str, str] | None = None,
     rivals: bool = False,
-    apart: bool | Leaked = True,
-    split_off: bool = False,
+    apart: bool = True,
     unlabelled: Given | None = None,
     processes: int = 1,
 ) -> Finetuned:
@@ -89,8 +87,7 @@ def finetune(
         rename: column wanted -> the user's name for it.
         labels: label in the file -> label wanted.
         rivals: also train the plain model and the frozen encoder and record their metrics beside this one's.
-        apart: whether rows of ``valid`` that also stand in ``train`` are counted and told; or what was counted already.
-        split_off: ``valid`` was drawn from the user's training rows, so that nearly equal rows in both are no leak.
+        apart: whether rows of ``valid`` that also stand in ``train`` are counted and told.
         unlabelled: rows without a label, for the task's methods that learn from them too.
         processes: local processes that share every batch and this machine's threads. More than one are started afresh,
             so a script calls this under ``if __name__ == "__main__":``.
@@ -101,18 +98,52 @@ def finetune(
     """
     task, chosen = resolved(task, method, settings)
     about = task_module(task)
-    _possible(about, task, method, chosen, seed, processes, valid)
+    possible(about, task, method, chosen, seed, processes, valid)
     by_name(rename=rename, labels=labels)
     path = path_of(out)
-    replaceable(path)
-    goes_on = method == "continual" and (Path(model) / CARD).is_file()
+    replaceable(path)  # before rows are read, which may take long
     rows = prepared(
-        about, task, method, train, valid, unlabelled,
-        rename=rename, labels=labels, scrub=chosen.scrub, apart=apart, goes_on=goes_on, seed=seed, progress=progress,
+        about, task, method, train, valid, unlabelled, rename=rename, labels=labels, scrub=chosen.scrub, apart=apart,
+        goes_on=goes_on(method, model), seed=seed, progress=progress,
     )  # fmt: skip
+    split_off = valid is None
+    return fit(
+        task, rows, method, model, chosen, path,
+        seed=seed, progress=progress, split_off=split_off, again=split_off, rivals=rivals, processes=processes,
+    )  # fmt: skip
+
+
+def fit(
+    task: str,
+    rows: Rows,
+    method: str,
+    model: str,
+    settings: Settings,
+    path: Path,
+    *,
+    seed: int,
+    progress: bool,
+    split_off: bool,
+    again: bool,
+    rivals: bool = False,
+    processes: int = 1,
+) -> Finetuned:
+    """The same from rows that are prepared.
+
+    Args:
+        path: of the model.
+        split_off: the rows kept apart were drawn from the user's training rows, so that nearly equal rows in both are no leak.
+        again: where the settings say refit, train once more on all rows.
+        task, method, model, settings, seed, progress, rivals, processes: see :func:`finetune`.
+
+    Raises:
+        ArtefactError: ``path`` holds something else, or its run is damaged; RefusedError: another process is writing to it.
+    """
+    about = task_module(task)
+    replaceable(path)
     if progress:
         _remark_unused(about, method, model, rivals=rivals and len(rows.valid) > 0)
-    run = fingerprint(task, method, start(about, method, model, chosen), chosen, seed, rows.tables)
+    run = fingerprint(task, method, start(about, method, model, settings), settings, seed, rows.tables)
     if processes > 1:  # sums in another order, dropout drawn apart: other bits
         run["processes"] = processes
     with locked(path):
@@ -123,20 +154,25 @@ def finetune(
         with claimed(work, run):
             choice = None
             if method == AUTO:
-                method, choice = choose(about, rows.train, model, chosen, seed=seed, folder=work, show=progress)
-            job = Job(task, about, method, model, chosen, seed, processes, work, progress)
+                method, choice = choose(about, rows.train, model, settings, seed=seed, folder=work, show=progress)
+            job = Job(task, about, method, model, settings, seed, processes, work, progress)
             trained = job.train(rows)
             metrics = measured(job, trained, rows, rivals)
-            again = valid is None and worthwhile_again(job, rows)
+            again = again and worthwhile_again(job, rows)
             trained = train_again(job, trained, rows) if again else trained
-            notes = _notes(job, rows, choice, trained_again=again, split_off=split_off or valid is None)
+            notes = _notes(job, rows, choice, trained_again=again, split_off=split_off)
             kept = shipped(job, metrics)
-            _track(chosen, work, kept)
+            _track(settings, work, kept)
             _write(job, path, trained, run, kept, notes)
     return Finetuned(path, metrics, method, task)
 
 
-def _possible(
+def goes_on(method: str, model: str) -> bool:
+    """Whether the rows are one block more for a model that knows labels already."""
+    return method == "continual" and (Path(model) / CARD).is_file()
+
+
+def possible(
     about: Task, task: str, method: str, settings: Settings, seed: int, processes: int, valid: Given | None
 ) -> None:
     """Refuse what no rows could make possible."""

@@ -60,7 +60,7 @@ def prepared(
     rename: Mapping[str, str] | None,
     labels: Mapping[str, str] | None,
     scrub: bool,
-    apart: bool | Leaked,
+    apart: bool,
     goes_on: bool,
     seed: int,
     progress: bool,
@@ -93,11 +93,11 @@ def prepared(
     return Rows(rows, held_out, everything, more, found, counts)
 
 
-def _leaks(rows: pd.DataFrame, held_out: pd.DataFrame, task: str, apart: bool | Leaked, remark: bool) -> Leaked | None:
+def _leaks(rows: pd.DataFrame, held_out: pd.DataFrame, task: str, apart: bool, remark: bool) -> Leaked | None:
     """Held-out rows that stand among the others, see ``apart`` of :func:`fieldtune.pipeline.finetune`; with a remark where
     the user held them out: rows split off here are never the same, and customers write alike."""
-    if isinstance(apart, Leaked) or not apart:
-        return apart or None
+    if not apart:
+        return None
     found = leaked(rows, held_out, task)
     for finding in found.findings() if remark else ():
         say(f"note: {finding.message}")

@@ -7,18 +7,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from fieldtune.data.given import Given, tabled
-from fieldtune.data.leaks import leaked
+from fieldtune.data.given import Given, by_name
 from fieldtune.data.places import path_of
 from fieldtune.errors import InputError
 from fieldtune.fingerprint import fingerprint, start
 from fieldtune.models.encoder import DEFAULT
 from fieldtune.models.folder import locked
-from fieldtune.pipeline import finetune
-from fieldtune.progress import say
-from fieldtune.tasks import Task, heeded, resolved, task_module
+from fieldtune.pipeline import fit, goes_on, possible
+from fieldtune.preparing import prepared
+from fieldtune.tasks import heeded, resolved, task_module
 from fieldtune.train.search import Found, search, space
 
 
@@ -62,36 +59,27 @@ def find_settings(
         raise InputError(
             "a method with settings left to search for", repr(method), "choose one that is tuned, like full"
         )
-    rows = about.read(tabled(train), rename=rename, labels=labels)
-    held_out = about.read(tabled(valid), rename=rename, labels=labels) if valid is not None else None
-    rows, held_out = _comparable(about, rows, held_out, seed)
-    run = fingerprint(task, method, start(about, method, model, chosen), chosen, seed, (rows, held_out))
-    apart = leaked(rows, held_out, task)  # once for all trials
-    for finding in apart.findings() if progress and valid is not None else ():
-        say(f"note: {finding.message}")
+    possible(about, task, method, chosen, seed, 1, valid)
+    by_name(rename=rename, labels=labels)
+    rows = prepared(  # once for all trials, which are compared on the same rows
+        about, task, method, train, valid, None, rename=rename, labels=labels, scrub=chosen.scrub, apart=True,
+        goes_on=goes_on(method, model), seed=seed, progress=progress,
+    )  # fmt: skip
+    if rows.valid.empty:
+        raise InputError(
+            "validation rows, on which trials are compared",
+            f"none left of {len(rows.everything)} training rows",
+            "give more rows that differ (equal ones stay together), or --valid FILE",
+        )
+    run = fingerprint(task, method, start(about, method, model, chosen), chosen, seed, rows.tables)
     digest = hashlib.sha256(json.dumps([run, ranges], sort_keys=True).encode()).hexdigest()
 
     def one(changes: Mapping[str, Any], work: Path) -> float:
-        done = finetune(
-            task, rows, valid=held_out, model=model, method=method, out=work, settings=changes, seed=seed,
-            progress=progress, apart=apart, split_off=valid is None,
+        done = fit(
+            task, rows, method, model, resolved(task, method, changes)[1], work,
+            seed=seed, progress=progress, split_off=valid is None, again=False,
         )  # fmt: skip
         return float(done.metrics[about.FIGURE])
 
     with locked(folder):
         return search(one, trials, folder, seed=seed, run=digest, fixed=fixed, ranges=ranges, defaults=defaults)
-
-
-def _comparable(
-    about: Task, rows: pd.DataFrame, held_out: pd.DataFrame | None, seed: int
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rows to learn from and those on which all trials are compared, split off where the user gave none."""
-    if held_out is None:
-        rows, held_out = about.split(rows, seed)
-    if held_out.empty:
-        raise InputError(
-            "validation rows, on which trials are compared",
-            f"none left of {len(rows)} training rows",
-            "give more rows that differ (equal ones stay together), or --valid FILE",
-        )
-    return rows, held_out

@@ -35,6 +35,16 @@ def test_no_row_is_judged_by_a_model_that_saw_it_or_its_twin() -> None:
     assert abs(found[:, 0] - 0.5).max() < 0.05
 
 
+def test_nothing_is_told_of_a_class_that_no_other_fold_holds() -> None:
+    rng = np.random.default_rng(0)
+    targets = np.array([0] * 20 + [1] * 20 + [2, 3, 4, 5])
+    texts = [f"{'card' if n < 20 else 'refund' if n < 40 else 'other'} {n}" for n in range(44)]
+    vectors = rng.normal(size=(44, 8)).astype(np.float32)
+    found = out_of_fold(texts, vectors / np.linalg.norm(vectors, axis=1, keepdims=True), targets, 6, rng)
+    assert not found[40:].any() and (suspects(found, targets)[40:] == -1).all()
+    np.testing.assert_allclose(found[:40].sum(axis=1), 1)
+
+
 def test_planted_flips_are_named_with_row_and_right_label(
     tiny_encoder: Path, tmp_path: Path, cli: Callable[..., Any]
 ) -> None:

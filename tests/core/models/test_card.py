@@ -41,6 +41,12 @@ def test_shares_of_rows_have_intervals_and_other_figures_say_that_they_have_none
     assert "per_class" not in page and "Measured on 50 rows" in page
 
 
+def test_turns_of_one_dialogue_are_no_independent_rows() -> None:
+    card = {"method": "full", "rows": 450, "metrics": {"exact_match": 0.5, "n": 50}, "versions": {}}
+    assert "| `exact_match` | 0.5 | no interval |" in markdown({"task": "dialogue", **card})
+    assert "| `exact_match` | 0.5 | 0.3664 to 0.6336 |" in markdown({"task": "seq2seq", **card})
+
+
 def test_a_rival_that_did_better_is_told() -> None:
     rivals = {"linear": {"accuracy": 0.8}, "head": {"accuracy": 0.6}}
     card = {"task": "text-classification", "method": "full", "figure": "accuracy"}

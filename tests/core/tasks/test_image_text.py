@@ -61,6 +61,9 @@ def test_without_one_part_it_is_as_good_as_the_other_alone(tiny_encoder: Path, t
     model = fieldtune.load(trained(table, tiny_encoder, tmp_path / "full").path)
     found = image_text.metrics(model, test)
     assert found["without"] == {"image": pytest.approx(1.0, abs=0.05), "text": pytest.approx(1.0, abs=0.05)}
+    model.threshold = 2.0  # everything is turned away, which is no answer where rows are in scope
+    mixed = pd.concat([test, test.assign(label="oos")], ignore_index=True)
+    assert image_text.metrics(model, mixed)["without"] == found["without"]
     again = fieldtune.load(tmp_path / "full")
     items = [(test["image"][0], ""), (None, test["text"][1]), (None, ""), (test["image"][2], test["text"][2])]
     np.testing.assert_array_equal(again.logits(items), model.logits(items))

@@ -71,6 +71,13 @@ def test_kmeans_asks_once_for_many_rows_that_say_the_same() -> None:
     assert set((chosen // 20).tolist()) == {0, 1, 2, 3}
 
 
+def test_a_cluster_lies_where_its_doubts_are() -> None:
+    ends = np.eye(2, dtype=np.float32)
+    vectors, doubts = ends[[0] * 4 + [1] * 6], np.array([0.9] * 4 + [0.1] * 6)
+    chosen = choose_rows("margin-kmeans", doubts, vectors.__getitem__, lambda: vectors[:0], 1, np.random.default_rng(0))
+    assert chosen[0] < 4  # the middle of all ten lies nearer to the six
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize(("rows", "count"), [(0, 3), (2, 5), (40, 1), (40, 40), (40, 0)])
 def test_any_number_of_rows_gives_distinct_ones(strategy: str, rows: int, count: int) -> None:

@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -312,6 +313,19 @@ def test_a_block_of_which_every_row_is_taught_later_is_measured_no_more(tiny_enc
     told, before = third.metrics["continual"], second.metrics["continual"]["accuracy_by_block"]
     assert third.metrics["n"] == 6 + 2 and len(told["accuracy_by_block"]) == 2
     assert told["forgetting"] == before[1] - told["accuracy_by_block"][0]
+
+
+def test_a_newest_block_without_rows_to_measure_on_hides_no_forgetting(monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = [
+        going_on.Block(["a"], [("x", "a")], [1.0, 0.9]),
+        going_on.Block(["b"], [("y", "b")], [0.8]),
+        going_on.Block(["c"]),
+    ]
+    model: Any = SimpleNamespace(memory=going_on.Memory(blocks))
+    monkeypatch.setattr(going_on, "_accuracy", lambda _, rows: {"x": 0.7, "y": 0.2}[rows[0][0]])
+    told = going_on.measure(model, pd.DataFrame({"text": ["blue sky"], "label": ["oos"]}))
+    assert told["accuracy_by_block"] == [0.7, 0.2]
+    assert told["forgetting"] == pytest.approx(((1.0 - 0.7) + (0.8 - 0.2)) / 2)
 
 
 def test_it_is_calibrated_on_the_rows_of_all_blocks_together(tiny_encoder: Path, tmp_path: Path) -> None:

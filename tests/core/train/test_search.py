@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -181,6 +182,22 @@ def test_rows_split_off_here_are_counted_for_the_card_and_no_leak(
     assert fieldtune.load(best).card["metrics"]["leaked"] == {"exact": 0, "near": 4}
     page = (best / "README.md").read_text()
     assert "kept apart from those it learnt from; 4 of them are nearly one of those." in page
+
+
+def test_rows_that_differ_in_what_is_hidden_alone_stay_on_one_side(tiny_encoder: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    label = ["a", "b"] * 20
+    texts = ["".join(rng.choice(list("abcdefgh"), 12)) for _ in label]  # of which nothing tells the label
+    table = pd.DataFrame(
+        [(f"{text} {n}.{m}@mail.com", label[n]) for n, text in enumerate(texts) for m in range(5)],
+        columns=["text", "label"],
+    )
+    given: dict[str, Any] = {"model": str(tiny_encoder), "settings": {"epochs": 2}, "progress": False, "trials": 1}
+    card = fieldtune.load(find_settings("text-classification", table, out=tmp_path / "a", **given).best).card
+    assert card["metrics"]["accuracy"] < 0.8 and card["hidden"] == {"email": 200}
+    valid = table.iloc[::25].assign(text=lambda rows: rows["text"].str.replace(".", "", n=1))  # other addresses
+    best = find_settings("text-classification", table, valid=valid, out=tmp_path / "b", **given).best
+    assert fieldtune.load(best).card["metrics"]["leaked"]["exact"] == len(valid) == 8
 
 
 def test_a_folder_of_another_search_is_refused(tmp_path: Path) -> None:

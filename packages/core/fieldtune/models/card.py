@@ -134,7 +134,12 @@ def _figures(card: Mapping[str, Any]) -> str:
     n = int(metrics.get("n", 0))
     if not n:
         return "## Figures\n\nNot measured (n = 0): no rows were kept apart."
-    rows = [(name, _number(value), _interval(name, value, n)) for name, value in flat(metrics) if name not in _SIZES]
+    shares = () if card.get("task") == "dialogue" else _SHARES  # whose rows are turns, those of one dialogue alike
+    rows = [
+        (name, _number(value), _interval(value, n) if name in shares else "no interval")
+        for name, value in flat(metrics)
+        if name not in _SIZES
+    ]
     lines = [f"| {_code(name)} | {value} | {interval} |" for name, value, interval in rows]
     told = f"Measured on {n} rows{_apart(card)}"
     if "folds" in metrics:
@@ -258,8 +263,8 @@ def _number(value: float | None, digits: int = 4) -> str:
     return "none" if value is None or not math.isfinite(value) else f"{value:.{digits}g}"
 
 
-def _interval(name: str, value: float, n: int) -> str:
-    if name not in _SHARES or not 0 <= value <= 1:
+def _interval(value: float, n: int) -> str:
+    if not 0 <= value <= 1:
         return "no interval"
     low, high = wilson(value * n, n)
     return f"{low:.4g} to {high:.4g}"

@@ -144,7 +144,7 @@ def measure(model: Classifier, valid: pd.DataFrame) -> dict[str, Any]:
     grid = np.full((steps, steps), np.nan)
     for place, block in enumerate(memory.blocks):
         grid[steps - len(block.accuracy) :, place] = block.accuracy
-    grid = grid[:, [bool(block.accuracy) for block in memory.blocks]]
+    grid = grid[:, [block is memory.blocks[-1] or bool(block.accuracy) for block in memory.blocks]]
     lost = {"forgetting": continual.forgetting(grid)} if steps == 1 or grid.shape[1] > 1 else {}
     last = [block.accuracy[-1] for block in memory.blocks if block.accuracy]
     return {"blocks": steps, **lost, "accuracy_by_block": last}

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from fieldtune.data.checks import Finding, check_labels, over_long, placed, text_key
+from fieldtune.data.checks import OUT_OF_SCOPE, Finding, check_labels, over_long, placed, text_key
 from fieldtune.data.images import height_width, is_grey, key
 from fieldtune.data.picture_checks import mixed
 from fieldtune.data.pictured_texts import image_text_table, unlabelled_image_texts
@@ -158,6 +158,9 @@ def predict(model: ImageTextClassifier, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _without(model: ImageTextClassifier, table: pd.DataFrame) -> dict[str, float]:
+    table = table[table["label"] != OUT_OF_SCOPE]  # of which there is no accuracy
+    if table.empty:
+        return {}
     rows = items(table)
     taken = {"image": [(None, text) for _, text in rows], "text": [(image, "") for image, _ in rows]}
     return {name: float(labelled.correct(model, left, table["label"]).mean()) for name, left in taken.items()}

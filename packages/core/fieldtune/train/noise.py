@@ -44,6 +44,8 @@ def out_of_fold(
 ) -> NDArray[np.float64]:
     """Probabilities ``[rows, classes]``; each row's come from models fitted on the folds it is not in.
 
+    Of a row whose class stands in no other fold nothing is known: all zeros.
+
     Args:
         vectors: unit vectors of ``texts``, ``[rows, d]``.
         targets: the class of each row.
@@ -63,7 +65,8 @@ def out_of_fold(
             scores = RidgeClassifier().fit(words[learnt], targets[learnt]).decision_function(words[tested])
             both = np.column_stack([-scores, scores]) if scores.ndim == 1 else scores
             told = (told + softmax(both, 1 / _SHARPNESS)) / 2
-        found[np.ix_(np.flatnonzero(tested), regression.classes_)] = told
+        known = np.isin(targets[tested], regression.classes_)
+        found[np.ix_(np.flatnonzero(tested)[known], regression.classes_)] = told[known]
     return found
 
 

@@ -83,7 +83,8 @@ class Settings:
         memory_rows: rows of a class that replay keeps.
         keep_strength: how much ewc and lwf hold on to the past.
         rank: of the matrices of lora and dora; under adalora, the mean over all matrices at the end.
-        alpha: lora's, dora's and adalora's change is multiplied by alpha / rank.
+        alpha: lora's and dora's change is multiplied by alpha / rank, adalora's by alpha over the rank it begins with, which is
+            half as much again.
         adapter_size: units of a bottleneck adapter.
         adapter_places: bottlenecks after ``feed-forward`` layers, or after ``both`` attention and these.
         prefix_length: learnt keys and values in each attention.
