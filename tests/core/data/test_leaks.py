@@ -195,3 +195,12 @@ def test_rows_split_off_here_are_counted_and_no_leak(tmp_path: Path, capsys: pyt
     assert done.metrics["leaked"] == {"exact": 0, "near": 6} and "flatter" not in capsys.readouterr().err
     page = (done.path / "README.md").read_text()
     assert NOT_UNSEEN not in page and "kept apart from those it learnt from; 6 of them are nearly one of those" in page
+
+
+def test_rows_that_differ_in_what_training_hides_are_the_same(tmp_path: Path, cli: Callable[..., Any]) -> None:
+    for name, host in (("train", "one"), ("held", "two")):
+        rows = [(f"{word} u{n}@{host}.com", word) for word in ("card", "refund") for n in range(3)]
+        pd.DataFrame(rows, columns=["text", "label"]).to_csv(tmp_path / f"{name}.csv", index=False)
+    checked = cli("data", "check", tmp_path / "held.csv", "--against", tmp_path / "train.csv", "--json").json
+    rows_of = {row["kind"]: len(row["rows"]) for row in checked["findings"]}
+    assert rows_of["leakage"] == 6 and rows_of["duplicate"] > 0

@@ -102,9 +102,11 @@ def check(
 ) -> None:
     """What a training on this table would stumble over: duplicates, conflicting labels, rare classes, ...
 
-    Ends with exit code 1 when there is an error that would stop the training.
+    Rows are compared as a training reads them, without personal data. Ends with exit code 1 when there is an error that would
+    stop the training.
     """
     from fieldtune.data.checks import TEXT_COLUMNS, numbered
+    from fieldtune.data.hiding import hidden
     from fieldtune.data.leaks import leaked, repeated
     from fieldtune.data.numbered import counted, numbers_of
     from fieldtune.data.picture_checks import lost
@@ -113,10 +115,10 @@ def check(
 
     rename = renamed(task, text, label, columns)
 
-    def read(path: Path) -> Any:
+    def read(path: Path) -> Any:  # without personal data, as a training does: rows that differ in it alone are the same
         if task not in TEXT_COLUMNS:
-            return task_module(task).read(path, rename=rename, labels=parse_map(mapping))
-        return counted(task_columns(path, task, rename=rename, labels=parse_map(mapping)))
+            return hidden(task_module(task).read(path, rename=rename, labels=parse_map(mapping)))[0]
+        return hidden(counted(task_columns(path, task, rename=rename, labels=parse_map(mapping))))[0]
 
     table = read(file)
     findings = task_module(task).check(table) + repeated(table, task)
