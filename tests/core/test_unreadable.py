@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -174,7 +175,12 @@ def test_an_unreadable_picture_loses_no_other_answer(
     asked = write(table.drop(columns=["label", "boxes"], errors="ignore").head(9), folder / "asked.jsonl")
     command = ("predict", "--model", done.path, "--data", asked, "--out", folder / "p.jsonl", "--json")
     assert cli(*command).code == 0
-    before = [json.loads(line) for line in (folder / "p.jsonl").read_text().splitlines()]
+
+    def written() -> list[dict[str, Any]]:  # in batches of others the last bit may differ
+        lines = (folder / "p.jsonl").read_text().splitlines()
+        return [json.loads(line, parse_float=lambda digits: round(float(digits), 5)) for line in lines]
+
+    before = written()
     assert "unreadable" not in before[0]
     spoil(folder, 2)
     (folder / "4.png").unlink()
@@ -186,7 +192,7 @@ def test_an_unreadable_picture_loses_no_other_answer(
     if task == "image-classification":  # of what was answered
         told = [json.loads(line)["in_scope"] for line in (folder / "p.jsonl").read_text().splitlines()]
         assert json.loads(ran.out)["in_scope"] == told.count(True) / 6
-    after = [json.loads(line) for line in (folder / "p.jsonl").read_text().splitlines()]
+    after = written()
     assert [row["image"] for row in after] == [f"{number}.png" for number in range(9)]
     assert [bool(row.pop("unreadable")) for row in after] == [number in (0, 1, 4) for number in range(9)]
     answer = "boxes" if task == "object-detection" else "predicted"

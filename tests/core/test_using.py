@@ -52,6 +52,9 @@ def test_accuracy_is_scikit_learns_and_the_users_table_stays(folder: Path, tmp_p
     kept = fieldtune.load(folder).in_scope(list(table["said"]))[0]
     assert answered["in_scope"].dtype == bool  # texts would all count as true
     assert answered["in_scope"].tolist() == kept.tolist()
+    for act in (fieldtune.predict, fieldtune.measure):
+        with pytest.raises(InputError, match="rename of 'said'"):
+            act(folder, table, rename={"said": "text"})  # the wrong way round
     found = fieldtune.measure(str(folder), table, rename={"text": "said"})
     assert found["accuracy"] == accuracy_score(table["label"], answered["predicted"])
     table.to_csv(tmp_path / "held_out.csv", index=False)

@@ -26,7 +26,7 @@ from fieldtune.models.trained import CARD, OUT_OF_SCOPE, save_page
 from fieldtune.preparing import Rows, prepared
 from fieldtune.progress import say
 from fieldtune.runtime import cores
-from fieldtune.tasks import AUTO, Task, heeded, resolved, task_module
+from fieldtune.tasks import AUTO, Task, check_rename, heeded, resolved, task_module
 from fieldtune.train.checkpoint import claimed, of_which_rows
 from fieldtune.train.settings import Settings
 from fieldtune.train.track import kinds, opened, run_name
@@ -100,6 +100,7 @@ def finetune(
     about = task_module(task)
     possible(about, task, method, chosen, seed, processes, valid)
     by_name(rename=rename, labels=labels)
+    check_rename(task, rename)
     path = path_of(out)
     replaceable(path)  # before rows are read, which may take long
     rows = prepared(

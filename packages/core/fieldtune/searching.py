@@ -15,7 +15,7 @@ from fieldtune.models.encoder import DEFAULT
 from fieldtune.models.folder import locked
 from fieldtune.pipeline import fit, goes_on, possible
 from fieldtune.preparing import prepared
-from fieldtune.tasks import heeded, resolved, task_module
+from fieldtune.tasks import check_rename, heeded, resolved, task_module
 from fieldtune.train.search import Found, search, space
 
 
@@ -61,6 +61,7 @@ def find_settings(
         )
     possible(about, task, method, chosen, seed, 1, valid)
     by_name(rename=rename, labels=labels)
+    check_rename(task, rename)
     rows = prepared(  # once for all trials, which are compared on the same rows
         about, task, method, train, valid, None, rename=rename, labels=labels, scrub=chosen.scrub, apart=True,
         goes_on=goes_on(method, model), seed=seed, progress=progress,

@@ -27,7 +27,7 @@ from fieldtune.models.card import NOT_UNSEEN, leakage
 from fieldtune.models.readable import warn_unread, warn_unwritten
 from fieldtune.progress import say
 from fieldtune.reporting import classifier_report
-from fieldtune.tasks import Task, task_module
+from fieldtune.tasks import Task, check_rename, task_module
 from fieldtune.text.shown import some_of
 
 _GIVEN_TOO = ("spans", "boxes")
@@ -66,6 +66,7 @@ def measure(
     by_name(rename=rename, labels=labels)
     trained = load(model) if isinstance(model, (str, Path)) else model
     task = trained.card["task"]
+    check_rename(task, rename)
     if report is not None and not isinstance(trained, Classifier):
         raise InputError("a classifier for --report", f"a model for {task}", "leave --report out")
     about = task_module(task)
@@ -98,6 +99,7 @@ def predict(model: Any, data: Given, *, rename: Mapping[str, str] | None = None)
     """
     by_name(rename=rename)
     trained = load(model) if isinstance(model, (str, Path)) else model
+    check_rename(trained.card["task"], rename)
     return pd.concat(list(answers(trained, data, rename=rename)))
 
 

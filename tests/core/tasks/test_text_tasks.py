@@ -85,6 +85,16 @@ def test_train_evaluate_and_predict_from_the_command_line(
     assert cli("data", "check", tmp_path / "t.csv", "--task", task).code == 0
 
 
+def test_what_is_in_the_interval_lies_between_low_and_high(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"text": [f"card {n}" for n in range(200)], "label": rng.normal(size=200)})
+    done = fieldtune.finetune("regression", table[:100], method="linear", out=tmp_path / "m", progress=False)
+    answers = fieldtune.predict(done.path, table[100:])
+    inside = (answers["low"] <= answers["label"]) & (answers["label"] <= answers["high"])
+    assert 0 < inside.mean() < 1
+    assert fieldtune.measure(done.path, table[100:])["in_interval"] == pytest.approx(inside.mean())
+
+
 @pytest.mark.parametrize("method", ["head", "full"])
 @pytest.mark.parametrize("task", ADDED)
 def test_a_model_loads_as_it_was_saved(tiny_encoder: Path, tmp_path: Path, task: str, method: str) -> None:

@@ -42,7 +42,7 @@ def train(
     """A few steps of plain SGD, in which a wrong loss scale shows in the weights."""
     module, tokens, encoder = build(encoder_folder)
     problem = task.problem(tokens, torch.from_numpy(TARGETS), torch.tensor(weights), encoder, 0.1)
-    settings = Settings(accumulate=accumulate, warmup=0.0, weight_decay=0.0, **more)
+    settings = Settings(**{"accumulate": accumulate, "warmup": 0.0, "weight_decay": 0.0, **more})
     fit(
         module,
         problem,
@@ -65,6 +65,16 @@ def test_what_the_caller_draws_after_a_training_is_the_callers(tiny_encoder: Pat
         train(tiny_encoder, [[0, 1, 2, 3]], 1, tmp_path / f"run-{seed}", [1.0] * 4)
         found.append([random.random(), np.random.rand(), float(torch.rand(1))])  # noqa: NPY002
     assert all(one != other for one, other in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize("steps", [1, 5])
+def test_a_run_of_few_steps_learns_from_its_first(tiny_encoder: Path, tmp_path: Path, steps: int) -> None:
+    plan, weights = [[0, 1, 2, 3]] * steps, [1.0] * 4
+    with_warmup = train(tiny_encoder, plan, 1, tmp_path / "a", weights, warmup=0.1)
+    without = train(tiny_encoder, plan, 1, tmp_path / "b", weights)
+    start, end = build(tiny_encoder)[0].state_dict(), with_warmup.state_dict()
+    assert max(float((end[name] - start[name]).abs().max()) for name in start) > 0
+    assert all(torch.equal(end[name], value) for name, value in without.state_dict().items())
 
 
 @pytest.mark.parametrize("micro", [2, 4])

@@ -25,10 +25,9 @@ def renamed(task: str, text: str, label: str, columns: list[str] | None) -> dict
     Raises:
         InputError: an option for a column that the task does not read.
     """
-    from fieldtune.tasks import task_module
+    from fieldtune.tasks import columns_of
 
-    about = task_module(task)
-    known = list(dict.fromkeys([*about.INPUTS, *about.COLUMNS[0], *about.COLUMNS[1]]))
+    known = columns_of(task)
     asked = [("text", text, "--text"), ("label", label, "--label")]
     given = {name: (theirs, option) for name, theirs, option in asked if theirs != name}
     given |= {name: (theirs, "--column") for name, theirs in (pair(item, "--column") for item in columns or [])}

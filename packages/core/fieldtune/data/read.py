@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -141,7 +142,17 @@ def _json_lines(text: str, path: Path) -> pd.DataFrame:
         rows, count = mended(rows)
         if count:
             say(said(count, str(path)))
-    return _without_nulls(pd.DataFrame(rows, index=numbers))
+    return _without_nulls(_whole_numbers(pd.DataFrame(rows, index=numbers), rows))
+
+
+def _whole_numbers(frame: pd.DataFrame, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Whole numbers beside empty cells stay what they are: pandas makes floats of them, in which long ids run together."""
+    for name in frame.select_dtypes("float64").columns:
+        cells = [math.nan if (cell := row.get(name)) is None else cell for row in rows]
+        given = [cell for cell in cells if cell == cell]  # NaN is not itself
+        if all(isinstance(cell, int) for cell in given) or any(cell != float(cell) for cell in given):
+            frame[name] = pd.Series(cells, index=frame.index, dtype=object)
+    return frame
 
 
 def _without_nulls(frame: pd.DataFrame) -> pd.DataFrame:
@@ -156,7 +167,12 @@ def _without_nulls(frame: pd.DataFrame) -> pd.DataFrame:
 def _parquet(raw: bytes, path: Path) -> pd.DataFrame:
     try:
         most = most_of(len(raw), _SMALL)
-        frame = pd.read_parquet(io.BytesIO(raw)) if _unpacked_size(raw, most) <= most else None
+        whole = {"integer_object_nulls": True}  # as in JSON lines
+        frame = (
+            pd.read_parquet(io.BytesIO(raw), engine="pyarrow", to_pandas_kwargs=whole)
+            if _unpacked_size(raw, most) <= most
+            else None
+        )
     except Exception as error:  # pyarrow raises many kinds; each means the file is no Parquet
         raise InputError(f"a Parquet file at {path}", type(error).__name__, "export it again") from error
     if frame is None:

@@ -82,7 +82,7 @@ def write_pieces(pieces: Iterable[pd.DataFrame], path: Path) -> None:
         with temporary.open("w", encoding="utf-8", newline="") as handle:
             for number, piece in enumerate(pieces):
                 if path.suffix == ".jsonl":
-                    piece.to_json(handle, orient="records", lines=True, force_ascii=False)
+                    handle.writelines(_lines(piece))
                 else:
                     _separated(piece, handle, "\t" if path.suffix == ".tsv" else ",", header=not number)
 
@@ -119,10 +119,29 @@ def _separated(frame: pd.DataFrame, handle: TextIO, mark: str, *, header: bool) 
     plain.to_csv(handle, index=False, header=names if header else False, sep=mark, quoting=quoting)
 
 
+def _lines(frame: pd.DataFrame) -> Iterator[str]:
+    """Rows as JSON, every number in full and times as ISO 8601 writes them; pandas rounds the ones and counts the others."""
+    frame = frame.copy(deep=False)
+    for name in frame.select_dtypes("float32").columns:
+        frame[name] = frame[name].astype(str).astype(float)  # .1 as .1
+    for row in frame.to_dict("records"):
+        line = json.dumps(without_nan(row), ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_json)
+        yield line + "\n"
+
+
+def _json(value: Any) -> Any:
+    """What JSON has no form for."""
+    if value is pd.NaT or value is pd.NA:
+        return None
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
     """Cells as CSV can hold them; a column of objects stays one, whatever a piece of it looks like."""
-    kinds = {name: object for name in frame if frame[name].dtype == object}
-    return frame.map(_cell).astype(kinds)
+    frame = frame.copy(deep=False)
+    for name in [name for name in frame if frame[name].dtype == object]:
+        frame[name] = pd.Series([_cell(cell) for cell in frame[name]], index=frame.index, dtype=object)
+    return frame
 
 
 def _cell(value: Any) -> Any:

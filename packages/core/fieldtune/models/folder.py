@@ -197,7 +197,8 @@ def verify(path: Path, *, ours: frozenset[str] = frozenset(), signed: bool = Tru
     path = Path(path)
     _bring_back(path)
     if not path.is_dir():
-        raise InputError("a model folder", f"nothing at {path}", "check the path, or train the model first")
+        found = f"the file {path}" if path.exists() else f"nothing at {path}"
+        raise InputError("a model folder", found, "check the path, or train the model first")
     manifest = _read_manifest(path)
     if signed and (secret := signing.key()):
         signing.check(path / MANIFEST, secret)

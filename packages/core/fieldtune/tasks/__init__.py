@@ -132,6 +132,23 @@ def resolved(task: str, method: str, settings: Mapping[str, Any] | None) -> tupl
     return task, chosen
 
 
+def columns_of(task: str) -> list[str]:
+    """The columns that a task reads."""
+    about = task_module(task)
+    return list(dict.fromkeys([*about.INPUTS, *about.COLUMNS[0], *about.COLUMNS[1]]))
+
+
+def check_rename(task: str, rename: Mapping[str, str] | None) -> None:
+    """Raises InputError for the user's name of a column that the task does not read: it would be passed over."""
+    known = columns_of(task)
+    for name in rename or {}:
+        if name not in known:
+            found = f"rename of {name!r}"
+            raise InputError(
+                f"columns that {task} reads: {', '.join(known)}", found, f"rename={{{known[0]!r}: your name}}"
+            )
+
+
 def heeded(task: str, method: str, settings: Settings) -> Names:
     """The names of the settings that a task's method reads, in a run with these settings."""
     names = task_module(task).heeds(method, settings)

@@ -133,9 +133,9 @@ def uncalibrated(model: Regressor, valid: pd.DataFrame) -> list[str]:
 def metrics(model: Regressor, table: pd.DataFrame) -> dict[str, Any]:
     """mae, rmse, r2, pearson, spearman, n; in_interval, the share of the rows that it holds, and its width; None of a model without."""
     told, truth = model.values(texts(table)), table["label"].to_numpy(dtype=np.float64)
-    width = _width(model)
-    inside = None if width is None else float((np.abs(truth - told) <= width).mean())
-    return {**report(truth, told), "in_interval": inside, "interval_width": width}
+    known = model.width < math.inf
+    inside = float((np.abs(truth - told) <= model.width).mean()) if known else None
+    return {**report(truth, told), "in_interval": inside, "interval_width": _width(model)}
 
 
 def correct(model: Regressor, table: pd.DataFrame) -> NDArray[np.float64]:

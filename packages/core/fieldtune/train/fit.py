@@ -76,7 +76,7 @@ def fit(
     ranks = adaptive(module, steps)
     if ranks:
         problem = ranks.penalised(problem)
-    arguments = _arguments(settings, folder, seed, dtype)
+    arguments = _arguments(settings, steps, folder, seed, dtype)
     trainer = Trainer(module, problem, plan, arguments, optimizer, best)
     checkpoint = newest(folder)
     if best and checkpoint:
@@ -111,12 +111,13 @@ def _settle(module: nn.Module, best: Best | None, ranks: Ranks | None) -> None:
         settle(part)
 
 
-def _arguments(settings: Settings, folder: Path, seed: int, dtype: torch.dtype) -> TrainingArguments:
+def _arguments(settings: Settings, steps: int, folder: Path, seed: int, dtype: torch.dtype) -> TrainingArguments:
+    rising = steps * settings.warmup
     return TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=1,
         gradient_accumulation_steps=settings.accumulate,
-        warmup_steps=settings.warmup,
+        warmup_steps=math.ceil(rising) if rising >= 1 else 0,  # the first rising step learns nothing
         lr_scheduler_type="linear",
         seed=seed,
         use_cpu=not torch.cuda.is_available(),

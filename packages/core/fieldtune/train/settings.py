@@ -52,7 +52,7 @@ class Settings:
         accumulate: batches per optimizer step; the loss is scaled by items, so k small batches equal one large.
         max_length: tokens kept of a text.
         max_target: tokens of a text to be written, at most.
-        warmup: share of the steps with a rising learning rate.
+        warmup: share of the steps with a rising learning rate; where it is less than one step, there is none.
         weight_decay: of AdamW.
         label_smoothing: share of the target spread over all classes.
         class_weights: ``none``; ``balanced`` for the inverse class frequency, ``sqrt`` for its square root; or weights by
