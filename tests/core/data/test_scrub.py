@@ -98,6 +98,8 @@ def test_idempotent_on_anything(text: str) -> None:
         ("电话：+86 138-0013-8000或0086 13800138000", "电话：[phone]或[phone]"),
         ("+1 (415) 555-0100 / +33 1 23 45 67 89 / +44 20 7946 0958", "[phone] / [phone] / [phone]"),
         ("邮箱abc.d+e@mail.example.co.uk谢谢, IP 192.168.0.1.", "邮箱[email]谢谢, IP [ip]."),
+        ("发到zhang.san@公司.cn或li@例子.中国，谢谢", "发到[email]或[email]，谢谢"),
+        ("info@münchen.de, a@qq.com请回复", "[email], [email]请回复"),
     ],
 )
 def test_examples(text: str, expected: str) -> None:

@@ -11,7 +11,13 @@ from collections.abc import Iterator
 from fieldtune.data.personal.context import names_a_version, names_an_order
 
 Spans = Iterator[tuple[int, int]]
-_EMAIL = re.compile(r"[A-Za-z0-9._%+'-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,24}")
+_EMAIL = re.compile(
+    r"[A-Za-z0-9._%+'-]{1,64}@(?:"
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,24}"
+    # A domain in other letters: 公司.cn, münchen.de, 例子.中国
+    r"|(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}(?:[A-Za-z]{2,24}|中国|公司|网络)"
+    r")"
+)
 _INTERNATIONAL = re.compile(r"(?<![0-9+])\+(?:[0-9][ .()-]{0,2}){7,14}[0-9](?![0-9])")
 _MOBILE = re.compile(r"(?<![0-9])(?<![0-9]\.)(?:(?:00)?86[ -]?)?1[3-9](?:[ -]?[0-9]){9}(?![0-9]|\.[0-9])")
 _BEFORE, _AFTER = r"(?<![0-9]\.)(?<![0-9A-Za-z+#-])", r"(?![0-9A-Za-z]|[.-][0-9])"
