@@ -111,18 +111,16 @@ def test_a_gain_within_a_standard_error_is_none() -> None:
     known = np.concatenate([order[targets[order] == place][:8] for place in range(20)])
     unknown = vectors[np.setdiff1d(order, known)][:40]
     good, figures = helps(vectors[known], targets[known], [str(row) for row in known], None, unknown, 20, rng)
-    assert (figures["with"] - figures["without"]) * len(known) == pytest.approx(
-        1
-    )  # a row of 160, some won and some lost
+    gained = (figures["with"] - figures["without"]) * len(known)
+    assert gained == pytest.approx(1)  # a row of 160, some won and some lost
     assert not good
 
 
 def test_rows_that_say_the_same_are_put_among_the_unknown_ones_together() -> None:
     rng = np.random.default_rng(0)
     vectors, targets = np.eye(60, dtype=np.float32).repeat(2, axis=0), rng.integers(0, 2, 60).repeat(2)
-    keys = [
-        str(row // 2) for row in range(120)
-    ]  # one of two in sight would tell the other's label, which nothing else does
+    # One of two in sight would tell the other's label, which nothing else does.
+    keys = [str(row // 2) for row in range(120)]
     for named, least, most in ((keys, 0, 0.65), ([str(row) for row in range(120)], 0.8, 1)):
         figures = helps(vectors, targets, named, None, vectors[:0], 2, np.random.default_rng(1))[1]
         assert least <= figures["without"] <= most

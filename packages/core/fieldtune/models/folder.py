@@ -173,9 +173,8 @@ def manifest_of(folder: Path, details: Mapping[str, Any]) -> str:
         files[file.relative_to(folder).as_posix()] = {"sha256": digest(file), "bytes": file.stat().st_size}
     for inner in {parent for name in files for parent in (folder / name).parents if folder in parent.parents}:
         sync(inner)  # that the files are in it
-    for signature in filter(
-        Path.is_file, folder.rglob(signing.SIGNATURE)
-    ):  # of models inside: none of the files listed
+    # Signatures of models inside are none of the files listed.
+    for signature in filter(Path.is_file, folder.rglob(signing.SIGNATURE)):
         sync(signature)
     facts = json.loads(json.dumps(without_nan({"files": files, **details}), default=str, allow_nan=False))
     facts.pop(SEAL, None)  # of the manifest that the details were copied from
