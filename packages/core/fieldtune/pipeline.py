@@ -108,13 +108,13 @@ def finetune(
         goes_on=goes_on(method, model), seed=seed, progress=progress,
     )  # fmt: skip
     split_off = valid is None
-    return fit(
+    return finetune_prepared(
         task, rows, method, model, chosen, path,
         seed=seed, progress=progress, split_off=split_off, again=split_off, rivals=rivals, processes=processes,
     )  # fmt: skip
 
 
-def fit(
+def finetune_prepared(
     task: str,
     rows: Rows,
     method: str,

@@ -13,7 +13,7 @@ from fieldtune.errors import InputError
 from fieldtune.fingerprint import fingerprint, start
 from fieldtune.models.encoder import DEFAULT
 from fieldtune.models.folder import locked
-from fieldtune.pipeline import fit, goes_on, possible
+from fieldtune.pipeline import finetune_prepared, goes_on, possible
 from fieldtune.preparing import prepared
 from fieldtune.tasks import check_rename, heeded, resolved, task_module
 from fieldtune.train.search import Found, search, space
@@ -76,7 +76,7 @@ def find_settings(
     digest = hashlib.sha256(json.dumps([run, ranges], sort_keys=True).encode()).hexdigest()
 
     def one(changes: Mapping[str, Any], work: Path) -> float:
-        done = fit(
+        done = finetune_prepared(
             task, rows, method, model, resolved(task, method, changes)[1], work,
             seed=seed, progress=progress, split_off=valid is None, again=False,
         )  # fmt: skip
