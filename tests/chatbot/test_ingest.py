@@ -209,6 +209,12 @@ def test_questions(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_null_beside_numbers_is_an_empty_cell(tmp_path: Path) -> None:
+    lines = '{"question":"How?","answer":"So.","intent":7,"document":1}\n{"question":"Why?","answer":"Thus.","intent":null,"document":null}\n'
+    faq, asked = read_faq(csv(tmp_path / "f.jsonl", lines)), read_questions(csv(tmp_path / "q.jsonl", lines))
+    assert [[(row.intent, row.document) for row in rows] for rows in (faq, asked)] == [[("7", "1"), ("", "")]] * 2
+
+
 def test_known_questions_lose_personal_data_but_for_the_companys_own(tmp_path: Path) -> None:
     text = (
         "question,answer\n"

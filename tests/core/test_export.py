@@ -92,6 +92,15 @@ def test_the_commands_take_an_exported_folder(cli: Any, trained: Path, exported:
     assert cli("models", "verify", exported).code == 0
 
 
+def test_a_model_is_not_replaced_by_its_export(trained: Path, exported: Path, tmp_path: Path) -> None:
+    other, again = (Path(shutil.copytree(one, tmp_path / one.name)) for one in (trained, exported))
+    with pytest.raises(ArtefactError, match="a model in"):
+        export_model(fieldtune.load(trained), other, None)
+    verify(other)
+    assert fieldtune.predict(other, {"text": TEXTS})["predicted"].notna().all()
+    export_model(fieldtune.load(trained), again, None)
+
+
 def test_without_out_it_lies_beside_the_model(cli: Any, trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path / "mine")
     before = sorted((tmp_path / "mine").rglob("*"))

@@ -6,7 +6,7 @@ Knows formats; not what is done with the rows. PDF and DOCX come with a later re
 import csv
 import json
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -151,9 +151,9 @@ def read_faq(path: Path) -> list[FaqEntry]:
         path, ("question", "answer"), ("intent", "similar", "language", "document", "guarded"), numbered=True
     )
     entries: dict[tuple[str, str], FaqEntry] = {}
-    for number, row in zip(frame.index, frame.to_dict("records"), strict=True):
-        mended = unguarded if str(row["guarded"]).strip() == "1" else str
-        entry = _faq_entry({str(key): mended(str(value)).strip() for key, value in row.items()}, path, number)
+    for number, row in _rows(frame):
+        mended = unguarded if row["guarded"].strip() == "1" else str
+        entry = _faq_entry({key: mended(value).strip() for key, value in row.items()}, path, number)
         key = (entry.language, equality_key(entry.question))
         first = entries.setdefault(key, entry)
         if equality_key(first.answer) != equality_key(entry.answer):
@@ -229,23 +229,26 @@ def read_questions(path: Path, keep: Collection[str] = ()) -> list[KnownQuestion
         InputError: an unknown language, with its row.
     """
     frame = read_table(path, ("question",), ("document", "answer", "answerable", "intent", "language"), numbered=True)
-    return [
-        _known_question(row, f"row {number} of {path}", keep)
-        for number, row in zip(frame.index, frame.to_dict("records"), strict=True)
-    ]
+    return [_known_question(row, f"row {number} of {path}", keep) for number, row in _rows(frame)]
 
 
-def _known_question(row: Mapping[Any, Any], where: str, keep: Collection[str]) -> KnownQuestion:
-    text, answer = (scrub(str(row[name]), keep).text for name in ("question", "answer"))
-    answerable = str(row["answerable"]).strip().lower() not in _FALSE
+def _known_question(row: Mapping[str, str], where: str, keep: Collection[str]) -> KnownQuestion:
+    text, answer = (scrub(row[name], keep).text for name in ("question", "answer"))
+    answerable = row["answerable"].strip().lower() not in _FALSE
     return KnownQuestion(
         text,
-        str(row["document"]).strip().removeprefix("./"),
+        row["document"].strip().removeprefix("./"),
         answer,
         answerable,
-        str(row["intent"]).strip(),
-        known(str(row["language"]), where) or detect(text),
+        row["intent"].strip(),
+        known(row["language"], where) or detect(text),
     )
+
+
+def _rows(frame: pd.DataFrame) -> Iterator[tuple[int, dict[str, str]]]:
+    """The number and the cells of each row, as texts; a null beside numbers is an empty cell too."""
+    for number, row in zip(frame.index, frame.to_dict("records"), strict=True):
+        yield number, {str(name): "" if _blank(cell) else str(cell) for name, cell in row.items()}
 
 
 def faq_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

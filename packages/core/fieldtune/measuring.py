@@ -75,7 +75,11 @@ def _adapter_share(trained: Any) -> dict[str, float]:
 
 def _rivals(job: Job, rows: Rows) -> dict[str, Any]:
     """Metrics of the plain model and the frozen encoder on the same validation rows."""
-    found, about = {}, job.about
+    found: dict[str, Any] = {}
+    about = job.about
+    if "label" in rows.train and rows.train["label"].nunique() < 2:  # a block of one new label
+        say("note: nothing is measured beside it: the rows to learn from have one label")
+        return found
     for other in (name for name in about.RIVALS if name != job.method):
         folder = job.work / f"rival-{other}"
         try:

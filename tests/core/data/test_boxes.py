@@ -121,6 +121,22 @@ def test_broken_coco_is_named(tmp_path: Path, changes: dict[str, object]) -> Non
         box_table(coco(tmp_path, **changes))
 
 
+def test_what_coco_lacks_is_named(tmp_path: Path) -> None:
+    strange = [{"image_id": 7, "category_id": 9, "bbox": [1, 2, 3, 4]}]
+    for changes, told in (
+        ({"annotations": strange}, "category 9 of an annotation"),
+        ({"categories": None}, "TypeError"),
+    ):
+        with pytest.raises(InputError, match=told):
+            box_table(coco(tmp_path, **changes))
+
+
+def test_the_part_of_each_row_may_have_another_name(cells: Path) -> None:
+    rows = pd.DataFrame({"image": [str(cells / "JPEGImages" / f"{name}.jpg") for name in "ab"], "boxes": "[]"})
+    table = box_table(rows.assign(split=["train", "test"]), rename={"part": "split"})
+    assert table["part"].tolist() == ["train", "test"]
+
+
 def test_what_predict_writes_can_be_read_again(cells: Path) -> None:
     rows = [{"image": "JPEGImages/a.jpg", "boxes": json.dumps([{"label": "red", "score": 0.5, "box": [1, 2, 3, 4]}])}]
     rows.append({"image": "JPEGImages/b.jpg", "boxes": ""})

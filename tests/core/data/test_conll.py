@@ -77,6 +77,16 @@ def test_documents_blank_lines_and_line_ends(tmp_path: Path) -> None:
     assert read_conll(tmp_path / "tabs")[0].words == ["New York", "x"]
 
 
+def test_comments_before_a_sentence_are_no_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "# sent_id = 1\n# text = # 5 won\n# NN B-NP O\n5 CD I-NP O\nwon VBD B-VP O\n\n# id a\tdomain=en\n#1 CD B-NP B-X\n"
+    (tmp_path / "c.conll").write_text(text)
+    found = read_conll(tmp_path / "c.conll")
+    assert [(one.words, one.lines) for one in found] == [(["#", "5", "won"], [3, 4, 5]), (["#1"], [8])]
+    assert "3 lines of comments (#) left out" in capsys.readouterr().err
+    (tmp_path / "c.conll").write_text("# a\n#\n#tag\nword\n")
+    assert [one.words for one in read_conll(tmp_path / "c.conll", words_only=True)] == [["#", "#tag", "word"]]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

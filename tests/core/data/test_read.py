@@ -3,19 +3,21 @@
 import gzip
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
+import fieldtune
 from fieldtune.data.labelled_images import unlabelled_images
 from fieldtune.data.pictured_texts import unlabelled_image_texts
 from fieldtune.data.read import read_table, read_toml
 from fieldtune.data.tables import training_table
 from fieldtune.data.tagged import word_table
-from fieldtune.data.write import write_table
+from fieldtune.data.write import write_pieces, write_table
 from fieldtune.errors import InputError
 from tests.conftest import Ran
 
@@ -49,15 +51,34 @@ def test_a_trailing_comma_in_the_header_too_is_a_column_of_its_own(tmp_path: Pat
 
 
 def test_nulls_of_text_columns_are_empty_and_numbers_stay(tmp_path: Path) -> None:
-    lines = '{"text": "a", "label": "x", "size": 1.5}\n{"text": null, "label": "y", "size": null}\n{"label": null}\n'
-    from_json = read_table(put(tmp_path / "t.jsonl", lines), every_row=True)
-    given = pd.DataFrame({"text": ["a", None, None], "label": ["x", "y", None], "size": [1.5, None, None]})
+    lines = '{"text": "a", "label": "x", "size": 1.5}\n{"text": null, "label": "y", "size": null}\n{"label": null, "size": 2}\n'
+    from_json = read_table(put(tmp_path / "t.jsonl", lines))
+    given = pd.DataFrame({"text": ["a", None, None], "label": ["x", "y", None], "size": [1.5, None, 2]})
     given.to_parquet(tmp_path / "t.parquet")
     given.astype({"label": "category"}).to_parquet(tmp_path / "c.parquet")
-    for frame in (from_json, *(read_table(tmp_path / name, every_row=True) for name in ("t.parquet", "c.parquet"))):
+    for frame in (from_json, *(read_table(tmp_path / name) for name in ("t.parquet", "c.parquet"))):
         assert frame["text"].tolist() == ["a", "", ""]
         assert frame["label"].tolist() == ["x", "y", ""]
-        assert frame["size"].isna().tolist() == [False, True, True]
+        assert frame["size"].isna().tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("kind", [".jsonl", ".parquet"])
+def test_answers_stand_beside_the_cells_as_they_were(cli: Callable[..., Ran], tmp_path: Path, kind: str) -> None:
+    learnt = pd.DataFrame({"text": ["my card", "a refund"] * 2, "label": ["card", "refund"] * 2})
+    fieldtune.finetune("text-classification", learnt, method="linear", out=tmp_path / "m", progress=False)
+    given = {"text": ["card", None, ""], "note": [None, "", "x"], "id": [None, 2**64 - 1, 3], "none": [None] * 3}
+    table = pd.DataFrame({name: pd.Series(cells, dtype=object) for name, cells in given.items()})
+    if kind == ".jsonl":
+        put(tmp_path / "t.jsonl", "".join(json.dumps(row) + "\n" for row in table.to_dict("records")))
+    else:
+        table.astype({"id": "UInt64"}).set_index("note").to_parquet(tmp_path / "t.parquet")
+    ran = cli("predict", "--model", tmp_path / "m", "--data", tmp_path / f"t{kind}", "--out", tmp_path / f"o{kind}")
+    assert ran.code == 0, ran.err
+    if kind == ".jsonl":
+        found = [json.loads(line) for line in (tmp_path / "o.jsonl").read_text().splitlines()]
+    else:
+        found = pq.read_table(tmp_path / "o.parquet").to_pylist()
+    assert [{name: row[name] for name in given} for row in found] == table.to_dict("records")
 
 
 def test_a_null_label_is_a_missing_one(tmp_path: Path) -> None:
@@ -170,10 +191,44 @@ def test_a_written_table_reads_back_and_a_failure_leaves_the_old_one(tmp_path: P
     frame = pd.DataFrame({"text": ["a\tb", "卡"], "label": ["007", ""]})
     write_table(frame, tmp_path / name)
     assert read_table(tmp_path / name).astype(object).equals(frame.astype(object))
-    if name.endswith(".parquet"):
-        with pytest.raises(Exception, match="column"):
-            write_table(pd.DataFrame({"text": [1, "two"]}), tmp_path / name)
+
+    def broken() -> Iterator[pd.DataFrame]:
+        yield frame.iloc[:1]
+        raise ValueError("halfway")
+
+    with pytest.raises(ValueError, match="halfway"):
+        write_pieces(broken(), tmp_path / name)
+    assert len(read_table(tmp_path / name)) == 2
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [2**64 - 1, None], [2**63 - 1, None, -1], [2**64 - 1, -1], [10**18 + 1, 0.5], [2**70, None], [1, True, "x"],
+        [{}, {}], [[1], "x"], [1, 0.5, None],
+    ],
+)  # fmt: skip
+def test_what_no_column_of_parquet_holds_is_text_there(
+    tmp_path: Path, cells: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_table(pd.DataFrame({"x": pd.Series(cells, dtype=object)}), tmp_path / "t.parquet")
+    found = pq.read_table(tmp_path / "t.parquet").column("x").to_pylist()
+    assert all(theirs == ours or str(ours) == theirs for ours, theirs in zip(cells, found, strict=True))
+    assert ("of x" in capsys.readouterr().err) is any(isinstance(cell, str) for cell in found)
+
+
+@pytest.mark.parametrize("lines", ["a\n \nb\n", "\na\n\n\nb\n\t\n", "a\n\n", '\n\n""\n', "a\r\n\r\nb\r\n"])
+@pytest.mark.parametrize("before", ["", "\n\n", "sep=;\n"])
+def test_a_blank_line_of_a_single_column_is_an_empty_cell(tmp_path: Path, before: str, lines: str) -> None:
+    file = put(tmp_path / "t.csv", f"{before}text\n{lines}".replace("\r\n", "\n"))
+    file.write_bytes((before + "text\n" + lines).encode())
+    frame = read_table(file, every_row=True, numbered=True)
+    assert [cell.strip() for cell in frame["text"]] == [line.strip('\t "') for line in lines.splitlines()]
+    first = before.count("\n") + 2
+    assert frame.index.tolist() == list(range(first, first + len(frame)))
+    write_table(frame, file)
+    assert read_table(file, every_row=True)["text"].tolist() == frame["text"].tolist()
 
 
 def test_where_no_table_can_be_written_is_refused(tmp_path: Path) -> None:
@@ -295,9 +350,13 @@ def test_lists_of_labels_come_back_from_the_csv_they_were_written_to(tmp_path: P
     wanted = ["delivery|quality", "quality", "", "[odd"]
     for data in (frame, tmp_path / "t.csv"):
         assert training_table(data, "multi-label-classification")["label"].tolist() == wanted
-    texts = pd.DataFrame({"text": list("abcd"), "label": ["[odd", "[1, 2]", '["a", 1]', "a|b"]})
+    texts = pd.DataFrame({"text": list("abcd"), "label": ["[odd", "[1, 2]", '["a", 1]', "['a', 'b']"]})
     found = training_table(texts, "multi-label-classification")["label"].tolist()
-    assert found == ["[odd", "[1, 2]", '["a", 1]', "a|b"]
+    assert found == ["[odd", "1|2", "1|a", "a|b"]
+    for cell in ("['a' 'b']", '["a", null]', ["a", None], '["a|b"]', ["a|b", "c"], [["a"]], '["a", {}]', '["a"'):
+        texts = pd.DataFrame({"text": list("ab"), "label": pd.Series(["a|b", cell], dtype=object)})
+        with pytest.raises(InputError, match=r"row 1 of the table"):
+            training_table(texts, "multi-label-classification")
     assert training_table(tmp_path / "t.csv", "text-classification")["label"].iloc[1] == '["quality"]'
 
 

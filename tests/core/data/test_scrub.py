@@ -100,6 +100,10 @@ def test_idempotent_on_anything(text: str) -> None:
         ("邮箱abc.d+e@mail.example.co.uk谢谢, IP 192.168.0.1.", "邮箱[email]谢谢, IP [ip]."),
         ("发到zhang.san@公司.cn或li@例子.中国，谢谢", "发到[email]或[email]，谢谢"),
         ("info@münchen.de, a@qq.com请回复", "[email], [email]请回复"),
+        ("ivan@пример.рф или иван@пример.рф", "[email] или [email]"),
+        ("kim@한국.한국, josé@gmail.com, jose\u0301@gmail.com", "[email], [email], [email]"),
+        ("a@例子.香港和a@mail.de.公司.cn、a@xn--fiqs8s.xn--55qx5d", "[email]和[email]、[email]"),
+        ("写信到a@b.com.谢谢", "写信到[email].谢谢"),
     ],
 )
 def test_examples(text: str, expected: str) -> None:
@@ -122,7 +126,9 @@ def test_what_only_looks_personal_stays(text: str) -> None:
     assert scrub(text) == (text, ())
 
 
-@pytest.mark.parametrize("unit", ["a", "1", "1 ", "a.", "a@", "+1 ", "DE89 ", "1-", "a-@b.", "+1((", "9" * 19 + " "])
+@pytest.mark.parametrize(
+    "unit", ["a", "1", "1 ", "a.", "a@", "+1 ", "DE89 ", "1-", "a-@b.", "é", "a@é.", "a@xn--a", "+1((", "9" * 19 + " "]
+)
 def test_hostile_input_ends(unit: str) -> None:
     """200,000 characters of the worst kind; quadratic matching would hang the suite."""
     scrub(unit * (200_000 // len(unit)))

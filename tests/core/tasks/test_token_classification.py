@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -88,6 +89,16 @@ def test_every_method_learns_and_reloads_to_the_same_spans(
     again, same = fieldtune.load(done.path).tag(table["tokens"].tolist())
     assert again == tags
     assert all(np.array_equal(one, other) for one, other in zip(sure, same, strict=True))
+
+
+def test_spans_may_have_another_name(tmp_path: Path) -> None:
+    rows = [(f"{name} lives in Paris", [{"start": 0, "end": len(name), "label": "PER"}]) for name in ("Anna", "Bob")]
+    table = pd.DataFrame(rows * 6, columns=["text", "entities"])
+    given: dict[str, Any] = {"rename": {"spans": "entities"}}
+    done = fieldtune.finetune(
+        "token-classification", table, method="linear", out=tmp_path / "m", progress=False, **given
+    )
+    assert fieldtune.measure(done.path, table, **given)["entity_f1"] == 1.0
 
 
 def test_casing_reaches_an_encoder_that_lowers_every_letter(tiny_encoder: Path, tmp_path: Path) -> None:

@@ -224,6 +224,21 @@ def test_two_blocks_are_learnt_one_after_the_other(tiny_encoder: Path, tmp_path:
         assert model.labels[int(known.argmax())] == "card"
 
 
+@pytest.mark.parametrize("keeps", ["statistics", "replay"])
+def test_a_block_of_one_new_label_is_learnt_whatever_is_measured_beside_it(
+    tiny_encoder: Path, tmp_path: Path, keeps: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    learn(rows(BLOCKS[0]), tiny_encoder, tmp_path / "one", keeps=keeps)
+    block = rows(BLOCKS[1])
+    (label, *_) = block["label"].unique()
+    done = fieldtune.finetune(
+        "text-classification", block[block["label"] == label], method="continual", model=str(tmp_path / "one"),
+        out=tmp_path / "two", settings={"keeps": keeps}, rivals=True, progress=False,
+    )  # fmt: skip
+    assert label in fieldtune.load(done.path).labels and done.metrics["rivals"] == {}
+    assert "have one label" in capsys.readouterr().err
+
+
 def test_what_later_blocks_measure_on_was_never_learnt(tiny_encoder: Path, tmp_path: Path) -> None:
     table = rows(BLOCKS[0])
     learn(table, tiny_encoder, tmp_path / "one")

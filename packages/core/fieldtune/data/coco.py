@@ -19,6 +19,8 @@ def coco_rows(path: Path) -> Iterator[dict[str, Any]]:
         names = {entry["id"]: str(entry["name"]) for entry in told["categories"]}
         boxes: dict[Any, list[dict[str, Any]]] = {entry["id"]: [] for entry in told["images"]}
         for entry in told["annotations"]:
+            if entry["category_id"] not in names:
+                raise ValueError(f"category {entry['category_id']} of an annotation is not among the categories")
             x, y, width, height = (float(value) for value in entry["bbox"])
             found = {"label": names[entry["category_id"]], "box": [x, y, x + width, y + height]}
             boxes[entry["image_id"]].append(found | ({"crowd": True} if entry.get("iscrowd") else {}))
@@ -26,7 +28,7 @@ def coco_rows(path: Path) -> Iterator[dict[str, Any]]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
             f"COCO's images, annotations and categories in {path}",
-            f"{type(error).__name__}: {error}",
+            f"no {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}",
             "export it again",
         ) from error
     for key, name in files:

@@ -5,6 +5,7 @@ and all are read as the same entities. What fits none of them is refused with it
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from typing import NamedTuple
 from fieldtune.data.raw import decode, read_bytes
 from fieldtune.errors import InputError
 from fieldtune.evaluate.sequence import OUTSIDE
+from fieldtune.progress import say
 
 _TAG = re.compile(r"([BIESLUMW])-(.+)")
 _LONG = {"L": "E", "U": "S", "M": "I", "W": "S"}  # the names that BILOU and BMES have for the same
@@ -52,11 +54,17 @@ def read_conll(path: Path, *, words_only: bool = False) -> list[Sentence]:
 def _sentences(text: str, path: Path) -> list[Sentence]:
     found = [Sentence([], [], [])]
     first: tuple[int, int] | None = None
-    for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    counts = Counter(len(_cells(line)) for line in lines if line.strip())
+    usual, comments = max(counts, key=lambda count: counts[count], default=0), 0
+    for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith(_DOCUMENT):
             found.append(Sentence([], [], []))
             continue
-        cells = line.split("\t") if "\t" in line else re.split(" +", line.strip(" "))
+        cells = _cells(line)
+        if cells[0].startswith("#") and not found[-1].words and _comments(cells, usual):
+            comments += 1
+            continue
         first = first or (len(cells), number)
         if len(cells) != first[0] or not cells[0].strip():
             raise InputError(
@@ -67,7 +75,18 @@ def _sentences(text: str, path: Path) -> list[Sentence]:
         found[-1].words.append(cells[0].strip())
         found[-1].tags.append(cells[-1].strip() if len(cells) > 1 else "")
         found[-1].lines.append(number)
+    if comments:
+        say(f"note: {comments} lines of comments (#) left out ({path})")
     return [sentence for sentence in found if sentence.words]
+
+
+def _cells(line: str) -> list[str]:
+    return line.split("\t") if "\t" in line else re.split(" +", line.strip(" "))
+
+
+def _comments(cells: list[str], usual: int) -> bool:
+    """Whether a line that begins with # is no word of a sentence: it has other columns than the file, or no tag at its end."""
+    return len(cells) != usual or (usual > 1 and cells[-1] != OUTSIDE and not _TAG.fullmatch(cells[-1]))
 
 
 def iob2(rows: Sequence[Sequence[str]], named: Callable[[int, int], str], where: object) -> list[list[str]]:

@@ -48,7 +48,8 @@ def read_table(
         optional: columns to add as empty text when missing.
         encoding: of CSV, TSV and JSON lines.
         hint: what else than renaming mends a missing column, e.g. ``"name it with --text COLUMN"``.
-        every_row: keep empty rows too, for answers that stand beside the rows they are about, and a table without rows.
+        every_row: keep empty rows too, for answers that stand beside the rows they are about, nulls as they are, and a
+            table without rows.
         numbered: let the index be the number of each row as a spreadsheet or an editor shows it, empty rows counted: the
             header of CSV is row 1; of JSON lines it is the line.
 
@@ -65,6 +66,8 @@ def read_table(
     if kind not in KINDS:
         raise InputError(f"a table ending in {', '.join(KINDS)} (.gz allowed)", str(path), "convert or rename it")
     frame = _frame(path, kind, encoding, numbered)
+    if not every_row:
+        frame = _without_nulls(frame)
     if frame.empty and not (every_row and len(frame.columns)):
         raise InputError("at least one row", f"none in {path}", "check that the export worked")
     check_columns(frame, required, str(path), hint)
@@ -83,7 +86,7 @@ def read_table(
 def _frame(path: Path, kind: str, encoding: str, numbered: bool) -> pd.DataFrame:
     """All rows of a file; of JSON lines the index is always the line."""
     if kind == ".parquet":
-        frame = _without_nulls(_parquet(read_bytes(path), path))
+        frame = _parquet(read_bytes(path), path)
         return frame.set_axis(range(1, len(frame) + 1)) if numbered else frame
     text = decode(read_bytes(path), path, encoding)
     if kind == ".jsonl":
@@ -142,7 +145,7 @@ def _json_lines(text: str, path: Path) -> pd.DataFrame:
         rows, count = mended(rows)
         if count:
             say(said(count, str(path)))
-    return _without_nulls(_whole_numbers(pd.DataFrame(rows, index=numbers), rows))
+    return _whole_numbers(pd.DataFrame(rows, index=numbers), rows)
 
 
 def _whole_numbers(frame: pd.DataFrame, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -167,12 +170,7 @@ def _without_nulls(frame: pd.DataFrame) -> pd.DataFrame:
 def _parquet(raw: bytes, path: Path) -> pd.DataFrame:
     try:
         most = most_of(len(raw), _SMALL)
-        whole = {"integer_object_nulls": True}  # as in JSON lines
-        frame = (
-            pd.read_parquet(io.BytesIO(raw), engine="pyarrow", to_pandas_kwargs=whole)
-            if _unpacked_size(raw, most) <= most
-            else None
-        )
+        frame = _unpacked(raw) if _unpacked_size(raw, most) <= most else None
     except Exception as error:  # pyarrow raises many kinds; each means the file is no Parquet
         raise InputError(f"a Parquet file at {path}", type(error).__name__, "export it again") from error
     if frame is None:
@@ -184,6 +182,15 @@ def _parquet(raw: bytes, path: Path) -> pd.DataFrame:
     return frame.astype(
         dict.fromkeys(frame.select_dtypes("category").columns, object)
     )  # cells as other files give them
+
+
+def _unpacked(raw: bytes) -> pd.DataFrame:
+    """By Arrow itself: pandas before 3 cannot be told to keep whole numbers beside empty cells, as in JSON lines."""
+    from pyarrow.parquet import read_table as unpacked
+
+    frame: pd.DataFrame = unpacked(io.BytesIO(raw)).to_pandas(integer_object_nulls=True)
+    keys = [name for name in frame.index.names if name is not None and name not in frame]
+    return frame.reset_index(keys) if keys else frame  # an index with a name is a column of the file
 
 
 def _unpacked_size(raw: bytes, most: int) -> int:

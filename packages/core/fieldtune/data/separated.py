@@ -16,6 +16,7 @@ from fieldtune.errors import InputError
 UNNAMED = "unnamed"
 """Attribute of a table: which of its columns have no name in the file, where pandas gives them one."""
 _BLANK_LINE = re.compile(r"^[ \t]*\r?\n", re.MULTILINE)
+_BLANK_LINES = re.compile(r"\A(?:[ \t]*(?:\r\n|\n|\r))+")
 _BREAK = re.compile(r"\r\n|\n|\r")
 _QUOTED = r'"[^"]*+(?:""[^"]*+)*+"'
 _SAID = re.compile(r"\ufeff?sep=([^\w\s\"]|\t)(?=[\r\n])", re.IGNORECASE)
@@ -44,19 +45,21 @@ def separated(text: str, mark: str, path: Path, numbered: bool) -> pd.DataFrame:
             f"a quotation mark in line {line} that is closed on a later line, inside of a cell",
             "correct that line: a quotation mark that is part of a cell is written twice, and the cell in quotes",
         )
+    lone = len(header) == 1  # of a single column, a blank line is a row with an empty cell
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # the first row is longer than the header
             frame = pd.read_csv(
-                io.StringIO(text),
+                io.StringIO(_BLANK_LINES.sub("", text, count=1) if lone else text),
                 sep=mark,
                 dtype=str,
                 keep_default_na=False,
                 on_bad_lines="error",
                 index_col=False,
+                skip_blank_lines=not lone,
             )
             frame.attrs[UNNAMED] = [name for name, said in zip(frame, header, strict=False) if not said]
-            return frame.set_axis(_row_numbers(text, mark, len(frame))) if numbered else frame
+            return frame.set_axis(_row_numbers(text, mark, len(frame), lone)) if numbered else frame
     except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
         reason = (
             _long_row(text, mark)
@@ -75,14 +78,16 @@ def check_once(names: Sequence[Any], where: str) -> None:
         raise InputError("every column once", f"{', '.join(twice)} again in {where}", "rename or delete one of them")
 
 
-def _row_numbers(text: str, mark: str, count: int) -> range | list[int]:
-    """What a spreadsheet calls the rows: blank lines, which pandas passes over, count."""
+def _row_numbers(text: str, mark: str, count: int, lone: bool) -> range | list[int]:
+    """What a spreadsheet calls the rows: blank lines, which pandas passes over, count; in a `lone` column they are rows."""
     if _BLANK_LINE.search(text):
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
         with contextlib.suppress(csv.Error):
             numbers = [n for n, cells in enumerate(reader, 1) if len(cells) > 1 or (cells and not cells[0].isspace())]
             if len(numbers) == count + 1:
                 return numbers[1:]
+            if lone and numbers:
+                return range(numbers[0] + 1, numbers[0] + 1 + count)
     return range(2, count + 2)
 
 

@@ -1,5 +1,6 @@
 """A user's table -> the columns a task trains on: renamed, labels mapped, unusable rows counted or refused."""
 
+import ast
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
@@ -35,6 +36,7 @@ NAME_OTHERS = 'name it with --column NAME=COLUMN (in Python rename={"NAME": COLU
 _HINTS = dict.fromkeys(("text-classification", "multi-label-classification", "regression"), _NAMED)
 SETS = ("multi-label-classification",)
 """Tasks whose label is any number of labels, ``a|b``; an empty cell is a row of none of them."""
+_NO_LABEL = (list, tuple, set, dict, np.ndarray)
 NUMBERS = ("regression", "reranking")
 """Tasks whose label is a number."""
 
@@ -90,7 +92,8 @@ def task_columns(
     frame = renamed(frame, rename, (*required, *optional), where)
     frame = frame[[name for name in (*required, *optional) if name in frame]]
     if "label" in frame and task in SETS:
-        frame["label"] = frame["label"].map(_one_cell)
+        cells = [_one_cell(cell, f"row {row} of {where}") for row, cell in frame["label"].items()]
+        frame["label"] = pd.Series(cells, index=frame.index, dtype=object)
     for name in (name for name in frame if name != "image"):
         check_texts(frame[name], where)
     if "label" in frame:
@@ -132,13 +135,35 @@ def text_column(data: pd.DataFrame | Path | str, *, rename: Mapping[str, str] | 
     return _without_empty(frame[[name]].rename(columns={name: "text"}), ["text"], where)
 
 
-def _one_cell(cell: Any) -> Any:
-    """Several labels in a list, or in JSON as our CSV holds one, as the cell ``a|b``; other cells as they are."""
-    if isinstance(cell, str) and cell.lstrip().startswith("["):
-        with contextlib.suppress(ValueError, RecursionError):
-            told = json.loads(cell)
-            cell = told if all(isinstance(one, str) for one in told) else cell
-    return joined([str(one).strip() for one in cell]) if isinstance(cell, (list, tuple, set, np.ndarray)) else cell
+def _one_cell(cell: Any, where: str) -> Any:
+    """Several labels in a list, or as JSON or Python write one, as the cell ``a|b``; other cells as they are."""
+    labels = _listed(cell)
+    if labels is None:
+        if isinstance(cell, str) and cell.lstrip().startswith(("['", '["')):
+            raise InputError("a list of labels", f"{cell[:60]} in {where}", 'write ["a", "b"], or a|b')
+        return cell
+    for one in labels:
+        if isinstance(one, _NO_LABEL) or empty(one):
+            raise InputError("labels of letters or numbers", f"{one!r} in the list in {where}", "correct that row")
+        if SEPARATOR in str(one):
+            raise InputError(
+                f"labels without {SEPARATOR}, which parts them", f"{one!r} in {where}", "rename that label"
+            )
+    return joined([_name(one) for one in labels])
+
+
+def _listed(cell: Any) -> list[Any] | None:
+    """What a cell that is a list holds; None where it is none. NumPy's ['a' 'b'] would be one label to Python."""
+    if isinstance(cell, (list, tuple, set, np.ndarray)):
+        return list(cell)
+    if not isinstance(cell, str) or not cell.lstrip().startswith("["):
+        return None
+    with contextlib.suppress(ValueError, RecursionError):
+        return list(json.loads(cell))
+    with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+        told = ast.literal_eval(cell.strip())
+        return told if isinstance(told, list) and repr(told) == cell.strip() else None
+    return None
 
 
 def _name(cell: Any) -> str:

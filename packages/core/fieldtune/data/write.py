@@ -2,9 +2,11 @@
 
 import contextlib
 import csv
+import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
@@ -77,7 +79,7 @@ def write_pieces(pieces: Iterable[pd.DataFrame], path: Path) -> None:
     pieces = _whole(pieces, path)
     with written(path) as temporary:
         if path.suffix == ".parquet":
-            pd.concat(pieces).to_parquet(temporary, index=False)
+            _columnar(pd.concat(pieces), path).to_parquet(temporary, index=False)
             return
         with temporary.open("w", encoding="utf-8", newline="") as handle:
             for number, piece in enumerate(pieces):
@@ -110,6 +112,42 @@ def _whole(pieces: Iterable[pd.DataFrame], path: Path) -> Iterator[pd.DataFrame]
         say(said(count, str(path)))
 
 
+def _columnar(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Every column of one kind, as Parquet has them; what no kind holds is written as text, and that is said."""
+    frame = frame.copy(deep=False)
+    for name in [name for name in frame if frame[name].dtype == object]:
+        frame[name] = _whole_numbers(frame[name])
+        if frame[name].dtype == object and not _fits(frame[[name]]):
+            say(f"note: no kind of column in Parquet holds all cells of {name}; it is written as text ({path})")
+            texts = [None if _missing(cell) else str(_cell(cell)) for cell in frame[name]]
+            frame[name] = pd.Series(texts, index=frame.index, dtype=object)
+    return frame
+
+
+def _whole_numbers(cells: pd.Series) -> pd.Series:
+    """Whole numbers beside empty cells, as reading keeps them, of a kind that holds each in full; others as they are."""
+    if pd.api.types.infer_dtype(cells, skipna=True) == "integer":
+        for kind in ("Int64", "UInt64"):
+            with contextlib.suppress(OverflowError, TypeError, ValueError):
+                return cells.astype(kind)
+    return cells
+
+
+def _fits(column: pd.DataFrame) -> bool:
+    """Whether Parquet takes it."""
+    import pyarrow as pa
+
+    try:
+        column.to_parquet(io.BytesIO())
+    except (pa.ArrowException, OverflowError):
+        return False
+    return True
+
+
+def _missing(cell: Any) -> bool:
+    return bool(pd.api.types.is_scalar(cell) and pd.isna(cell))
+
+
 def _separated(frame: pd.DataFrame, handle: TextIO, mark: str, *, header: bool) -> None:
     names = ["" if name in frame.attrs.get(UNNAMED, ()) else str(name) for name in frame]
     plain = _plain(frame)
@@ -133,6 +171,10 @@ def _json(value: Any) -> Any:
     """What JSON has no form for."""
     if value is pd.NaT or value is pd.NA:
         return None
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            return None
+        return float(value) if Decimal(repr(float(value))) == value else str(value)
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 

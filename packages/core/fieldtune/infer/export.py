@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from fieldtune.errors import InputError
+from fieldtune.errors import ArtefactError, InputError
 from fieldtune.infer.int8 import quantise
 from fieldtune.infer.onnx_graph import OnnxFeatures, library
 from fieldtune.infer.parity import Exportable, Row, apart, compare, judge, reader_of, texts_of, with_reader
 from fieldtune.infer.tracing import write_graph
 from fieldtune.models import asked
-from fieldtune.models.folder import staged
+from fieldtune.models.folder import MANIFEST, staged
 from fieldtune.models.pairs import Reranker
 from fieldtune.models.regressor import Regressor
 from fieldtune.models.trained import GRAPH, save_page
@@ -46,6 +46,7 @@ def export(
 
     Raises:
         InputError: a model that is nothing of the kind; int8 of one that neither labels nor embeds.
+        ArtefactError: ``out`` holds a model that is no export, which would be lost.
         RefusedError: the graph does not answer as the model does, or there are too few rows to tell; nothing is written.
         MissingExtraError: ONNX is not installed.
     """
@@ -55,6 +56,8 @@ def export(
     if int8 and isinstance(model, Regressor | Reranker):
         raise InputError("int8 of a model that labels or embeds", f"one for {model.card['task']}", "leave --int8 out")
     library()
+    if (out / MANIFEST).is_file() and not (out / GRAPH).is_file():
+        raise ArtefactError("an empty --out, or an earlier export", f"a model in {out}", "choose another --out")
     rows, shown = apart(list(probe)) if int8 else (np.arange(len(probe)), list[Row]())
     card = {**model.card, "runtime": "onnx int8" if int8 else "onnx float32"}
     with staged(out, {"exported_from": model.card.get("run", {}).get("data", "")}) as folder:

@@ -33,7 +33,7 @@ from fieldtune.train.settings import Settings
 from fieldtune.train.tuning import TUNED, text_heeds, trainable, tune
 from fieldtune.train.words import words_at_hand
 
-COLUMNS = (("tokens", "tags"), ())
+COLUMNS = (("tokens", "tags"), ("spans",))
 INPUTS = ("text",)
 DEFAULTS = Settings(
     epochs=5, learning_rate=3e-4, head_learning_rate=2e-3, max_length=256, label_smoothing=0.0, refit=True

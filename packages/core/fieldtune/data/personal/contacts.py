@@ -11,12 +11,18 @@ from collections.abc import Iterator
 from fieldtune.data.personal.context import names_a_version, names_an_order
 
 Spans = Iterator[tuple[int, int]]
+# Letters of scripts that part words by blanks: accents, Greek to Sinhala, Georgian and Ethiopic, Korean.
+_PARTED = r"\u00c0-\u0dff\u10a0-\u137f\uac00-\ud7af"
+_ENDING = rf"""(?:xn--[A-Za-z0-9-]{{2,59}}|[A-Za-z]{{2,24}}|[{_PARTED}]{{2,24}}
+    |中[国國]|公司|[网網][络絡]|香港|台[湾灣]|新加坡|澳[门門]|公益|政[务府]|机构|组织机构|集团|企业|在线|中文网|[网商]店|网[址站]
+    |商[城标]|信息|移动|手机|我爱你|佛山|广东|世界|健康|慈善|ไทย|คอม|コム|みんな)"""  # of scripts that do not, the known ones
 _EMAIL = re.compile(
-    r"[A-Za-z0-9._%+'-]{1,64}@(?:"
-    r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,24}"
+    rf"""[A-Za-z0-9._%+'\-{_PARTED}]{{1,64}}@(?:
+    (?:[A-Za-z0-9](?:[A-Za-z0-9-]{{0,61}}[A-Za-z0-9])?\.){{1,8}}(?:xn--[A-Za-z0-9-]{{2,59}}|[A-Za-z]{{2,24}}+)(?!\.[^\W\d_a-zA-Z])
     # A domain in other letters: 公司.cn, münchen.de, 例子.中国
-    r"|(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}(?:[A-Za-z]{2,24}|中国|公司|网络)"
-    r")"
+    |(?:[^\W_](?:[\w-]{{0,61}}[^\W_])?\.){{1,8}}{_ENDING}
+    )""",
+    re.VERBOSE,
 )
 _INTERNATIONAL = re.compile(r"(?<![0-9+])\+(?:[0-9][ .()-]{0,2}){7,14}[0-9](?![0-9])")
 _MOBILE = re.compile(r"(?<![0-9])(?<![0-9]\.)(?:(?:00)?86[ -]?)?1[3-9](?:[ -]?[0-9]){9}(?![0-9]|\.[0-9])")
