@@ -145,6 +145,14 @@ def test_a_row_without_words_is_given_no_opinion(model, tmp_path):
     out = pd.read_csv(tmp_path / "out.csv", dtype=str, keep_default_na=False)
     assert out["tone"].tolist() == ["negative", "", ""]
     assert out["p_negative"].tolist()[1:] == ["", ""]
+    titles = ["Brine shares plunge in Saltmere", None, " "]
+    for kind in ("object", "string", "category"):
+        pd.DataFrame({"title": pd.Series(titles, dtype=kind)}).to_parquet(tmp_path / "in.parquet")
+        told = scoring.score_table(model, tmp_path / "in.parquet", tmp_path / "out.parquet")
+        assert (told["rows"], told["without_words"]) == (3, 2)
+        assert [
+            None if pd.isna(cell) else cell for cell in pd.read_parquet(tmp_path / "out.parquet")["title"]
+        ] == titles
 
 
 def test_only_rows_that_measure_a_model_are_said_to_flatter(tmp_path, home, capsys):

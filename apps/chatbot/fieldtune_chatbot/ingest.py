@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from fieldtune.data.filled import empty
 from fieldtune.data.raw import decode
 from fieldtune.data.read import read_table
 from fieldtune.data.scrub import scrub
@@ -202,19 +203,15 @@ def _dialogue(row: Mapping[Any, Any], path: Path, number: int) -> Dialogue:
         raise InputError(
             "the roles customer and agent", f"{sorted(unknown)} in line {number} of {path}", "rename the roles"
         )
-    resolved = None if _blank(row["resolved"]) else str(row["resolved"]).strip().lower() not in _FALSE
+    resolved = None if empty(row["resolved"]) else str(row["resolved"]).strip().lower() not in _FALSE
     try:
-        rating = None if _blank(row["rating"]) else float(row["rating"])
+        rating = None if empty(row["rating"]) else float(row["rating"])
     except (TypeError, ValueError) as error:
         raise InputError(
             "a rating as a number", f"{row['rating']!r} in line {number} of {path}", "correct it"
         ) from error
-    identity, language = ("" if _blank(row[name]) else str(row[name]) for name in ("id", "language"))
+    identity, language = ("" if empty(row[name]) else str(row[name]) for name in ("id", "language"))
     return Dialogue(identity or str(number), read, resolved, rating, known(language, f"line {number} of {path}"))
-
-
-def _blank(value: Any) -> bool:
-    return value is None or value == "" or (isinstance(value, float) and value != value)
 
 
 def read_questions(path: Path, keep: Collection[str] = ()) -> list[KnownQuestion]:
@@ -248,7 +245,7 @@ def _known_question(row: Mapping[str, str], where: str, keep: Collection[str]) -
 def _rows(frame: pd.DataFrame) -> Iterator[tuple[int, dict[str, str]]]:
     """The number and the cells of each row, as texts; a null beside numbers is an empty cell too."""
     for number, row in zip(frame.index, frame.to_dict("records"), strict=True):
-        yield number, {str(name): "" if _blank(cell) else str(cell) for name, cell in row.items()}
+        yield number, {str(name): "" if empty(cell) else str(cell) for name, cell in row.items()}
 
 
 def faq_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

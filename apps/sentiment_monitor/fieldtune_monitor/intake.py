@@ -10,6 +10,7 @@ import re
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from fieldtune.data.filled import empty
 from fieldtune.errors import InputError
 from fieldtune.text.language import detect, known
 from fieldtune_monitor.identity import document_identity
@@ -103,7 +104,7 @@ def _without_blocks(text: str) -> str:
 
 
 def _text(value: object) -> str:
-    return "" if value is None or value != value else str(value).strip()
+    return "" if empty(value) else str(value).strip()
 
 
 def _tone(value: object) -> str:

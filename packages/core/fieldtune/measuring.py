@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from fieldtune.data.tables import NUMBERS, SETS
 from fieldtune.errors import MissingExtraError
 from fieldtune.evaluate.privacy import membership_auc
 from fieldtune.job import Job
@@ -77,7 +78,7 @@ def _rivals(job: Job, rows: Rows) -> dict[str, Any]:
     """Metrics of the plain model and the frozen encoder on the same validation rows."""
     found: dict[str, Any] = {}
     about = job.about
-    if "label" in rows.train and rows.train["label"].nunique() < 2:  # a block of one new label
+    if job.task not in (*SETS, *NUMBERS) and "label" in rows.train and rows.train["label"].nunique() < 2:
         say("note: nothing is measured beside it: the rows to learn from have one label")
         return found
     for other in (name for name in about.RIVALS if name != job.method):

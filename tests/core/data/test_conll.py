@@ -83,6 +83,15 @@ def test_comments_before_a_sentence_are_no_words(tmp_path: Path, capsys: pytest.
     found = read_conll(tmp_path / "c.conll")
     assert [(one.words, one.lines) for one in found] == [(["#", "5", "won"], [3, 4, 5]), (["#1"], [8])]
     assert "3 lines of comments (#) left out" in capsys.readouterr().err
+    for odd in (b"#happy NN\nday NN\n\nAda NNP\n", b"#happy\t\nday\t\n\nAda\t\n", b"# NN\n\n#day NN\n\nAda NNP\n"):
+        (tmp_path / "c.conll").write_bytes(odd)
+        words = [[line.split()[0] for line in part.splitlines()] for part in odd.decode().split("\n\n")]
+        assert [one.words for one in read_conll(tmp_path / "c.conll", words_only=True)] == words
+    (tmp_path / "c.conll").write_text("#happy\tO \nday\tO\n\n# id = 1\n#Bob\tB-PER\n\n# id = 2\nEve\tB-PER\n")
+    assert [one.words for one in read_conll(tmp_path / "c.conll")] == [["#happy", "day"], ["#Bob"], ["Eve"]]
+    (tmp_path / "c.conll").write_text("a O\n\n#happy PER\n")
+    with pytest.raises(InputError, match="'PER' in line 3"):
+        read_conll(tmp_path / "c.conll")
     (tmp_path / "c.conll").write_text("# a\n#\n#tag\nword\n")
     assert [one.words for one in read_conll(tmp_path / "c.conll", words_only=True)] == [["#", "#tag", "word"]]
 

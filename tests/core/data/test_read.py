@@ -231,6 +231,23 @@ def test_a_blank_line_of_a_single_column_is_an_empty_cell(tmp_path: Path, before
     assert read_table(file, every_row=True)["text"].tolist() == frame["text"].tolist()
 
 
+def test_a_first_line_of_blanks_is_no_header(tmp_path: Path) -> None:
+    frame = read_table(put(tmp_path / "t.csv", "   \ntext,id\nhello,1\n\nworld,2\n"), every_row=True, numbered=True)
+    assert frame.to_dict() == {"text": {3: "hello", 5: "world"}, "id": {3: "1", 5: "2"}}
+
+
+def test_levels_of_an_index_with_one_name_are_no_columns(tmp_path: Path) -> None:
+    index = pd.MultiIndex.from_tuples([(1, 2, 3)], names=["a", "b", "a"])
+    pd.DataFrame({"text": ["x"]}, index=index).to_parquet(tmp_path / "t.parquet")
+    assert sorted(read_table(tmp_path / "t.parquet")) == ["b", "text"]
+
+
+@pytest.mark.parametrize("kind", ["string", "string[pyarrow]"])
+def test_nulls_of_any_kind_of_text_are_nothing(tmp_path: Path, kind: str) -> None:
+    pd.DataFrame({"tokens": pd.array(['["a","b"]', None], dtype=kind)}).to_parquet(tmp_path / "t.parquet")
+    assert word_table(tmp_path / "t.parquet")[1]["tokens"].tolist() == [["a", "b"], []]
+
+
 def test_where_no_table_can_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "folder.csv").mkdir()
     (tmp_path / "file").write_text("x")
@@ -353,7 +370,19 @@ def test_lists_of_labels_come_back_from_the_csv_they_were_written_to(tmp_path: P
     texts = pd.DataFrame({"text": list("abcd"), "label": ["[odd", "[1, 2]", '["a", 1]', "['a', 'b']"]})
     found = training_table(texts, "multi-label-classification")["label"].tolist()
     assert found == ["[odd", "1|2", "1|a", "a|b"]
-    for cell in ("['a' 'b']", '["a", null]', ["a", None], '["a|b"]', ["a|b", "c"], [["a"]], '["a", {}]', '["a"'):
+    texts["label"] = ["[ 'a',\n 'b' ]", '["a", ""]', "[URGENT]", '[""]']
+    assert training_table(texts, "multi-label-classification")["label"].tolist() == ["a|b", "a", "[URGENT]", ""]
+    for cell in (
+        "['a' 'b']",
+        "[u'a']",
+        '["a", null]',
+        ["a", None],
+        '["a|b"]',
+        ["a|b", "c"],
+        [["a"]],
+        '["a", {}]',
+        '["a"',
+    ):
         texts = pd.DataFrame({"text": list("ab"), "label": pd.Series(["a|b", cell], dtype=object)})
         with pytest.raises(InputError, match=r"row 1 of the table"):
             training_table(texts, "multi-label-classification")

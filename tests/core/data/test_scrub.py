@@ -104,6 +104,9 @@ def test_idempotent_on_anything(text: str) -> None:
         ("kim@한국.한국, josé@gmail.com, jose\u0301@gmail.com", "[email], [email], [email]"),
         ("a@例子.香港和a@mail.de.公司.cn、a@xn--fiqs8s.xn--55qx5d", "[email]和[email]、[email]"),
         ("写信到a@b.com.谢谢", "写信到[email].谢谢"),
+        ("max@mail.firma.de.Über uns, a@b.co.uk.Привет", "[email].Über uns, [email].Привет"),
+        ("nguyễn.văn@example.com; 내용은hong@example.com", "[email]; 내용은[email]"),
+        ("محمد@مثال.السعودية، شكرا", "[email]، شكرا"),
     ],
 )
 def test_examples(text: str, expected: str) -> None:
@@ -120,6 +123,7 @@ def test_examples(text: str, expected: str) -> None:
         "身份证110105194912310021，净利润13800138000.55元，股票代码600519",
         "1.38 million, 300.1.2.3, 12800138000, @tidewater, a@b",
         "1700000000000 and 20240501123045",
+        "친구들@여기.봐라, Звоните@нам.сейчас, 2×@home.now, 5@€3.50",
     ],
 )
 def test_what_only_looks_personal_stays(text: str) -> None:

@@ -284,6 +284,15 @@ def test_wrong_documents_are_mined_where_only_right_ones_are_given(tmp_path: Pat
     assert len(with_negatives(own, 5)) == 2  # it has wrong ones of its own
 
 
+def test_right_documents_alone_are_measured_beside_rivals(tiny_encoder: Path, tmp_path: Path) -> None:
+    table = pd.DataFrame([(f"repair {thing} {n}", f"{thing} {n}") for n in range(20) for thing in THINGS])
+    done = fieldtune.finetune(
+        "reranking", table.set_axis(["query", "document"], axis=1), method="head", model=str(tiny_encoder),
+        out=tmp_path / "m", rivals=True, progress=False,
+    )  # fmt: skip
+    assert set(done.metrics["rivals"]) == {"linear"}
+
+
 def test_figures_are_those_of_the_order_of_the_scores(tmp_path: Path) -> None:
     class Fixed:
         def score(self, pairs: list[tuple[str, str]]) -> np.ndarray:

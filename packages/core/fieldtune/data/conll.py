@@ -38,7 +38,7 @@ def read_conll(path: Path, *, words_only: bool = False) -> list[Sentence]:
         InputError: no such file, another encoding, no word, a line with other columns than the first, no tag where one
             should be, or entities that no one scheme explains; with the line.
     """
-    sentences = _sentences(decode(read_bytes(path), path), path)
+    sentences = _sentences(decode(read_bytes(path), path), path, words_only)
     if not sentences:
         raise InputError("words, one a line", f"none in {path}", "check that the export worked")
     if words_only:
@@ -51,18 +51,18 @@ def read_conll(path: Path, *, words_only: bool = False) -> list[Sentence]:
     return [sentence._replace(tags=mine) for sentence, mine in zip(sentences, tags, strict=True)]
 
 
-def _sentences(text: str, path: Path) -> list[Sentence]:
+def _sentences(text: str, path: Path, words_only: bool) -> list[Sentence]:
     found = [Sentence([], [], [])]
     first: tuple[int, int] | None = None
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    counts = Counter(len(_cells(line)) for line in lines if line.strip())
+    counts = Counter(len(_cells(line)) for line in lines if line.strip() and not line.startswith("#"))
     usual, comments = max(counts, key=lambda count: counts[count], default=0), 0
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith(_DOCUMENT):
             found.append(Sentence([], [], []))
             continue
         cells = _cells(line)
-        if cells[0].startswith("#") and not found[-1].words and _comments(cells, usual):
+        if usual and not found[-1].words and _comments(cells, usual, words_only):
             comments += 1
             continue
         first = first or (len(cells), number)
@@ -84,9 +84,12 @@ def _cells(line: str) -> list[str]:
     return line.split("\t") if "\t" in line else re.split(" +", line.strip(" "))
 
 
-def _comments(cells: list[str], usual: int) -> bool:
-    """Whether a line that begins with # is no word of a sentence: it has other columns than the file, or no tag at its end."""
-    return len(cells) != usual or (usual > 1 and cells[-1] != OUTSIDE and not _TAG.fullmatch(cells[-1]))
+def _comments(cells: list[str], usual: int, words_only: bool) -> bool:
+    """Whether a line before a sentence is a comment: # and other columns than words have, or # and no tag at its end."""
+    if not cells[0].startswith("#") or len(cells) != usual:
+        return cells[0].startswith("#")
+    tag = cells[-1].strip()
+    return cells[0] == "#" and usual > 1 and not words_only and tag != OUTSIDE and not _TAG.fullmatch(tag)
 
 
 def iob2(rows: Sequence[Sequence[str]], named: Callable[[int, int], str], where: object) -> list[list[str]]:

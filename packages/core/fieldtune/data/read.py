@@ -189,7 +189,11 @@ def _unpacked(raw: bytes) -> pd.DataFrame:
     from pyarrow.parquet import read_table as unpacked
 
     frame: pd.DataFrame = unpacked(io.BytesIO(raw)).to_pandas(integer_object_nulls=True)
-    keys = [name for name in frame.index.names if name is not None and name not in frame]
+    for name, kind in frame.dtypes.items():  # of texts, a null of pandas' own is no truth value
+        if pd.api.types.is_string_dtype(kind) and getattr(kind, "na_value", None) is pd.NA:
+            frame[name] = frame[name].astype(object).where(frame[name].notna(), None)
+    names = list(frame.index.names)
+    keys = [name for name in names if name is not None and name not in frame and names.count(name) == 1]
     return frame.reset_index(keys) if keys else frame  # an index with a name is a column of the file
 
 

@@ -92,10 +92,10 @@ def _row_numbers(text: str, mark: str, count: int, lone: bool) -> range | list[i
 
 
 def _header(text: str, mark: str) -> list[str]:
-    """The cells of the first line that has any."""
+    """The cells of the first line that has any; blanks alone are none."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
     with contextlib.suppress(csv.Error):
-        return next((cells for cells in reader if cells), [])
+        return next((cells for cells in reader if cells and not (len(cells) == 1 and cells[0].isspace())), [])
     return []
 
 

@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ NAME_OTHERS = 'name it with --column NAME=COLUMN (in Python rename={"NAME": COLU
 _HINTS = dict.fromkeys(("text-classification", "multi-label-classification", "regression"), _NAMED)
 SETS = ("multi-label-classification",)
 """Tasks whose label is any number of labels, ``a|b``; an empty cell is a row of none of them."""
+_LIST = re.compile(r"\s*\[\s*u?['\"]")
 _NO_LABEL = (list, tuple, set, dict, np.ndarray)
 NUMBERS = ("regression", "reranking")
 """Tasks whose label is a number."""
@@ -137,11 +139,11 @@ def text_column(data: pd.DataFrame | Path | str, *, rename: Mapping[str, str] | 
 
 def _one_cell(cell: Any, where: str) -> Any:
     """Several labels in a list, or as JSON or Python write one, as the cell ``a|b``; other cells as they are."""
-    labels = _listed(cell)
-    if labels is None:
-        if isinstance(cell, str) and cell.lstrip().startswith(("['", '["')):
+    if (labels := _listed(cell)) is None:
+        if isinstance(cell, str) and _LIST.match(cell):
             raise InputError("a list of labels", f"{cell[:60]} in {where}", 'write ["a", "b"], or a|b')
         return cell
+    labels = [one for one in labels if not (isinstance(one, str) and empty(one))]  # as in a| of a cell
     for one in labels:
         if isinstance(one, _NO_LABEL) or empty(one):
             raise InputError("labels of letters or numbers", f"{one!r} in the list in {where}", "correct that row")
@@ -155,14 +157,14 @@ def _one_cell(cell: Any, where: str) -> Any:
 def _listed(cell: Any) -> list[Any] | None:
     """What a cell that is a list holds; None where it is none. NumPy's ['a' 'b'] would be one label to Python."""
     if isinstance(cell, (list, tuple, set, np.ndarray)):
-        return list(cell)
+        return list(np.atleast_1d(cell)) if isinstance(cell, np.ndarray) else list(cell)
     if not isinstance(cell, str) or not cell.lstrip().startswith("["):
         return None
     with contextlib.suppress(ValueError, RecursionError):
         return list(json.loads(cell))
     with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
         told = ast.literal_eval(cell.strip())
-        return told if isinstance(told, list) and repr(told) == cell.strip() else None
+        return told if isinstance(told, list) and "".join(repr(told).split()) == "".join(cell.split()) else None
     return None
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from fieldtune.data.conll import iob2, read_conll
+from fieldtune.data.filled import empty
 from fieldtune.data.given import given, named, texts_of, with_numbers
 from fieldtune.data.numbered import counted
 from fieldtune.data.raw import extension
@@ -202,7 +203,7 @@ def _texts(cell: Any, name: str, row: str) -> list[str]:
 
 def _list(cell: Any) -> list[Any]:
     """A list as it is, as JSON in a text, or as the array that Parquet gives; an empty cell is an empty list."""
-    if cell is None or (isinstance(cell, (float, str)) and (cell != cell or not str(cell).strip())):
+    if empty(cell):
         return []
     found = json.loads(cell) if isinstance(cell, str) else list(cell)
     if not isinstance(found, list):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fieldtune.data.filled import empty
 from fieldtune.data.images import opened
 from fieldtune.data.numbered import counted
 from fieldtune.errors import InputError
@@ -91,7 +92,7 @@ def _looked(column: pd.Series, folder: Path, optional: Sequence[bool]) -> tuple[
         if isinstance(cell, (Path, bytes)) and (fault := _fault(cell)):
             found[place] = fault
         elif cell is None and not (optional and optional[place]):
-            found[place] = f"no picture: {name!r:.60}"
+            found[place] = f"no picture: {'' if empty(name) else name!r:.60}"
     return [None if place in found else cell for place, cell in enumerate(cells)], found
 
 

@@ -139,7 +139,7 @@ def _fits(column: pd.DataFrame) -> bool:
 
     try:
         column.to_parquet(io.BytesIO())
-    except (pa.ArrowException, OverflowError):
+    except (pa.ArrowException, OverflowError, TypeError, ValueError):
         return False
     return True
 

@@ -11,16 +11,21 @@ from collections.abc import Iterator
 from fieldtune.data.personal.context import names_a_version, names_an_order
 
 Spans = Iterator[tuple[int, int]]
-# Letters of scripts that part words by blanks: accents, Greek to Sinhala, Georgian and Ethiopic, Korean.
-_PARTED = r"\u00c0-\u0dff\u10a0-\u137f\uac00-\ud7af"
-_ENDING = rf"""(?:xn--[A-Za-z0-9-]{{2,59}}|[A-Za-z]{{2,24}}|[{_PARTED}]{{2,24}}
-    |中[国國]|公司|[网網][络絡]|香港|台[湾灣]|新加坡|澳[门門]|公益|政[务府]|机构|组织机构|集团|企业|在线|中文网|[网商]店|网[址站]
-    |商[城标]|信息|移动|手机|我爱你|佛山|广东|世界|健康|慈善|ไทย|คอม|コム|みんな)"""  # of scripts that do not, the known ones
+# Letters of scripts that part words by blanks, so that what stands before is no part of the address.
+_PARTED = (
+    r"\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02af\u0300-\u0373\u0386-\u0481\u048a-\u052f\u0531-\u0587\u05d0-\u05ea\u0620-\u064a"
+    r"\u066e-\u06d3\u0900-\u0963\u0966-\u0dff\u10a0-\u10ff\u1e00-\u1fff"
+)
+# Ends of domains in other letters than ASCII's, as the Internet's root knows them; a sentence may follow on a full stop.
+_ELSEWHERE = r"""(?:рф|рус|бел|укр|срб|мкд|мон|қаз|бг|ею|онлайн|сайт|орг|ком|дети|москва|ευ|ελ|հայ|გე|ישראל|קום|السعودية|امارات
+    |مصر|عمان|قطر|المغرب|الجزائر|تونس|الاردن|سورية|فلسطين|العراق|اليمن|ليبيا|السودان|لبنان|ایران|پاکستان|بھارت|شبكة|موقع|भारत|नेट|संगठन|कॉम
+    |বাংলা|ভারত|இந்தியா|இலங்கை|సింగపూర్|భారత్|ලංකා|한국|닷컴|닷넷|삼성|中[国國]|公司|[网網][络絡]|香港|台[湾灣]|新加坡|澳[门門]|公益|政[务府]|机构
+    |组织机构|集团|企业|在线|中文网|[网商]店|网[址站]|商[城标]|信息|移动|手机|我爱你|佛山|广东|世界|健康|慈善|ไทย|คอม|コム|みんな)"""
 _EMAIL = re.compile(
     rf"""[A-Za-z0-9._%+'\-{_PARTED}]{{1,64}}@(?:
-    (?:[A-Za-z0-9](?:[A-Za-z0-9-]{{0,61}}[A-Za-z0-9])?\.){{1,8}}(?:xn--[A-Za-z0-9-]{{2,59}}|[A-Za-z]{{2,24}}+)(?!\.[^\W\d_a-zA-Z])
+    (?:[A-Za-z0-9](?:[A-Za-z0-9-]{{0,61}}[A-Za-z0-9])?\.){{1,8}}(?:xn--[A-Za-z0-9-]{{2,59}}|[A-Za-z]{{2,24}}+)(?!\.(?:[A-Za-z0-9]|{_ELSEWHERE}))
     # A domain in other letters: 公司.cn, münchen.de, 例子.中国
-    |(?:[^\W_](?:[\w-]{{0,61}}[^\W_])?\.){{1,8}}{_ENDING}
+    |(?:[^\W_](?:[\w-]{{0,61}}[^\W_])?\.){{1,8}}(?:xn--[A-Za-z0-9-]{{2,59}}|[A-Za-z]{{2,24}}|{_ELSEWHERE})
     )""",
     re.VERBOSE,
 )
