@@ -122,13 +122,13 @@ def test_broken_coco_is_named(tmp_path: Path, changes: dict[str, object]) -> Non
 
 
 def test_what_coco_lacks_is_named(tmp_path: Path) -> None:
-    strange = [{"image_id": 7, "category_id": 9, "bbox": [1, 2, 3, 4]}]
-    for changes, told in (
-        ({"annotations": strange}, "category 9 of an annotation"),
-        ({"categories": None}, "TypeError"),
+    for strange, told in (
+        ({"image_id": 7, "category_id": 9, "bbox": [1, 2, 3, 4]}, "category 9 of an annotation"),
+        ({"image_id": 8, "category_id": 3, "bbox": [1, 2, 3, 4]}, "image 8 of an annotation"),
+        ({"image_id": 7, "category_id": 3}, "no 'bbox'"),
     ):
         with pytest.raises(InputError, match=told):
-            box_table(coco(tmp_path, **changes))
+            box_table(coco(tmp_path, annotations=[strange]))
 
 
 def test_the_part_of_each_row_may_have_another_name(cells: Path) -> None:

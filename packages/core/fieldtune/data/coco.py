@@ -19,8 +19,9 @@ def coco_rows(path: Path) -> Iterator[dict[str, Any]]:
         names = {entry["id"]: str(entry["name"]) for entry in told["categories"]}
         boxes: dict[Any, list[dict[str, Any]]] = {entry["id"]: [] for entry in told["images"]}
         for entry in told["annotations"]:
-            if entry["category_id"] not in names:
-                raise ValueError(f"category {entry['category_id']} of an annotation is not among the categories")
+            for known, what, several in ((names, "category", "categories"), (boxes, "image", "images")):
+                if entry[f"{what}_id"] not in known:
+                    raise ValueError(f"{what} {entry[f'{what}_id']} of an annotation is not among the {several}")
             x, y, width, height = (float(value) for value in entry["bbox"])
             found = {"label": names[entry["category_id"]], "box": [x, y, x + width, y + height]}
             boxes[entry["image_id"]].append(found | ({"crowd": True} if entry.get("iscrowd") else {}))
