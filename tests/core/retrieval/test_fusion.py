@@ -50,10 +50,10 @@ def examples(seed: int, count: int = 60) -> list[Example]:
     return result
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.integers(0, 1000))
 def test_fitted_weights_rank_nearly_as_well_as_exhaustive_search(seed: int) -> None:
-    known = examples(seed)
+    known = examples(seed, 400)  # of 60, a grid that knows them may rank .05 better by chance
     legs, steps = ("knows", "guesses", "misleads"), (0.0, 0.1, 0.5, 1.0)
     best = max(
         reciprocal_ranks(known, dict(zip(legs, values, strict=True))).mean()
@@ -61,7 +61,7 @@ def test_fitted_weights_rank_nearly_as_well_as_exhaustive_search(seed: int) -> N
         if any(values)
     )
     fitted = fit_weights(known, legs)
-    assert reciprocal_ranks(known, fitted).mean() >= best - 0.05
+    assert reciprocal_ranks(known, fitted).mean() >= best - 0.02
     assert fitted["misleads"] == 0.0
     assert fitted == fit_weights(known, legs)
 
