@@ -9,7 +9,7 @@ import torch
 from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertModel, RobertaConfig, RobertaModel
 
 from fieldtune.infer.engine import TOKEN_BUDGET
-from fieldtune.infer.lean import lean, packs, product
+from fieldtune.infer.lean import lean, packable, packs, product
 from fieldtune.infer.sidebyside import side_by_side
 from fieldtune.models import load_encoder
 from fieldtune.models.encoder import load_encoder_folder, pad
@@ -129,7 +129,7 @@ def test_a_text_without_tokens_beside_others_is_numbers(dtype: torch.dtype, toke
 @pytest.mark.parametrize("gelu", [None, "none", "tanh"])
 @pytest.mark.parametrize("packed", [True, False])
 def test_a_product_packed_or_plain(gelu: str | None, packed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    if packed and not packs(torch.float32):
+    if packed and not packable(torch.float32):
         pytest.skip("this torch has no packed products")
     monkeypatch.setattr("fieldtune.infer.lean.packs", lambda _: packed)
     rng = np.random.default_rng(1)
@@ -137,6 +137,15 @@ def test_a_product_packed_or_plain(gelu: str | None, packed: bool, monkeypatch: 
     exact = x.double() @ weight.double().T + bias
     exact = exact if gelu is None else torch.nn.functional.gelu(exact, approximate=gelu)
     assert (product(weight, bias, torch.float32, gelu)(x) - exact).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("instructions", ["AVX2", "AVX512"])
+def test_float32_is_packed_where_torch_itself_is_slower(
+    instructions: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: instructions)
+    assert packs(dtype) == (packable(dtype) and (instructions, dtype) != ("AVX2", torch.float32))
 
 
 def test_side_by_side_gives_the_same_bits_in_the_same_order(tiny_encoder: Path, two_threads: None) -> None:
