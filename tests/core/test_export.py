@@ -12,6 +12,7 @@ import onnxruntime
 import pandas as pd
 import pytest
 import torch
+from onnxruntime.quantization import QuantType, quantize_dynamic
 from scipy.special import softmax
 
 import fieldtune
@@ -346,11 +347,27 @@ def test_dimensions_with_a_peak_are_multiplied_apart_and_a_product_of_many_stays
     exact = table[ids].astype(np.float64) @ weight
     np.testing.assert_allclose(out, exact, rtol=1e-5, atol=1e-4)
     quantise(tmp_path / "eight.onnx", ids.tolist(), 0)
-    (out,) = onnxruntime.InferenceSession(str(tmp_path / "eight.onnx")).run(
-        None, {"input_ids": ids, "attention_mask": ids}
-    )
+    (out,) = session(tmp_path / "eight.onnx").run(None, {"input_ids": ids, "attention_mask": ids})
     np.testing.assert_allclose(out, exact, rtol=1e-5, atol=0.5)
     assert (np.median(np.abs(out - exact)) > 1e-4) == (peaks <= APART)  # the rest is in eight bits
+
+
+def test_sums_of_large_8_bit_products_do_not_overflow_on_any_processor(tmp_path: Path) -> None:
+    from onnx import TensorProto, helper, numpy_helper
+
+    rng = np.random.default_rng(0)
+    x, weight = (rng.uniform(0.9, 1.0, size).astype(np.float32) for size in ((8, 64), (64, 4)))
+    ends = [helper.make_tensor_value_info("out", TensorProto.FLOAT, ["b", 4])]
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "weight"], ["out"])], "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["b", 64])], ends,
+        [numpy_helper.from_array(weight, "weight")],
+    )  # fmt: skip
+    model = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 18)])
+    onnx.save(model, str(tmp_path / "exact.onnx"))
+    quantize_dynamic(str(tmp_path / "exact.onnx"), str(tmp_path / "eight.onnx"), weight_type=QuantType.QInt8)
+    (out,) = session(tmp_path / "eight.onnx").run(None, {"x": x})
+    np.testing.assert_allclose(out, x.astype(np.float64) @ weight, rtol=0.01)
 
 
 @pytest.mark.parametrize("seed", range(20))
