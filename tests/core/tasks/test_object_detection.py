@@ -77,7 +77,10 @@ def network(kind: str, folder: Path) -> Any:
     torch.manual_seed(0)
     if kind == "anchor-free":
         return seeded(1, AnchorFree, 2, (4, 6, 8, 8), 8)
-    return loaded(yolos(folder) if kind == "yolos" else detr(folder), ["bar", "square"])
+    net = loaded(yolos(folder) if kind == "yolos" else detr(folder), ["bar", "square"])
+    if kind == "yolos":  # all its queries start as zeros: which one is given which box would be for rounding to decide
+        torch.nn.init.normal_(net.get_parameter("inner.vit.embeddings.detection_tokens"))
+    return net
 
 
 def sgd(kind: str, plan: list[list[int]], accumulate: int, folder: Path) -> tuple[Any, Any]:
