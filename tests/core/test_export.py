@@ -1,6 +1,7 @@
 """ONNX export: the graph against torch, the gates, and graphs that are refused before they run."""
 
 import math
+import platform
 import shutil
 from contextlib import nullcontext
 from pathlib import Path
@@ -20,7 +21,7 @@ from fieldtune.errors import ArtefactError, InputError, RefusedError
 from fieldtune.exporting import export_model
 from fieldtune.infer import export, parity
 from fieldtune.infer.int8 import APART, PEAK, balance, peaks_of, quantise, sizes
-from fieldtune.infer.onnx_graph import SLOWER, OnnxFeatures, check, run, session
+from fieldtune.infer.onnx_graph import SLOWER, WITHOUT_OVERFLOW, OnnxFeatures, check, run, session
 from fieldtune.infer.tracing import write_graph
 from fieldtune.models import load_encoder
 from fieldtune.models.encoder import load_encoder_folder
@@ -368,6 +369,19 @@ def test_sums_of_large_8_bit_products_do_not_overflow_on_any_processor(tmp_path:
     quantize_dynamic(str(tmp_path / "exact.onnx"), str(tmp_path / "eight.onnx"), weight_type=QuantType.QInt8)
     (out,) = session(tmp_path / "eight.onnx").run(None, {"x": x})
     np.testing.assert_allclose(out, x.astype(np.float64) @ weight, rtol=0.01)
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="asks Linux what the processor has")
+def test_a_processor_with_vnni_is_not_slowed_by_the_way_without_overflow(tmp_path: Path) -> None:
+    from onnx import TensorProto, helper
+
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["b"]) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Neg", ["x"], ["y"])], "g", ends[:1], ends[1:])
+    onnx.save(helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 18)]), tmp_path / "g.onnx")
+    options = session(tmp_path / "g.onnx").get_session_options()
+    has = set(Path("/proc/cpuinfo").read_text("utf-8").split())
+    exact = platform.machine() != "x86_64" or bool(has & {"avx512_vnni", "avx_vnni"})
+    assert options.get_session_config_entry(WITHOUT_OVERFLOW) == ("0" if exact else "1")
 
 
 @pytest.mark.parametrize("seed", range(20))
