@@ -9,6 +9,9 @@ TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 TOOLS := $(VENV)/tools
 TOOLS_READY := $(TOOLS)/.ready
 
+# Tests and demo start hundreds of processes: what Python compiled once is kept, whatever the machine's setting is.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: setup demo test check ui bench bench-gpu accept dist lock sbom audit clean
 
 setup: $(READY)  ## a virtual environment with everything, exact versions
@@ -32,7 +35,7 @@ test: setup  ## all tests, in as many processes as cores, four at most
 check: setup  ## formatting, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers auto
 
 ui_chatbot := --store demo/chatbot
 ui_monitor := --config demo/monitor/monitor.toml
