@@ -43,6 +43,19 @@ def test_a_seed_decides_every_byte(licensed: Path, tmp_path: Path) -> None:
     assert files(one)["model.safetensors"] != files(other)["model.safetensors"]
 
 
+@pytest.mark.parametrize("changed", ["1_Pooling/config.json", "tokenizer_config.json", "config.json"])
+def test_whatever_decides_an_encoders_vectors_tells_one_run_from_another(
+    tiny_encoder: Path, tmp_path: Path, changed: str
+) -> None:
+    encoder = tmp_path / "encoder"
+    shutil.copytree(tiny_encoder, encoder)
+    before = start(task_module("text-classification"), "head", str(encoder), DEFAULTS)
+    (encoder / changed).parent.mkdir(exist_ok=True)
+    known = json.loads((encoder / changed).read_text()) if (encoder / changed).is_file() else {}
+    (encoder / changed).write_text(json.dumps(known | {"pooling_mode_cls_token": True}))
+    assert start(task_module("text-classification"), "head", str(encoder), DEFAULTS) != before
+
+
 def test_manifest_and_card_say_where_a_model_comes_from(
     licensed: Path, tmp_path: Path, cli: Callable[..., Ran]
 ) -> None:

@@ -18,13 +18,17 @@ import pandas as pd
 
 from fieldtune.errors import ConfigError
 from fieldtune.models.encoder import ENCODERS, WRITERS, check, find, given, licence, positions
-from fieldtune.models.folder import digest
+from fieldtune.models.folder import CARD, MANIFEST, digest
 from fieldtune.runtime import home
 from fieldtune.tasks import Task
 from fieldtune.train.settings import Settings
 
 KEY = "digests.key"
 """File in FIELDTUNE_HOME."""
+_DECIDING = (".safetensors", ".json", ".txt", ".model")
+"""Files of an encoder that decide its vectors: weights, configuration, pooling, an adapter's options, the tokenizer."""
+_TOLD = (MANIFEST, CARD)
+"""What is told of a model in its folder, and decides nothing."""
 
 
 def fingerprint(
@@ -116,7 +120,8 @@ def start(about: Task, method: str, model: str, settings: Settings) -> list[str]
 
 
 def weights(model: str, settings: Settings) -> list[str]:
-    """Digests of an encoder's weights, after it was looked at: whole, harmless, and able to read so many tokens."""
+    """Digests of an encoder's weights, configuration, pooling and tokenizer, after it was looked at: whole, harmless, and
+    able to read so many tokens."""
     folder = given(model)
     check(folder, {*ENCODERS, *WRITERS})  # whether it fits the task is for the one that loads it
     longest = positions(folder) or settings.max_length
@@ -126,7 +131,7 @@ def weights(model: str, settings: Settings) -> list[str]:
             str(settings.max_length),
             f"--set max_length={longest}",
         )
-    return [digest(file) for file in sorted(folder.glob("*.safetensors"))]
+    return [digest(file) for file in sorted(folder.rglob("*")) if file.suffix in _DECIDING and file.name not in _TOLD]
 
 
 def versions() -> dict[str, str]:

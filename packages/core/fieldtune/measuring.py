@@ -28,7 +28,7 @@ def measured(job: Job, trained: Any, rows: Rows, rivals: bool) -> dict[str, Any]
         metrics = about.finish(trained, rows.valid) | ({"leaked": rows.leaked.counts} if rows.leaked else {})
     metrics |= _uncalibrated(job, trained, rows.valid)
     metrics |= _betrayed(about, trained, rows)
-    metrics |= _adapter_share(trained)
+    metrics |= _adapter_share(trained, job.method)
     if job.progress:
         warn_unread(trained, about.read_at_once(rows.train), linear="linear" in about.METHODS)
         warn_unwritten(trained, rows.train.get("target", ()))
@@ -68,10 +68,10 @@ def _betrayed(about: Task, trained: Any, rows: Rows) -> dict[str, float]:
     return {"membership_auc": membership_auc(about.losses(trained, sample), about.losses(trained, rows.valid))}
 
 
-def _adapter_share(trained: Any) -> dict[str, float]:
-    """Which share of the encoder's parameters was trained, where a method trained few."""
+def _adapter_share(trained: Any, method: str) -> dict[str, float]:
+    """Which share of the encoder's parameters was trained, where a method trained few; the adapter may be an earlier one's."""
     adapter = adapter_of(getattr(encoder_of(trained), "body", None))
-    return {"trainable_share": adapter.share} if adapter else {}
+    return {"trainable_share": adapter.share} if adapter and adapter.method == method else {}
 
 
 def _rivals(job: Job, rows: Rows) -> dict[str, Any]:

@@ -7,9 +7,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fieldtune import finetune, load, read_table
-from fieldtune.data.hiding import hidden
+from fieldtune.data.hiding import hidden, in_words
+from fieldtune.data.scrub import scrub
 from fieldtune.serve.rows import Row
 from fieldtune.serve.served import Served
 from fieldtune.tasks import task_module
@@ -35,6 +38,27 @@ def test_a_number_over_several_words_is_hidden_in_each_and_every_word_keeps_its_
     assert found == Counter(phone=1, email=1)
 
 
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        ("ssn 123-45-6789 4111 1111 1111 1111", "ssn [ssn] [card] [card] [card] [card]"),
+        ("call +44 20 7946 0018 1.2.3.4", "call [phone] [phone] [phone] [phone] [ip]"),
+        ("[card] [ssn] fine", "[card] [ssn] fine"),
+    ],
+)
+def test_what_is_found_only_beside_what_was_hidden_is_hidden_in_words_too(words: str, left: str) -> None:
+    clean, _ = hidden(pd.DataFrame({"tokens": [words.split()]}))
+    assert " ".join(clean["tokens"][0]) == left
+
+
+@given(st.lists(st.text(alphabet="0123456789+-.@abc:/[]x", min_size=1, max_size=12), max_size=12))
+def test_words_of_which_nothing_more_is_found_as_in_the_text_they_are(words: list[str]) -> None:
+    kept, kinds = in_words(words, ["abc", "card"])
+    assert len(kept) == len(words)
+    assert in_words(kept, ["abc", "card"]) == (kept, ())
+    assert bool(kinds) == (kept != words) == bool(scrub(" ".join(words), names=["abc", "card"]).kinds)
+
+
 def test_train_hides_by_default_says_so_and_leaves_it_on_request(cli: Callable[..., Any], tmp_path: Path) -> None:
     rows = [f"{word} {n}, write to qx{n}@vmail.example" for n in range(4) for word in ("refund money", "parcel lost")]
     pd.DataFrame({"text": rows, "label": ["refund", "parcel"] * 4}).to_csv(tmp_path / "t.csv", index=False)
@@ -54,14 +78,14 @@ def test_answers_read_what_training_read(cli: Callable[..., Any], tmp_path: Path
     table = pd.DataFrame({"text": rows, "label": ["refund", "parcel"] * 4})
     asked = "lost refund, write to parcel@lost.example"
     pd.DataFrame({"text": [asked, "lost refund, write to [email]"]}).to_csv(tmp_path / "t.csv", index=False)
-    for scrub in (True, False):
-        out = tmp_path / f"{scrub}"
-        finetune("text-classification", table, valid=table, method="linear", out=out, settings={"scrub": scrub})
+    for hides in (True, False):
+        out = tmp_path / f"{hides}"
+        finetune("text-classification", table, valid=table, method="linear", out=out, settings={"scrub": hides})
         ran = cli("predict", "--model", out, "--data", tmp_path / "t.csv", "--out", tmp_path / "p.csv")
         assert ran.code == 0, ran.err
         told = read_table(tmp_path / "p.csv")
         assert told["text"][0] == asked
-        assert (told["p_parcel"][0] == told["p_parcel"][1]) == scrub
+        assert (told["p_parcel"][0] == told["p_parcel"][1]) == hides
         (served,) = Served(out).compute([Row("predict", (asked,))])
         assert served["probabilities"]["parcel"] == pytest.approx(float(told["p_parcel"][0]), rel=1e-5)
         answers = task_module("text-classification").predict(load(out), pd.DataFrame({"text": [asked]}))

@@ -88,6 +88,28 @@ def test_idempotent_on_anything(text: str) -> None:
     assert scrub(once.text) == (once.text, ())
 
 
+SECRETS = (
+    "https://files.example/?sig=AbCdEfGhIj", "session_id=abcdefghij", "sk-abcdefghijklmnopqrstuvwx",
+    "ghp_abcdefghijklmnopqrstuvwx", "xoxb-abcdefghijklm", "AKIAABCDEFGHIJKLMNOP", "eyJabcdefghij.klmnop.qrs",
+    "secret=abcdefgh", "API-Key = abcdefgh", "密码=abcdefgh",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SECRETS)
+def test_secrets_of_letters_alone_are_found_with_no_digit_anywhere(text: str) -> None:
+    assert scrub(text).kinds == ("secret",)
+
+
+@given(
+    st.lists(
+        st.sampled_from([*SECRETS, "signal", "risk-averse", "sig=", "session", "a@b", "bearer abcdefghi"]), max_size=3
+    )
+)
+def test_a_text_is_looked_at_closely_whether_a_digit_stands_in_it_or_not(parts: list[str]) -> None:
+    text = " ".join(parts)
+    assert scrub(f"1 {text}").text == f"1 {scrub(text).text}"
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

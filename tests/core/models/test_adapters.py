@@ -183,6 +183,20 @@ def test_the_share_is_printed_and_the_card_says_where_the_weights_are(tiny_encod
     assert "prefix" in again.body.config._attn_implementation
 
 
+@pytest.mark.parametrize("method", ["prefix", "adapter", "lora"])
+def test_in_full_all_of_a_model_with_an_adapter_learns(tiny_encoder: Path, tmp_path: Path, method: str) -> None:
+    def taught(model: Path, how: str) -> fieldtune.Finetuned:
+        return fieldtune.finetune("text-classification", TABLE, model=str(model), method=how, out=tmp_path / how,
+                                  progress=False, settings={"max_steps": 2, "learning_rate": 1e-2, "refit": False})  # fmt: skip
+
+    first, second = taught(tiny_encoder, method), taught(tmp_path / method, "full")
+    before, after = (load_file(done.path / "model.safetensors") for done in (first, second))
+    still = {name for name in before if torch.equal(before[name], after[name])}
+    assert all(name.startswith(("embeddings.position", "pooler")) for name in still)
+    assert "trainable_share" in first.metrics
+    assert "trainable_share" not in second.metrics
+
+
 def test_without_peft_the_message_names_the_extra(tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(MissingExtraError, match=r"fieldtune\[adapters\]"):

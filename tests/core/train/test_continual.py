@@ -224,6 +224,13 @@ def test_two_blocks_are_learnt_one_after_the_other(tiny_encoder: Path, tmp_path:
         assert model.labels[int(known.argmax())] == "card"
 
 
+@pytest.mark.parametrize(("name", "other"), [("max_length", 64), ("scrub", False), ("keeps", "none")])
+def test_a_block_is_read_as_those_before_it(tiny_encoder: Path, tmp_path: Path, name: str, other: Any) -> None:
+    learn(rows(BLOCKS[0]), tiny_encoder, tmp_path / "one")
+    with pytest.raises(InputError, match=rf"{name}=\w+, as .* was trained.*--set {name}="):
+        learn(rows(BLOCKS[1]), tmp_path / "one", tmp_path / "two", **{name: other})
+
+
 @pytest.mark.parametrize("keeps", ["statistics", "replay"])
 def test_a_block_of_one_new_label_is_learnt_whatever_is_measured_beside_it(
     tiny_encoder: Path, tmp_path: Path, keeps: str, capsys: pytest.CaptureFixture[str]

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from fieldtune.data.raw import decode, read_bytes
-from fieldtune.data.scrub import find, scrub
+from fieldtune.data.scrub import find, hidden_names, placeholder, scrub
 from fieldtune.errors import InputError
 
 TEXTS = ("text", "query", "positive", "negative", "source", "target", "text_a", "text_b", "document")
@@ -79,14 +79,25 @@ def _text(cell: Any, names: Sequence[str]) -> tuple[Any, Sequence[str]]:
 
 
 def in_words(words: Any, names: Sequence[str] = ()) -> tuple[Any, Sequence[str]]:
-    """Words of a row; a number that goes over several of them is hidden in each."""
-    places = find(" ".join(words), tuple(names))
-    if not places:
-        return words, ()
-    kept, start = [], 0
+    """Words of a row, and each kind once; a number that goes over several of them is hidden in each.
+
+    Looked at again until nothing is found, as :func:`fieldtune.data.scrub.scrub` does: what is hidden may have covered more.
+    """
+    kept, seen, known = words, dict[str, None](), hidden_names(names)
+    while found := find(" ".join(kept), known):
+        ahead, kept = kept, _replaced(kept, found)
+        if ahead == kept:
+            break
+        seen.update(dict.fromkeys(kind for _, _, kind in found))
+    return kept, tuple(seen)
+
+
+def _replaced(words: Sequence[str], places: Sequence[tuple[int, int, str]]) -> list[str]:
+    """Words with the kind in the place of each that one of these places reaches into, counted with a space between words."""
+    kept, start = list[str](), 0
     for word in words:
         end = start + len(word)
         kinds = [kind for first, last, kind in places if first < end and last > start]
-        kept.append(f"[{kinds[0]}]" if kinds else word)
+        kept.append(f"[{kinds[0]}]" if kinds and not placeholder(word) else word)
         start = end + 1
-    return kept, [kind for _, _, kind in places]
+    return kept

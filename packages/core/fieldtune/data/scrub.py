@@ -36,7 +36,7 @@ def scrub(text: str, keep: Collection[str] = (), names: Sequence[str] = ()) -> S
         names: of people, to hide too.
     """
     kinds: dict[str, None] = {}
-    known = _known(names)
+    known = hidden_names(names)
     while found := [one for one in find(text, known) if not keep or _contact(text, one) not in keep]:
         kinds.update(dict.fromkeys(kind for _, _, kind in found))
         edges = [0, *(edge for start, end, _ in found for edge in (start, end)), len(text)]
@@ -67,7 +67,7 @@ def find(text: str, names: tuple[str, ...] = ()) -> list[tuple[int, int, str]]:
 def traced(text: str, names: Sequence[str] = ()) -> tuple[str, list[tuple[int, int]]]:
     """The text that `scrub` gives, and of each of its characters where what it stands for is in ``text``: (start, end)."""
     places = [(place, place + 1) for place in range(len(text))]
-    known = _known(names)
+    known = hidden_names(names)
     while found := find(text, known):
         parts, kept, end = [], list[tuple[int, int]](), 0
         for start, stop, kind in [*found, (len(text), len(text), "")]:
@@ -90,8 +90,13 @@ def hides(text: str) -> bool:
     return _PLACEHOLDER.search(text) is not None
 
 
-def _known(names: Sequence[str]) -> tuple[str, ...]:
-    """Those that no placeholder bears: "[name]" would be hidden again for ever."""
+def placeholder(word: str) -> bool:
+    """Whether it is one, such as "[email]", and nothing else."""
+    return _PLACEHOLDER.fullmatch(word) is not None
+
+
+def hidden_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Those of a list that no placeholder bears: "[name]" would be hidden again for ever."""
     return tuple(name for name in names if not hides(f"[{name.strip().casefold()}]"))
 
 
@@ -115,5 +120,7 @@ _FINDERS: tuple[tuple[str, Finder], ...] = (
 )
 _PLACEHOLDER = re.compile(rf"\[(?:{'|'.join(kind for kind, _ in _FINDERS)}|name)\]")
 _SIGNS = re.compile("[@0-9＠０-９Ａ-Ｚａ-ｚ]")
-_WORDS = re.compile("token|key|secret|passw|pwd|signature|密码|口令|密钥")
+_WORDS = re.compile(
+    "token|key|secret|passw|pwd|signature|sig[^a-z]|session.?id|sk-|gh[pousr]_|akia|xox|eyj|密码|口令|密钥"
+)
 """Every model looks at every text it is given: one with neither of these has nothing to hide, and is told apart at once."""

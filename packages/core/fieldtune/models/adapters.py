@@ -129,6 +129,7 @@ def attach(encoder: Any, folder: Path) -> None:
     Raises:
         ArtefactError: it is damaged, or does not fit the encoder.
     """
+    of_the_base = [weight for weight in encoder.body.parameters() if weight.requires_grad]
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         method = str(config["method"])
@@ -139,6 +140,8 @@ def attach(encoder: Any, folder: Path) -> None:
         encoder.body.load_state_dict(tensors, strict=False)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ConfigError) as error:
         raise ArtefactError(f"an adapter for this encoder in {folder}", str(error), "take its own base") from error
+    for weight in of_the_base:
+        weight.requires_grad_(True)  # whoever tunes this model in full tunes all of it
     encoder.body.eval()
 
 

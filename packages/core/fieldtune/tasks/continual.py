@@ -36,6 +36,8 @@ from fieldtune.train.words import words_at_hand
 FISHER_ROWS = 200
 HELD_OUT = 20  # rows of a class that stay to be measured on
 _STATISTICS = ("gram", "sums")
+_SAME = ("keeps", "max_length", "scrub")
+"""Settings that all blocks share: what is kept of the past was read so."""
 _PROJECTION_SEED = 7  # part of the method: blocks that are added up must share their projection
 
 
@@ -66,7 +68,7 @@ def learn(
     Raises:
         InputError: ``model`` is a classifier that cannot go on, or one that keeps its past in another way.
     """
-    before = _before(model, settings.keeps)
+    before = _before(model, settings)
     memory = before.memory if before is not None and before.memory is not None else Memory()
     if before is not None:
         memory = _apart(before, memory, table, valid)
@@ -154,8 +156,12 @@ def _past(model: Classifier) -> Memory:
     return model.memory or Memory([Block(list(model.labels))])
 
 
-def _before(model: str, keeps: str) -> Classifier | None:
-    """The classifier to go on from; None where ``model`` is an encoder."""
+def _before(model: str, settings: Settings) -> Classifier | None:
+    """The classifier to go on from; None where ``model`` is an encoder.
+
+    Raises:
+        InputError: a model of another kind, or settings that what it learnt so far does not fit.
+    """
     card = Path(model) / CARD
     if not card.is_file():
         return None
@@ -165,10 +171,10 @@ def _before(model: str, keeps: str) -> Classifier | None:
         raise InputError(
             "an encoder, or a model of --method continual", f"another model at {model}", "start with an encoder"
         )
-    if run["settings"]["keeps"] != keeps:
-        raise InputError(
-            f"keeps={run['settings']['keeps']}, as {model} was trained", keeps, "use the same --set keeps=..."
-        )
+    for name in _SAME:
+        learnt, asked = (str(value).lower() for value in (run["settings"][name], getattr(settings, name)))
+        if learnt != asked:
+            raise InputError(f"{name}={learnt}, as {model} was trained", asked, f"--set {name}={learnt}")
     return before
 
 
