@@ -1,13 +1,16 @@
-"""NumPy's and SciPy's products take one thread after ``set_threads``, FAISS and torch the number that was asked for."""
+"""NumPy's and SciPy's products take one thread after ``set_threads``, FAISS and torch the number that was asked for; the
+number format is measured on what computes."""
 
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
-from fieldtune.infer.probe import gain
+from fieldtune.infer import probe
+from fieldtune.infer.probe import compute_dtype, gain, processor_dtype
 
 PROGRAM = """
 import json
@@ -39,3 +42,15 @@ def test_looking_which_format_is_fast_leaves_the_threads_as_they_were() -> None:
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(("gained", "expected"), [(0.5, torch.float32), (3.0, torch.bfloat16)])
+def test_what_runs_on_the_processor_is_measured_there_though_there_is_a_gpu(
+    home: Path, monkeypatch: pytest.MonkeyPatch, gained: float, expected: torch.dtype
+) -> None:
+    monkeypatch.delenv("FIELDTUNE_DTYPE", raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
+    monkeypatch.setattr(probe, "gain", lambda: gained)
+    assert compute_dtype() is torch.bfloat16
+    assert processor_dtype() is expected

@@ -12,7 +12,7 @@ from torch import nn
 from fieldtune.batching import by_length
 from fieldtune.infer.cache import Cache, space_of
 from fieldtune.infer.lean import lean
-from fieldtune.infer.probe import compute_dtype
+from fieldtune.infer.probe import compute_dtype, processor_dtype
 from fieldtune.infer.sidebyside import side_by_side
 from fieldtune.models.encoder import MAX_LENGTH, Encoder, pad, pool
 from fieldtune.progress import track
@@ -102,5 +102,5 @@ class Engine:
 def running(body: nn.Module) -> Any:
     """What runs fastest on this machine's processor, called as the body is: a lean copy, or else the body itself, or a
     copy of it in the faster number format."""
-    dtype = compute_dtype()
+    dtype = processor_dtype()
     return lean(body, dtype) or (body if dtype is torch.float32 else copy.deepcopy(body).to(dtype)).eval()

@@ -22,12 +22,17 @@ _WORTH_IT = 1.3  # below this gain the rounding of bfloat16 is not worth having
 
 
 def compute_dtype() -> torch.dtype:
-    """``torch.bfloat16`` where it is faster here, else ``torch.float32``; ``FIELDTUNE_DTYPE`` overrides."""
-    forced = os.environ.get("FIELDTUNE_DTYPE")
-    if forced in ("float32", "bfloat16"):
-        return torch.float32 if forced == "float32" else torch.bfloat16
-    if torch.cuda.is_available():
+    """``torch.bfloat16`` where it is faster on what encodes texts here, else ``torch.float32``; ``FIELDTUNE_DTYPE`` overrides."""
+    if torch.cuda.is_available() and _forced() is None:
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    return processor_dtype()
+
+
+def processor_dtype() -> torch.dtype:
+    """The same of the processor, for what runs there whether there is a GPU or not."""
+    forced = _forced()
+    if forced is not None:
+        return forced
     file = home() / "machine.json"
     machine = f"{_processor()} {torch.__version__} {torch.get_num_threads()}"
     try:
@@ -42,6 +47,10 @@ def compute_dtype() -> torch.dtype:
             temporary.write_text(json.dumps(known), encoding="utf-8")
             temporary.replace(file)
     return torch.bfloat16 if known["bfloat16_gain"] >= _WORTH_IT else torch.float32
+
+
+def _forced() -> torch.dtype | None:
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16}.get(os.environ.get("FIELDTUNE_DTYPE", ""))
 
 
 def _processor() -> str:
