@@ -19,6 +19,7 @@ from fieldtune.evaluate.generation import report, rouge_l, slot_accuracy
 from fieldtune.models import generator as writing
 from fieldtune.models.card import outdone
 from fieldtune.models.generator import Generator
+from fieldtune.models.readable import warn_unwritten
 from fieldtune.tasks import generation, task_module
 from fieldtune.text import detokenise
 from fieldtune.train.fit import fit
@@ -283,6 +284,16 @@ def test_a_dialogue_becomes_one_row_for_each_answer(tmp_path: Path, capsys: pyte
 
 def test_nothing_asked_is_nothing_written(base: Path) -> None:
     assert stepped_from(base).generate([]) == []
+
+
+def test_half_a_character_is_read_as_a_question_mark(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = stepped_from(base)
+    half, plain = ["my \ud800 card"], ["my ? card"]
+    assert made.generate(half) == made.generate(plain)
+    assert made.log_loss(half, ["lost \udfff"])[0] == made.log_loss(plain, ["lost ?"])[0]
+    made.max_target = 2
+    warn_unwritten(made, ["lost \udfff", "card"])
+    assert "50% of the targets are longer" in capsys.readouterr().err
 
 
 def test_long_sources_keep_their_end(base: Path) -> None:

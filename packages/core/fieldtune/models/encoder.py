@@ -75,7 +75,7 @@ class Encoder:
             return []
         # Byte-level tokenizers tell the word inside a sentence from the one at its beginning by the space before it.
         bytewise = type(self.tokenizer.backend_tokenizer.pre_tokenizer).__name__ == "ByteLevel"
-        written = [f"{' ' if bytewise else ''}{_encodable(word)}" for word in words]
+        written = [f"{' ' if bytewise else ''}{encodable(word)}" for word in words]
         encoded = self.tokenizer(written, add_special_tokens=False, truncation=False, padding=False)
         return [list(ids) for ids in encoded["input_ids"]]
 
@@ -98,11 +98,11 @@ def reader(tokenizer: Any, max_length: int) -> Callable[[list[str]], list[list[i
     backend = tokenizer.backend_tokenizer
     backend.no_padding()
     backend.enable_truncation(max_length)
-    return lambda texts: [encoding.ids for encoding in backend.encode_batch_fast(list(map(_encodable, texts)))]
+    return lambda texts: [encoding.ids for encoding in backend.encode_batch_fast(list(map(encodable, texts)))]
 
 
-def _encodable(text: str) -> str:
-    """Half a surrogate pair, which JSON can hold and no tokenizer takes, as a question mark."""
+def encodable(text: str) -> str:
+    """Half a surrogate pair, which JSON can hold and no tokenizer takes, as a question mark; the length is kept."""
     return text.encode("utf-8", "replace").decode()
 
 
