@@ -271,12 +271,34 @@ def licence(folder: Path) -> str | None:
 
 
 def positions(folder: Path) -> int | None:
-    """Tokens of the longest text an encoder reads; None where its positions are relative and know no end."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if config["model_type"] in _RELATIVE and not config.get("position_biased_input", True):
+    """Tokens of the longest text an encoder reads; None where its positions are relative and know no end.
+
+    Of a model that writes None too: what it has :func:`room` for is asked by those that let it write.
+    """
+    config = _config(folder)
+    return None if config["model_type"] in WRITERS else _positions(config)
+
+
+def room(folder: Path) -> tuple[int | None, bool]:
+    """How many tokens a model that writes has positions for, None as of :func:`positions`; and whether it writes behind
+    what it reads, so that both must fit together. An encoder is one taken twice."""
+    config = _config(folder)
+    return _positions(config), WRITERS.get(config["model_type"]) == "causal"
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+
+
+def _positions(config: Mapping[str, Any]) -> int | None:
+    kind = config["model_type"]
+    if kind == "encoder-decoder":
+        inner = (part for part in config.values() if isinstance(part, dict) and "model_type" in part)
+        return min((known for part in inner if (known := _positions(part)) is not None), default=None)
+    if kind in _RELATIVE and not config.get("position_biased_input", True):
         return None
-    known = config.get("max_position_embeddings")
-    padding = int(config.get("pad_token_id") or 0) + 1 if config["model_type"] in _AFTER_PADDING else 0
+    known = config.get("n_positions" if kind == "gpt2" else "max_position_embeddings")  # T5 has the first for show
+    padding = int(config.get("pad_token_id") or 0) + 1 if kind in _AFTER_PADDING else 0
     return int(known) - padding if known else None
 
 
