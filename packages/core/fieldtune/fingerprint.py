@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from fieldtune.errors import ConfigError
-from fieldtune.models.encoder import ENCODERS, WRITERS, check, find, given, licence, positions
+from fieldtune.models.encoder import ENCODERS, WRITERS, check, find, given, licence, positions, room
 from fieldtune.models.folder import CARD, MANIFEST, digest
 from fieldtune.runtime import home
 from fieldtune.tasks import Task
@@ -116,6 +116,8 @@ def start(about: Task, method: str, model: str, settings: Settings) -> list[str]
     """Digests of the weights that a task's method starts from; none where it starts from none."""
     if method in about.ENCODERLESS:
         return []
+    if "max_target" in about.heeds(method, settings):
+        _check_room(model, settings)
     return (about.weights or weights)(model, settings)
 
 
@@ -171,6 +173,32 @@ def threads() -> int:
     import torch
 
     return int(torch.get_num_threads())
+
+
+def _check_room(model: str, settings: Settings) -> None:
+    """Refuse to let a model read or write more than it has positions for."""
+    folder = find(model)
+    check(folder, {*ENCODERS, *WRITERS})
+    (longest, together), source, target = room(folder), settings.max_length, settings.max_target
+    if longest is None:
+        return
+    if together and source + target > longest:
+        raise ConfigError(
+            f"max_length and max_target of at most {longest} together, as {model} reads and writes",
+            f"{source} and {target}",
+            "--set max_length={} --set max_target={}".format(*_shared(longest, source, target)),
+        )
+    for name, value, does in (("max_length", source, "reads"), ("max_target", target, "writes")):
+        if value > longest:
+            raise ConfigError(
+                f"a {name} of at most {longest}, as {model} {does}", str(value), f"--set {name}={longest}"
+            )
+
+
+def _shared(longest: int, source: int, target: int) -> tuple[int, int]:
+    """Source and target cut so that they fit: either has half where both want more."""
+    source = min(source, longest - min(target, longest // 2))
+    return source, min(target, longest - source)
 
 
 def _rows(frame: pd.DataFrame) -> Iterator[bytes]:

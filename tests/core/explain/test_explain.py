@@ -187,6 +187,20 @@ def test_what_the_user_wrote_is_shown_and_never_obeyed(models: dict[str, Any]) -
     assert [word["word"] for word in as_dict(found)["words"]] == found.words  # type: ignore[attr-defined]
 
 
+def test_half_a_character_is_explained_as_the_question_mark_that_is_read(models: dict[str, Any]) -> None:
+    half, plain = "my refund\udcff the \ud800 account", "my refund? the ? account"
+    model, spans = models["full"], words(half)
+    for found, wanted in zip(
+        integrated_gradients(model, half, spans, 0, 8), integrated_gradients(model, plain, spans, 0, 8), strict=True
+    ):
+        np.testing.assert_array_equal(found, wanted)
+    found = explain(model, half, rng=generator(0))
+    assert (found.text, [found.text[start:end] for start, end in spans]) == (half, found.words)
+    shown = half.replace("\udcff", "\ufffd").replace("\ud800", "\ufffd")
+    assert html.unescape(re.sub(r"<[^<>]*>", "", as_html(found).partition("</div>")[0])) == shown
+    assert terminal(found).plain == shown
+
+
 def test_the_page_shows_the_text_as_it_was_written(models: dict[str, Any]) -> None:
     text = "<b>my</b>  **new** order,\n谢谢 \u3000it's & done"
     shown = as_html(explain(models["linear"], text, rng=generator(0))).partition("</div>")[0]

@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 
 import fieldtune
 from fieldtune.data.dialogues import agent_turns
-from fieldtune.errors import ArtefactError, InputError
+from fieldtune.errors import ArtefactError, ConfigError, InputError
 from fieldtune.evaluate.generation import report, rouge_l, slot_accuracy
 from fieldtune.models import generator as writing
 from fieldtune.models.card import outdone
+from fieldtune.models.encoder import room
 from fieldtune.models.generator import Generator
+from fieldtune.models.readable import warn_unwritten
 from fieldtune.tasks import generation, task_module
 from fieldtune.text import detokenise
 from fieldtune.train.fit import fit
@@ -283,6 +285,83 @@ def test_a_dialogue_becomes_one_row_for_each_answer(tmp_path: Path, capsys: pyte
 
 def test_nothing_asked_is_nothing_written(base: Path) -> None:
     assert stepped_from(base).generate([]) == []
+
+
+def bodies() -> dict[str, tuple[Any, int | None]]:
+    """Models that write, and how many tokens each has positions for, as its authors tell."""
+    import transformers as hub
+
+    small: dict[str, Any] = {"vocab_size": 20, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1,
+                             "intermediate_size": 8}  # fmt: skip
+    writes: dict[str, Any] = {"is_decoder": True, "add_cross_attention": True}
+    berts = [hub.BertConfig(**small, max_position_embeddings=size, **more) for size, more in ((40, {}), (30, writes))]
+    robertas = [hub.RobertaConfig(**small, max_position_embeddings=26, pad_token_id=1, **more) for more in ({}, writes)]
+    bart = hub.BartConfig(
+        vocab_size=20, d_model=8, encoder_layers=1, decoder_layers=1, encoder_attention_heads=1, decoder_attention_heads=1,
+        encoder_ffn_dim=8, decoder_ffn_dim=8, max_position_embeddings=24,
+    )  # fmt: skip
+    t5 = hub.T5Config(vocab_size=20, d_model=8, d_kv=8, d_ff=8, num_layers=1, num_heads=1, n_positions=16)
+    both, reads = hub.EncoderDecoderModel, (hub.BertModel(berts[0]), hub.RobertaModel(robertas[0]))
+    return {
+        "gpt2": (hub.GPT2LMHeadModel(hub.GPT2Config(vocab_size=20, n_embd=8, n_layer=1, n_head=1, n_positions=24)), 24),
+        "bert2bert": (both(encoder=reads[0], decoder=hub.BertLMHeadModel(berts[1])), 30),
+        "roberta2roberta": (both(encoder=reads[1], decoder=hub.RobertaForCausalLM(robertas[1])), 24),
+        "bart": (hub.BartForConditionalGeneration(bart), 24),
+        "t5": (hub.T5ForConditionalGeneration(t5), None),
+    }
+
+
+@pytest.mark.parametrize("name", ["gpt2", "bert2bert", "roberta2roberta", "bart", "t5"])
+def test_a_model_reads_and_writes_as_many_tokens_as_it_has_positions_for(tmp_path: Path, name: str) -> None:
+    body, wanted = bodies()[name]
+    body.save_pretrained(tmp_path)
+    assert room(tmp_path) == (wanted, name == "gpt2")
+
+    def runs(count: int) -> Any:
+        ids = torch.full((1, count), 5)
+        return body.eval()(input_ids=ids, **({} if name == "gpt2" else {"decoder_input_ids": ids})).logits
+
+    assert runs(wanted or 100).isfinite().all()
+    if wanted:
+        with pytest.raises((RuntimeError, IndexError)):
+            runs(wanted + 1)
+
+
+def test_more_than_a_model_has_positions_for_is_refused_and_the_fix_trains(base: Path, tmp_path: Path) -> None:
+    words = ["card " * 100 + end for end in "abcdefghijkl"]
+    table = pd.DataFrame({"source": words, "target": words})
+
+    def trained(model: Path, out: str, **given: int) -> Any:
+        settings = {"max_steps": 1, **given}
+        return fieldtune.finetune(
+            "seq2seq", table, model=str(model), out=tmp_path / out, settings=settings, progress=False
+        )
+
+    longest, _ = room(base)
+    if longest is None:  # T5
+        trained(base, "far", max_length=80, max_target=80)
+        return
+    given = {"max_length": 64, "max_target": longest + 1}
+    for model, out in ((base, "one"), (tmp_path / "one", "two")):  # and its own model learns on
+        with pytest.raises(ConfigError, match=f"of at most {longest}") as refused:
+            trained(model, out, **given)
+        assert not (tmp_path / out).exists()
+        fix = {name: int(value) for name, value in re.findall(r"--set (\w+)=(\d+)", refused.value.fix)}
+        made = fieldtune.load(trained(model, out, **{**given, **fix}).path)
+        assert room(tmp_path / out)[0] == longest
+        assert len(made.generate(words[:2])) == 2
+    with pytest.raises(ConfigError, match=f"of at most {longest}"):
+        trained(tmp_path / "one", "three", max_length=longest + 1, max_target=2)
+
+
+def test_half_a_character_is_read_as_a_question_mark(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = stepped_from(base)
+    half, plain = ["my \ud800 card"], ["my ? card"]
+    assert made.generate(half) == made.generate(plain)
+    assert made.log_loss(half, ["lost \udfff"])[0] == made.log_loss(plain, ["lost ?"])[0]
+    made.max_target = 2
+    warn_unwritten(made, ["lost \udfff", "card"])
+    assert "50% of the targets are longer" in capsys.readouterr().err
 
 
 def test_long_sources_keep_their_end(base: Path) -> None:

@@ -235,6 +235,8 @@ def test_both_texts_are_read_together_as_transformers_does(tiny_encoder: Path) -
         with torch.inference_mode():
             hidden = encoder.body(**tokens).last_hidden_state[0].mean(dim=0)
         np.testing.assert_allclose(found[row], torch.nn.functional.normalize(hidden, dim=0).numpy(), atol=1e-5)
+    halves, plain = [("card \ud800", "\udfff lost")], [("card ?", "? lost")]
+    np.testing.assert_array_equal(Together(encoder, 12)(halves), Together(encoder, 12)(plain))
     assert Together(encoder, 12)([]).shape == (0, encoder.dimensions)
     with pytest.raises(InputError, match="texts"):
         Together(encoder, 12)([("a", 3)])  # type: ignore[list-item]

@@ -17,9 +17,11 @@ from sklearn.linear_model import Ridge
 import fieldtune
 from fieldtune.errors import ConfigError, InputError
 from fieldtune.models.encoder import load_encoder_folder
+from fieldtune.models.memory import Memory
 from fieldtune.tasks import continual as going_on
 from fieldtune.tasks import task_module
 from fieldtune.train import continual
+from fieldtune.train.settings import Settings
 
 BLOCKS = (
     {"card": "my card is lost", "refund": "refund to the account"},
@@ -123,6 +125,26 @@ def test_the_fisher_information_of_logistic_regression_is_known_in_closed_form()
     assert continual.moved_weights(module, {"weight": wanted}, anchor).item() == pytest.approx(
         0.5 * (wanted * module.weight.detach() ** 2).sum().item(), rel=1e-5
     )
+
+
+def test_what_holds_on_to_the_past_follows_the_weights_to_another_device() -> None:
+    class Plain(torch.nn.Linear):
+        def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return super().forward(ids * mask)
+
+    module, targets = Plain(3, 2), torch.tensor([0, 1])
+    past = Memory(tensors={"weight": np.ones((2, 3), np.float32)})
+    settings = Settings(keeps="ewc", keep_strength=4.0, label_smoothing=0.0)
+    made = going_on._problem(module, [], targets, None, [], ("a", "b"), None, past, settings)
+    with torch.no_grad():
+        module.weight += 0.5
+    batch = {"ids": torch.ones(2, 3), "mask": torch.ones(2, 3), "targets": targets}
+    plain = torch.nn.functional.cross_entropy(module(batch["ids"], batch["mask"]), targets, reduction="sum")
+    wanted = plain.item() + 4.0 * (6 * 0.5**2) / 2 * len(targets)
+    assert made.loss(module, batch).item() == pytest.approx(wanted, rel=1e-5)
+    # "meta" holds no numbers, and refuses tensors of other devices as a GPU does
+    there = made.loss(module.to("meta"), {name: value.to("meta") for name, value in batch.items()})
+    assert there.device.type == "meta"
 
 
 def test_forgetting_is_the_best_there_was_less_what_there_is() -> None:

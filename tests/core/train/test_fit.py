@@ -21,6 +21,7 @@ from fieldtune.tasks.supervised import Headed
 from fieldtune.train import checkpoint
 from fieldtune.train.checkpoint import CHOICE, claimed, newest
 from fieldtune.train.fit import fit
+from fieldtune.train.problem import Problem, Tensors
 from fieldtune.train.settings import Settings
 from fieldtune.train.tuning import Body, trainable
 from tests.processes import begin
@@ -156,16 +157,21 @@ def test_killed_anywhere_training_resumes_to_the_same_bits(tiny_encoder: Path, t
     assert not (out / "checkpoints").exists()
 
 
-@pytest.fixture
-def two_checkpoints(tiny_encoder: Path, tmp_path: Path) -> Path:
-    module, tokens, encoder = build(tiny_encoder)
+def nine_steps(encoder_folder: Path, folder: Path, every: int = 3, until: int = 9) -> torch.nn.Module:
+    """A checkpoint after each ``every`` steps; the step after ``until`` fails."""
+    module, tokens, encoder = build(encoder_folder)
     problem = task.problem(tokens, torch.from_numpy(TARGETS), torch.ones(4), encoder, 0.0)
-    folder = tmp_path / "run"
+
+    def loss(module: torch.nn.Module, batch: Tensors) -> torch.Tensor:
+        if batch["row"] >= until:
+            raise OSError("stopped")
+        return problem.loss(module, batch)
+
     fit(
         module,
-        problem,
+        Problem(lambda rows: problem.collate(rows) | {"row": torch.tensor(rows)}, loss, problem.items),
         [[row] for row in range(9)],
-        Settings(checkpoint_steps=3),
+        Settings(checkpoint_steps=every),
         folder=folder,
         optimizer=torch.optim.AdamW(module.parameters()),
         seed=0,
@@ -173,8 +179,18 @@ def two_checkpoints(tiny_encoder: Path, tmp_path: Path) -> Path:
         description="",
         show=False,
     )
-    assert sorted(path.name for path in folder.glob("checkpoint-*")) == ["checkpoint-3", "checkpoint-6"]
-    return folder
+    return module
+
+
+def kept(folder: Path) -> list[int]:
+    return sorted(checkpoint.step(path) for path in folder.glob("checkpoint-*"))
+
+
+@pytest.fixture
+def two_checkpoints(tiny_encoder: Path, tmp_path: Path) -> Path:
+    nine_steps(tiny_encoder, tmp_path / "run")
+    assert kept(tmp_path / "run") == [3, 6]
+    return tmp_path / "run"
 
 
 @pytest.mark.parametrize("damage", ["deleted", "cut", "flipped"])
@@ -200,6 +216,25 @@ def test_any_damaged_file_is_named_and_the_one_before_is_taken(
         assert found is not None
         assert found.name == "checkpoint-3"
         assert name in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_what_was_passed_over_as_damaged_takes_no_good_ones_place(
+    tiny_encoder: Path, tmp_path: Path, two_checkpoints: Path, monkeypatch: pytest.MonkeyPatch, cut: bool
+) -> None:
+    (two_checkpoints / "checkpoint-6" / "optimizer.pt").write_bytes(b"damaged")
+    with pytest.raises(OSError, match="stopped"), monkeypatch.context() as patch:
+        if cut:  # killed between the new checkpoint and the deletion of old ones
+            patch.setattr("fieldtune.train.trainer.prune", lambda _: None)
+        nine_steps(tiny_encoder, two_checkpoints, every=1, until=4)
+    assert kept(two_checkpoints) == ([3, 4, 6] if cut else [3, 4])
+    with pytest.raises(OSError, match="stopped"):
+        nine_steps(tiny_encoder, two_checkpoints, every=1, until=5)
+    assert kept(two_checkpoints) == [4, 5]
+    (two_checkpoints / "checkpoint-5" / "optimizer.pt").write_bytes(b"damaged too")
+    whole = nine_steps(tiny_encoder, tmp_path / "whole").state_dict()
+    found = nine_steps(tiny_encoder, two_checkpoints).state_dict()
+    assert all(torch.equal(whole[name], found[name]) for name in whole)
 
 
 def test_when_every_checkpoint_is_damaged_nothing_starts_from_zero(two_checkpoints: Path) -> None:

@@ -23,7 +23,7 @@ from fieldtune.data.scrub import traced
 from fieldtune.errors import InputError
 from fieldtune.explain.words import Span, apart, without, word_of
 from fieldtune.models import asked
-from fieldtune.models.encoder import pool
+from fieldtune.models.encoder import encodable, pool
 from fieldtune.models.features import EncoderFeatures, NgramFeatures, ProjectedFeatures
 from fieldtune.models.trained import Classifier
 from fieldtune.text.shown import some_of
@@ -209,7 +209,9 @@ def _tokens(features: Any, text: str, spans: Sequence[Span]) -> tuple[list[int],
     """What an encoder reads of a text: its token ids, and the word of each, see :func:`word_of`."""
     inner = features.features if isinstance(features, ProjectedFeatures) else features
     tokenizer = inner.encoder.tokenizer if isinstance(inner, EncoderFeatures) else inner.tokenizer
-    found = tokenizer(text, truncation=True, max_length=inner.max_length, padding=False, return_offsets_mapping=True)
+    found = tokenizer(
+        encodable(text), truncation=True, max_length=inner.max_length, padding=False, return_offsets_mapping=True
+    )
     return found["input_ids"], word_of(found["offset_mapping"], spans)
 
 

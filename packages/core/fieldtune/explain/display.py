@@ -1,6 +1,7 @@
 """An explanation to look at: coloured words for a terminal, and a piece of HTML for reports and pages.
 
-What the user wrote is data: escaped in HTML, and never read as markup by the terminal's library.
+What the user wrote is data: escaped in HTML, and never read as markup by the terminal's library. Halves of characters,
+which neither can show, stand as U+FFFD.
 """
 
 import html
@@ -8,6 +9,7 @@ import html
 from rich.text import Text
 
 from fieldtune.explain.attribution import Explanation
+from fieldtune.text.normalise import whole
 
 FOR, AGAINST = (37, 99, 235), (220, 38, 38)
 _LEGEND = {"en": ("for", "against"), "zh": ("支持", "反对")}
@@ -15,7 +17,7 @@ _LEGEND = {"en": ("for", "against"), "zh": ("支持", "反对")}
 
 def terminal(found: Explanation) -> Text:
     """The text with each word's background the stronger the more it weighs: blue for the label, red against it."""
-    shown = Text(found.text)
+    shown = Text(whole(found.text))
     for (start, end), share in zip(found.spans, _shares(found), strict=True):
         red, green, blue = _mixed(FOR if share > 0 else AGAINST, abs(share))
         ink = "white" if abs(share) > 0.5 else "black"
@@ -28,16 +30,16 @@ def as_html(found: Explanation, language: str = "en") -> str:
 
     No word has a margin or padding beside it: the text reads as it was written, ``<b>`` and not ``< b >``.
     """
-    pieces, place = [], 0
+    written, pieces, place = whole(found.text), [], 0
     for (start, end), share, weight in zip(found.spans, _shares(found), found.weights, strict=True):
         red, green, blue = FOR if share > 0 else AGAINST
-        pieces.append(html.escape(found.text[place:start]))
+        pieces.append(html.escape(written[place:start]))
         pieces.append(
             f'<span title="{weight:+.3f}" style="background:rgba({red},{green},{blue},{abs(share) * 0.75:.2f});'
-            f'border-radius:3px;padding:1px 0">{html.escape(found.text[start:end])}</span>'
+            f'border-radius:3px;padding:1px 0">{html.escape(written[start:end])}</span>'
         )
         place = end
-    text = "".join([*pieces, html.escape(found.text[place:])])
+    text = "".join([*pieces, html.escape(written[place:])])
     told = " · ".join(
         f'<span style="background:rgba({red},{green},{blue},.6);border-radius:3px;padding:1px 6px">{name}</span>'
         for name, (red, green, blue) in zip(_LEGEND[language], (FOR, AGAINST), strict=True)

@@ -75,7 +75,7 @@ class Encoder:
             return []
         # Byte-level tokenizers tell the word inside a sentence from the one at its beginning by the space before it.
         bytewise = type(self.tokenizer.backend_tokenizer.pre_tokenizer).__name__ == "ByteLevel"
-        written = [f"{' ' if bytewise else ''}{_encodable(word)}" for word in words]
+        written = [f"{' ' if bytewise else ''}{encodable(word)}" for word in words]
         encoded = self.tokenizer(written, add_special_tokens=False, truncation=False, padding=False)
         return [list(ids) for ids in encoded["input_ids"]]
 
@@ -98,11 +98,11 @@ def reader(tokenizer: Any, max_length: int) -> Callable[[list[str]], list[list[i
     backend = tokenizer.backend_tokenizer
     backend.no_padding()
     backend.enable_truncation(max_length)
-    return lambda texts: [encoding.ids for encoding in backend.encode_batch_fast(list(map(_encodable, texts)))]
+    return lambda texts: [encoding.ids for encoding in backend.encode_batch_fast(list(map(encodable, texts)))]
 
 
-def _encodable(text: str) -> str:
-    """Half a surrogate pair, which JSON can hold and no tokenizer takes, as a question mark."""
+def encodable(text: str) -> str:
+    """Half a surrogate pair, which JSON can hold and no tokenizer takes, as a question mark; the length is kept."""
     return text.encode("utf-8", "replace").decode()
 
 
@@ -271,12 +271,34 @@ def licence(folder: Path) -> str | None:
 
 
 def positions(folder: Path) -> int | None:
-    """Tokens of the longest text an encoder reads; None where its positions are relative and know no end."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if config["model_type"] in _RELATIVE and not config.get("position_biased_input", True):
+    """Tokens of the longest text an encoder reads; None where its positions are relative and know no end.
+
+    Of a model that writes None too: what it has :func:`room` for is asked by those that let it write.
+    """
+    config = _config(folder)
+    return None if config["model_type"] in WRITERS else _positions(config)
+
+
+def room(folder: Path) -> tuple[int | None, bool]:
+    """How many tokens a model that writes has positions for, None as of :func:`positions`; and whether it writes behind
+    what it reads, so that both must fit together. An encoder is one taken twice."""
+    config = _config(folder)
+    return _positions(config), WRITERS.get(config["model_type"]) == "causal"
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+
+
+def _positions(config: Mapping[str, Any]) -> int | None:
+    kind = config["model_type"]
+    if kind == "encoder-decoder":
+        inner = (part for part in config.values() if isinstance(part, dict) and "model_type" in part)
+        return min((known for part in inner if (known := _positions(part)) is not None), default=None)
+    if kind in _RELATIVE and not config.get("position_biased_input", True):
         return None
-    known = config.get("max_position_embeddings")
-    padding = int(config.get("pad_token_id") or 0) + 1 if config["model_type"] in _AFTER_PADDING else 0
+    known = config.get("n_positions" if kind == "gpt2" else "max_position_embeddings")  # T5 has the first for show
+    padding = int(config.get("pad_token_id") or 0) + 1 if kind in _AFTER_PADDING else 0
     return int(known) - padding if known else None
 
 

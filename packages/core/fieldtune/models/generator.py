@@ -18,7 +18,7 @@ from fieldtune.batching import by_length
 from fieldtune.errors import ArtefactError
 from fieldtune.models import asked
 from fieldtune.models.copier import Copier
-from fieldtune.models.encoder import WRITERS, check, encoder_in, given, pad, whole
+from fieldtune.models.encoder import WRITERS, check, encodable, encoder_in, given, pad, whole
 from fieldtune.models.trained import save_card
 from fieldtune.progress import track
 from fieldtune.text import detokenise
@@ -169,7 +169,9 @@ def load_body(folder: Path) -> tuple[Any, Any, str]:
 def tokenised(model: Generator, sources: list[str], targets: list[str]) -> list[tuple[list[int], list[int]]]:
     """Token ids of source and target per row; the target ends with the sign that ends a reply."""
     left = source_tokens(model.tokenizer, sources, model.max_source, model.kind)
-    encoded = model.tokenizer(targets, add_special_tokens=False, truncation=True, max_length=model.max_target - 1)
+    encoded = model.tokenizer(
+        list(map(encodable, targets)), add_special_tokens=False, truncation=True, max_length=model.max_target - 1
+    )
     end = ending(model.tokenizer)
     return list(zip(left, [[*ids, end] for ids in encoded["input_ids"]], strict=True))
 
@@ -207,6 +209,7 @@ def source_tokens(tokenizer: Any, sources: list[str], longest: int, kind: str) -
 
     A causal model sees a line break between the source and what it is to write.
     """
+    sources = list(map(encodable, sources))
     if kind == "causal":
         encoded = tokenizer([f"{source}\n" for source in sources], add_special_tokens=False)
         return [list(ids[-longest:]) for ids in encoded["input_ids"]]

@@ -18,7 +18,7 @@ from fieldtune.batching import by_length
 from fieldtune.infer.engine import TOKEN_BUDGET, running
 from fieldtune.models import asked
 from fieldtune.models.asked import Pair as Pair
-from fieldtune.models.encoder import Encoder, encoder_in, pad, pool
+from fieldtune.models.encoder import Encoder, encodable, encoder_in, pad, pool
 from fieldtune.models.features import VOCABULARY, Features, NgramFeatures
 from fieldtune.models.trained import features_of
 from fieldtune.progress import track
@@ -128,8 +128,8 @@ def pair_tokens(encoder: Encoder, pairs: Sequence[Pair], max_length: int) -> tup
         return [], None
     first, second = sides(pairs)
     encoded = encoder.tokenizer(
-        list(first), list(second), truncation="longest_first", max_length=max_length, padding=False,
-        return_token_type_ids=getattr(encoder.body.config, "type_vocab_size", 0) > 1,
+        list(map(encodable, first)), list(map(encodable, second)), truncation="longest_first", max_length=max_length,
+        padding=False, return_token_type_ids=getattr(encoder.body.config, "type_vocab_size", 0) > 1,
     )  # fmt: skip
     types = encoded.get("token_type_ids")
     return [list(ids) for ids in encoded["input_ids"]], [list(one) for one in types] if types else None

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fieldtune.models.encoder import MAX_LENGTH, reader
+from fieldtune.models.encoder import MAX_LENGTH, encodable, reader
 from fieldtune.progress import say
 
 UNKNOWN_LIMIT = 0.2
@@ -107,7 +107,7 @@ def warn_unwritten(trained: Any, targets: Iterable[str]) -> None:
         return
     targets = list(targets)
     long = [text for text in targets if _size(text) >= trained.max_target]
-    ids = trained.tokenizer(long, add_special_tokens=False)["input_ids"] if long else []
+    ids = trained.tokenizer(list(map(encodable, long)), add_special_tokens=False)["input_ids"] if long else []
     cut = sum(len(one) >= trained.max_target for one in ids)  # the sign that ends a text is a token too
     if cut:
         say(

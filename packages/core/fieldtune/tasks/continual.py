@@ -307,6 +307,8 @@ def _problem(
                 logits[:, old.to(logits.device)], batch["teacher"]
             )
         if importance:  # once per item, so that a batch may be cut at will
+            for held in (importance, anchor):  # a Trainer moved the module after they were made; once there, they stay
+                held |= {name: value.to(logits.device) for name, value in held.items()}
             moved = continual.moved_weights(module, importance, anchor)
             found = found + settings.keep_strength * moved * len(batch["targets"])
         return found

@@ -40,10 +40,16 @@ def newest(folder: Path) -> Path | None:
     return None
 
 
-def prune(folder: Path) -> None:
-    """Delete all but the newest two, by step."""
-    for path in sorted(folder.glob("checkpoint-*"), key=step, reverse=True)[KEEP:]:
-        shutil.rmtree(path, ignore_errors=True)
+def prune(saved: Path) -> None:
+    """Delete all but the one just saved and the one before it.
+
+    Those of later steps are what :func:`newest` passed over as damaged: a run goes on from the last good one.
+    """
+    found = sorted(saved.parent.glob("checkpoint-*"), key=step, reverse=True)
+    kept = [path for path in found if step(path) <= step(saved)][:KEEP]
+    for path in found:
+        if path not in kept:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def step(path: Path) -> int:

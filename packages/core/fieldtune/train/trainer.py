@@ -109,7 +109,7 @@ class Trainer(HubTrainer):
             if self.best:
                 self.best.save(temporary)
             self._staging = None
-        prune(self.folder)
+        prune(self.folder / name)
 
     def store_flos(self) -> None:
         """Nobody reads that count, and gathering it would wait for processes that save nothing."""
