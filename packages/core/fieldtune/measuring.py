@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from fieldtune.data.tables import NUMBERS, SETS
-from fieldtune.errors import MissingExtraError
+from fieldtune.errors import FieldtuneError
 from fieldtune.evaluate.privacy import membership_auc
 from fieldtune.job import Job
 from fieldtune.models.adapters import adapter_of
@@ -87,7 +87,7 @@ def _rivals(job: Job, rows: Rows) -> dict[str, Any]:
             rival = about.train(
                 rows.train, other, job.model, job.settings, seed=job.seed, folder=folder, show=False
             )  # fmt: skip
-        except MissingExtraError as error:  # n-grams need no encoder, so its absence stops nothing
+        except FieldtuneError as error:  # an encoder that is missing, or a model that only writes: the training is done
             say(f"note: not measured beside it, method {other}: {error}")
             continue
         found[other] = about.finish(rival, rows.valid)

@@ -250,6 +250,18 @@ def test_copying_is_the_rival_and_a_method(tiny_encoder: Path, tmp_path: Path, c
     assert set(pd.read_csv(tmp_path / "p.csv")["predicted"]) <= set(REPLIES.values())
 
 
+def test_a_writer_of_ones_own_learns_on_from_the_command_line(base: Path, tmp_path: Path, cli: Any) -> None:
+    rows = pd.DataFrame([(f"my card {n}", f"it is lost {n}") for n in range(20)], columns=["source", "target"])
+    rows.to_csv(tmp_path / "t.csv", index=False)
+    command = ("train", "--task", "seq2seq", "--train", tmp_path / "t.csv", "--set", "max_steps=2", "--set", "max_target=8",
+               "--set", "max_length=16", "--json")  # fmt: skip
+    assert cli(*command, "--model", base, "--out", tmp_path / "one").code == 0
+    again = cli(*command, "--model", tmp_path / "one", "--out", tmp_path / "two")
+    assert again.code == 0, again.err
+    assert "not measured beside it, method copy" in again.err
+    assert fieldtune.load(tmp_path / "two").generate(["my card 3"])
+
+
 def test_a_figure_that_could_not_be_had_is_null_and_none(tiny_encoder: Path, tmp_path: Path) -> None:
     table = pd.DataFrame({"source": [f"{source} {row}" for row in range(4) for source in REPLIES]})
     table["target"] = table["source"]  # no slots, of which a share could be right
