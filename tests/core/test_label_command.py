@@ -255,3 +255,18 @@ def test_tags_of_words_are_not_put_among_labels_of_texts(tmp_path: Path) -> None
     with pytest.raises(InputError, match="a queue of labels of words; found one of texts"):
         Queue(tmp_path / "q", "words")
     assert Queue(tmp_path / "q", "texts").labelled().to_numpy().tolist() == [["a b", "card"]]
+
+
+@pytest.mark.parametrize("option", ["--pool", "--train", "--answers", "--queue"])
+def test_no_input_is_overwritten(setting: list[Any], tmp_path: Path, cli: Callable[..., Any], option: str) -> None:
+    rows = pd.read_csv(tmp_path / "train.csv").rename(columns={"text": "words"})
+    for name in ("known.csv", "answers.csv"):
+        rows.to_csv(tmp_path / name, index=False)
+    names = {"--train": "known.csv", "--answers": "answers.csv", "--queue": "queue.csv"}  # this one is not there yet
+    given = [part for one, name in names.items() for part in (one, tmp_path / name)]
+    before = {file: file.read_bytes() for file in tmp_path.glob("*.csv")}
+    (tmp_path / "link.csv").symlink_to(tmp_path / names.get(option, "pool.csv"))
+    for out in ((tmp_path / "link.csv").readlink(), tmp_path / "link.csv"):
+        ran = cli(*setting, *given, "--out", out)
+        assert (ran.code, "an output that is no input" in ran.err) == (1, True), ran.err
+        assert {file: file.read_bytes() for file in before} == before

@@ -52,10 +52,11 @@ def label(
     from fieldtune.labelling import Pool, next_rows, strangers, turn
 
     rename = {"text": text, "label": label_column}
+    queue = queue or pool.with_name(f"{pool.stem}.labels.sqlite")
     if out is not None:
-        check_output(out, reads=[pool])
+        check_output(out, reads=[one for one in (pool, queue, train, answers) if one is not None])
     asked = Pool.read(pool, model, text)
-    kept = Queue(queue or pool.with_name(f"{pool.stem}.labels.sqlite"), asked.kind)
+    kept = Queue(queue, asked.kind)
     if answers is not None:
         table = training_table(answers, "text-classification", rename=rename)
         kept.answer(list(zip(table["text"], table["label"], strict=True)))
