@@ -496,6 +496,17 @@ def test_a_folder_with_files_of_the_user_is_refused_before_training(cli: Cli, ta
     assert [entry.name for entry in out.iterdir()] == ["thesis.txt"]
 
 
+def test_the_folder_one_stands_in_is_refused_before_training(
+    cli: Cli, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here" / "sub").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr("fieldtune.job.Job.train", None)
+    for out in (".", "sub/.."):
+        check_refused(cli(*training(table, Path(out))), "a folder by its name")
+    assert [entry.name for entry in Path().iterdir()] == ["sub"]
+
+
 @pytest.mark.parametrize("method", ["linear", "head"])
 def test_the_cheaper_methods_show_the_others_beside_them(
     cli: Cli, table: Path, tiny_encoder: Path, tmp_path: Path, method: str

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -255,3 +256,106 @@ def test_tags_of_words_are_not_put_among_labels_of_texts(tmp_path: Path) -> None
     with pytest.raises(InputError, match="a queue of labels of words; found one of texts"):
         Queue(tmp_path / "q", "words")
     assert Queue(tmp_path / "q", "texts").labelled().to_numpy().tolist() == [["a b", "card"]]
+
+
+@pytest.mark.parametrize("option", ["--pool", "--train", "--answers", "--queue"])
+def test_no_input_is_overwritten(setting: list[Any], tmp_path: Path, cli: Callable[..., Any], option: str) -> None:
+    rows = pd.read_csv(tmp_path / "train.csv").rename(columns={"text": "words"})
+    for name in ("known.csv", "answers.csv"):
+        rows.to_csv(tmp_path / name, index=False)
+    names = {"--train": "known.csv", "--answers": "answers.csv", "--queue": "queue.csv"}  # this one is not there yet
+    given = [part for one, name in names.items() for part in (one, tmp_path / name)]
+    before = {file: file.read_bytes() for file in tmp_path.glob("*.csv")}
+    (tmp_path / "link.csv").symlink_to(tmp_path / names.get(option, "pool.csv"))
+    for out in ((tmp_path / "link.csv").readlink(), tmp_path / "link.csv"):
+        ran = cli(*setting, *given, "--out", out)
+        assert (ran.code, "an output that is no input" in ran.err) == (1, True), ran.err
+        assert {file: file.read_bytes() for file in before} == before
+
+
+NAMES = ["ann", "bob", "cid", "dan"]
+EVE = "O O O B-PER I-PER O O O O O"
+
+
+@pytest.fixture
+def words(tmp_path: Path, cli: Callable[..., Any]) -> list[Any]:
+    """A model of names in texts, and a pool of three."""
+    (tmp_path / "train.conll").write_text("\n".join(f"my O\ncard O\n{one} B-PER\nis O\nlost O\n" for one in NAMES * 5))
+    tagger(cli, tmp_path / "train.conll", tmp_path / "m")
+    texts = ["My card, Eve Ott's, is lost.", "don't refund tom", "order of kim"]
+    pd.DataFrame({"text": texts}).to_csv(tmp_path / "pool.csv", index=False)
+    return ["label", "--model", tmp_path / "m", "--pool", tmp_path / "pool.csv", "-n", 3]
+
+
+def tagger(cli: Callable[..., Any], table: Path, out: Path) -> None:
+    ran = cli("train", "--task", "token-classification", "--train", table, "--method", "linear", "--out", out)
+    assert ran.code == 0, ran.err
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
+def test_words_that_were_labelled_are_trained_on_and_never_asked_for_again(
+    words: list[Any], tmp_path: Path, cli: Callable[..., Any], kind: str
+) -> None:
+    more = [(f"my card {name} is lost", "O O B-PER O O") for name in NAMES]
+    rows = [("My card, Eve Ott's, is lost.", EVE), ("Order of kim!", "O O  B-first name O"), *more]
+    pd.DataFrame(rows, columns=["text", "label"]).to_csv(tmp_path / "answers.csv", index=False)
+    assert cli(*words, "--json").json["waiting"] == 3
+    out = tmp_path / f"labelled.{kind}"
+    ran = cli(*words, "--answers", tmp_path / "answers.csv", "--out", out, "--json")
+    assert (ran.json["labelled"], ran.json["waiting"]) == (6, 1), ran.err
+    tagger(cli, out, tmp_path / "m2")
+    assert {"O", "B-PER", "I-PER", "B-first name"} <= set(fieldtune.load(tmp_path / "m2").labels)
+    words[2] = tmp_path / "m2"
+    ran = cli(*words, "--train", out, "--queue", tmp_path / "another", "--json")
+    assert {row["text"] for row in ran.json["rows"]} == {"order of kim", "don't refund tom"}, ran.err  # kim! is another
+    if kind == "jsonl":
+        told = {one.pop("text"): one for one in map(json.loads, out.read_text().splitlines())}
+        eve = ["My", "card", ",", "Eve", "Ott", "'s", ",", "is", "lost", "."]
+        assert told["My card, Eve Ott's, is lost."] == {"tokens": eve, "tags": EVE.split()}
+        kim = {"tokens": ["Order", "of", "kim", "!"], "tags": ["O", "O", "B-first name", "O"]}
+        assert told["Order of kim!"] == kim
+
+
+def test_words_of_a_training_table_are_never_asked_for_however_it_parts_them(
+    words: list[Any], tmp_path: Path, cli: Callable[..., Any]
+) -> None:
+    (tmp_path / "known.conll").write_text("do O\nn't O\nrefund O\ntom B-PER\n\nan O\norder O\n")
+    ran = cli(*words, "--train", tmp_path / "known.conll", "--json")
+    assert {row["text"] for row in ran.json["rows"]} == {"My card, Eve Ott's, is lost.", "order of kim"}, ran.err
+    spans = {"text": "order of kim", "spans": [{"start": 9, "end": 12, "label": "PER"}]}
+    (tmp_path / "known.jsonl").write_text(json.dumps(spans) + "\n")
+    ran = cli(*words, "--queue", tmp_path / "another", "--train", tmp_path / "known.jsonl", "--json")
+    assert {row["text"] for row in ran.json["rows"]} == {"My card, Eve Ott's, is lost.", "don't refund tom"}, ran.err
+
+
+FAULTS = {
+    "O O": "3 tags, one for each of these words: order of kim; found 2",
+    "O O B-PER O": "3 tags, one for each of these words: order of kim; found 4",
+    "O O PER": "tags of IOB2.*found 'O PER', the tag 2",
+    "O O I-PER": "tags of IOB2.*found 'I-PER', the tag 3",
+    "O B-PER I-LOC": "tags of IOB2.*found 'I-LOC', the tag 3",
+    "o O B-PER": "tags of IOB2.*found 'o', the tag 1",
+    "O O B-": "tags of IOB2.*found 'B-', the tag 3",
+}
+
+
+def test_answers_that_are_not_the_tags_of_the_words_are_refused(
+    words: list[Any], tmp_path: Path, cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, good = tmp_path / "pool.labels.sqlite", ("don't refund tom", "O O O B-PER")
+    for answer, fault in FAULTS.items():
+        rows = [good, ("order of kim", answer)]
+        pd.DataFrame(rows, columns=["text", "label"]).to_csv(tmp_path / "answers.csv", index=False)
+        ran = cli(*words, "--answers", tmp_path / "answers.csv", "--out", tmp_path / "out.csv")
+        assert ran.code == 1 and re.search(f"{fault}.* in row 3 of .*answers.csv", ran.err), ran.err
+        assert Queue(kept, "words").labelled().empty and not (tmp_path / "out.csv").exists()
+    asked = [row["text"] for row in cli(*words, "--json").json["rows"]]
+    right = {"My card, Eve Ott's, is lost.": EVE, "order of kim": "O O B-PER", good[0]: good[1]}
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{right[asked[0]]}\nO\n{right[asked[2]]}\n"))
+    ran = cli(*words, "--ask")
+    assert ran.code == 1 and f"found 1 in the answer to {asked[1]!r}" in ran.err
+    assert Queue(kept, "words").labelled()["text"].tolist() == asked[:1]
+    monkeypatch.setattr("sys.stdin", Terminal(f"O\n{right[asked[1]]}\nO\n\n"))
+    ran = cli(*words, "--ask")
+    assert ran.code == 0 and ran.err.count("one for each of these words") == 2, ran.err
+    assert Queue(kept, "words").labelled()["text"].tolist() == asked[:2]

@@ -14,8 +14,8 @@ from fieldtune.data.checks import text_key
 from fieldtune.data.given import texts_of
 from fieldtune.data.queue import Queue, Turn
 from fieldtune.data.read import read_table
-from fieldtune.data.tables import NAME_IT
-from fieldtune.data.tagged import parted
+from fieldtune.data.tables import NAME_IT, training_table
+from fieldtune.data.tagged import parted, tagged, tagged_table, tags_in
 from fieldtune.errors import InputError
 from fieldtune.evaluate.calibration import softmax
 from fieldtune.infer.cache import Cache
@@ -23,6 +23,7 @@ from fieldtune.models.features import EncoderFeatures
 from fieldtune.models.tagger import Tagger
 from fieldtune.models.trained import Classifier, load
 from fieldtune.runtime import generator
+from fieldtune.text.normalise import normalise
 from fieldtune.text.shown import some_of
 from fieldtune.train.active import agreement, choose_rows, doubt, due, enough
 
@@ -127,7 +128,40 @@ class Pool:
 
     def parts(self, cells: Iterable[str]) -> list[str]:
         """The labels in answers: each of them, or the tags of its words."""
-        return [label for cell in cells for label in (cell.split() if self.tags else [cell])]
+        return [label for cell in cells for label in (tags_in(cell) if self.tags else [cell])]
+
+    def check(self, text: str, answer: str, where: str) -> None:
+        """Raises InputError for an answer that does not label the text: tags that are not those of its words."""
+        if self.tags:
+            tagged(text, answer, where)
+
+    def table(self, labelled: pd.DataFrame) -> pd.DataFrame:
+        """Answers (columns text, label) as the model's task reads them to train on: of words with columns tokens and tags.
+
+        Raises:
+            InputError: see :meth:`check`.
+        """
+        if not self.tags:
+            return labelled
+        rows = [
+            (text, *tagged(text, answer, f"the answer to {text!r:.60}, which --answers can correct"))
+            for text, answer in zip(labelled["text"], labelled["label"], strict=True)
+        ]
+        return pd.DataFrame(rows, columns=["text", "tokens", "tags"])
+
+    def known(self, table: Path, rename: Mapping[str, str]) -> list[str]:
+        """The texts of a training table of the model's task; of words these, blanks between.
+
+        Raises:
+            InputError: what the task does not read.
+        """
+        if self.tags:
+            return [" ".join(tokens) for tokens in tagged_table(table, rename=rename)["tokens"]]
+        return list(training_table(table, "text-classification", rename=rename)["text"])
+
+    def key(self, text: str) -> str:
+        """Equal for texts that say the same; where words are labelled, however a table parts them."""
+        return "".join(normalise(text).split()) if self.tags else text_key(text)
 
     @classmethod
     def read(cls, table: Path, folder: Path, text: str) -> "Pool":
@@ -176,8 +210,8 @@ def next_rows(pool: Pool, queue: Queue, known: list[str], strategy: str, count: 
         Per row its place in the table, text, the model's guess and its probability.
     """
     waiting = queue.waiting()[:count]
-    closed = queue.known() | {text_key(text) for text in known}
-    free = [place for place, text in enumerate(pool.texts) if text_key(text) not in closed]
+    closed = queue.known() | {pool.key(text) for text in known}
+    free = [place for place, text in enumerate(pool.texts) if closed.isdisjoint((text_key(text), pool.key(text)))]
     texts = [pool.texts[place] for place in free]
     if texts and len(waiting) < count:
         turn = generator(seed + len(closed))  # another draw each turn, the same after a crash

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from fieldtune.data.checks import ONE_CLASS, strangers
+from fieldtune.data.checks import ONE_CLASS, check_inside, strangers
 from fieldtune.data.given import Given, tabled
 from fieldtune.data.hiding import hidden, said
 from fieldtune.data.labels import row_labels
@@ -71,8 +71,8 @@ def prepared(
         goes_on: the rows are one block more for a model that knows labels already: one new label is enough.
 
     Raises:
-        InputError: rows that cannot be trained on, none left to validate on where the method compares figures, or
-            rows without a label for a method that has no use for them.
+        InputError: rows that cannot be trained on, none left to validate on where the method compares figures, only rows
+            out of scope to measure on, or rows without a label for a method that has no use for them.
     """
     rows = about.read(tabled(train), rename=rename, labels=labels)
     held_out = about.read(tabled(valid), rename=rename, labels=labels) if valid is not None else None
@@ -90,6 +90,8 @@ def prepared(
         say(f"note: {finding.message}")
     if held_out.empty:
         _unmeasured(len(rows), method, method in about.MEASURED, progress)
+    elif "label" in held_out and task not in SETS and not goes_on:  # else rows of earlier blocks are measured on, too
+        check_inside(held_out["label"])
     return Rows(rows, held_out, everything, more, found, counts)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -80,7 +81,8 @@ def find_settings(
             task, rows, method, model, resolved(task, method, changes)[1], work,
             seed=seed, progress=progress, split_off=valid is None, again=False,
         )  # fmt: skip
-        return float(done.metrics[about.FIGURE])
+        figure = done.metrics[about.FIGURE]
+        return math.nan if figure is None else float(figure)  # as a finished folder holds NaN
 
     with locked(folder):
         return search(one, trials, folder, seed=seed, run=digest, fixed=fixed, ranges=ranges, defaults=defaults)

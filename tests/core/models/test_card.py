@@ -111,6 +111,15 @@ def test_the_base_is_named_without_the_folders_of_a_machine() -> None:
     assert base_of("default", {"model": []}) == {}
 
 
+def test_a_folder_has_one_name_however_its_path_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine" / "enc").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    ways = ("mine/enc", "mine/enc/", "./mine/enc", str(tmp_path / "mine" / "enc"))
+    names = {base_of(way, {"model": ["0" * 64]})["base"] for way in ways}
+    monkeypatch.chdir(tmp_path / "mine" / "enc")
+    assert names | {base_of(".", {"model": ["0" * 64]})["base"]} == {"enc"}
+
+
 def test_a_trained_folder_tells_what_it_is_and_trains_to_the_same_page(
     table: pd.DataFrame, tmp_path: Path, cli: Callable[..., Ran]
 ) -> None:

@@ -276,6 +276,15 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
             make(path)
 
 
+@pytest.mark.parametrize("place", [".", "", "..", "sub/..", "sub/../.."])
+def test_a_place_that_is_not_named_is_refused_and_left_as_it_is(tmp_path: Path, monkeypatch: Any, place: str) -> None:
+    (tmp_path / "here" / "sub").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(InputError, match="a folder by its name"):
+        make(Path(place))
+    assert sorted(tmp_path.rglob("*")) == [tmp_path / "here", tmp_path / "here" / "sub"]
+
+
 def test_an_empty_folder_a_model_and_an_unfinished_run_are_replaced(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "run" / "checkpoints").mkdir(parents=True)

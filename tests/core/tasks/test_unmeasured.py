@@ -77,6 +77,21 @@ def test_rows_out_of_scope_set_the_threshold_without_being_many(tmp_path: Path) 
     assert done.metrics["not_calibrated"] == ["the temperature: takes 20 rows of known labels"]
 
 
+@pytest.mark.parametrize("task", ["text-classification", "text-pair"])
+def test_rows_out_of_scope_alone_are_refused_before_training(
+    task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, valid = rows(5), pd.DataFrame({"text": ["blue sky", "green tree"], "label": "oos"})
+    if task == "text-pair":
+        table, valid = (one.rename(columns={"text": "text_a"}).assign(text_b="it is") for one in (table, valid))
+    monkeypatch.setattr("fieldtune.job.Job.train", None)
+    with pytest.raises(InputError, match="rows of a class; found 2 rows, all out of scope"):
+        trained(table, tmp_path / "m", task, valid=valid)
+    with pytest.raises(InputError, match="rows of a class; found 2 rows, all out of scope"):
+        find_settings(task, table, out=tmp_path / "search", valid=valid, trials=1)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(("apart", "lacks"), [(8, ["the 90% interval: takes 9 rows"]), (9, None)])
 def test_an_interval_takes_nine_rows(apart: int, lacks: list[str] | None, tmp_path: Path) -> None:
     done = trained(stars(20), tmp_path / "m", "regression", valid=stars(20 + apart).iloc[20:], progress=False)

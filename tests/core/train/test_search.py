@@ -146,6 +146,25 @@ def test_too_few_validation_rows_for_a_figure_end_in_an_error(tiny_encoder: Path
         )
 
 
+def test_killed_before_a_figure_that_is_no_number_was_told_it_goes_on(
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = pd.DataFrame({"text": [f"my card {n}" for n in range(12)], "label": np.arange(12.0)})
+    valid = pd.DataFrame({"text": ["my card x", "my card y"], "label": [3.0, 3.0]})  # nothing to correlate with
+    given: dict[str, Any] = {"model": str(tiny_encoder), "out": tmp_path, "valid": valid, "settings": {"max_steps": 1}}
+
+    def killed(train: Any, settings: Mapping[str, Any], work: Path) -> None:
+        train(settings, work)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as cut, pytest.raises(KeyboardInterrupt):
+        cut.setattr("fieldtune.train.search._figure", killed)
+        find_settings("regression", table, trials=1, progress=False, **given)
+    assert verify(tmp_path / WORK)
+    with pytest.raises(InputError, match="none: all 1 diverged, or have no figure"):
+        find_settings("regression", table, trials=1, progress=False, **given)
+
+
 def test_a_training_that_diverges_does_not_end_the_search(tiny_encoder: Path, tmp_path: Path) -> None:
     table = pd.DataFrame({"text": [f"{word} {n}" for word in ("card", "refund") for n in range(10)]})
     table["label"] = table["text"].str.split().str[0]

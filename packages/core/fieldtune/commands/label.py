@@ -1,9 +1,8 @@
 """``fieldtune label``: the next rows worth labelling, and the labels they got."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +11,10 @@ from fieldtune.commands.columns import LabelColumn, TextColumn
 from fieldtune.errors import InputError
 from fieldtune.progress import say
 from fieldtune.text.shown import some_of
+
+if TYPE_CHECKING:
+    from fieldtune.data.queue import Queue
+    from fieldtune.labelling import Pool
 
 WATCHED = 1000
 """Rows of the pool on which successive models are compared."""
@@ -41,34 +44,38 @@ def label(
 ) -> None:
     """Name the rows of a pool whose labels would teach most; killed anywhere, no label is lost.
 
-    The label of a model of words is the tags of its words, separated by spaces.
+    The label of a model of words is the tags of its words (IOB2), separated by spaces; --out has columns tokens and tags of it.
 
     Rows asked for and not yet labelled come first, labelled ones never again. Train anew on what --out writes and call
     it again; `enough` is true once three models, each of a tenth more labels than the one before, hardly differ any more.
     """
+    from fieldtune.data.numbered import numbers_of
     from fieldtune.data.queue import Queue
     from fieldtune.data.tables import training_table
     from fieldtune.data.write import check_output, write_table
     from fieldtune.labelling import Pool, next_rows, strangers, turn
 
     rename = {"text": text, "label": label_column}
+    queue = queue or pool.with_name(f"{pool.stem}.labels.sqlite")
     if out is not None:
-        check_output(out, reads=[pool])
+        check_output(out, reads=[one for one in (pool, queue, train, answers) if one is not None])
     asked = Pool.read(pool, model, text)
-    kept = Queue(queue or pool.with_name(f"{pool.stem}.labels.sqlite"), asked.kind)
+    kept = Queue(queue, asked.kind)
     if answers is not None:
         table = training_table(answers, "text-classification", rename=rename)
+        for row, one, answer in zip(numbers_of(table), table["text"], table["label"], strict=True):
+            asked.check(one, answer, f"row {row} of {answers}")
         kept.answer(list(zip(table["text"], table["label"], strict=True)))
         for remark in strangers(asked, table):
             say(f"note: {remark}")
-    known = training_table(train, "text-classification", rename=rename)["text"].tolist() if train else []
+    known = asked.known(train, {"text": text} if asked.tags else rename) if train else []
     rows = next_rows(asked, kept, known, strategy, count, seed)
     agreements, stop = turn(asked, kept, len(kept.labelled()) + len(known), WATCHED, seed)
     if ask:
-        _ask(kept, rows, {*asked.model.labels, *asked.parts(kept.labelled()["label"])}, asked.parts)
+        _ask(kept, rows, asked)
     labelled = kept.labelled()
     if out is not None and len(labelled):
-        write_table(labelled, out)
+        write_table(asked.table(labelled), out)
     if stop:
         say("enough: a tenth more labels has changed a hundredth of the answers or less, three times")
     show(
@@ -78,30 +85,49 @@ def label(
     )  # fmt: skip
 
 
-def _ask(queue: Any, rows: list[dict[str, Any]], known: set[str], parts: Callable[[list[str]], list[str]]) -> None:
-    """One line of stdin a row; each label is on disk before the next row is shown. One that nobody knows, as a mistyped one, is
-    told and, on a terminal, asked for once more: the row would never come again.
-
-    Args:
-        known: labels; parts: answers -> the labels in them.
-    """
+def _ask(queue: "Queue", rows: list[dict[str, Any]], pool: "Pool") -> None:
+    """One line of stdin a row; each label is on disk before the next row is shown: a row never comes again."""
+    known = {*pool.model.labels, *pool.parts(queue.labelled()["label"])}
     for number, row in enumerate(rows, 1):
-        answer = _typed(f"{number}/{len(rows)} {row['text']} [{row['predicted']}]: ")
+        prompt = f"{number}/{len(rows)} {row['text']} [{row['predicted']}]: "
+        answer = _answer(prompt, row["text"], pool, known)
         if answer is None:
             return
-        new = [repr(label) for label in dict.fromkeys(parts([answer])) if label and label not in known]
-        if new:
-            told = f"new: {some_of(new, 10)} (known: {some_of([repr(label) for label in sorted(known)], 10)})"
-            if sys.stdin.isatty():
-                again = _typed(f"{told}; Enter keeps it, or type another: ")
-                if again is None:
-                    return
-                answer = again or answer
-            else:  # lines from a file: the next one is the next row's
-                say(told)
         if answer:
             queue.answer([(row["text"], answer)])
-            known.update(parts([answer]))
+            known.update(pool.parts([answer]))
+
+
+def _answer(prompt: str, text: str, pool: "Pool", known: set[str]) -> str | None:
+    """The label typed in; None where stdin ends. One that nobody knows, as a mistyped one, is told and, on a terminal, asked
+    for once more."""
+    answer = _fitting(_typed(prompt), text, pool)
+    new = [repr(label) for label in dict.fromkeys(pool.parts([answer])) if label not in known] if answer else []
+    if not new:
+        return answer
+    told = f"new: {some_of(new, 10)} (known: {some_of([repr(label) for label in sorted(known)], 10)})"
+    if not sys.stdin.isatty():  # lines from a file: the next one is the next row's
+        say(told)
+        return answer
+    again = _fitting(_typed(f"{told}; Enter keeps it, or type another: "), text, pool)
+    return again if again is None else again or answer
+
+
+def _fitting(answer: str | None, text: str, pool: "Pool") -> str | None:
+    """An answer that labels the text; on a terminal, one that does not is asked for again.
+
+    Raises:
+        InputError: lines from a file hold one that does not.
+    """
+    while answer:
+        try:
+            pool.check(text, answer, f"the answer to {text!r:.60}")
+            break
+        except InputError as error:
+            if not sys.stdin.isatty():
+                raise
+            answer = _typed(f"{error}: ")
+    return answer
 
 
 def _typed(prompt: str) -> str | None:

@@ -88,6 +88,12 @@ def check_labels(keys: Sequence[Hashable], labels: pd.Series, what: str) -> list
     return sorted(_labels(labels) + _repeats(keys, labels, what), key=lambda finding: finding.severity)
 
 
+def check_inside(labels: pd.Series) -> None:
+    """Raises InputError for rows to measure on that are all out of scope: they have no right answer."""
+    if (labels == OUT_OF_SCOPE).all():
+        raise InputError("rows of a class", f"{len(labels)} rows, all out of scope", "add labelled rows to measure on")
+
+
 def strangers(train: Iterable[Collection[str]], valid: Sequence[Collection[str]]) -> list[Finding]:
     """Held-out rows with a label that no row of train has; each is given by its labels."""
     known = {OUT_OF_SCOPE}.union(*train)

@@ -69,11 +69,12 @@ class Queue:
             )
 
     def answer(self, labels: Sequence[tuple[str, str]]) -> None:
-        """Keep the labels of texts, asked for or not; a text labelled before takes the new label. All, or none of them."""
+        """Keep the labels of texts, asked for or not, with the texts as they are given here: tags are those of its words. A text
+        labelled before takes the new label. All, or none of them."""
         with self._open() as database:
             database.executemany(
                 """INSERT INTO rows (key, text, place, label) VALUES (?, ?, -1, ?)
-                   ON CONFLICT (key) DO UPDATE SET label = excluded.label""",
+                   ON CONFLICT (key) DO UPDATE SET text = excluded.text, label = excluded.label""",
                 [(text_key(text), text, label) for text, label in labels],
             )
 

@@ -4,6 +4,7 @@ What comes out has the columns ``tokens`` and ``tags`` (lists of str, tags IOB2)
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -27,6 +28,8 @@ from fieldtune.text.shown import some_of
 
 Places = list[tuple[int, int]]
 _READ = ("text", "tokens")
+_TAG = re.compile(r"O|[BI]-\S.*")
+_BETWEEN = re.compile(r"\s+(?=[BI]-|O(?:\s|$))")
 
 
 def tagged_table(
@@ -94,6 +97,31 @@ def parted(texts: Sequence[str]) -> pd.DataFrame:
     places = [words.spans(one) for one in texts]
     tokens = [[one[start:end] for start, end in cuts] for one, cuts in zip(texts, places, strict=True)]
     return _columns(texts, tokens, places)
+
+
+def tags_in(answer: str) -> list[str]:
+    """The tags that a line of them holds, parted by blanks; a type of entity may have blanks of its own."""
+    return _BETWEEN.split(answer.strip())
+
+
+def tagged(text: str, answer: str, where: str) -> tuple[list[str], list[str]]:
+    """The words of a text as :func:`parted` parts them, and their tags out of a line of these.
+
+    Args:
+        where: what a user calls the answer, for the message.
+
+    Raises:
+        InputError: not IOB2, or another number of tags than of words.
+    """
+    words_in, tags = [text[start:end] for start, end in words.spans(text)], tags_in(answer)
+    fix = "give a tag a word, blanks between: B-TYPE where an entity begins, I-TYPE where it goes on, O elsewhere"
+    for number, (before, tag) in enumerate(zip((OUTSIDE, *tags), tags, strict=False), 1):
+        if not _TAG.fullmatch(tag) or (tag.startswith("I-") and before[1:] != tag[1:]):
+            raise InputError("tags of IOB2, such as O, B-PER and I-PER", f"{tag!r}, the tag {number} in {where}", fix)
+    if len(tags) != len(words_in):
+        expected = f"{len(words_in)} tags, one for each of these words: {' '.join(words_in):.200}"
+        raise InputError(expected, f"{len(tags)} in {where}", fix)
+    return words_in, tags
 
 
 def _columns(texts: Sequence[str], tokens: Sequence[list[str]], places: Sequence[Any]) -> pd.DataFrame:

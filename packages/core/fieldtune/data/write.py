@@ -45,8 +45,13 @@ def check_output(path: Path, kinds: Sequence[str] | None = KINDS, *, reads: Iter
         if place.exists() and not place.is_dir():
             raise InputError(f"a folder at {path.parent}", f"the file {place}", "choose another --out")
     outside(path)
-    if any(path.exists() and one.exists() and path.samefile(one) for one in reads):
+    if any(_same(path, one) for one in reads):
         raise InputError("an output that is no input", f"{path}, which is read", "name another file to write")
+
+
+def _same(path: Path, other: Path) -> bool:
+    """Whether two paths lead to one file, there or not yet: what a command makes and reads is lost as well."""
+    return path.resolve() == other.resolve() or (path.exists() and other.exists() and path.samefile(other))
 
 
 @contextlib.contextmanager

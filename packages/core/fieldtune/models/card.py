@@ -1,13 +1,14 @@
 """The model card: ``fieldtune.json`` as a page to read, ``README.md`` of a model folder.
 
-Pure: a dictionary in, Markdown out, and the same dictionary gives the same bytes: no time, no machine. Its head is the
-hub's own, so a model that is trained on from this folder knows the licence. It measures nothing.
+A dictionary in, Markdown out, and the same dictionary gives the same bytes: no time, no machine. Its head is the hub's own,
+so a model that is trained on from this folder knows the licence. It measures nothing, and looks at the disk only to tell a
+folder's name from one of the hub.
 """
 
 import math
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import PurePath
+from pathlib import Path
 from typing import Any
 
 from fieldtune.evaluate.figures import brief
@@ -58,8 +59,11 @@ def base_of(model: str, run: Mapping[str, Any], licence: str | None = None) -> d
 
 
 def _name(model: str) -> str:
-    """A hub name as it is; of a path the last part: a name on the hub has one slash at most, between plain words."""
-    return model if re.fullmatch(r"[\w.-]+/[\w.-]+", model) and not model.startswith(".") else PurePath(model).name
+    """A hub name as it is; of a path the last part: a name on the hub has one slash at most, between plain words, and a folder
+    that is there goes first."""
+    path = Path(model).absolute()
+    hub = re.fullmatch(r"[\w.-]+/[\w.-]+", model) and not model.startswith(".") and not path.is_dir()
+    return model if hub else path.name
 
 
 def markdown(card: Mapping[str, Any]) -> str:

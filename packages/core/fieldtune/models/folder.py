@@ -96,10 +96,12 @@ def replaceable(path: Path, application: str = "") -> None:
         application: whose folder is to be written, as its manifest names it; "" for a single model.
 
     Raises:
-        InputError: a file stands in the way, or ``path`` lies inside a saved folder.
+        InputError: a file stands in the way, or ``path`` lies inside a saved folder, or does not end in a name.
         ArtefactError: the folder holds something that fieldtune did not write, or what another application did.
     """
     path = Path(path)
+    if path.name in ("", ".."):  # what is to lie beside it would lie inside, and the shell's own folder would go away
+        raise InputError("a folder by its name", str(path), "choose another --out, as --out model")
     for place in (path, *path.parents):
         if place.exists() and not place.is_dir():
             raise InputError(f"a folder at {path}", f"the file {place}", "choose another --out")

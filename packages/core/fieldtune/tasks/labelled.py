@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fieldtune.data.checks import OUT_OF_SCOPE
+from fieldtune.data.checks import OUT_OF_SCOPE, check_inside
 from fieldtune.data.split import Indices, crossed, tenth
-from fieldtune.errors import InputError
 from fieldtune.evaluate.calibration import fit_temperature, threshold_keeping
 from fieldtune.evaluate.classification import row_probabilities, tally
 from fieldtune.evaluate.skewed import auc, balance
@@ -70,8 +69,7 @@ def calibrate(model: Any, signs: Signs, given: pd.Series, fit: Callable[..., Non
     Returns:
         Per fold the model that judges it, and its rows; the model and all rows where there is one row alone.
     """
-    if (given == OUT_OF_SCOPE).all():
-        raise _nothing_inside(len(given))
+    check_inside(given)
     parts, enough = [], int(given.isin(model.labels).sum()) >= CALIBRATION_ROWS
     for others, own in crossed(given.tolist()):
         judge = copy(model)
@@ -173,9 +171,8 @@ def _figures(model: Labelled, pieces: Iterable[tuple[Labelled, Signs]], given: p
         columns.append((*judge.scope_of(signs), *own))
         predicted += names
     kept, score, sure, chosen = (np.concatenate(column) for column in zip(*columns, strict=True))
+    check_inside(given)
     mask = (given != OUT_OF_SCOPE).to_numpy()
-    if not mask.any():
-        raise _nothing_inside(len(labels))
     truth, answered = (np.asarray(names, dtype=object)[mask] for names in (labels, predicted))
     found = tally(truth.tolist(), answered.tolist(), sure[mask], chosen[mask], model.labels)
     found["in_scope"] = {
@@ -187,10 +184,6 @@ def _figures(model: Labelled, pieces: Iterable[tuple[Labelled, Signs]], given: p
         found["in_scope"]["out_of_scope_recall"] = float((~kept[~mask]).mean())
         found["in_scope"]["auroc"] = auc(mask, score)
     return found
-
-
-def _nothing_inside(rows: int) -> InputError:
-    return InputError("rows of a class", f"{rows} rows, all out of scope", "add labelled rows to measure on")
 
 
 def signs_of(model: Labelled, items: Sequence[Any]) -> Signs:
