@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+FOLDERS := packages/core apps/chatbot apps/sentiment_monitor apps/recommender examples
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 
 # Tools of their own environment: nothing they need enters the one that is compared with the lock.
@@ -24,6 +25,8 @@ $(READY): pyproject.toml constraints.txt requirements.lock Makefile
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable ".[all,postgres]"
 	$(BIN)/python -c "import lightgbm" 2>/dev/null || \
 		(apt-get update -qq && apt-get install -y -qq libgomp1) || echo "LightGBM needs libgomp1: install it"
+	# The folders by a plain path too: an editable install's finder gives way to a folder of this name beside a user's script.
+	printf '%s\n' $(foreach one,$(FOLDERS),'$(CURDIR)/$(one)') > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/fieldtune.pth"
 	touch $(READY)
 
 demo: setup  ## the three applications end to end on the sample company, with a report in ./demo

@@ -109,6 +109,24 @@ def test_a_csv_file_of_any_spreadsheet_is_read(tmp_path: Path, mark: str) -> Non
     assert read_table(tmp_path / "t.csv", ["text", "label"])["text"].tolist() == ["one; two, three\tfour", "a"]
 
 
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("text;label;price, EUR\na;x;1,50\nb;y;2,50\n", ["text", "label", "price, EUR"]),
+        ("text;label;price, EUR;note, x\na;x;1,50;fine\nb, c;y;2,50;n\n", ["text", "label", "price, EUR", "note, x"]),
+        ("text,label,from;to\na,x,1;2\nb,y,\n", ["text", "label", "from;to"]),
+        ("text,label;kind\na,x\n", ["text", "label;kind"]),
+        ('text\tlabel\tprice, EUR\n"a\nb, c"\tx\t1,5\n', ["text", "label", "price, EUR"]),
+    ],
+)
+def test_of_two_marks_in_a_header_the_one_that_parts_all_rows_alike_is_taken(
+    tmp_path: Path, text: str, columns: list[str]
+) -> None:
+    found = read_table(put(tmp_path / "t.csv", text))
+    assert list(found) == columns
+    assert found[columns[0]].iloc[-1] in ("b", "b, c", "a", "a\nb, c")
+
+
 @pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("name", ["t.csv", "t.tsv"])
 def test_excels_line_on_the_separator_is_passed_over(tmp_path: Path, mark: str, name: str) -> None:
@@ -372,6 +390,12 @@ def test_lists_of_labels_come_back_from_the_csv_they_were_written_to(tmp_path: P
     assert found == ["[odd", "1|2", "1|a", "a|b"]
     texts["label"] = ["[ 'a',\n 'b' ]", '["a", ""]', "[URGENT]", '[""]']
     assert training_table(texts, "multi-label-classification")["label"].tolist() == ["a|b", "a", "[URGENT]", ""]
+    texts["label"] = ["('b', 'a')", "{'b', 'a'}", "set()", "()"]
+    assert [set(cell.split("|")) for cell in training_table(texts, "multi-label-classification")["label"]] == [
+        {"a", "b"}, {"a", "b"}, {""}, {""},
+    ]  # fmt: skip
+    texts["label"] = ["(urgent)", "{x}", '{"a": 1}', "(1)"]
+    assert training_table(texts, "multi-label-classification")["label"].tolist() == texts["label"].tolist()
     for cell in (
         "['a' 'b']",
         "[u'a']",

@@ -250,6 +250,14 @@ def test_copying_is_the_rival_and_a_method(tiny_encoder: Path, tmp_path: Path, c
     assert set(pd.read_csv(tmp_path / "p.csv")["predicted"]) <= set(REPLIES.values())
 
 
+def test_copying_knows_the_rows_that_were_kept_apart_to_measure(tmp_path: Path) -> None:
+    rows = pd.DataFrame([(f"how do I {one} in {where}", f"{one} {where}") for one in ("pay", "return", "ship", "call")
+                         for where in ("Spain", "Italy", "Malta", "Chile", "Kenya")], columns=["source", "target"])  # fmt: skip
+    done = fieldtune.finetune("seq2seq", rows, method="copy", out=tmp_path / "m", progress=False)
+    assert done.metrics["n"] == 2
+    assert fieldtune.load(done.path).generate(rows["source"].tolist()) == rows["target"].tolist()
+
+
 def test_a_writer_of_ones_own_learns_on_from_the_command_line(base: Path, tmp_path: Path, cli: Any) -> None:
     rows = pd.DataFrame([(f"my card {n}", f"it is lost {n}") for n in range(20)], columns=["source", "target"])
     rows.to_csv(tmp_path / "t.csv", index=False)

@@ -51,6 +51,9 @@ def test_keys_are_read_from_a_file_or_the_environment_and_kept_as_digests(tmp_pa
     assert [keys.owner(f"{KEY}-{name}") for name in ("one", "two", "three")] == [0, 1, None]
     assert len(read_keys(None, {"FIELDTUNE_KEYS": f"{KEY}, {KEY}x,"})) == 2
     assert len(read_keys(None, {})) == 0
+    for empty in ("", " , "):
+        with pytest.raises(ConfigError, match="FIELDTUNE_KEYS"):
+            read_keys(None, {"FIELDTUNE_KEYS": empty})
     assert not [name for name in (repr(keys), str(vars(keys))) if KEY in name]
     assert keys.owner("\udcff" * 20) is None
 

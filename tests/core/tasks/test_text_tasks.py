@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -293,6 +294,14 @@ def test_right_documents_alone_are_measured_beside_rivals(tiny_encoder: Path, tm
         out=tmp_path / "m", rivals=True, progress=False,
     )  # fmt: skip
     assert set(done.metrics["rivals"]) == {"linear"}
+
+
+def test_a_row_that_stands_twice_counts_once() -> None:
+    about, rows = task_module("reranking"), [("q", "yes", 1.0), ("q", "also", 1.0), ("q", "no", 0.0)]
+    table = pd.DataFrame(rows * 2 + [("q", "yes", 1.0)] * 3, columns=["query", "document", "label"])
+    best = SimpleNamespace(score=lambda pairs: np.array([{"yes": 3.0, "also": 2.0, "no": 1.0}[d] for _, d in pairs]))
+    found = about.metrics(best, table)
+    assert (found["ndcg@10"], found["recall@5"], found["recall@1"]) == (1.0, 1.0, 0.5)
 
 
 def test_figures_are_those_of_the_order_of_the_scores(tmp_path: Path) -> None:

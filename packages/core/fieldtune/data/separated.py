@@ -6,6 +6,7 @@ import io
 import re
 import warnings
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +20,33 @@ _BLANK_LINE = re.compile(r"^[ \t]*\r?\n", re.MULTILINE)
 _BLANK_LINES = re.compile(r"\A(?:[ \t]*(?:\r\n|\n|\r))+")
 _BREAK = re.compile(r"\r\n|\n|\r")
 _QUOTED = r'"[^"]*+(?:""[^"]*+)*+"'
+_FIRST = 50
+"""Rows that tell which of two marks in a header parts the cells."""
 _SAID = re.compile(r"\ufeff?sep=([^\w\s\"]|\t)(?=[\r\n])", re.IGNORECASE)
 
 
 def separator(text: str, usual: str = "") -> tuple[str, str]:
     """The text of a table, and the mark between its cells: the one that Excel's first line says (``sep=;``), else
-    `usual`, else the one its header has.
+    `usual`, else the one of those in its header that parts the first rows most, all of them alike.
 
     That line is left empty in the text returned, so that the others keep their numbers.
     """
     if said := _SAID.match(text):
         return text[said.end() :], said[1]
     header = text.lstrip("\r\n").partition("\n")[0]
-    return text, usual or next((mark for mark in (",", ";", "\t") if mark in header), ",")
+    marks = [mark for mark in (",", ";", "\t") if mark in header]
+    return text, usual or max(marks or [","], key=lambda mark: _width(text, mark) if len(marks) > 1 else 0)
+
+
+def _width(text: str, mark: str) -> int:
+    """Cells of a row by this mark, 0 where the first rows that hold anything differ."""
+    try:
+        widths = {
+            len(cells) for cells in islice(csv.reader(io.StringIO(text, newline=""), delimiter=mark), _FIRST) if cells
+        }
+    except csv.Error:
+        return 0
+    return widths.pop() if len(widths) == 1 else 0
 
 
 def separated(text: str, mark: str, path: Path, numbered: bool) -> pd.DataFrame:

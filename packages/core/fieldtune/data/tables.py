@@ -155,16 +155,18 @@ def _one_cell(cell: Any, where: str) -> Any:
 
 
 def _listed(cell: Any) -> list[Any] | None:
-    """What a cell that is a list holds; None where it is none. NumPy's ['a' 'b'] would be one label to Python."""
+    """What a cell that is a list holds, or a tuple or set as Python writes them; None where it is none. NumPy's ['a' 'b'] would
+    be one label to Python: written again, what is read has the same characters."""
     if isinstance(cell, (list, tuple, set, np.ndarray)):
         return list(np.atleast_1d(cell)) if isinstance(cell, np.ndarray) else list(cell)
-    if not isinstance(cell, str) or not cell.lstrip().startswith("["):
+    if not isinstance(cell, str) or not cell.lstrip().startswith(("[", "(", "{", "set()")):
         return None
     with contextlib.suppress(ValueError, RecursionError):
-        return list(json.loads(cell))
+        return list(told) if isinstance(told := json.loads(cell), list) else None
     with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
         told = ast.literal_eval(cell.strip())
-        return told if isinstance(told, list) and "".join(repr(told).split()) == "".join(cell.split()) else None
+        same = sorted("".join(repr(told).split())) == sorted("".join(cell.split()))
+        return list(told) if isinstance(told, (list, tuple, set)) and same else None
     return None
 
 

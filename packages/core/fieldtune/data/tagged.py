@@ -225,7 +225,11 @@ def _texts(cell: Any, name: str, row: str) -> list[str]:
     except (TypeError, ValueError):
         found = [None]
     if not all(isinstance(one, str) and one.strip() for one in found):
-        raise InputError(f"a list of texts in column {name!r}", f"another thing in {row}", "correct that row")
+        raise InputError(
+            f"a list of texts in column {name!r}, in a cell of text as JSON",
+            f"{str(cell)!r:.60} in {row}",
+            'correct that row: ["Ada", "wrote"]',
+        )
     return list(found)
 
 

@@ -38,7 +38,7 @@ def read_keys(file: Path | None, environment: Mapping[str, str]) -> Keys:
 
     Raises:
         InputError: the file cannot be read.
-        ConfigError: it holds none, or one that is too short to be hard to guess.
+        ConfigError: it, or the variable where it is set, holds none, or one that is too short to be hard to guess.
     """
     if file is None:
         listed = environment.get(VARIABLE, "").split(",")
@@ -50,6 +50,8 @@ def read_keys(file: Path | None, environment: Mapping[str, str]) -> Keys:
     keys = [key for line in listed if (key := line.strip()) and not key.startswith("#")]
     if file is not None and not keys:
         raise ConfigError("keys, one a line", f"none in {file}", "write one, or leave --keys out")
+    if file is None and VARIABLE in environment and not keys:  # a secret that did not arrive must not open the service
+        raise ConfigError(f"keys in {VARIABLE}, separated by commas", "none", "write one, or unset it")
     if any(len(key) < SHORTEST for key in keys):
         raise ConfigError(f"keys of at least {SHORTEST} characters", "a shorter one", "make one: openssl rand -hex 24")
     return Keys(keys)

@@ -33,6 +33,7 @@ _BY_METHOD: dict[str, dict[str, Any]] = {
     "ia3": {"learning_rate": 1e-2},
     "prefix": {"learning_rate": 5e-3},
     "adapter": {"learning_rate": 1e-3},
+    "copy": {"refit": True},  # costs next to nothing, and what was kept apart would be answered from another row
 }
 _ASIDE = ("track", "track_dir")  # what is told about a run is no part of it
 
