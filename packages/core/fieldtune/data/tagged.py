@@ -29,7 +29,7 @@ from fieldtune.text.shown import some_of
 Places = list[tuple[int, int]]
 _READ = ("text", "tokens")
 _TAG = re.compile(r"O|[BI]-\S.*")
-_BETWEEN = re.compile(r"\s+(?=[BI]-|O(?:\s|$))")
+_BETWEEN = re.compile(r"(?<!\s)\s++(?=[BI]-|O(?:\s|$))")
 
 
 def tagged_table(
