@@ -151,9 +151,7 @@ def _ranked(table: pd.DataFrame, scores: NDArray[np.float32]) -> dict[str, NDArr
     rows = pd.DataFrame({"query": table["query"].to_numpy(), "document": table["document"].to_numpy()})
     rows["score"], rows["gain"] = scores, table["label"].clip(lower=0).to_numpy()
     ordered = rows.sort_values(["score", "document"], ascending=[False, True]).groupby("query", sort=False)
-    lists = {
-        query: list(dict.fromkeys(group["document"])) for query, group in ordered
-    }  # a row that stands twice is one
+    lists = {query: list(dict.fromkeys(group["document"])) for query, group in ordered}  # a repeated row counts once
     gains = {
         query: dict(zip(group["document"], group["gain"], strict=True))
         for query, group in rows.sort_values("gain").groupby("query", sort=False)
