@@ -328,6 +328,16 @@ def test_words_of_a_training_table_are_never_asked_for_however_it_parts_them(
     assert {row["text"] for row in ran.json["rows"]} == {"My card, Eve Ott's, is lost.", "don't refund tom"}, ran.err
 
 
+def test_the_name_of_the_pools_column_is_asked_of_no_table_of_words(
+    words: list[Any], tmp_path: Path, cli: Callable[..., Any]
+) -> None:
+    pd.DataFrame({"title": ["order of kim", "another of tom"]}).to_csv(tmp_path / "pool.csv", index=False)
+    tokens = {"tokens": ["order", "of", "kim"], "tags": ["O", "O", "B-PER"]}
+    (tmp_path / "known.jsonl").write_text(json.dumps(tokens) + "\n")
+    ran = cli(*words, "--text", "title", "--train", tmp_path / "known.jsonl", "--json")
+    assert [row["text"] for row in ran.json["rows"]] == ["another of tom"], ran.err
+
+
 FAULTS = {
     "O O": "3 tags, one for each of these words: order of kim; found 2",
     "O O B-PER O": "3 tags, one for each of these words: order of kim; found 4",

@@ -56,6 +56,16 @@ def test_whatever_decides_an_encoders_vectors_tells_one_run_from_another(
     assert start(task_module("text-classification"), "head", str(encoder), DEFAULTS) != before
 
 
+def test_what_only_lies_beside_an_encoder_decides_no_run(tiny_encoder: Path, tmp_path: Path) -> None:
+    encoder = tmp_path / "encoder"
+    shutil.copytree(tiny_encoder, encoder)
+    before = start(task_module("text-classification"), "head", str(encoder), DEFAULTS)
+    for name in ("LICENSE.txt", "out/config.json", ".git/a.json", "old.json/read.me"):
+        (encoder / name).parent.mkdir(exist_ok=True)
+        (encoder / name).write_text("{}")
+    assert start(task_module("text-classification"), "head", str(encoder), DEFAULTS) == before
+
+
 def test_manifest_and_card_say_where_a_model_comes_from(
     licensed: Path, tmp_path: Path, cli: Callable[..., Ran]
 ) -> None:

@@ -61,6 +61,20 @@ def test_a_table_of_excel_is_read_as_elsewhere(tmp_path, first, limit):
     assert titles_of(read_file(path, cursor, 9, final=True)) == ["later"]
 
 
+def test_the_mark_between_cells_is_the_same_at_every_look(tmp_path):
+    path, rows = tmp_path / "s.csv", 'fall;"first\nsecond";1,5\nrise;x;2,5\n'
+    path.write_text("title;summary;price, EUR\n")
+    early = read_file(path, Cursor(), 100, final=False)
+    path.write_text(f"title;summary;price, EUR\n{rows}")
+    later = read_file(path, early.cursor, 100, final=True)
+    assert [row.values["title"] for row in (*early.rows, *later.rows)] == ["fall", "rise"]
+    whole = read_file(path, Cursor(), 100, final=True)
+    assert ([row.values for row in whole.rows], whole.problems) == ([row.values for row in later.rows], ())
+    path.write_text("title,scores (neg;neu;pos)\nfall,0.7;0.2;0.1\n")
+    (row,) = read_file(path, Cursor(), 100, final=True).rows
+    assert row.values == {"title": "fall", "scores (neg;neu;pos)": "0.7;0.2;0.1"}
+
+
 def test_broken_json_lines_are_counted_not_fatal(tmp_path):
     path = tmp_path / "s.jsonl"
     path.write_bytes(b'{"title": "a"}\nnot json\n\n[1]\n{"title": "\xff"}\n{"title": "b"}\n')

@@ -148,7 +148,8 @@ def _separator(file: BinaryIO, kind: str) -> tuple[str, bool]:
     if kind == "jsonl":
         return "", False
     file.seek(0)
-    head = b"".join(file.readline(RECORD_BYTES) for _ in range(2)).decode("utf-8-sig", errors="replace")
+    # By its first line alone: of a file that is written to, the first look may see no row, and all looks must tell the same.
+    head = file.readline(RECORD_BYTES).decode("utf-8-sig", errors="replace")
     text, mark = separator(head, "" if kind == "," else kind)
     return mark, text != head
 

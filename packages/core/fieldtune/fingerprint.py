@@ -25,8 +25,9 @@ from fieldtune.train.settings import Settings
 
 KEY = "digests.key"
 """File in FIELDTUNE_HOME."""
-_DECIDING = (".safetensors", ".json", ".txt", ".model")
-"""Files of an encoder that decide its vectors: weights, configuration, pooling, an adapter's options, the tokenizer."""
+_DECIDING = ("*.safetensors", "*.json", "*.model", "vocab.txt", "merges.txt", "[0-9]_*/*.json", "[0-9]_*/*.safetensors")
+"""Files of an encoder that decide its vectors: weights, configuration, pooling, an adapter's options, the tokenizer. A licence
+or another model put into its folder decides nothing."""
 _TOLD = (MANIFEST, CARD)
 """What is told of a model in its folder, and decides nothing."""
 
@@ -133,7 +134,10 @@ def weights(model: str, settings: Settings) -> list[str]:
             str(settings.max_length),
             f"--set max_length={longest}",
         )
-    return [digest(file) for file in sorted(folder.rglob("*")) if file.suffix in _DECIDING and file.name not in _TOLD]
+    files = {
+        file for pattern in _DECIDING for file in folder.glob(pattern) if file.is_file() and file.name not in _TOLD
+    }
+    return [digest(file) for file in sorted(files)]
 
 
 def versions() -> dict[str, str]:

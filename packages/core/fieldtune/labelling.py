@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from fieldtune.data.checks import text_key
 from fieldtune.data.given import texts_of
+from fieldtune.data.hiding import TOKENS
 from fieldtune.data.queue import Queue, Turn
-from fieldtune.data.read import read_table
+from fieldtune.data.raw import extension
+from fieldtune.data.read import KINDS, read_table
 from fieldtune.data.tables import NAME_IT, training_table
 from fieldtune.data.tagged import parted, tagged, tagged_table, tags_in
 from fieldtune.errors import InputError
@@ -156,7 +158,8 @@ class Pool:
             InputError: what the task does not read.
         """
         if self.tags:
-            return [" ".join(tokens) for tokens in tagged_table(table, rename=rename)["tokens"]]
+            worded = extension(table) in KINDS and TOKENS in read_table(table)  # it needs no column of texts
+            return [" ".join(tokens) for tokens in tagged_table(table, rename={} if worded else rename)["tokens"]]
         return list(training_table(table, "text-classification", rename=rename)["text"])
 
     def key(self, text: str) -> str:

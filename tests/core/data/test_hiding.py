@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -44,6 +45,8 @@ def test_a_number_over_several_words_is_hidden_in_each_and_every_word_keeps_its_
         ("ssn 123-45-6789 4111 1111 1111 1111", "ssn [ssn] [card] [card] [card] [card]"),
         ("call +44 20 7946 0018 1.2.3.4", "call [phone] [phone] [phone] [phone] [ip]"),
         ("[card] [ssn] fine", "[card] [ssn] fine"),
+        ("联系 13800138000 金额 1234567890 元", "联系 [phone] 金额 1234567890 元"),
+        ("phone 1234567890", "phone [phone]"),
     ],
 )
 def test_what_is_found_only_beside_what_was_hidden_is_hidden_in_words_too(words: str, left: str) -> None:
@@ -57,6 +60,7 @@ def test_words_of_which_nothing_more_is_found_as_in_the_text_they_are(words: lis
     assert len(kept) == len(words)
     assert in_words(kept, ["abc", "card"]) == (kept, ())
     assert bool(kinds) == (kept != words) == bool(scrub(" ".join(words), names=["abc", "card"]).kinds)
+    assert list(in_words(np.array(words, dtype=object), ["abc", "card"])[0]) == kept
 
 
 def test_train_hides_by_default_says_so_and_leaves_it_on_request(cli: Callable[..., Any], tmp_path: Path) -> None:

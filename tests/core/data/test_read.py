@@ -117,6 +117,13 @@ def test_a_csv_file_of_any_spreadsheet_is_read(tmp_path: Path, mark: str) -> Non
         ("text,label,from;to\na,x,1;2\nb,y,\n", ["text", "label", "from;to"]),
         ("text,label;kind\na,x\n", ["text", "label;kind"]),
         ('text\tlabel\tprice, EUR\n"a\nb, c"\tx\t1,5\n', ["text", "label", "price, EUR"]),
+        ("text,box (x;y;w;h)\na,1;2;3;4\nb,5;6;7;8\n", ["text", "box (x;y;w;h)"]),
+        ("text;label,scores [neg;neu;pos]\na,0.7;0.2;0.1\nb,0.1;0.1;0.8\n", ["text;label", "scores [neg;neu;pos]"]),
+        ('"text","neg;neu;pos"\n"a","0.7;0.2;0.1"\n"b","0.1;0.1;0.8"\n', ["text", "neg;neu;pos"]),
+        ('"text; as written",label\na,x\nb\n', ["text; as written", "label"]),
+        ("text; as written,label\na,x\n", ["text; as written", "label"]),
+        ("text;label;price, EUR\na;x;1,50\n \nb;y;2,50\n", ["text", "label", "price, EUR"]),
+        ("text;label;price, EUR\na;x;1,50\nb;y\n", ["text", "label", "price, EUR"]),
     ],
 )
 def test_of_two_marks_in_a_header_the_one_that_parts_all_rows_alike_is_taken(
@@ -390,7 +397,7 @@ def test_lists_of_labels_come_back_from_the_csv_they_were_written_to(tmp_path: P
     assert found == ["[odd", "1|2", "1|a", "a|b"]
     texts["label"] = ["[ 'a',\n 'b' ]", '["a", ""]', "[URGENT]", '[""]']
     assert training_table(texts, "multi-label-classification")["label"].tolist() == ["a|b", "a", "[URGENT]", ""]
-    texts["label"] = ["('b', 'a')", "{'b', 'a'}", "set()", "()"]
+    texts["label"] = ["('b', 'a')", '{"b", "a"}', "set()", "()"]
     assert [set(cell.split("|")) for cell in training_table(texts, "multi-label-classification")["label"]] == [
         {"a", "b"}, {"a", "b"}, {""}, {""},
     ]  # fmt: skip

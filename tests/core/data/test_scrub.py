@@ -100,6 +100,11 @@ def test_secrets_of_letters_alone_are_found_with_no_digit_anywhere(text: str) ->
     assert scrub(text).kinds == ("secret",)
 
 
+def test_a_name_of_words_with_hyphens_is_no_secret() -> None:
+    assert not scrub("sk-learn-contrib-packages and sk-SK-locale-settings-bratislava").kinds
+    assert scrub("sk-learn-contrib-packages2").kinds == ("secret",)
+
+
 @given(
     st.lists(
         st.sampled_from([*SECRETS, "signal", "risk-averse", "sig=", "session", "a@b", "bearer abcdefghi"]), max_size=3

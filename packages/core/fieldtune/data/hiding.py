@@ -1,6 +1,6 @@
 """Personal data out of a table, to train on or to answer: every column of texts, nothing else of it. Knows no task."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,7 @@ def in_words(words: Any, names: Sequence[str] = ()) -> tuple[Any, Sequence[str]]
     """
     kept, seen, known = words, dict[str, None](), hidden_names(names)
     while found := find(" ".join(kept), known):
-        ahead, kept = kept, _replaced(kept, found)
+        ahead, kept = list(kept), _replaced(kept, found)
         if ahead == kept:
             break
         seen.update(dict.fromkeys(kind for _, _, kind in found))
@@ -94,10 +94,12 @@ def in_words(words: Any, names: Sequence[str] = ()) -> tuple[Any, Sequence[str]]
 
 def _replaced(words: Sequence[str], places: Sequence[tuple[int, int, str]]) -> list[str]:
     """Words with the kind in the place of each that one of these places reaches into, counted with a space between words."""
-    kept, start = list[str](), 0
+    kept, start, ahead = list[str](), 0, deque(places)  # one after another, none inside another
     for word in words:
         end = start + len(word)
-        kinds = [kind for first, last, kind in places if first < end and last > start]
-        kept.append(f"[{kinds[0]}]" if kinds and not placeholder(word) else word)
+        while ahead and ahead[0][1] <= start:
+            ahead.popleft()
+        hit = ahead and ahead[0][0] < end and not placeholder(word)
+        kept.append(f"[{ahead[0][2]}]" if hit else word)
         start = end + 1
     return kept

@@ -22,28 +22,35 @@ _BREAK = re.compile(r"\r\n|\n|\r")
 _QUOTED = r'"[^"]*+(?:""[^"]*+)*+"'
 _FIRST = 50
 """Rows that tell which of two marks in a header parts the cells."""
+_ASIDE = re.compile(rf"{_QUOTED}|\([^()]*\)|\[[^][]*\]")
+"""What of a header parts no cells: quoted names, and what stands in brackets, as in "scores (low;high)"."""
 _SAID = re.compile(r"\ufeff?sep=([^\w\s\"]|\t)(?=[\r\n])", re.IGNORECASE)
 
 
 def separator(text: str, usual: str = "") -> tuple[str, str]:
     """The text of a table, and the mark between its cells: the one that Excel's first line says (``sep=;``), else
-    `usual`, else the one of those in its header that parts the first rows most, all of them alike.
+    `usual`, else the one of those in its header that parts the first rows most, all of them alike. Where none parts them
+    alike it is one that stands between two names without a space, if there is one: "price, EUR" is a name.
 
     That line is left empty in the text returned, so that the others keep their numbers.
     """
     if said := _SAID.match(text):
         return text[said.end() :], said[1]
     header = text.lstrip("\r\n").partition("\n")[0]
-    marks = [mark for mark in (",", ";", "\t") if mark in header]
-    return text, usual or max(marks or [","], key=lambda mark: _width(text, mark) if len(marks) > 1 else 0)
+    marks = _within(_ASIDE.sub("", header)) or _within(header) or [","]
+    tight = _within(re.sub(r"[,;] ", "", header))
+    return text, usual or max(marks, key=lambda mark: (len(marks) > 1 and _width(text, mark), mark in tight))
+
+
+def _within(header: str) -> list[str]:
+    return [mark for mark in (",", ";", "\t") if mark in header]
 
 
 def _width(text: str, mark: str) -> int:
-    """Cells of a row by this mark, 0 where the first rows that hold anything differ."""
+    """Cells of a row by this mark, 0 where the first rows that hold anything differ, or have cells no quotes close rightly."""
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
     try:
-        widths = {
-            len(cells) for cells in islice(csv.reader(io.StringIO(text, newline=""), delimiter=mark), _FIRST) if cells
-        }
+        widths = {len(cells) for cells in islice(rows, _FIRST) if any(cell.strip() for cell in cells)}
     except csv.Error:
         return 0
     return widths.pop() if len(widths) == 1 else 0

@@ -165,7 +165,7 @@ def _listed(cell: Any) -> list[Any] | None:
         return list(told) if isinstance(told := json.loads(cell), list) else None
     with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
         told = ast.literal_eval(cell.strip())
-        same = sorted("".join(repr(told).split())) == sorted("".join(cell.split()))
+        same = sorted("".join(repr(told).split())) == sorted("".join(cell.replace('"', "'").split()))
         return list(told) if isinstance(told, (list, tuple, set)) and same else None
     return None
 

@@ -105,7 +105,7 @@ def _of_another(folder: Path, marks: list[str], text: str) -> ArtefactError:
         with contextlib.suppress(ValueError):
             why = of_which_rows(json.loads(mark), json.loads(text))
             return ArtefactError(
-                "an unfinished run of the same configuration and data",
+                "an unfinished run of the same configuration, encoder and data",
                 f"a different one in {folder}{why}",
                 "choose another --out, or delete the folder to give that run up",
             )

@@ -16,7 +16,8 @@ _BEARER = re.compile(
     re.IGNORECASE,
 )
 _KNOWN = re.compile(
-    r"(?<![0-9A-Za-z_-])(?:sk-[0-9A-Za-z_-]{16,}|gh[pousr]_[0-9A-Za-z]{20,}|AKIA[0-9A-Z]{16}|xox[abprs]-[0-9A-Za-z-]{10,}"
+    r"(?<![0-9A-Za-z_-])(?:sk-(?=[A-Za-z_-]*?(?:[0-9]|[A-Za-z]{16}))[0-9A-Za-z_-]{16,}"
+    r"|gh[pousr]_[0-9A-Za-z]{20,}|AKIA[0-9A-Z]{16}|xox[abprs]-[0-9A-Za-z-]{10,}"
     r"|eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{4,}(?:\.[0-9A-Za-z_-]*)?)"
 )
 _USERINFO = re.compile(r"://[^\s/:@]{1,64}:(?!\[secret\]@)([^\s/:@]{1,64})@")
