@@ -252,7 +252,7 @@ SPANS = {
     "that begins nowhere": ({"start": float("nan"), "end": 7, "label": "T"}, "start, end and label"),
     "without end": ({"start": 3, "end": float("inf"), "label": "T"}, "start, end and label"),
     "without label": ({"start": 3, "end": 7}, "start, end and label"),
-    "of a label of nothing": ({"start": 3, "end": 7, "label": " "}, "inside the text"),
+    "of a label of nothing": ({"start": 3, "end": 7, "label": " "}, "a label of every span"),
 }
 DIALOGUES = [
     Case("dialogue", name, put("turns", cell), refused, said)

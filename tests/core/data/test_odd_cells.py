@@ -202,7 +202,14 @@ def test_spans_that_are_no_places_are_refused(span: tuple[Any, Any, Any]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "encoding"), [("text,label\n你好，世界,是\n", "gb18030"), ("text,label\ncafé naïve,x\n", "cp1252")]
+    ("text", "encoding"),
+    [
+        ("text,label\n你好，世界,是\n", "gb18030"),
+        ("text,label\nA股 iPhone手机 好,是\n", "gb18030"),
+        ("text,label\ncafé naïve,x\n", "cp1252"),
+        ("text,label\nfür Größe,x\n", "cp1252"),
+        ("text,label\na sister-city or a sisterðcity,x\n", "cp1252"),
+    ],
 )
 def test_the_likeliest_encoding_is_named(text: str, encoding: str, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(text.encode(encoding))

@@ -92,6 +92,9 @@ def test_a_missing_column_names_those_there_and_only_options_that_exist(tmp_path
     with pytest.raises(InputError) as plain:
         read_table(file, ["question", "answer"])
     assert str(plain.value).endswith(f"found frage, answer in {file}; fix: rename a column to 'question'")
+    with pytest.raises(InputError, match=r"where \| stands between the cells, write the line sep=\| above the header"):
+        training_table(put(tmp_path / "p.csv", "text|label\na|x\n"), "text-classification")
+    assert list(read_table(put(tmp_path / "p.csv", "sep=|\ntext|label\na|x\n"))) == ["text", "label"]
     with pytest.raises(InputError, match=r"rename a column to 'text', or name it with --text COLUMN$"):
         read_table(file, ["text"], hint="name it with --text COLUMN")
     with pytest.raises(InputError, match=r"rename a column to 'query', or name it with --column NAME=COLUMN"):
@@ -425,6 +428,42 @@ def test_lists_are_several_labels() -> None:
     assert training_table(frame, "multi-label-classification")["label"].tolist() == ["x|y", "x", "", "x|y"]
     with pytest.raises(InputError, match=r"list in row 0 .*multi_label=true"):
         training_table(frame, "text-classification")
+
+
+def test_whatever_holds_several_is_several_labels_and_no_text() -> None:
+    long = pd.DataFrame({"text": list("aab"), "label": ["x", "y", "x"]})
+    several = [*long.groupby("text")["label"].unique(), frozenset("xy"), pd.Series(["x", "y"]), pd.Categorical(["x"])]
+    frame = pd.DataFrame({"text": list("abcde"), "label": pd.Series(several, dtype=object)})
+    wanted = ["x|y", "x", "x|y", "x|y", "x"]
+    assert training_table(frame, "multi-label-classification")["label"].tolist() == wanted
+    for cell in (*several, iter("xy"), b"x", {"x": 1}):
+        odd = pd.DataFrame({"text": ["a", "b"], "label": ["x", "y"]}).astype(object)
+        for name, task in (("text", "text-classification"), ("label", "text-classification"), ("source", "seq2seq")):
+            told = odd.rename(columns={"text": "source", "label": "target"}) if task == "seq2seq" else odd
+            with pytest.raises(InputError, match="a text in every cell"):
+                training_table(told.assign(**{name: pd.Series(["a", cell], dtype=object)}), task)
+
+
+@pytest.mark.parametrize(
+    ("task", "rename", "told"),
+    [
+        ("text-classification", {"label": "text"}, "'text' for text, 'text' for label"),
+        ("text-classification", {"text": "label"}, "'label' for text, 'label' for label"),
+        ("text-pair", {"text_b": "text_a"}, "'text_a' for text_a, 'text_a' for text_b"),
+        ("embedding", {"positive": "query"}, "'query' for query, 'query' for positive"),
+    ],
+)
+def test_one_column_is_not_taken_for_two(task: str, rename: dict[str, str], told: str) -> None:
+    columns = {"text": "a", "label": "x", "text_a": "a", "text_b": "b", "query": "q", "positive": "p"}
+    table = pd.DataFrame({name: [cell] * 2 for name, cell in columns.items()})
+    with pytest.raises(InputError, match=f"a column of its own for each; found {told}"):
+        training_table(table, task, rename=rename)
+
+
+def test_columns_of_several_levels_are_refused() -> None:
+    table = pd.DataFrame([["a", "x"]], columns=pd.MultiIndex.from_tuples([("text", "a"), ("label", "b")]))
+    with pytest.raises(InputError, match="columns with one name each"):
+        training_table(table, "text-classification")
 
 
 def test_empty_rows_at_the_end_change_no_number(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -68,6 +68,8 @@ def test_without_one_part_it_is_as_good_as_the_other_alone(tiny_encoder: Path, t
     items = [(test["image"][0], ""), (None, test["text"][1]), (None, ""), (test["image"][2], test["text"][2])]
     np.testing.assert_array_equal(again.logits(items), model.logits(items))
     np.testing.assert_allclose(model.logits(items), np.concatenate([model.logits([item]) for item in items]), atol=1e-4)
+    missing = [(test["image"][0], None), ("", test["text"][1]), ("", None), items[3]]
+    np.testing.assert_array_equal(model.logits(missing), model.logits(items))
     assert model.logits([]).shape == (0, 2)
     with pytest.raises(InputError, match="pairs of a picture"):
         model.logits(["card"])

@@ -185,8 +185,12 @@ def test_a_table_of_one_tag_is_learnt(tiny_encoder: Path, tmp_path: Path, method
 
 def test_findings(table: pd.DataFrame) -> None:
     rows = [(["my", "card"], ["O", "B-RARE"]), (["my", "card"], ["O", "O"])]
+    again = table.astype(str).duplicated()
+    assert [one.rows for one in task.check(table) if one.kind == "duplicate"] == [tuple(np.flatnonzero(again))]
+    table = table[~again]
     found = task.check(pd.concat([table, pd.DataFrame(rows, columns=["tokens", "tags"])], ignore_index=True))
-    assert [(one.kind, one.rows) for one in found] == [("single-entity-type", (24,)), ("conflicting-tags", (24, 25))]
+    last = (len(table), len(table) + 1)
+    assert [(one.kind, one.rows) for one in found] == [("single-entity-type", last[:1]), ("conflicting-tags", last)]
 
 
 def test_equal_sentences_stay_on_one_side(table: pd.DataFrame) -> None:

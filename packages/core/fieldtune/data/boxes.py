@@ -109,7 +109,7 @@ def _rows(data: pd.DataFrame | Path | str, rename: Mapping[str, str], where: str
 
 
 def _given(data: pd.DataFrame | Path | str, rename: Mapping[str, str], where: str) -> pd.DataFrame:
-    frame = renamed(given(data), rename, ("image", "boxes", PART), where)
+    frame = renamed(given(data), rename, ("image", "boxes", PART), where, needed=("image", "boxes"))
     check_columns(frame, ("image", "boxes"), where, NAME_OTHERS)
     table = frame[[name for name in ("image", "boxes", PART) if name in frame]].copy()
     folder = Path() if isinstance(data, pd.DataFrame) else Path(data).parent

@@ -17,7 +17,6 @@ from fieldtune.progress import say
 
 Given = pd.DataFrame | Mapping[str, Any] | Path | str
 """A table, columns by name, or the path of a table."""
-_NO_TEXT = (bytes, list, tuple, dict, set, np.ndarray)
 
 
 def tabled(data: Given) -> pd.DataFrame | Path | str:
@@ -81,6 +80,9 @@ def given(data: pd.DataFrame | Path | str, *, every_row: bool = False) -> pd.Dat
         return read_table(data, every_row=every_row, numbered=not every_row)
     if not len(data) and not (every_row and len(data.columns)):
         raise InputError("at least one row", "none in the table", "check how it was made")
+    if data.columns.nlevels > 1:
+        several = f"names of {data.columns.nlevels} levels, as {data.columns[0]!r:.60}"
+        raise InputError("columns with one name each", several, "table.columns = [name, ...]")
     check_once(list(data.columns), "the table")
     data = data if every_row else filled(data.set_axis(range(len(data))), "the table")
     if not len(data) and not every_row:
@@ -125,10 +127,15 @@ def texts_of(column: pd.Series, where: str) -> pd.Series:
     return column.astype(object).where(column.notna(), "").astype(str)
 
 
+def holds_more(cell: Any) -> bool:
+    """Whether a cell is no text, number or date: bytes, and what holds several of them, as pandas' own arrays."""
+    return isinstance(cell, (bytes, np.ndarray)) or pd.api.types.is_list_like(cell)
+
+
 def check_texts(column: pd.Series, where: str) -> None:
     """Raises InputError where a cell is no text, nor a number that reads as one: on which row, as the index numbers it."""
     for row, cell in column.items():
-        if isinstance(cell, _NO_TEXT):
+        if holds_more(cell):
             raise InputError(
                 f"a text in every cell of column {column.name!r}",
                 f"{type(cell).__name__} in row {row} of {where}",

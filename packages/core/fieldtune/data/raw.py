@@ -4,6 +4,7 @@ import codecs
 import contextlib
 import gzip
 import io
+import re
 import zlib
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ SAVE = {".csv": "CSV UTF-8 in the spreadsheet", ".tsv": "UTF-8 text in the sprea
 _PIECE = 2**20
 _SAMPLE = 2**12
 _PARTS = frozenset(" ,;|\t\r\n")
+_ALONE = re.compile(r"(?<=[A-Za-z])[^\x00-\x7f](?![^\x00-\x7f])|(?<![^\x00-\x7f])[^\x00-\x7f](?=[A-Za-z])")
 _ZIPPED = b"PK\x03\x04"  # so do workbooks of spreadsheets begin, which are archives
 _NAMES = {"utf-8-sig": "UTF-8"}
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -126,14 +128,11 @@ def _likely(raw: bytes) -> str:
     if raw.startswith(_UTF16):
         return "utf-16"
     with contextlib.suppress(UnicodeDecodeError):
-        beyond = [
-            letter
-            for letter in raw[:_PIECE].decode("gb18030", "strict" if len(raw) <= _PIECE else "ignore")
-            if ord(letter) > 127
-        ]
-        if sum("\u3000" <= letter <= "\u9fff" or "\uff00" <= letter <= "\uffef" for letter in beyond) > 0.8 * len(
-            beyond
-        ):
+        text = raw[:_PIECE].decode("gb18030", "strict" if len(raw) <= _PIECE else "ignore")
+        beyond = [letter for letter in text if ord(letter) > 127]
+        chinese = sum("\u3000" <= letter <= "\u9fff" or "\uff00" <= letter <= "\uffef" for letter in beyond)
+        # An accent and the letter behind it read as one of them, alone within a word: Gr\xf6\xdfe
+        if chinese > 0.8 * len(beyond) and len(_ALONE.findall(text)) < 0.5 * chinese:
             return "gb18030"
     return "cp1252"
 

@@ -98,10 +98,12 @@ def check_columns(frame: pd.DataFrame, required: Sequence[str], where: str, hint
     """Raises InputError when a required column is missing: which are there, and how to mend it."""
     missing = [name for name in required if name not in frame]
     if missing:
+        fix = f"rename a column to {missing[0]!r}" + (f", or {hint}" if hint else "")
+        alone = str(frame.columns[0]) if len(frame.columns) == 1 else ""
+        if mark := next((mark for mark in ",;|" if mark in alone), ""):
+            fix = f"where {mark} stands between the cells, write the line sep={mark} above the header; or {fix}"
         raise InputError(
-            f"the columns {', '.join(required)}",
-            f"{', '.join(map(_seen, frame.columns))} in {where}",
-            f"rename a column to {missing[0]!r}" + (f", or {hint}" if hint else ""),
+            f"the columns {', '.join(required)}", f"{', '.join(map(_seen, frame.columns))} in {where}", fix
         )
 
 

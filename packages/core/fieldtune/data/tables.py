@@ -4,7 +4,8 @@ import ast
 import contextlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from fieldtune.data.filled import empty
-from fieldtune.data.given import check_texts, given, named
+from fieldtune.data.given import check_texts, given, holds_more, named
 from fieldtune.data.labels import SEPARATOR, joined, label_set, numbers
 from fieldtune.data.numbered import counted
 from fieldtune.data.read import check_columns, check_named
@@ -38,7 +39,6 @@ _HINTS = dict.fromkeys(("text-classification", "multi-label-classification", "re
 SETS = ("multi-label-classification",)
 """Tasks whose label is any number of labels, ``a|b``; an empty cell is a row of none of them."""
 _LIST = re.compile(r"\s*\[\s*u?['\"]")
-_NO_LABEL = (list, tuple, set, dict, np.ndarray)
 NUMBERS = ("regression", "reranking")
 """Tasks whose label is a number."""
 
@@ -91,7 +91,7 @@ def task_columns(
     required, optional = COLUMNS[task]
     where, frame, rename = named(data), given(data), rename or {}
     check_columns(frame, [rename.get(name, name) for name in required], where, _HINTS.get(task, NAME_OTHERS))
-    frame = renamed(frame, rename, (*required, *optional), where)
+    frame = renamed(frame, rename, (*required, *optional), where, needed=required)
     frame = frame[[name for name in (*required, *optional) if name in frame]]
     if "label" in frame and task in SETS:
         cells = [_one_cell(cell, f"row {row} of {where}") for row, cell in frame["label"].items()]
@@ -103,8 +103,13 @@ def task_columns(
     return frame
 
 
-def renamed(frame: pd.DataFrame, rename: Mapping[str, str], ours: Sequence[str], where: str) -> pd.DataFrame:
+def renamed(
+    frame: pd.DataFrame, rename: Mapping[str, str], ours: Sequence[str], where: str, *, needed: Sequence[str] = ()
+) -> pd.DataFrame:
     """A table with these columns under our names; one of such a name that is not the one pointed to gives way.
+
+    Args:
+        needed: those of ours that must not give way.
 
     Raises:
         InputError: a column that is named is not there, or is named for two.
@@ -112,8 +117,9 @@ def renamed(frame: pd.DataFrame, rename: Mapping[str, str], ours: Sequence[str],
     check_named(frame, rename, ours, where)
     theirs = {name: rename[name] for name in ours if name in rename}
     names = {name: mine for mine, name in theirs.items()}
-    if len(names) < len(theirs):
-        twice = ", ".join(f"{name!r} for {mine}" for mine, name in theirs.items())
+    claims = {name: name for name in needed} | theirs
+    counts = Counter(claims.values())
+    if twice := ", ".join(f"{name!r} for {mine}" for mine, name in claims.items() if counts[name] > 1):
         raise InputError("a column of its own for each", twice, "name another column")
     return frame[[name for name in frame.columns if name in names or name not in theirs]].rename(columns=names)
 
@@ -145,7 +151,7 @@ def _one_cell(cell: Any, where: str) -> Any:
         return cell
     labels = [one for one in labels if not (isinstance(one, str) and empty(one))]  # as in a| of a cell
     for one in labels:
-        if isinstance(one, _NO_LABEL) or empty(one):
+        if holds_more(one) or empty(one):
             raise InputError("labels of letters or numbers", f"{one!r} in the list in {where}", "correct that row")
         if SEPARATOR in str(one):
             raise InputError(
@@ -157,8 +163,10 @@ def _one_cell(cell: Any, where: str) -> Any:
 def _listed(cell: Any) -> list[Any] | None:
     """What a cell that is a list holds, or a tuple or set as Python writes them; None where it is none. NumPy's ['a' 'b'] would
     be one label to Python: written again, what is read has the same characters."""
-    if isinstance(cell, (list, tuple, set, np.ndarray)):
-        return list(np.atleast_1d(cell)) if isinstance(cell, np.ndarray) else list(cell)
+    if isinstance(cell, np.ndarray):
+        return list(np.atleast_1d(cell))
+    if pd.api.types.is_list_like(cell) and isinstance(cell, Collection) and not isinstance(cell, dict):
+        return list(cell)
     if not isinstance(cell, str) or not cell.lstrip().startswith(("[", "(", "{", "set()")):
         return None
     with contextlib.suppress(ValueError, RecursionError):

@@ -207,7 +207,9 @@ def _spans(cell: Any, length: int, row: str) -> list[tuple[int, int, str]]:
             "a list of objects with start, end and label", f"another thing in {row}", "correct it"
         ) from error
     for start, end, label in found:
-        if not (0 <= start < end <= length and label):
+        if not label:
+            raise InputError("a label of every span", f"none of {start}-{end} in {row}", "correct it")
+        if not 0 <= start < end <= length:
             raise InputError(f"spans inside the text of {length} characters", f"{start}-{end} in {row}", "correct it")
     return found
 

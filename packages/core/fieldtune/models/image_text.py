@@ -134,6 +134,7 @@ def inputs(
     odd = [item for item in items if not isinstance(item, tuple) or len(item) != 2]
     if odd:
         raise InputError("pairs of a picture (or None) and a text", f"{odd[0]!r:.60}", _PAIRS)
+    items = [(None if isinstance(image, str) and not image else image, text or "") for image, text in items]
     there = np.asarray([[image is not None, bool(text)] for image, text in items], dtype=np.float32)
     size, channels = (plan["size"][0], plan["size"][1]), plan["channels"]
     pixels = np.full((len(items), *size, channels), 128, dtype=np.uint8)

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from fieldtune.data.checks import Finding, rows_of, spelling_twins, text_key, too_many
+from fieldtune.data.checks import Finding, rows_of, some, spelling_twins, text_key, too_many
 from fieldtune.data.split import tenth
 from fieldtune.data.tagged import parted, tagged_table, word_table
 from fieldtune.evaluate.calibration import fit_temperature
@@ -61,7 +61,7 @@ def texts(table: pd.DataFrame) -> list[str]:
 
 
 def check(table: pd.DataFrame) -> list[Finding]:
-    """Findings: no entity at all, types that occur once, sentences that repeat with other tags."""
+    """Findings: no entity at all, types that occur once, sentences that repeat, with the same tags or others."""
     types = [[entity.type for entity in entities(tags)] for tags in table["tags"]]
     counts = pd.Series([name for names in types for name in names], dtype=object).value_counts()
     if counts.empty:
@@ -73,8 +73,12 @@ def check(table: pd.DataFrame) -> list[Finding]:
         found.append(Finding("single-entity-type", "warning", f"types seen once only: {some_of(sorted(single))}", rows))
     found += too_many(len(counts)) + spelling_twins(rows_of(types))
     given: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
-    for words, tags in zip(table["tokens"], table["tags"], strict=True):
-        given.setdefault(tuple(words), set()).add(tuple(tags))
+    again = []
+    for row, (words, tags) in enumerate(zip(table["tokens"], table["tags"], strict=True)):
+        seen = given.setdefault(tuple(words), set())
+        again += [row] if tuple(tags) in seen else []
+        seen.add(tuple(tags))
+    found += some("duplicate", "warning", "rows repeat an earlier one", again)
     rows = tuple(row for row, words in enumerate(table["tokens"]) if len(given[tuple(words)]) > 1)
     if rows:
         message = f"rows of the same words with other tags: {len(rows)} rows"
