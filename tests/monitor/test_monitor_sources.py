@@ -73,6 +73,9 @@ def test_the_mark_between_cells_is_the_same_at_every_look(tmp_path):
     path.write_text("title,scores (neg;neu;pos)\nfall,0.7;0.2;0.1\n")
     (row,) = read_file(path, Cursor(), 100, final=True).rows
     assert row.values == {"title": "fall", "scores (neg;neu;pos)": "0.7;0.2;0.1"}
+    path.write_text("title;prices, low, high\nfall;1,50\n")
+    (row,) = read_file(path, Cursor(), 100, final=True).rows
+    assert row.values == {"title": "fall", "prices, low, high": "1,50"}
 
 
 def test_broken_json_lines_are_counted_not_fatal(tmp_path):

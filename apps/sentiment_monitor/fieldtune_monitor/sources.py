@@ -4,6 +4,7 @@ A broken line is counted and skipped, never fatal; a file whose columns or encod
 Other bytes before the cursor mean another file, which is read from its beginning. Knows nothing of what the rows mean.
 """
 
+import contextlib
 import csv
 import gzip
 import hashlib
@@ -144,14 +145,23 @@ def _mark(file: BinaryIO, offset: int) -> str:
 
 
 def _separator(file: BinaryIO, kind: str) -> tuple[str, bool]:
-    """The mark between the cells, as for any table, and whether a first line of its own says it (Excel's ``sep=;``)."""
+    """The mark between the cells, and whether a first line of its own says it (Excel's ``sep=;``): as for any table, but that
+    one of the names must be title."""
     if kind == "jsonl":
         return "", False
     file.seek(0)
     # By its first line alone: of a file that is written to, the first look may see no row, and all looks must tell the same.
     head = file.readline(RECORD_BYTES).decode("utf-8-sig", errors="replace")
     text, mark = separator(head, "" if kind == "," else kind)
+    if text == head and kind == ",":
+        mark = next((one for one in (mark, ",", ";", "\t") if "title" in _names(head, one)), mark)
     return mark, text != head
+
+
+def _names(head: str, mark: str) -> list[str]:
+    with contextlib.suppress(csv.Error):
+        return [name.strip() for name in next(csv.reader([head], delimiter=mark), [])]
+    return []
 
 
 def _kind(path: Path) -> str:

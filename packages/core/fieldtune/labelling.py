@@ -158,7 +158,8 @@ class Pool:
             InputError: what the task does not read.
         """
         if self.tags:
-            worded = extension(table) in KINDS and TOKENS in read_table(table)  # it needs no column of texts
+            columns = read_table(table).columns if extension(table) in KINDS else ()
+            worded = TOKENS in columns and rename.get("text") not in columns
             return [" ".join(tokens) for tokens in tagged_table(table, rename={} if worded else rename)["tokens"]]
         return list(training_table(table, "text-classification", rename=rename)["text"])
 

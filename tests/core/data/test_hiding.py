@@ -47,6 +47,7 @@ def test_a_number_over_several_words_is_hidden_in_each_and_every_word_keeps_its_
         ("[card] [ssn] fine", "[card] [ssn] fine"),
         ("联系 13800138000 金额 1234567890 元", "联系 [phone] 金额 1234567890 元"),
         ("phone 1234567890", "phone [phone]"),
+        ("[Phone] 1234567890", "[Phone] [phone]"),
     ],
 )
 def test_what_is_found_only_beside_what_was_hidden_is_hidden_in_words_too(words: str, left: str) -> None:

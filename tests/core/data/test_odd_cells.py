@@ -206,6 +206,7 @@ def test_spans_that_are_no_places_are_refused(span: tuple[Any, Any, Any]) -> Non
     [
         ("text,label\n你好，世界,是\n", "gb18030"),
         ("text,label\nA股 iPhone手机 好,是\n", "gb18030"),
+        ("text,label\nT恤 L码,a\nU盘 32G,b\nK线,a\n", "gb18030"),
         ("text,label\ncafé naïve,x\n", "cp1252"),
         ("text,label\nfür Größe,x\n", "cp1252"),
         ("text,label\na sister-city or a sisterðcity,x\n", "cp1252"),

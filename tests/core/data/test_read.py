@@ -10,12 +10,14 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import fieldtune
 from fieldtune.data.labelled_images import unlabelled_images
 from fieldtune.data.pictured_texts import unlabelled_image_texts
 from fieldtune.data.read import read_table, read_toml
-from fieldtune.data.tables import training_table
+from fieldtune.data.tables import text_column, training_table
 from fieldtune.data.tagged import word_table
 from fieldtune.data.write import write_pieces, write_table
 from fieldtune.errors import InputError
@@ -127,6 +129,7 @@ def test_a_csv_file_of_any_spreadsheet_is_read(tmp_path: Path, mark: str) -> Non
         ("text; as written,label\na,x\n", ["text; as written", "label"]),
         ("text;label;price, EUR\na;x;1,50\n \nb;y;2,50\n", ["text", "label", "price, EUR"]),
         ("text;label;price, EUR\na;x;1,50\nb;y\n", ["text", "label", "price, EUR"]),
+        ('text,low;high\n"a" phone,1;2\nb,3;4\n', ["text", "low;high"]),
     ],
 )
 def test_of_two_marks_in_a_header_the_one_that_parts_all_rows_alike_is_taken(
@@ -460,10 +463,19 @@ def test_one_column_is_not_taken_for_two(task: str, rename: dict[str, str], told
         training_table(table, task, rename=rename)
 
 
-def test_columns_of_several_levels_are_refused() -> None:
-    table = pd.DataFrame([["a", "x"]], columns=pd.MultiIndex.from_tuples([("text", "a"), ("label", "b")]))
-    with pytest.raises(InputError, match="columns with one name each"):
+def test_columns_of_several_levels_are_read_where_their_first_name_is_enough() -> None:
+    table = pd.DataFrame([["a", "x"]], columns=pd.MultiIndex.from_tuples([("text", ""), ("label", "b")]))
+    with pytest.raises(InputError, match="the columns text, label"):
         training_table(table, "text-classification")
+    assert text_column(table)["text"].tolist() == ["a"]
+
+
+@given(st.lists(st.text(alphabet="ab'\" ,()", min_size=1).filter(lambda one: one.strip()), max_size=4))
+def test_lists_tuples_and_sets_are_read_as_python_writes_them(labels: list[str]) -> None:
+    for cell in (labels, tuple(labels), set(labels)):
+        frame = pd.DataFrame({"text": ["a", "b"], "label": pd.Series(["z", str(cell)], dtype=object)})
+        found = training_table(frame, "multi-label-classification")["label"][1]
+        assert set(found.split("|")) - {""} == {label.strip() for label in labels}
 
 
 def test_empty_rows_at_the_end_change_no_number(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -80,9 +80,6 @@ def given(data: pd.DataFrame | Path | str, *, every_row: bool = False) -> pd.Dat
         return read_table(data, every_row=every_row, numbered=not every_row)
     if not len(data) and not (every_row and len(data.columns)):
         raise InputError("at least one row", "none in the table", "check how it was made")
-    if data.columns.nlevels > 1:
-        several = f"names of {data.columns.nlevels} levels, as {data.columns[0]!r:.60}"
-        raise InputError("columns with one name each", several, "table.columns = [name, ...]")
     check_once(list(data.columns), "the table")
     data = data if every_row else filled(data.set_axis(range(len(data))), "the table")
     if not len(data) and not every_row:

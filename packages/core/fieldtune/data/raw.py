@@ -20,7 +20,7 @@ SAVE = {".csv": "CSV UTF-8 in the spreadsheet", ".tsv": "UTF-8 text in the sprea
 _PIECE = 2**20
 _SAMPLE = 2**12
 _PARTS = frozenset(" ,;|\t\r\n")
-_ALONE = re.compile(r"(?<=[A-Za-z])[^\x00-\x7f](?![^\x00-\x7f])|(?<![^\x00-\x7f])[^\x00-\x7f](?=[A-Za-z])")
+_ALONE = re.compile(r"(?<![^\x00-\x7f])[\u3000-\uffff](?![^\x00-\x7f])")
 _ZIPPED = b"PK\x03\x04"  # so do workbooks of spreadsheets begin, which are archives
 _NAMES = {"utf-8-sig": "UTF-8"}
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -123,6 +123,15 @@ def _wide(raw: bytes) -> str:
     return ""
 
 
+def _accented(alone: re.Match[str]) -> bool:
+    """Whether a Chinese character that stands alone is an accent and what is behind it: a letter, or two within a word (Größe)."""
+    before, behind = (
+        alone.string[max(0, alone.start() - 1) : alone.start()],
+        alone.string[alone.end() : alone.end() + 1],
+    )
+    return alone[0].encode("gb18030")[1] < 0x80 or (before.isalpha() and behind.isalpha())
+
+
 def _likely(raw: bytes) -> str:
     """The encoding such a text is most likely in: as its mark says, or bytes above 127 that are Chinese characters nearly all, or of the West."""
     if raw.startswith(_UTF16):
@@ -131,8 +140,7 @@ def _likely(raw: bytes) -> str:
         text = raw[:_PIECE].decode("gb18030", "strict" if len(raw) <= _PIECE else "ignore")
         beyond = [letter for letter in text if ord(letter) > 127]
         chinese = sum("\u3000" <= letter <= "\u9fff" or "\uff00" <= letter <= "\uffef" for letter in beyond)
-        # An accent and the letter behind it read as one of them, alone within a word: Gr\xf6\xdfe
-        if chinese > 0.8 * len(beyond) and len(_ALONE.findall(text)) < 0.5 * chinese:
+        if chinese > 0.8 * len(beyond) and sum(map(_accented, _ALONE.finditer(text))) < 0.5 * chinese:
             return "gb18030"
     return "cp1252"
 

@@ -96,10 +96,12 @@ def _frame(path: Path, kind: str, encoding: str, numbered: bool) -> pd.DataFrame
 
 def check_columns(frame: pd.DataFrame, required: Sequence[str], where: str, hint: str = "") -> None:
     """Raises InputError when a required column is missing: which are there, and how to mend it."""
-    missing = [name for name in required if name not in frame]
+    # of names of several levels, "text" alone may stand for several columns
+    missing = [name for name in required if name not in frame or frame[name].ndim > 1]
     if missing:
         fix = f"rename a column to {missing[0]!r}" + (f", or {hint}" if hint else "")
-        alone = str(frame.columns[0]) if len(frame.columns) == 1 else ""
+        written = where.lower().removesuffix(".gz").endswith((".csv", ".tsv"))
+        alone = str(frame.columns[0]) if written and len(frame.columns) == 1 else ""
         if mark := next((mark for mark in ",;|" if mark in alone), ""):
             fix = f"where {mark} stands between the cells, write the line sep={mark} above the header; or {fix}"
         raise InputError(

@@ -29,8 +29,8 @@ _SAID = re.compile(r"\ufeff?sep=([^\w\s\"]|\t)(?=[\r\n])", re.IGNORECASE)
 
 def separator(text: str, usual: str = "") -> tuple[str, str]:
     """The text of a table, and the mark between its cells: the one that Excel's first line says (``sep=;``), else
-    `usual`, else the one of those in its header that parts the first rows most, all of them alike. Where none parts them
-    alike it is one that stands between two names without a space, if there is one: "price, EUR" is a name.
+    `usual`, else the one of those in its header that parts the first rows most, all of them alike. Of two that part them
+    as much, or not alike, it is the one that leaves all quotes closed, then one that no space follows: "price, EUR" is a name.
 
     That line is left empty in the text returned, so that the others keep their numbers.
     """
@@ -38,17 +38,20 @@ def separator(text: str, usual: str = "") -> tuple[str, str]:
         return text[said.end() :], said[1]
     header = text.lstrip("\r\n").partition("\n")[0]
     marks = _within(_ASIDE.sub("", header)) or _within(header) or [","]
+    if usual or len(marks) == 1:
+        return text, usual or marks[0]
     tight = _within(re.sub(r"[,;] ", "", header))
-    return text, usual or max(marks, key=lambda mark: (len(marks) > 1 and _width(text, mark), mark in tight))
+    return text, max(marks, key=lambda mark: (_width(text, mark), _width(text, mark, strict=True) > 0, mark in tight))
 
 
 def _within(header: str) -> list[str]:
     return [mark for mark in (",", ";", "\t") if mark in header]
 
 
-def _width(text: str, mark: str) -> int:
-    """Cells of a row by this mark, 0 where the first rows that hold anything differ, or have cells no quotes close rightly."""
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
+def _width(text: str, mark: str, strict: bool = False) -> int:
+    """Cells of a row by this mark, 0 where the first rows that hold anything differ, or, if `strict`, have cells whose quotes
+    are not closed rightly."""
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=strict)
     try:
         widths = {len(cells) for cells in islice(rows, _FIRST) if any(cell.strip() for cell in cells)}
     except csv.Error:

@@ -39,6 +39,7 @@ _HINTS = dict.fromkeys(("text-classification", "multi-label-classification", "re
 SETS = ("multi-label-classification",)
 """Tasks whose label is any number of labels, ``a|b``; an empty cell is a row of none of them."""
 _LIST = re.compile(r"\s*\[\s*u?['\"]")
+_NO_LIST = (Mapping, pd.DataFrame, bytearray, memoryview)
 NUMBERS = ("regression", "reranking")
 """Tasks whose label is a number."""
 
@@ -165,7 +166,7 @@ def _listed(cell: Any) -> list[Any] | None:
     be one label to Python: written again, what is read has the same characters."""
     if isinstance(cell, np.ndarray):
         return list(np.atleast_1d(cell))
-    if pd.api.types.is_list_like(cell) and isinstance(cell, Collection) and not isinstance(cell, dict):
+    if pd.api.types.is_list_like(cell) and isinstance(cell, Collection) and not isinstance(cell, _NO_LIST):
         return list(cell)
     if not isinstance(cell, str) or not cell.lstrip().startswith(("[", "(", "{", "set()")):
         return None
@@ -173,9 +174,13 @@ def _listed(cell: Any) -> list[Any] | None:
         return list(told) if isinstance(told := json.loads(cell), list) else None
     with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
         told = ast.literal_eval(cell.strip())
-        same = sorted("".join(repr(told).split())) == sorted("".join(cell.replace('"', "'").split()))
-        return list(told) if isinstance(told, (list, tuple, set)) and same else None
+        return list(told) if isinstance(told, (list, tuple, set)) and _signs(repr(told)) == _signs(cell) else None
     return None
+
+
+def _signs(written: str) -> list[str]:
+    """The characters of a list as it is written, whatever their order, blanks between them and kind of quotes."""
+    return sorted("".join(written.replace('"', "'").split()))
 
 
 def _name(cell: Any) -> str:

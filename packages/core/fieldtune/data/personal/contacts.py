@@ -43,7 +43,7 @@ _NATIONAL = re.compile(
     rf"){_AFTER}"
 )
 _ANNOUNCED = re.compile(
-    r"(?:tel|phone(?!\])|telephone|mobile|cell|fax|call|text|whatsapp|电话|手机号?|致电|拨打|联系方式)"
+    r"(?:tel|(?!(?<=\[)(?-i:phone\]))phone|telephone|mobile|cell|fax|call|text|whatsapp|电话|手机号?|致电|拨打|联系方式)"
     r"[^0-9+\n]{0,12}([0-9](?:[ ()-]{0,2}[0-9]){8,14})(?![0-9A-Za-z]|[.,-][0-9])",
     re.IGNORECASE,
 )
